@@ -1,0 +1,3 @@
+module stavka.local/shared
+
+go 1.26

@@ -1,0 +1,81 @@
+// Package money holds amounts of the one currency Stavka keeps, exactly: as
+// whole minor units (cents), read from their digits, never through a float.
+package money
+
+import (
+	"fmt"
+	"math/bits"
+
+	"stavka.local/shared/internal/decimal"
+	"stavka.local/shared/odds"
+)
+
+// maxMinor bounds what Parse accepts, so that the payout of any parsed amount at
+// any odds fits 64 bits: 10^13 minor units x 10^7 hundredths / 100 < 2^63.
+const maxMinor = 99_999_999_999_99
+
+// Amount is a sum of money in minor units. The zero value is no money. Amounts
+// are comparable with ==.
+type Amount struct{ minor int64 }
+
+// Parse reads an amount from its digits: "10", "10.5" or "10.50". It accepts at
+// most two decimals, an optional minus, no exponent, at most 20 characters, and
+// values within plus or minus 99,999,999,999.99. Any other text is refused with
+// an error that names it and the reason.
+func Parse(text string) (Amount, error) {
+	minor, err := decimal.Parse(text, maxMinor)
+	if err != nil {
+		return Amount{}, fmt.Errorf("amount %.32q: %w", text, err)
+	}
+	return Amount{minor}, nil
+}
+
+// MustParse is Parse for constants in code and tests; it panics on an error.
+func MustParse(text string) Amount {
+	a, err := Parse(text)
+	if err != nil {
+		panic(err)
+	}
+	return a
+}
+
+// FromMinor returns the amount of n minor units, as stores keep them.
+func FromMinor(n int64) Amount { return Amount{n} }
+
+// Minor returns the amount as a whole number of minor units.
+func (a Amount) Minor() int64 { return a.minor }
+
+// Less tells whether a is smaller than b.
+func (a Amount) Less(b Amount) bool { return a.minor < b.minor }
+
+// IsPositive tells whether a is more than nothing.
+func (a Amount) IsPositive() bool { return a.minor > 0 }
+
+// Payout returns what a stake of a returns at odds o: stake x odds, rounded once,
+// half to even, to the minor unit. The stake must not be negative and must be one
+// that Parse accepts; then the result fits.
+func (a Amount) Payout(o odds.Decimal) Amount {
+	hi, lo := bits.Mul64(uint64(a.minor), uint64(o.Hundredths()))
+	quotient, remainder := bits.Div64(hi, lo, 100)
+	if remainder > 50 || (remainder == 50 && quotient%2 == 1) {
+		quotient++
+	}
+	return Amount{int64(quotient)}
+}
+
+// String returns the digits with two decimals.
+func (a Amount) String() string { return string(decimal.Append(nil, a.minor)) }
+
+// MarshalJSON writes a JSON number with two decimals.
+func (a Amount) MarshalJSON() ([]byte, error) { return decimal.Append(nil, a.minor), nil }
+
+// UnmarshalJSON reads a JSON number by the rules of Parse. A JSON string, null or
+// anything else that is not a number is refused.
+func (a *Amount) UnmarshalJSON(data []byte) error {
+	parsed, err := Parse(string(data))
+	if err != nil {
+		return err
+	}
+	*a = parsed
+	return nil
+}
