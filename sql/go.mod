@@ -1,0 +1,3 @@
+module stavka.local/sql
+
+go 1.26
