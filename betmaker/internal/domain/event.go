@@ -1,0 +1,173 @@
+package domain
+
+import (
+	"time"
+
+	"stavka.local/shared/fault"
+	"stavka.local/shared/odds"
+)
+
+// EventID names an event of the line, from 1.
+type EventID int64
+
+// State is where an event is in its life. The numbers are the line's.
+type State uint8
+
+// The states of an event. The last three decide its bets.
+const (
+	StateNew          State = 1
+	StateFinishedWin  State = 2
+	StateFinishedLose State = 3
+	StateCancelled    State = 4
+)
+
+// IsFinal tells whether s decides the bets.
+func (s State) IsFinal() bool { return s >= StateFinishedWin && s <= StateCancelled }
+
+// LineEvent is an event as the line says it is after one change.
+type LineEvent struct {
+	ID EventID
+	// Dataset is the data set of the line that ID and Seq belong to.
+	Dataset        string
+	Seq            int64
+	Version        int64
+	Name           string
+	Coefficient    odds.Decimal
+	Deadline       time.Time
+	State          State
+	Suspended      bool
+	ResultRevision int64
+	EffectiveAt    time.Time // when the result became fact; zero when not said
+	CreatedAt      time.Time
+	UpdatedAt      time.Time
+}
+
+// ErrImpossibleEvent is what Validate returns for an event that no line may send.
+var ErrImpossibleEvent = fault.New(fault.Invalid, "impossible_event", "the event breaks the line's own rules")
+
+// Validate refuses an event that no retry could make acceptable.
+func (l LineEvent) Validate() error {
+	switch {
+	case l.ID < 1, l.Seq < 1, l.Version < 1, l.Dataset == "":
+		return ErrImpossibleEvent.Detailf("event %d of data set %q has seq %d, version %d", l.ID, l.Dataset, l.Seq, l.Version)
+	case l.Coefficient.Hundredths() < 100:
+		return ErrImpossibleEvent.Detailf("event %d has coefficient %s, less than 1.00", l.ID, l.Coefficient)
+	case l.State != StateNew && !l.State.IsFinal():
+		return ErrImpossibleEvent.Detailf("event %d has state %d", l.ID, l.State)
+	case l.State.IsFinal() != (l.ResultRevision > 0):
+		return ErrImpossibleEvent.Detailf("event %d has state %d and result revision %d", l.ID, l.State, l.ResultRevision)
+	case l.Deadline.IsZero():
+		return ErrImpossibleEvent.Detailf("event %d has no deadline", l.ID)
+	}
+	return nil
+}
+
+// Event is bet-maker's projection of an event: what the line says, and what
+// bet-maker has made of it. The zero Event is one that bet-maker has not seen.
+type Event struct {
+	LineEvent
+	// Quarantined events take no bets and are not settled until an operator has
+	// decided: their id came up in two data sets, or a result was taken back.
+	Quarantined bool
+	// VoidBefore voids the bets accepted before it; zero for none.
+	VoidBefore time.Time
+	// ClosedAt is when the first result was committed here; zero until then.
+	ClosedAt time.Time
+	// SettleRevision grows by one whenever what bets should be may have changed.
+	SettleRevision int64
+}
+
+// IsZero tells whether bet-maker has never seen the event.
+func (e Event) IsZero() bool { return e.ID == 0 }
+
+// IsSettleable tells whether the bets of e may be moved to their outcome now.
+func (e Event) IsSettleable() bool { return !e.Quarantined && e.SettleRevision > 0 }
+
+// Effect says what applying a change did to the projection.
+type Effect uint8
+
+// The effects of a change.
+const (
+	// EffectNone: the change is not newer than what is known, or the event is in
+	// quarantine. There is nothing to write.
+	EffectNone Effect = iota
+	// EffectUpdated: the projection took the change over.
+	EffectUpdated
+	// EffectResulted: it did, and bets have to be settled.
+	EffectResulted
+	// EffectQuarantined: the change contradicts what is known; the event is now in quarantine.
+	EffectQuarantined
+)
+
+// Apply returns e after a change of the same event, and what that did. The change
+// must be valid. now is the store's clock, read while e is locked against bets: no
+// bet accepted so far is later. Changes may come twice and in any order: the
+// highest Seq wins.
+func (e Event) Apply(change LineEvent, now time.Time) (Event, Effect) {
+	switch {
+	case e.IsZero():
+		e.LineEvent = change
+		if !change.State.IsFinal() {
+			return e, EffectUpdated
+		}
+		return e.resulted(now), EffectResulted
+	case e.Quarantined:
+		return e, EffectNone
+	case e.Dataset != change.Dataset:
+		e.Quarantined = true
+		return e, EffectQuarantined
+	case change.Seq <= e.Seq:
+		return e, EffectNone
+	case e.State.IsFinal() && !change.State.IsFinal():
+		// The line refuses to take a result back, so this is not the event we knew.
+		e.Quarantined = true
+		return e, EffectQuarantined
+	}
+	sameResult := e.State == change.State && e.ResultRevision == change.ResultRevision && e.EffectiveAt.Equal(change.EffectiveAt)
+	e.LineEvent = change
+	if sameResult {
+		return e, EffectUpdated
+	}
+	return e.resulted(now), EffectResulted
+}
+
+// Resolution is an operator's decision on an event in quarantine.
+type Resolution uint8
+
+// The resolutions.
+const (
+	// ResolveVoid voids every bet accepted so far and goes on with the line's event.
+	ResolveVoid Resolution = iota + 1
+	// ResolveAdopt says that the line's event is the one the bets were placed on.
+	ResolveAdopt
+)
+
+// ErrNotQuarantined is returned when there is nothing to resolve.
+var ErrNotQuarantined = fault.New(fault.Conflict, "event_not_quarantined", "the event is not in quarantine")
+
+// Resolve takes e out of quarantine, with the event as the line has it now. now is
+// the store's clock, read while e is locked against bets.
+func (e Event) Resolve(how Resolution, current LineEvent, now time.Time) (Event, error) {
+	if !e.Quarantined {
+		return e, ErrNotQuarantined.Detailf("event %d is not in quarantine", e.ID)
+	}
+	e.Quarantined = false
+	e.LineEvent = current
+	if how == ResolveVoid {
+		e.VoidBefore = now
+	}
+	if !current.State.IsFinal() {
+		e.ClosedAt = time.Time{}
+		e.SettleRevision++
+		return e, nil
+	}
+	return e.resulted(now), nil
+}
+
+func (e Event) resulted(now time.Time) Event {
+	if e.ClosedAt.IsZero() {
+		e.ClosedAt = now
+	}
+	e.SettleRevision++
+	return e
+}

@@ -1,0 +1,70 @@
+package domain
+
+import (
+	"time"
+
+	"stavka.local/shared/fault"
+	"stavka.local/shared/money"
+	"stavka.local/shared/odds"
+)
+
+// RefusalTTL is how long the refusal of a request with an idempotency key is
+// replayed. After it, the same key is decided anew.
+const RefusalTTL = 24 * time.Hour
+
+// RefusalCode is a reason for refusing a bet. The numbers are the stores'.
+type RefusalCode uint8
+
+// The reasons for which a bet is refused.
+const (
+	RefusedEventNotFound    RefusalCode = 1
+	RefusedEventClosed      RefusalCode = 2
+	RefusedEventSuspended   RefusalCode = 3
+	RefusedPriceChanged     RefusalCode = 4
+	RefusedStakeOutOfLimits RefusalCode = 5
+)
+
+// Refusal is a refused bet's verdict: the reason and what the answer carries. The
+// JSON names are those of the problem document and of the stores.
+type Refusal struct {
+	Code               RefusalCode  `json:"-"`
+	CurrentCoefficient odds.Decimal `json:"current_coefficient,omitzero"`
+	EventVersion       int64        `json:"event_version,omitzero"`
+	Min                money.Amount `json:"min,omitzero"`
+	Max                money.Amount `json:"max,omitzero"`
+}
+
+// IsZero tells whether nothing was refused.
+func (r Refusal) IsZero() bool { return r.Code == 0 }
+
+// Faults of refused bets, one per code.
+var (
+	ErrEventNotFound    = fault.New(fault.NotFound, "event_not_found", "there is no such event")
+	ErrEventClosed      = fault.New(fault.Conflict, "event_closed", "the event takes no more bets")
+	ErrEventSuspended   = fault.New(fault.Conflict, "event_suspended", "the event takes no bets at the moment")
+	ErrPriceChanged     = fault.New(fault.Conflict, "price_changed", "the price has changed")
+	ErrStakeOutOfLimits = fault.New(fault.Unprocessable, "stake_out_of_limits", "the stake is out of limits")
+)
+
+// Fault returns the refusal as the caller gets to see it. The same refusal always
+// gives the same fault.
+func (r Refusal) Fault() *fault.Error {
+	switch r.Code {
+	case RefusedEventNotFound:
+		return ErrEventNotFound
+	case RefusedEventClosed:
+		return ErrEventClosed
+	case RefusedEventSuspended:
+		return ErrEventSuspended
+	case RefusedPriceChanged:
+		return ErrPriceChanged.Detailf("the price is now %s", r.CurrentCoefficient).
+			With("current_coefficient", r.CurrentCoefficient).
+			With("event_version", r.EventVersion)
+	case RefusedStakeOutOfLimits:
+		return ErrStakeOutOfLimits.Detailf("a stake is from %s to %s", r.Min, r.Max).
+			With("min", r.Min).
+			With("max", r.Max)
+	default:
+		return fault.New(fault.Internal, "internal_error", "the refusal has no known reason")
+	}
+}

@@ -1,0 +1,44 @@
+package ports
+
+import (
+	"context"
+	"time"
+
+	"stavka.local/betmaker/internal/domain"
+)
+
+// Chunk is what one step of settling an event did.
+type Chunk struct {
+	// Settled counts the bets that now follow the event's settle revision.
+	Settled int
+	// Changed counts those among them whose status or payout changed.
+	Changed int
+	// Last is the highest bet that was looked at; the next step starts after it.
+	Last domain.BetID
+	// More tells whether there may be bets behind after Last.
+	More bool
+}
+
+// Settlements moves bets to where their event's result wants them.
+type Settlements interface {
+	// SettleChunk settles, in one transaction, up to limit bets of the event with ids
+	// above after whose revision is behind the event's. It locks the bets, skipping
+	// those that another settler holds, then their users' wallets in ascending order;
+	// reads the event and the clock; calls decide with the event and the bets in order
+	// of id; and writes the settlements it returns, one for each bet. An event that is
+	// not settleable has no bets behind. decide may be called more than once.
+	//
+	// ErrOutcomeUnknown may be returned; repeating is safe: a bet is settled at most
+	// once per revision.
+	SettleChunk(ctx context.Context, event domain.EventID, after domain.BetID, limit int,
+		decide func(now time.Time, event domain.Event, bets []domain.Bet) []domain.Settlement) (Chunk, error)
+
+	// FinishSettling marks the event as settled up to its present revision if no bet
+	// is behind it, counted without skipping locked bets, and tells whether it did.
+	// A result that arrives at the same time is never marked as settled by it.
+	FinishSettling(ctx context.Context, event domain.EventID) (bool, error)
+
+	// Unsettled returns up to limit settleable events that are not marked as settled
+	// up to their present revision, by id.
+	Unsettled(ctx context.Context, limit int) ([]domain.EventID, error)
+}

@@ -1,0 +1,52 @@
+package ports
+
+import (
+	"context"
+	"time"
+
+	"stavka.local/betmaker/internal/domain"
+)
+
+// Credentials is a user with what their password is checked against.
+type Credentials struct {
+	domain.User
+	PasswordHash string
+}
+
+// Users keeps the users.
+type Users interface {
+	// Create adds a user, with their wallet, and returns them with id and times set.
+	// A username or email that another user has, without regard to case, is
+	// domain.ErrUsernameTaken or domain.ErrEmailTaken.
+	Create(ctx context.Context, user Credentials) (domain.User, error)
+
+	// Update changes a user in one transaction: it locks the user's wallet and then the
+	// user, calls decide with the user as they are and with the number of active
+	// admins (locked, so that two updates cannot both remove the last one), and writes
+	// what decide returns; when decide returns an error, nothing, and Update returns it.
+	// Once it has returned, no bet of a user made inactive is accepted. Errors:
+	// ErrNotFound; domain.ErrUsernameTaken, domain.ErrEmailTaken. decide may be called
+	// more than once.
+	Update(ctx context.Context, id domain.UserID, decide func(user Credentials, activeAdmins int) (Credentials, error)) (domain.User, error)
+
+	// User returns one user, or ErrNotFound.
+	User(ctx context.Context, id domain.UserID) (domain.User, error)
+
+	// ByUsername returns a user by their username, without regard to case, or ErrNotFound.
+	ByUsername(ctx context.Context, username string) (Credentials, error)
+
+	// ListUsers returns up to limit users by id, from the first after the given id.
+	ListUsers(ctx context.Context, after domain.UserID, limit int) ([]domain.User, error)
+}
+
+// LoginFailures counts failed logins, for all replicas together.
+type LoginFailures interface {
+	// Failures returns how many failures each subject has had since the given time.
+	Failures(ctx context.Context, subjects []string, since time.Time) (map[string]int, error)
+
+	// AddFailure counts one failure for each subject, now.
+	AddFailure(ctx context.Context, subjects []string, now time.Time) error
+
+	// ForgetFailures deletes the failures before the given time.
+	ForgetFailures(ctx context.Context, before time.Time) error
+}
