@@ -73,6 +73,8 @@ type Event struct {
 	VoidBefore time.Time
 	// ClosedAt is when the first result was committed here; zero until then.
 	ClosedAt time.Time
+	// ResultedAt is when SettleRevision last grew; zero while it is 0.
+	ResultedAt time.Time
 	// SettleRevision grows by one whenever what bets should be may have changed.
 	SettleRevision int64
 }
@@ -158,8 +160,7 @@ func (e Event) Resolve(how Resolution, current LineEvent, now time.Time) (Event,
 	}
 	if !current.State.IsFinal() {
 		e.ClosedAt = time.Time{}
-		e.SettleRevision++
-		return e, nil
+		return e.revised(now), nil
 	}
 	return e.resulted(now), nil
 }
@@ -168,6 +169,12 @@ func (e Event) resulted(now time.Time) Event {
 	if e.ClosedAt.IsZero() {
 		e.ClosedAt = now
 	}
+	return e.revised(now)
+}
+
+// revised makes every bet on e be looked at again.
+func (e Event) revised(now time.Time) Event {
 	e.SettleRevision++
+	e.ResultedAt = now
 	return e
 }

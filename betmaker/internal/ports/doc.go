@@ -2,16 +2,27 @@
 // its credentials. The comments are the contracts; portstest holds a suite for each
 // port, which every adapter passes.
 //
-// Every method honours its context. An error that is not named in a contract means
-// that the store did not answer; then nothing was written, unless the contract says
-// otherwise.
+// Every method honours its context. Besides the errors that a contract names, any
+// method may return ErrUnavailable, with the cause for the logs, when the server
+// behind it cannot be reached or did not answer in time; and an unnamed error for
+// what nobody foresaw. In both cases nothing was written.
 package ports
 
-import "errors"
+import (
+	"errors"
+	"time"
+
+	"stavka.local/shared/fault"
+)
 
 // ErrNotFound is returned when what was asked for does not exist.
 var ErrNotFound = errors.New("not found")
 
-// ErrOutcomeUnknown is returned when the connection was lost while a transaction
-// was being committed: it may or may not have been.
-var ErrOutcomeUnknown = errors.New("the outcome of the commit is unknown")
+// ErrUnavailable is returned when the server behind a port cannot be reached. It is a
+// fault, so that it may go out as it is; adapters add the cause with Because.
+var ErrUnavailable = fault.New(fault.Unavailable, "unavailable", "a server that this needs is not available").After(time.Second)
+
+// ErrOutcomeUnknown is returned when the connection was lost while a transaction was
+// being committed: it may or may not have been. It is a fault, too.
+var ErrOutcomeUnknown = fault.New(fault.Unavailable, "outcome_unknown",
+	"whether this was done is not known; repeat it with the same Idempotency-Key").After(time.Second)

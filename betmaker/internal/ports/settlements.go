@@ -19,6 +19,13 @@ type Chunk struct {
 	More bool
 }
 
+// Unsettled is an event with a result that not all of its bets follow yet.
+type Unsettled struct {
+	Event domain.EventID
+	// For is how long ago, by the store's clock, the result came (ResultedAt).
+	For time.Duration
+}
+
 // Settlements moves bets to where their event's result wants them.
 type Settlements interface {
 	// SettleChunk settles, in one transaction, up to limit bets of the event with ids
@@ -39,6 +46,6 @@ type Settlements interface {
 	FinishSettling(ctx context.Context, event domain.EventID) (bool, error)
 
 	// Unsettled returns up to limit settleable events that are not marked as settled
-	// up to their present revision, by id.
-	Unsettled(ctx context.Context, limit int) ([]domain.EventID, error)
+	// up to their present revision, those that have waited longest first.
+	Unsettled(ctx context.Context, limit int) ([]Unsettled, error)
 }

@@ -58,6 +58,7 @@ create table events (
     quarantined     boolean not null default false,
     void_before     timestamptz,
     closed_at       timestamptz,
+    resulted_at     timestamptz,
     settle_revision bigint not null default 0,
     -- The revision up to which no bet is behind; the sweep looks for events where it is not the newest.
     settled_revision bigint not null default 0,
