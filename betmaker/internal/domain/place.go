@@ -93,6 +93,11 @@ type WorkingSet struct {
 // StakeLimits bounds the stake of one bet, both ends included.
 type StakeLimits struct{ Min, Max money.Amount }
 
+// Allow tells whether a stake is within the limits.
+func (l StakeLimits) Allow(stake money.Amount) bool {
+	return !stake.Less(l.Min) && !l.Max.Less(stake)
+}
+
 // ErrEventUnknown says that the event is not in the projection and the line has to
 // be asked. It never leaves bet-maker.
 var ErrEventUnknown = fault.New(fault.NotFound, "event_unknown", "the event is not in the projection")
@@ -153,7 +158,7 @@ func (v Verdict) Replay(fingerprint [sha256.Size]byte) Decision {
 // part of the contract: the request's own faults first, then the event's, then the price.
 func (ws *WorkingSet) refusal(limits StakeLimits, p Placement, event Event) Refusal {
 	switch {
-	case p.Stake.Less(limits.Min), limits.Max.Less(p.Stake):
+	case !limits.Allow(p.Stake):
 		return Refusal{Code: RefusedStakeOutOfLimits, Min: limits.Min, Max: limits.Max}
 	case event.IsZero():
 		return Refusal{Code: RefusedEventNotFound}

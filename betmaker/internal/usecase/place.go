@@ -1,0 +1,237 @@
+package usecase
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"stavka.local/betmaker/internal/domain"
+	"stavka.local/betmaker/internal/ports"
+	"stavka.local/shared/fault"
+)
+
+const (
+	// maxBatch bounds one transaction of placements, so that nobody's locks are held for long.
+	maxBatch = 512
+	// maxQueued bounds the placements that wait for a batch. Beyond it they are
+	// refused at once: a queue that only grows answers nobody in time.
+	maxQueued = 8 * maxBatch
+	// batchTimeout bounds one batch in the store. It is far above what a batch takes; it
+	// is there so that a store that hangs does not hold a worker for ever.
+	batchTimeout = 15 * time.Second
+)
+
+// ErrOverloaded is what Place returns when more placements wait than can be answered soon.
+var ErrOverloaded = fault.New(fault.Unavailable, "unavailable", "too many bets are waiting; try again").After(time.Second)
+
+// PlacerConfig is what a Placer works with. All of it is required but Observe.
+type PlacerConfig struct {
+	Placements ports.Placements
+	Limits     domain.StakeLimits
+	// Workers is how many batches may be in the store at once.
+	Workers int
+	// FeedAlive returns nil while the line is known, and otherwise why bets are refused.
+	FeedAlive func() error
+	// Peek returns an event from the local cache.
+	Peek func(domain.EventID) (domain.Event, bool)
+	// Fetch asks the line for an event that the projection does not have. It returns nil
+	// when the event is there now and domain.ErrEventNotFound when the line has none.
+	Fetch func(context.Context, domain.EventID) error
+	// Observe is told of every batch that went through the store.
+	Observe func(size int, took time.Duration)
+}
+
+// Placer places bets. Placements that arrive at the same time are decided together:
+// while a batch is in the store the next one fills, and a lone placement goes at once.
+type Placer struct {
+	PlacerConfig
+	queue chan *pendingPlacement
+}
+
+type pendingPlacement struct {
+	domain.Placement
+	// left is closed when nobody waits for the answer any more.
+	left   <-chan struct{}
+	answer chan placementAnswer // holds one answer, so that answering never blocks
+}
+
+type placementAnswer struct {
+	domain.Decision
+	err error
+}
+
+// NewPlacer returns a Placer, which places bets while Run runs.
+func NewPlacer(config PlacerConfig) *Placer {
+	return &Placer{PlacerConfig: config, queue: make(chan *pendingPlacement, maxQueued)}
+}
+
+// Place decides a placement and keeps the bet. A nil error means that there is a
+// verdict: a bet, which is then durable, or a refusal. Otherwise the error is a fault:
+// the line is not known (feed_unavailable), the store is not available, the outcome of
+// a commit is not known (outcome_unknown), the key was used for something else, or the
+// user is not active. Only after outcome_unknown, or when ctx ended, may there be a bet
+// nevertheless; repeating the placement with the same key tells.
+func (p *Placer) Place(ctx context.Context, placement domain.Placement) (domain.Decision, error) {
+	if err := p.FeedAlive(); err != nil {
+		// What was decided while the line was known stays decided.
+		return p.replay(ctx, placement, err)
+	}
+	if decision, ok := p.refuseFinal(placement); ok {
+		return decision, nil
+	}
+	decision, err := p.submit(ctx, placement)
+	if err != nil || !errors.Is(decision.Err, domain.ErrEventUnknown) {
+		return decision, errors.Join(err, decision.Err)
+	}
+	if err := p.Fetch(ctx, placement.EventID); err != nil && !errors.Is(err, domain.ErrEventNotFound) {
+		return domain.Decision{}, fmt.Errorf("place a bet on event %d: %w", placement.EventID, err)
+	}
+	placement.EventLookedUp = true
+	decision, err = p.submit(ctx, placement)
+	return decision, errors.Join(err, decision.Err)
+}
+
+// replay answers a placement whose verdict is stored, or returns the reason why there
+// cannot be a new one.
+func (p *Placer) replay(ctx context.Context, placement domain.Placement, reason error) (domain.Decision, error) {
+	if placement.IdempotencyKey == "" {
+		return domain.Decision{}, reason
+	}
+	verdict, err := p.Placements.Verdict(ctx, domain.VerdictKey{UserID: placement.UserID, Key: placement.IdempotencyKey})
+	if errors.Is(err, ports.ErrNotFound) {
+		return domain.Decision{}, reason
+	}
+	if err != nil {
+		return domain.Decision{}, fmt.Errorf("look for an earlier verdict: %w", err)
+	}
+	decision := verdict.Replay(placement.Fingerprint())
+	return decision, decision.Err
+}
+
+// refuseFinal refuses, without the store, a bet on an event that the cache knows to be
+// decided: that never changes back, while everything else may have and is decided on
+// the locked row. A placement with a key goes to the store all the same, where its
+// first verdict may be kept.
+func (p *Placer) refuseFinal(placement domain.Placement) (domain.Decision, bool) {
+	if placement.IdempotencyKey != "" || !p.Limits.Allow(placement.Stake) {
+		return domain.Decision{}, false
+	}
+	event, ok := p.Peek(placement.EventID)
+	if !ok || !event.State.IsFinal() {
+		return domain.Decision{}, false
+	}
+	refusal := domain.Refusal{Code: domain.RefusedEventClosed}
+	return domain.Decision{Verdict: domain.Verdict{Refusal: refusal, RequestID: placement.RequestID}}, true
+}
+
+func (p *Placer) submit(ctx context.Context, placement domain.Placement) (domain.Decision, error) {
+	pending := &pendingPlacement{Placement: placement, left: ctx.Done(), answer: make(chan placementAnswer, 1)}
+	select {
+	case p.queue <- pending:
+	default:
+		return domain.Decision{}, ErrOverloaded
+	}
+	select {
+	case answer := <-pending.answer:
+		return answer.Decision, answer.err
+	case <-ctx.Done():
+		return domain.Decision{}, fmt.Errorf("wait for the verdict on a bet: %w", ctx.Err())
+	}
+}
+
+// Run decides placements until ctx ends. Batches that are in the store by then are
+// finished; placements that still wait are refused as unavailable.
+func (p *Placer) Run(ctx context.Context) error {
+	var workers sync.WaitGroup
+	for range p.Workers {
+		workers.Go(func() { p.work(ctx) })
+	}
+	workers.Wait()
+	for {
+		select {
+		case pending := <-p.queue:
+			pending.answer <- placementAnswer{err: ports.ErrUnavailable}
+		default:
+			return nil
+		}
+	}
+}
+
+func (p *Placer) work(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case first := <-p.queue:
+			// A batch is not one request's: it outlives each of them, and a stop.
+			p.place(context.WithoutCancel(ctx), p.fill(first))
+		}
+	}
+}
+
+// fill returns a batch of what is waiting now. Those whose caller has left are dropped.
+func (p *Placer) fill(first *pendingPlacement) []*pendingPlacement {
+	batch := make([]*pendingPlacement, 0, min(1+len(p.queue), maxBatch))
+	for next := first; ; {
+		select {
+		case <-next.left:
+		default:
+			batch = append(batch, next)
+		}
+		if len(batch) == maxBatch {
+			return batch
+		}
+		select {
+		case next = <-p.queue:
+		default:
+			return batch
+		}
+	}
+}
+
+// place puts a batch through the store and answers everyone in it. A batch that the
+// store refuses for what is in it is tried again one placement at a time, so that one
+// bad placement never fails its neighbours.
+func (p *Placer) place(ctx context.Context, batch []*pendingPlacement) {
+	if len(batch) == 0 {
+		return
+	}
+	decisions, err := p.transact(ctx, batch)
+	if err == nil {
+		for i, pending := range batch {
+			pending.answer <- placementAnswer{Decision: decisions[i]}
+		}
+		return
+	}
+	if len(batch) > 1 && fault.Find(err) == nil {
+		for _, pending := range batch {
+			p.place(ctx, []*pendingPlacement{pending})
+		}
+		return
+	}
+	for _, pending := range batch {
+		pending.answer <- placementAnswer{err: err}
+	}
+}
+
+func (p *Placer) transact(ctx context.Context, batch []*pendingPlacement) ([]domain.Decision, error) {
+	ctx, cancel := context.WithTimeout(ctx, batchTimeout)
+	defer cancel()
+	placements := make([]domain.Placement, len(batch))
+	for i, pending := range batch {
+		placements[i] = pending.Placement
+	}
+	started := time.Now()
+	decisions, err := p.Placements.Place(ctx, placements, func(ws *domain.WorkingSet) []domain.Decision {
+		return ws.Decide(p.Limits, placements)
+	})
+	if p.Observe != nil {
+		p.Observe(len(batch), time.Since(started))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("place a batch of %d bets: %w", len(batch), err)
+	}
+	return decisions, nil
+}
