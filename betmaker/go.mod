@@ -7,6 +7,8 @@ require (
 	stavka.local/shared v0.0.0
 )
 
+require pgregory.net/rapid v1.3.0 // indirect
+
 replace (
 	stavka.local/api => ../api
 	stavka.local/shared => ../shared
