@@ -1,0 +1,258 @@
+package rabbitmq
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"sync"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+// The classes of failure that Check tells. They say nothing about hosts, names or
+// credentials; the log does.
+var (
+	// ErrNotStarted: nothing has asked for a connection yet.
+	ErrNotStarted = errors.New("rabbitmq: not started")
+	// ErrUnreachable: there is no connection, and the last attempt got no answer.
+	ErrUnreachable = errors.New("rabbitmq: unreachable")
+	// ErrRefused: the broker refuses the user, the password or the vhost.
+	ErrRefused = errors.New("rabbitmq: access refused")
+	// ErrConflict: an exchange or a queue exists with other properties than ours;
+	// somebody has to delete it.
+	ErrConflict = errors.New("rabbitmq: exchange or queue exists with other properties")
+	// ErrBlocked: connected, but the broker takes no messages (memory or disk alarm).
+	ErrBlocked = errors.New("rabbitmq: publishing blocked by the broker")
+	// ErrClosed: the publisher has been closed.
+	ErrClosed = errors.New("rabbitmq: closed")
+)
+
+// link keeps one connection: it dials for ever, hands every new connection to
+// what uses it, and knows how things stand.
+type link struct {
+	name string
+	opts Options
+	log  *slog.Logger
+
+	mu      sync.Mutex
+	problem error // nil while connected
+}
+
+func newLink(name string, opts Options) *link {
+	return &link{
+		name:    name,
+		opts:    opts,
+		log:     opts.Logger.With("component", "rabbitmq", "connection", name),
+		problem: ErrNotStarted,
+	}
+}
+
+// status returns nil while connected, or the class of failure.
+func (l *link) status() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.problem
+}
+
+func (l *link) setStatus(problem error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.problem = problem
+}
+
+// keep runs use on one connection after the other until ctx ends. use sets the
+// connection up through connection.setup, calls up, and returns when the
+// connection is of no more use to it, after which it is closed.
+func (l *link) keep(ctx context.Context, use func(context.Context, *connection) error) {
+	pause := backoff{min: l.opts.RetryMin, max: l.opts.RetryMax}
+	for attempt := 1; ; attempt++ {
+		began := time.Now()
+		wasUp, err := l.once(ctx, use)
+		if ctx.Err() != nil {
+			l.setStatus(ErrClosed)
+			return
+		}
+		// A connection that fell at once is no reason to hurry.
+		if wasUp && time.Since(began) > l.opts.RetryMax {
+			pause.reset()
+			attempt = 1
+		}
+		delay := pause.next()
+		level := slog.LevelDebug
+		if attempt == 1 || wasUp || delay >= l.opts.RetryMax/2 {
+			level = slog.LevelWarn
+		}
+		l.log.Log(ctx, level, "not connected to the broker", "error", err, "attempt", attempt, "retry_in", delay)
+		select {
+		case <-ctx.Done():
+		case <-time.After(delay):
+		}
+	}
+}
+
+// once is the life of one connection. It reports whether it was ever up.
+func (l *link) once(ctx context.Context, use func(context.Context, *connection) error) (wasUp bool, err error) {
+	c, err := l.dial(ctx)
+	if err == nil {
+		err = use(ctx, c)
+		c.close()
+	}
+	if err == nil {
+		err = errors.New("connection closed")
+	}
+	wasUp = c != nil && c.isUp
+	l.setStatus(classify(err))
+	if wasUp {
+		l.opts.Hooks.Connected(l.name, false)
+	}
+	return wasUp, err
+}
+
+// up notes that the connection is set up and in use.
+func (l *link) up(ctx context.Context, c *connection) {
+	c.isUp = true
+	l.setStatus(nil)
+	l.log.InfoContext(ctx, "connected to the broker")
+	l.opts.Hooks.Connected(l.name, true)
+}
+
+// dial returns a connection. It takes at most ConnectTimeout and ends with ctx.
+func (l *link) dial(ctx context.Context) (*connection, error) {
+	ctx, cancel := context.WithTimeout(ctx, l.opts.ConnectTimeout)
+	defer cancel()
+	c := &connection{timeout: l.opts.ConnectTimeout}
+	properties := amqp.NewConnectionProperties()
+	properties.SetClientConnectionName(l.opts.Name + "/" + l.name)
+	conn, err := amqp.DialConfig(l.opts.URL, amqp.Config{
+		Heartbeat:  l.opts.HeartbeatInterval,
+		Properties: properties,
+		Dial: func(network, address string) (net.Conn, error) {
+			socket, err := (&net.Dialer{}).DialContext(ctx, network, address)
+			if err != nil {
+				return nil, err
+			}
+			c.socket = &boundedConn{Conn: socket, timeout: l.opts.ConnectTimeout}
+			// The library's handshakes know no context.
+			c.stopHandshake = context.AfterFunc(ctx, c.abort)
+			return c.socket, nil
+		},
+	})
+	if c.stopHandshake != nil && !c.stopHandshake() && err == nil {
+		err = context.Cause(ctx)
+	}
+	if err != nil {
+		c.abort()
+		return nil, fmt.Errorf("dial: %w", err)
+	}
+	c.Connection = conn
+	c.lost = conn.NotifyClose(make(chan *amqp.Error, 1))
+	c.blocked = conn.NotifyBlocked(make(chan amqp.Blocking, 8))
+	return c, nil
+}
+
+// connection is one connection to the broker and the socket under it, which is
+// the only thing that can always be closed.
+type connection struct {
+	*amqp.Connection
+
+	socket        net.Conn
+	stopHandshake func() bool
+	timeout       time.Duration
+	lost          chan *amqp.Error   // gets the reason, if any, and is closed
+	blocked       chan amqp.Blocking // memory and disk alarms
+	isUp          bool
+}
+
+// setup runs steps, in which the library may wait for an answer of the broker for
+// ever; the connection is cut when they take longer than its timeout or ctx ends.
+func (c *connection) setup(ctx context.Context, steps func() error) error {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	stop := context.AfterFunc(ctx, c.abort)
+	err := steps()
+	if !stop() {
+		return fmt.Errorf("set up: %w", errors.Join(ctx.Err(), err))
+	}
+	if err != nil {
+		return fmt.Errorf("set up: %w", err)
+	}
+	return nil
+}
+
+// close says goodbye to the broker, who thereby has handled every frame sent
+// before, or cuts the connection if that takes long.
+//
+// Closing again does nothing.
+func (c *connection) close() {
+	const politeness = 2 * time.Second
+	timer := time.AfterFunc(politeness, c.abort)
+	// The connection is closed afterwards, whatever the answer.
+	_ = c.Close()
+	timer.Stop()
+	c.abort()
+}
+
+// abort closes the socket; everything that waits for the broker then returns.
+func (c *connection) abort() {
+	if c.socket != nil {
+		_ = c.socket.Close()
+	}
+}
+
+// reason turns what NotifyClose delivered into an error.
+func reason(closed *amqp.Error) error {
+	if closed == nil {
+		return amqp.ErrClosed
+	}
+	return closed
+}
+
+// classify returns the class of failure for Check.
+func classify(err error) error {
+	var problem *amqp.Error
+	if !errors.As(err, &problem) {
+		return ErrUnreachable
+	}
+	switch problem.Code {
+	case amqp.AccessRefused, amqp.NotAllowed:
+		return ErrRefused
+	case amqp.PreconditionFailed, amqp.ResourceLocked:
+		return ErrConflict
+	default:
+		return ErrUnreachable
+	}
+}
+
+// boundedConn fails a write that takes too long. Without it a broker that stops
+// reading (it does during a memory alarm) would hold writers, and the locks they
+// have in the library, for ever.
+type boundedConn struct {
+	net.Conn
+
+	timeout time.Duration
+}
+
+func (c *boundedConn) Write(p []byte) (int, error) {
+	if err := c.SetWriteDeadline(time.Now().Add(c.timeout)); err != nil {
+		return 0, err
+	}
+	return c.Conn.Write(p)
+}
+
+// backoff is a pause that doubles from min to max, of which a random half is left
+// out so that many who fail together do not come back together.
+type backoff struct {
+	min, max time.Duration
+	current  time.Duration
+}
+
+func (b *backoff) next() time.Duration {
+	b.current = min(max(b.current*2, b.min), b.max)
+	return b.current/2 + rand.N(b.current/2+1)
+}
+
+func (b *backoff) reset() { b.current = 0 }

@@ -1,0 +1,347 @@
+package rabbitmq
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"stavka.local/shared/line"
+)
+
+// heartbeatPatience bounds PublishHeartbeat: a heartbeat that is late is no use.
+const heartbeatPatience = time.Second
+
+// errUnroutable tells that no queue would have got the message.
+var errUnroutable = errors.New("no queue is bound for it")
+
+// errNotTaken tells that the broker did not take the message over.
+var errNotTaken = errors.New("the broker refused it")
+
+// Publisher sends messages to the broker. It is safe for concurrent use; up to
+// several hundred publications may be under way at once, and waiting for each of
+// them costs a round trip and a disk write of the broker.
+//
+// It connects on first use, by any method, and again whenever the connection is
+// lost. Close ends it.
+type Publisher struct {
+	link     *link
+	requests chan *publication
+
+	start sync.Once
+	ctx   context.Context // ends with Close
+	stop  context.CancelFunc
+	ended chan struct{} // closed when nothing runs any more
+}
+
+var _ line.Publisher = (*Publisher)(nil)
+
+// NewPublisher returns a publisher, not connected yet. It returns an error, which
+// names every problem, when opts are not usable.
+func NewPublisher(opts Options) (*Publisher, error) {
+	opts, err := opts.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	return &Publisher{
+		link:     newLink("publisher", opts),
+		requests: make(chan *publication),
+		ctx:      ctx,
+		stop:     stop,
+		ended:    make(chan struct{}),
+	}, nil
+}
+
+// publication is one message on its way.
+type publication struct {
+	message   amqp.Publishing
+	key       string
+	confirmed bool
+	abandoned <-chan struct{} // closed when nobody waits for it any more
+	result    chan error      // holds one
+	returned  bool            // by the broker, as unroutable
+}
+
+// PublishChange implements line.Publisher. It returns nil only when the broker has
+// confirmed that every queue the message was routed to has it on disk, and that
+// there was one. While there is no connection, or the broker takes no messages, it
+// waits until ctx ends or PublishTimeout has passed.
+func (p *Publisher) PublishChange(ctx context.Context, change line.Change) error {
+	body, err := line.EncodeChange(change)
+	if err != nil {
+		return err
+	}
+	err = p.publish(ctx, p.link.opts.PublishTimeout, &publication{
+		key:       line.TypeChange,
+		confirmed: true,
+		message: amqp.Publishing{
+			MessageId:    change.MessageID(),
+			Type:         line.TypeChange,
+			ContentType:  "application/json",
+			DeliveryMode: amqp.Persistent,
+			Timestamp:    change.Event.UpdatedAt,
+			Body:         body,
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("publish %s: %w", change.MessageID(), err)
+	}
+	return nil
+}
+
+// PublishHeartbeat implements line.Publisher. It returns within a second, at once
+// when there is no connection.
+func (p *Publisher) PublishHeartbeat(ctx context.Context, heartbeat line.Heartbeat) error {
+	body, err := line.EncodeHeartbeat(heartbeat)
+	if err != nil {
+		return err
+	}
+	if err := p.Check(ctx); err != nil {
+		return fmt.Errorf("publish heartbeat: %w", err)
+	}
+	err = p.publish(ctx, heartbeatPatience, &publication{
+		key: line.TypeHeartbeat,
+		message: amqp.Publishing{
+			Type:         line.TypeHeartbeat,
+			ContentType:  "application/json",
+			DeliveryMode: amqp.Transient,
+			Timestamp:    heartbeat.SentAt,
+			Body:         body,
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("publish heartbeat: %w", err)
+	}
+	return nil
+}
+
+// Check returns nil while connected and able to publish, or one of this package's
+// errors for the class of failure. It does not wait.
+func (p *Publisher) Check(context.Context) error {
+	p.run()
+	return p.link.status()
+}
+
+// Close ends the connection and waits until nothing runs any more, or until ctx
+// ends, whose error it then returns. Publications under way fail. The publisher
+// cannot be used again; closing it again does nothing.
+func (p *Publisher) Close(ctx context.Context) error {
+	p.stop()
+	p.start.Do(func() { close(p.ended) })
+	select {
+	case <-p.ended:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("close rabbitmq publisher: %w", ctx.Err())
+	}
+}
+
+// run makes sure that the connection is being kept.
+func (p *Publisher) run() {
+	p.start.Do(func() {
+		go func() {
+			defer close(p.ended)
+			p.link.keep(p.ctx, p.serve)
+		}()
+	})
+}
+
+func (p *Publisher) publish(ctx context.Context, patience time.Duration, pub *publication) error {
+	p.run()
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("not done within %v", patience))
+	defer cancel()
+	pub.abandoned = ctx.Done()
+	pub.result = make(chan error, 1)
+	select {
+	case p.requests <- pub:
+	case <-p.ctx.Done():
+		return ErrClosed
+	case <-ctx.Done():
+		return errors.Join(context.Cause(ctx), p.link.status())
+	}
+	select {
+	case err := <-pub.result:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("no confirmation: %w", context.Cause(ctx))
+	}
+}
+
+// serve publishes on one connection until it ends.
+func (p *Publisher) serve(ctx context.Context, c *connection) error {
+	s := session{pending: make(map[uint64]*publication)}
+	var confirms chan amqp.Confirmation
+	var returns chan amqp.Return
+	var lost chan *amqp.Error
+	err := c.setup(ctx, func() error {
+		var err error
+		if s.confirmed, err = c.Channel(); err != nil {
+			return err
+		}
+		t := topology{exchange: p.link.opts.Exchange, queue: p.link.opts.Queue}
+		if err := t.declare(s.confirmed); err != nil {
+			return err
+		}
+		if err := s.confirmed.Confirm(false); err != nil {
+			return err
+		}
+		// The library drops what it cannot deliver for five seconds. Nothing in the
+		// loop below takes long; the buffers are for speed.
+		confirms = s.confirmed.NotifyPublish(make(chan amqp.Confirmation, 256))
+		returns = s.confirmed.NotifyReturn(make(chan amqp.Return, 256))
+		lost = s.confirmed.NotifyClose(make(chan *amqp.Error, 1))
+		// Heartbeats go unconfirmed, on a channel of their own.
+		s.plain, err = c.Channel()
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	p.link.up(ctx, c)
+
+	writing, stop := context.WithCancel(ctx)
+	failed := make(chan error, 1)
+	var writer sync.WaitGroup
+	writer.Go(func() { failed <- p.write(writing, c, &s) })
+	defer func() {
+		stop()
+		c.close() // the writer may be waiting for a socket that nobody reads
+		writer.Wait()
+		s.failAll()
+	}()
+
+	for {
+		select {
+		case err := <-failed: // also when ctx has ended
+			return err
+		case err := <-c.lost:
+			return reason(err)
+		case err := <-lost:
+			return reason(err)
+		case r, ok := <-returns:
+			if !ok {
+				return amqp.ErrClosed
+			}
+			s.markReturned(r)
+		case confirmation, ok := <-confirms:
+			if !ok {
+				return amqp.ErrClosed
+			}
+			// The broker returns a message before it confirms it, so the return is
+			// already here, but select does not know about the order.
+			for len(returns) > 0 {
+				s.markReturned(<-returns)
+			}
+			if s.resolve(confirmation) {
+				// Somebody has deleted the queue: a new session declares it again.
+				return errUnroutable
+			}
+		}
+	}
+}
+
+// write passes requests on to the broker until ctx or the connection ends. While
+// the broker takes no messages it leaves the requests waiting.
+func (p *Publisher) write(ctx context.Context, c *connection, s *session) error {
+	requests := p.requests
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case blocking, ok := <-c.blocked:
+			switch {
+			case !ok:
+				return amqp.ErrClosed
+			case blocking.Active:
+				p.link.log.WarnContext(ctx, "the broker takes no messages", "reason", blocking.Reason)
+				p.link.setStatus(ErrBlocked)
+				requests = nil
+			default:
+				p.link.log.InfoContext(ctx, "the broker takes messages again")
+				p.link.setStatus(nil)
+				requests = p.requests
+			}
+		case pub := <-requests:
+			if err := s.send(ctx, p.link.opts.Exchange, pub); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// session is the publications under way on one connection.
+type session struct {
+	confirmed, plain *amqp.Channel // used by the writer alone
+
+	mu      sync.Mutex
+	pending map[uint64]*publication // by the number the broker confirms
+}
+
+// send hands pub to the broker. An error means that the connection is of no more
+// use.
+func (s *session) send(ctx context.Context, exchange string, pub *publication) error {
+	select {
+	case <-pub.abandoned:
+		return nil
+	default:
+	}
+	if !pub.confirmed {
+		err := s.plain.PublishWithContext(ctx, exchange, pub.key, false, false, pub.message)
+		pub.result <- err
+		return err
+	}
+	// Noted before it is sent: the confirmation may be faster than the next line.
+	number := s.confirmed.GetNextPublishSeqNo()
+	s.mu.Lock()
+	s.pending[number] = pub
+	s.mu.Unlock()
+	return s.confirmed.PublishWithContext(ctx, exchange, pub.key, true, false, pub.message)
+}
+
+// markReturned notes that the message had nowhere to go. Of several publications
+// of the same message under way all are marked, since a return does not tell
+// which of them it is about.
+func (s *session) markReturned(r amqp.Return) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, pub := range s.pending {
+		if pub.message.MessageId == r.MessageId {
+			pub.returned = true
+		}
+	}
+}
+
+// resolve ends the wait for a publication, and tells whether it was returned.
+func (s *session) resolve(confirmation amqp.Confirmation) (returned bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	pub, ok := s.pending[confirmation.DeliveryTag]
+	if !ok {
+		return false
+	}
+	delete(s.pending, confirmation.DeliveryTag)
+	switch {
+	case pub.returned:
+		pub.result <- errUnroutable
+	case !confirmation.Ack:
+		pub.result <- errNotTaken
+	default:
+		pub.result <- nil
+	}
+	return pub.returned
+}
+
+// failAll ends the wait for everything still under way: whether the broker has it
+// is not known.
+func (s *session) failAll() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, pub := range s.pending {
+		pub.result <- errors.New("connection lost before the confirmation")
+	}
+	clear(s.pending)
+}

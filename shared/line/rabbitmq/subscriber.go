@@ -1,0 +1,322 @@
+package rabbitmq
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"stavka.local/shared/line"
+)
+
+// Names of the subscriptions, as hooks, logs and the broker show them.
+const (
+	changesName         = "changes"
+	changesWatchName    = "changes-watch"
+	heartbeatsWatchName = "heartbeats-watch"
+)
+
+// Subscriber receives messages from the broker. Each of its methods keeps a
+// connection of its own while it runs, and there is nothing to close afterwards.
+// It is safe for concurrent use.
+type Subscriber struct {
+	opts   Options
+	topo   topology
+	paused atomic.Int64 // deliveries waiting for another try
+
+	mu    sync.Mutex
+	links map[*link]struct{} // of the subscriptions that run
+}
+
+var _ line.Subscriber = (*Subscriber)(nil)
+
+// NewSubscriber returns a subscriber that does nothing yet. It returns an error,
+// which names every problem, when opts are not usable.
+func NewSubscriber(opts Options) (*Subscriber, error) {
+	opts, err := opts.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	return &Subscriber{
+		opts:  opts,
+		topo:  topology{exchange: opts.Exchange, queue: opts.Queue},
+		links: make(map[*link]struct{}),
+	}, nil
+}
+
+// ConsumeChanges implements line.Subscriber.
+//
+// A handler that returns an error keeps its worker: the delivery stays with this
+// consumer and is tried again in place, after a pause of RetryMin growing to
+// RetryMax. It is never requeued, which would count against the delivery limit.
+// When Workers deliveries are in that state the consumer has come to a halt,
+// which is what it should do while its store is down.
+//
+// What cannot be decoded, what the handler calls line.ErrPoison and what makes the
+// handler panic is rejected, and the broker moves it to the queue of dead letters.
+//
+// When ctx ends no further delivery is handled; handlers that run may finish
+// within DrainTimeout, and what they have done is acknowledged. The same holds
+// when the connection is lost, but then nothing can be acknowledged any more and
+// the broker hands the deliveries out again.
+func (s *Subscriber) ConsumeChanges(ctx context.Context, handle func(context.Context, line.Change) error) error {
+	s.keep(ctx, changesName, func(ctx context.Context, l *link, c *connection) error {
+		deliveries, lost, err := s.subscribe(ctx, c, s.opts.Prefetch, func(ch *amqp.Channel) (string, error) {
+			return s.topo.queue, s.topo.declare(ch)
+		})
+		if err != nil {
+			return err
+		}
+		l.up(ctx, c)
+		w := worker{subscriber: s, log: l.log, handle: handle}
+		return s.work(ctx, c, lost, func(live, grace context.Context) {
+			w.run(live, grace, deliveries)
+		}, s.opts.Workers)
+	})
+	return nil
+}
+
+// WatchChanges implements line.Subscriber. A watcher that is more than ten
+// thousand changes behind misses the oldest.
+func (s *Subscriber) WatchChanges(ctx context.Context, handle func(line.Change)) error {
+	s.watch(ctx, changesWatchName, line.TypeChange, changesWatchArgs(), s.opts.Prefetch, func(body []byte) error {
+		change, err := line.DecodeChange(body)
+		if err == nil {
+			handle(change)
+		}
+		return err
+	})
+	return nil
+}
+
+// WatchHeartbeats implements line.Subscriber. A heartbeat that waited for longer
+// than FeedTimeout is not delivered.
+func (s *Subscriber) WatchHeartbeats(ctx context.Context, handle func(line.Heartbeat)) error {
+	// One at a time: the broker keeps the newest while the watcher is busy.
+	const prefetch = 1
+	s.watch(ctx, heartbeatsWatchName, line.TypeHeartbeat, heartbeatsWatchArgs(s.opts.FeedTimeout), prefetch, func(body []byte) error {
+		heartbeat, err := line.DecodeHeartbeat(body)
+		if err == nil {
+			handle(heartbeat)
+		}
+		return err
+	})
+	return nil
+}
+
+// Check returns nil while every running subscription is connected, or one of this
+// package's errors for the class of failure; ErrNotStarted when none runs. It does
+// not wait.
+func (s *Subscriber) Check(context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.links) == 0 {
+		return ErrNotStarted
+	}
+	for l := range s.links {
+		if err := l.status(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// keep runs use on one connection after the other until ctx ends.
+func (s *Subscriber) keep(ctx context.Context, name string, use func(context.Context, *link, *connection) error) {
+	l := newLink(name, s.opts)
+	s.mu.Lock()
+	s.links[l] = struct{}{}
+	s.mu.Unlock()
+	l.keep(ctx, func(ctx context.Context, c *connection) error { return use(ctx, l, c) })
+	s.mu.Lock()
+	delete(s.links, l)
+	s.mu.Unlock()
+}
+
+// subscribe sets up c to deliver what is in the queue that declare names.
+func (s *Subscriber) subscribe(ctx context.Context, c *connection, prefetch int, declare func(*amqp.Channel) (string, error)) (
+	deliveries <-chan amqp.Delivery, lost <-chan *amqp.Error, err error,
+) {
+	err = c.setup(ctx, func() error {
+		ch, err := c.Channel()
+		if err != nil {
+			return err
+		}
+		lost = ch.NotifyClose(make(chan *amqp.Error, 1))
+		queue, err := declare(ch)
+		if err != nil {
+			return err
+		}
+		if err := ch.Qos(prefetch, 0, false); err != nil {
+			return err
+		}
+		deliveries, err = ch.Consume(queue, "", false, false, false, false, nil)
+		return err
+	})
+	return deliveries, lost, err
+}
+
+// work runs n copies of run until ctx or the connection ends or, which means that
+// the broker has cancelled the subscription, all copies have returned. Then the
+// first context that run has got ends, and the second after DrainTimeout.
+func (s *Subscriber) work(ctx context.Context, c *connection, lost <-chan *amqp.Error, run func(live, grace context.Context), n int) error {
+	live, end := context.WithCancel(ctx)
+	defer end()
+	grace, cut := context.WithCancel(context.WithoutCancel(ctx))
+	defer cut()
+
+	var workers sync.WaitGroup
+	for range n {
+		workers.Go(func() { run(live, grace) })
+	}
+	idle := make(chan struct{})
+	go func() {
+		workers.Wait()
+		close(idle)
+	}()
+
+	var err error
+	select {
+	case <-ctx.Done():
+		err = ctx.Err()
+	case e := <-c.lost:
+		err = reason(e)
+	case e := <-lost:
+		err = reason(e)
+	case <-idle:
+		err = errors.New("the broker has cancelled the subscription")
+	}
+	end()
+	timer := time.AfterFunc(s.opts.DrainTimeout, cut)
+	defer timer.Stop()
+	<-idle
+	return err
+}
+
+// watch hands the bodies of what is published under key to take, one after the
+// other.
+func (s *Subscriber) watch(ctx context.Context, name, key string, args amqp.Table, prefetch int, take func([]byte) error) {
+	s.keep(ctx, name, func(ctx context.Context, l *link, c *connection) error {
+		deliveries, lost, err := s.subscribe(ctx, c, prefetch, func(ch *amqp.Channel) (string, error) {
+			return s.topo.declareWatch(ch, key, args)
+		})
+		if err != nil {
+			return err
+		}
+		l.up(ctx, c)
+		return s.work(ctx, c, lost, func(live, _ context.Context) {
+			for d := range until(live, deliveries) {
+				err := guard(func() error { return take(d.Body) })
+				if err != nil {
+					l.log.ErrorContext(ctx, "message passed over", "message_id", d.MessageId, "error", err)
+				}
+				settle(ctx, l.log, d.Ack(false))
+			}
+		}, 1)
+	})
+}
+
+// worker handles deliveries of the shared queue.
+type worker struct {
+	subscriber *Subscriber
+	log        *slog.Logger
+	handle     func(context.Context, line.Change) error
+}
+
+func (w *worker) run(live, grace context.Context, deliveries <-chan amqp.Delivery) {
+	for d := range until(live, deliveries) {
+		w.deliver(live, grace, d)
+	}
+}
+
+// deliver handles d until the handler is content or live ends, in which case d
+// stays with the broker.
+func (w *worker) deliver(live, grace context.Context, d amqp.Delivery) {
+	s := w.subscriber
+	log := w.log.With("message_id", d.MessageId)
+	if d.Redelivered {
+		s.opts.Hooks.Redelivered()
+	}
+	change, err := line.DecodeChange(d.Body)
+	if err == nil {
+		err = w.persist(live, log, func() error { return w.handle(grace, change) })
+	}
+	switch {
+	case err == nil:
+		settle(grace, log, d.Ack(false))
+	case errors.Is(err, line.ErrPoison):
+		log.ErrorContext(grace, "message goes to the dead letters", "error", err)
+		settle(grace, log, d.Reject(false))
+		s.opts.Hooks.DeadLettered()
+	default:
+		log.InfoContext(grace, "message left with the broker", "error", err)
+	}
+}
+
+// persist calls attempt until it succeeds, or fails with line.ErrPoison, or live
+// ends; the last error is returned.
+func (w *worker) persist(live context.Context, log *slog.Logger, attempt func() error) error {
+	s := w.subscriber
+	pause := backoff{min: s.opts.RetryMin, max: s.opts.RetryMax}
+	err := guard(attempt)
+	if err == nil || errors.Is(err, line.ErrPoison) {
+		return err
+	}
+	s.opts.Hooks.Paused(int(s.paused.Add(1)))
+	defer func() { s.opts.Hooks.Paused(int(s.paused.Add(-1))) }()
+	for {
+		delay := pause.next()
+		log.WarnContext(live, "message not handled yet", "error", err, "retry_in", delay)
+		select {
+		case <-live.Done():
+			return err
+		case <-time.After(delay):
+		}
+		err = guard(attempt)
+		if err == nil || errors.Is(err, line.ErrPoison) {
+			return err
+		}
+	}
+}
+
+// guard turns a panic into poison: what made us panic once will do it again.
+func guard(attempt func() error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%w: panic: %v\n%s", line.ErrPoison, r, debug.Stack())
+		}
+	}()
+	return attempt()
+}
+
+// settle notes that an acknowledgement could not be sent. Nothing else is to be
+// done: the connection is lost, and the broker hands the delivery out again.
+func settle(ctx context.Context, log *slog.Logger, err error) {
+	if err != nil {
+		log.InfoContext(ctx, "message handled but not acknowledged, it will come again", "error", err)
+	}
+}
+
+// until yields what arrives until ctx ends or the channel is closed. Once ctx has
+// ended it yields nothing more, even if something is there.
+func until(ctx context.Context, deliveries <-chan amqp.Delivery) iter.Seq[amqp.Delivery] {
+	return func(yield func(amqp.Delivery) bool) {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case d, ok := <-deliveries:
+				if !ok || ctx.Err() != nil || !yield(d) {
+					return
+				}
+			}
+		}
+	}
+}
