@@ -109,6 +109,9 @@ func TestApplyCountsARevisionOnlyWhenTheResultChanges(t *testing.T) {
 	if effect != domain.EffectResulted || event.SettleRevision != 1 || event.ClosedAt != noon || event.ResultedAt != noon {
 		t.Fatalf("first result: effect %d, %+v", effect, event)
 	}
+	if again, effect := event.Apply(won, noon.Add(time.Minute)); effect != domain.EffectNone || again != event {
+		t.Fatalf("the same result again: effect %d, %+v", effect, again)
+	}
 	renamed := won
 	renamed.Seq, renamed.Version, renamed.Name = 11, 5, "final"
 	event, effect = event.Apply(renamed, noon.Add(time.Minute))
