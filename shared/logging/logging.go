@@ -1,0 +1,88 @@
+// Package logging sets up log/slog the way both services use it: text or JSON
+// lines from a level on, each with the request id and the attributes that its
+// context carries. Secrets are kept out by their type, config.Secret, which
+// shows itself hidden.
+package logging
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"slices"
+
+	"stavka.local/shared/config"
+	"stavka.local/shared/requestid"
+)
+
+// Format is how a record is written.
+type Format string
+
+// The formats.
+const (
+	Text Format = "text"
+	JSON Format = "json"
+)
+
+// Options say what is logged and how. The zero value is text from info on.
+type Options struct {
+	Level  slog.Level
+	Format Format
+}
+
+// Read reads LOG_LEVEL (debug, info, warn, error; default debug) and LOG_FORMAT
+// (text, json; default text).
+func Read(r *config.Reader) Options {
+	levels := map[string]slog.Level{
+		"debug": slog.LevelDebug,
+		"info":  slog.LevelInfo,
+		"warn":  slog.LevelWarn,
+		"error": slog.LevelError,
+	}
+	return Options{
+		Level:  levels[r.OneOf("LOG_LEVEL", "debug", "debug", "info", "warn", "error")],
+		Format: Format(r.OneOf("LOG_FORMAT", string(Text), string(Text), string(JSON))),
+	}
+}
+
+// New returns a logger that writes to w, one line for each record.
+func New(w io.Writer, o Options) *slog.Logger {
+	ho := &slog.HandlerOptions{Level: o.Level}
+	if o.Format == JSON {
+		return slog.New(&contextHandler{slog.NewJSONHandler(w, ho)})
+	}
+	return slog.New(&contextHandler{slog.NewTextHandler(w, ho)})
+}
+
+type attrsKey struct{}
+
+// With returns a context whose records carry attrs in addition to those that
+// ctx already gives them, such as the id of the message being handled.
+func With(ctx context.Context, attrs ...slog.Attr) context.Context {
+	before, _ := ctx.Value(attrsKey{}).([]slog.Attr)
+	return context.WithValue(ctx, attrsKey{}, slices.Concat(before, attrs))
+}
+
+// contextHandler adds what the context carries.
+type contextHandler struct{ next slog.Handler }
+
+func (h *contextHandler) Enabled(ctx context.Context, level slog.Level) bool {
+	return h.next.Enabled(ctx, level)
+}
+
+func (h *contextHandler) Handle(ctx context.Context, record slog.Record) error {
+	if id := requestid.From(ctx); id != "" {
+		record.AddAttrs(slog.String("request_id", id))
+	}
+	if attrs, ok := ctx.Value(attrsKey{}).([]slog.Attr); ok {
+		record.AddAttrs(attrs...)
+	}
+	return h.next.Handle(ctx, record)
+}
+
+func (h *contextHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return &contextHandler{h.next.WithAttrs(attrs)}
+}
+
+func (h *contextHandler) WithGroup(name string) slog.Handler {
+	return &contextHandler{h.next.WithGroup(name)}
+}

@@ -1,0 +1,180 @@
+// Package problem writes errors as RFC 9457 problem documents, the only way in
+// which either service answers anything but success. It holds the only table
+// from fault kinds to HTTP statuses.
+package problem
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"stavka.local/shared/fault"
+	"stavka.local/shared/requestid"
+)
+
+// ContentType is the media type of a problem document.
+const ContentType = "application/problem+json"
+
+// statusClientGone is what the access log shows for a request whose client went
+// away; nobody receives it. nginx made the number known.
+const statusClientGone = 499
+
+// errInternal is what the outside learns of everything that is not a fault.
+var errInternal = fault.New(fault.Internal, "internal_error", "Something went wrong on our side.")
+
+// Status returns the HTTP status of a kind of failure.
+func Status(kind fault.Kind) int {
+	switch kind {
+	case fault.Invalid:
+		return http.StatusBadRequest
+	case fault.Unauthenticated:
+		return http.StatusUnauthorized
+	case fault.Forbidden:
+		return http.StatusForbidden
+	case fault.NotFound:
+		return http.StatusNotFound
+	case fault.MethodNotAllowed:
+		return http.StatusMethodNotAllowed
+	case fault.Conflict:
+		return http.StatusConflict
+	case fault.Precondition:
+		return http.StatusPreconditionFailed
+	case fault.TooLarge:
+		return http.StatusRequestEntityTooLarge
+	case fault.UnsupportedMedia:
+		return http.StatusUnsupportedMediaType
+	case fault.Unprocessable:
+		return http.StatusUnprocessableEntity
+	case fault.Throttled:
+		return http.StatusTooManyRequests
+	case fault.Unavailable:
+		return http.StatusServiceUnavailable
+	case fault.Internal:
+		return http.StatusInternalServerError
+	default:
+		return http.StatusInternalServerError
+	}
+}
+
+// Write answers r with err as a problem document: status, title, detail, code,
+// request id, and the fault's parameters as further members; Retry-After when
+// the fault says when to try again; WWW-Authenticate with a 401. What is not
+// a fault, or is an internal one, is answered with internal_error and nothing
+// more.
+//
+// It logs failures of ours, with their causes, on the default logger: nobody else
+// needs to. When the client has gone away, and err is nothing but the consequence,
+// there is nobody to answer, and nothing is written but a status for the access
+// log.
+//
+// Nothing may have been written to w before.
+func Write(w http.ResponseWriter, r *http.Request, err error) {
+	ctx := r.Context()
+	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+		w.WriteHeader(statusClientGone)
+		return
+	}
+	f := fault.Find(err)
+	if f == nil || f.Kind == fault.Internal {
+		f = errInternal
+	}
+	status := Status(f.Kind)
+	log(ctx, err, f, status)
+
+	header := w.Header()
+	header.Set("Content-Type", ContentType)
+	header.Set("Cache-Control", "no-store")
+	if f.RetryAfter > 0 {
+		// Rounded up: a client that comes back as told must not come too early.
+		seconds := (f.RetryAfter + time.Second - 1) / time.Second
+		header.Set("Retry-After", strconv.FormatInt(int64(seconds), 10))
+	}
+	if status == http.StatusUnauthorized {
+		header.Set("WWW-Authenticate", "Bearer")
+	}
+	body := document(ctx, f, status)
+	header.Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(status)
+	if r.Method != http.MethodHead {
+		_, _ = w.Write(body) // the client may be gone
+	}
+}
+
+// log tells what the operator must know: failures of ours as errors, those of the
+// servers we depend on as warnings, and the hidden cause of a refusal for whoever
+// looks closely.
+func log(ctx context.Context, err error, f *fault.Error, status int) {
+	switch {
+	case status == http.StatusInternalServerError:
+		slog.ErrorContext(ctx, "request failed", "error", err)
+	case status > http.StatusInternalServerError:
+		slog.WarnContext(ctx, "request not served", "error", err)
+	case f.Unwrap() != nil:
+		slog.DebugContext(ctx, "request refused", "error", err)
+	}
+}
+
+// document renders the problem: its standard members in a fixed order, then the
+// fault's parameters by name. A parameter cannot replace a standard member.
+func document(ctx context.Context, f *fault.Error, status int) []byte {
+	standard := []struct {
+		name  string
+		value any
+	}{
+		{"type", "about:blank"},
+		{"title", http.StatusText(status)},
+		{"status", status},
+		{"detail", f.Detail},
+		{"code", f.Code},
+		{"request_id", requestid.From(ctx)},
+	}
+	var b bytes.Buffer
+	taken := make(map[string]bool, len(standard))
+	for i, m := range standard {
+		taken[m.name] = true
+		if i == 0 {
+			b.WriteByte('{')
+		} else {
+			b.WriteByte(',')
+		}
+		member(&b, m.name, m.value)
+	}
+	for _, name := range slices.Sorted(maps.Keys(f.Params)) {
+		if taken[name] {
+			slog.ErrorContext(ctx, "problem parameter has a standard member's name", "code", f.Code, "parameter", name)
+			continue
+		}
+		mark := b.Len()
+		b.WriteByte(',')
+		if err := member(&b, name, f.Params[name]); err != nil {
+			b.Truncate(mark)
+			slog.ErrorContext(ctx, "problem parameter does not marshal", "code", f.Code, "parameter", name, "error", err)
+		}
+	}
+	b.WriteString("}\n")
+	return b.Bytes()
+}
+
+// member appends "name":value. It does not escape '<', '>' and '&', which a
+// person reads and no browser takes for HTML in this media type.
+func member(b *bytes.Buffer, name string, value any) error {
+	e := json.NewEncoder(b)
+	e.SetEscapeHTML(false)
+	for i, v := range []any{name, value} {
+		if err := e.Encode(v); err != nil {
+			return err
+		}
+		b.Truncate(b.Len() - 1) // Encode ends with a line feed
+		if i == 0 {
+			b.WriteByte(':')
+		}
+	}
+	return nil
+}
