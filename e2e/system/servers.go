@@ -1,0 +1,194 @@
+package system
+
+import (
+	"bytes"
+	"context"
+	"maps"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	amqp "github.com/rabbitmq/amqp091-go"
+	"github.com/redis/go-redis/v9"
+)
+
+// Servers are the URLs of PostgreSQL, Redis and RabbitMQ.
+type Servers struct{ Postgres, Redis, RabbitMQ string }
+
+// Shared returns the servers that `make test` has started for all tests.
+func Shared(t testing.TB) Servers {
+	t.Helper()
+	servers := Servers{os.Getenv("TEST_POSTGRES_URL"), os.Getenv("TEST_REDIS_URL"), os.Getenv("TEST_RABBITMQ_URL")}
+	if servers.Postgres == "" || servers.Redis == "" || servers.RabbitMQ == "" {
+		t.Fatal("TEST_POSTGRES_URL, TEST_REDIS_URL and TEST_RABBITMQ_URL must be set: run the tests by `make test` or `tools/services run go test ./...`")
+	}
+	return servers
+}
+
+// PrivateServer is a server of one test alone, which the test may stop, kill and
+// start again. It keeps its data and its URL.
+type PrivateServer struct {
+	URL string
+
+	t         testing.TB
+	name, dir string
+}
+
+// NewPrivateServer starts a private postgres, redis or rabbitmq.
+func NewPrivateServer(t testing.TB, name string) *PrivateServer {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "stavka-"+name+"-")
+	if err != nil {
+		t.Fatalf("make a directory for %s: %v", name, err)
+	}
+	server := &PrivateServer{t: t, name: name, dir: filepath.Join(dir, name)}
+	t.Cleanup(func() {
+		server.run("remove")
+		if err := os.RemoveAll(dir); err != nil {
+			t.Errorf("remove the directory of %s: %v", name, err)
+		}
+	})
+	server.Start()
+	return server
+}
+
+// PrivateServers starts all three at the same time.
+func PrivateServers(t testing.TB) (postgres, redis, rabbitmq *PrivateServer) {
+	t.Helper()
+	servers := make([]*PrivateServer, 3)
+	var starting sync.WaitGroup
+	for i, name := range []string{"postgres", "redis", "rabbitmq"} {
+		starting.Go(func() { servers[i] = NewPrivateServer(t, name) })
+	}
+	starting.Wait()
+	if t.Failed() {
+		t.FailNow()
+	}
+	return servers[0], servers[1], servers[2]
+}
+
+// Start starts the server, again on the same data, and waits until it answers.
+func (s *PrivateServer) Start() { s.URL = s.run("start") }
+
+// Stop stops the server in good order.
+func (s *PrivateServer) Stop() { s.run("stop") }
+
+// Kill ends the server as a crash would.
+func (s *PrivateServer) Kill() { s.run("kill") }
+
+func (s *PrivateServer) run(verb string) string {
+	s.t.Helper()
+	cmd := exec.Command(filepath.Join(Root(), "tools", "services"), verb, s.name, s.dir)
+	var errors bytes.Buffer
+	cmd.Stderr = &errors
+	out, err := cmd.Output()
+	if err != nil {
+		s.t.Errorf("tools/services %s %s: %v\n%s", verb, s.name, err, errors.String())
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// isolate gives one test a database, keys and queues of its own on servers that
+// other tests use too, and takes them away at the end.
+func (s Servers) isolate(t testing.TB, name string) map[string]string {
+	t.Helper()
+	return map[string]string{
+		"DATABASE_URL":      s.newDatabase(t, name),
+		"REDIS_CONNECT_URL": s.Redis,
+		"REDIS_HASH_NAME":   s.newKeys(t, name),
+		"RABBITMQ_URL":      s.RabbitMQ,
+		"RABBIT_QUEUE":      s.newQueue(t, name),
+		"RABBIT_EXCHANGE":   name,
+	}
+}
+
+func (s Servers) newDatabase(t testing.TB, name string) string {
+	t.Helper()
+	s.administer(t, "create database "+pgx.Identifier{name}.Sanitize())
+	t.Cleanup(func() { s.administer(t, "drop database if exists "+pgx.Identifier{name}.Sanitize()+" with (force)") })
+	database, err := url.Parse(s.Postgres)
+	if err != nil {
+		t.Fatalf("the URL of PostgreSQL: %v", err)
+	}
+	database.Path = "/" + name
+	return database.String()
+}
+
+func (s Servers) administer(t testing.TB, statement string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, s.Postgres)
+	if err != nil {
+		t.Errorf("connect to PostgreSQL: %v", err)
+		return
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	if _, err := conn.Exec(ctx, statement); err != nil {
+		t.Errorf("%s: %v", statement, err)
+	}
+}
+
+func (s Servers) newKeys(t testing.TB, name string) string {
+	t.Helper()
+	t.Cleanup(func() {
+		options, err := redis.ParseURL(s.Redis)
+		if err != nil {
+			t.Errorf("the URL of Redis: %v", err)
+			return
+		}
+		client := redis.NewClient(options)
+		defer func() { _ = client.Close() }()
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+		defer cancel()
+		for _, pattern := range []string{name, "{" + name + "}*"} {
+			for keys := client.Scan(ctx, 0, pattern, 1000).Iterator(); keys.Next(ctx); {
+				client.Del(ctx, keys.Val())
+			}
+		}
+	})
+	return name
+}
+
+func (s Servers) newQueue(t testing.TB, name string) string {
+	t.Helper()
+	t.Cleanup(func() {
+		conn, err := amqp.Dial(s.RabbitMQ)
+		if err != nil {
+			t.Errorf("connect to RabbitMQ: %v", err)
+			return
+		}
+		defer func() { _ = conn.Close() }()
+		channel, err := conn.Channel()
+		if err != nil {
+			t.Errorf("open a channel to RabbitMQ: %v", err)
+			return
+		}
+		for _, queue := range []string{name, name + ".dead"} {
+			_, err := channel.QueueDelete(queue, false, false, false)
+			if err != nil {
+				t.Errorf("delete the queue %s: %v", queue, err)
+			}
+		}
+		for _, exchange := range []string{name, name + ".dead"} {
+			if err := channel.ExchangeDelete(exchange, false, false); err != nil {
+				t.Errorf("delete the exchange %s: %v", exchange, err)
+			}
+		}
+	})
+	return name
+}
+
+func merged(parts ...map[string]string) map[string]string {
+	all := make(map[string]string)
+	for _, part := range parts {
+		maps.Copy(all, part)
+	}
+	return all
+}
