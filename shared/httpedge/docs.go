@@ -1,0 +1,93 @@
+package httpedge
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/swaggest/swgui"
+	"github.com/swaggest/swgui/v5emb"
+
+	"stavka.local/shared/problem"
+)
+
+// docs is Swagger UI, served from the binary: the page, and the files it needs.
+type docs struct {
+	page   []byte
+	policy string // the page's Content-Security-Policy
+	files  http.Handler
+}
+
+var inlineScript = regexp.MustCompile(`(?s)<script>(.*?)</script>`)
+
+// newDocs renders the page once, and allows exactly the scripts that are in it.
+func newDocs(title string) (*docs, error) {
+	ui := v5emb.NewHandlerWithConfig(swgui.Config{
+		Title: title, SwaggerJSON: specPath, BasePath: docsPath,
+		SettingsUI: map[string]string{
+			"persistAuthorization":     "true", // a reload does not log the reader out
+			"tryItOutEnabled":          "true",
+			"displayRequestDuration":   "true",
+			"defaultModelsExpandDepth": "0",
+		},
+	})
+	request, err := http.NewRequest(http.MethodGet, docsPath, http.NoBody)
+	if err != nil {
+		return nil, fmt.Errorf("render the API's documentation: %w", err)
+	}
+	var page pageWriter
+	ui.ServeHTTP(&page, request)
+
+	scripts := []string{"'self'"}
+	for _, match := range inlineScript.FindAllSubmatch(page.Bytes(), -1) {
+		sum := sha256.Sum256(match[1])
+		scripts = append(scripts, "'sha256-"+base64.StdEncoding.EncodeToString(sum[:])+"'")
+	}
+	policy := strings.Join([]string{
+		"default-src 'none'",
+		"script-src " + strings.Join(scripts, " "),
+		"style-src 'self' 'unsafe-inline'", // Swagger UI sets styles on its elements
+		"img-src 'self' data:",
+		"connect-src 'self'",
+		"form-action 'none'",
+		"base-uri 'none'",
+		"frame-ancestors 'none'",
+	}, "; ")
+	return &docs{page: page.Bytes(), policy: policy, files: ui}, nil
+}
+
+func (d *docs) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	switch name := strings.TrimPrefix(strings.TrimPrefix(r.URL.Path, docsPath), "/"); {
+	case name == "":
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		w.Header().Set("Content-Security-Policy", d.policy)
+		_, _ = w.Write(d.page) // the reader may be gone
+	case slices.Contains([]string{
+		"swagger-ui.css", "swagger-ui-bundle.js", "swagger-ui-standalone-preset.js",
+		"favicon-16x16.png", "favicon-32x32.png",
+	}, name):
+		d.files.ServeHTTP(w, r)
+	default:
+		problem.Write(w, r, ErrNotFound)
+	}
+}
+
+// pageWriter keeps the body of an answer.
+type pageWriter struct {
+	bytes.Buffer
+	header http.Header
+}
+
+func (p *pageWriter) Header() http.Header {
+	if p.header == nil {
+		p.header = http.Header{}
+	}
+	return p.header
+}
+
+func (p *pageWriter) WriteHeader(int) {}

@@ -1,0 +1,189 @@
+package httpedge
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+
+	"stavka.local/shared/fault"
+)
+
+// maxShown is how much of a wrong value a problem shows, in characters.
+const maxShown = 40
+
+// invalid returns the fault of one field: its name, and what is wrong with it.
+func invalid(field, what string) *fault.Error {
+	return ErrInvalidRequest.Detailf("%s %s.", field, what).With("field", field)
+}
+
+// itIs shows a wrong value as the end of a sentence, unless it is too long.
+func itIs(value string) string {
+	if value == "" || utf8.RuneCountInString(value) > maxShown {
+		return ""
+	}
+	return "; it is " + value
+}
+
+// printable makes a name from outside fit to be shown.
+func printable(name string) string {
+	name = strings.ToValidUTF8(name, "\uFFFD")
+	if runes := []rune(name); len(runes) > maxShown {
+		name = string(runes[:maxShown]) + "..."
+	}
+	return strings.Trim(strconv.Quote(name), `"`)
+}
+
+// explainParameter says what is wrong with a parameter, in words.
+func explainParameter(p *openapi3.Parameter, values []string, err error) error {
+	var parse *openapi3filter.ParseError
+	switch {
+	case errors.Is(err, openapi3filter.ErrInvalidRequired):
+		return invalid(p.Name, "is missing")
+	case errors.Is(err, openapi3filter.ErrInvalidEmptyValue):
+		return invalid(p.Name, "must not be empty")
+	case errors.As(err, &parse):
+		shown := ""
+		if len(values) == 1 {
+			shown = itIs(strconv.Quote(values[0]))
+		}
+		return invalid(p.Name, "must be "+typeName(p.Schema.Value)+shown).Because(err)
+	default:
+		return explain(p.Name, err)
+	}
+}
+
+// explain turns what kin-openapi says into a sentence about the field: the one
+// that the path of the error names, or else whole. Its own texts hold schemas and
+// values, and are for logs.
+func explain(whole string, err error) error {
+	var schemaError *openapi3.SchemaError
+	if !errors.As(err, &schemaError) {
+		return invalid(whole, "is malformed").Because(err)
+	}
+	for { // down to what is really wrong, below oneOf and its like
+		var inner *openapi3.SchemaError
+		if schemaError.Origin == nil || !errors.As(schemaError.Origin, &inner) {
+			break
+		}
+		schemaError = inner
+	}
+	field := whole
+	if path := schemaError.JSONPointer(); len(path) > 0 {
+		for i := range path {
+			path[i] = printable(path[i])
+		}
+		field = fieldName(path)
+	}
+	return invalid(field, sentence(schemaError)).Because(err)
+}
+
+// sentence says what is wrong with the value of a field, to follow its name.
+func sentence(e *openapi3.SchemaError) string {
+	s, shown := e.Schema, itIs(show(e))
+	switch e.SchemaField {
+	case "required":
+		return "is missing"
+	case "properties", "additionalProperties":
+		return "is not a known field"
+	case "nullable":
+		return "must not be null"
+	case "type":
+		return "must be " + typeName(s) + shown
+	case "enum":
+		return "must be one of " + list(s.Enum) + shown
+	case "minimum":
+		return "must be at least " + number(s.Min) + shown
+	case "maximum":
+		return "must be at most " + number(s.Max) + shown
+	case "exclusiveMinimum":
+		return "must be more than " + number(s.Min) + shown
+	case "exclusiveMaximum":
+		return "must be less than " + number(s.Max) + shown
+	case "minLength":
+		return "must have at least " + characters(s.MinLength) + shown
+	case "maxLength":
+		return "must have at most " + characters(*s.MaxLength)
+	case "minItems":
+		return fmt.Sprintf("must have at least %d items", s.MinItems)
+	case "maxItems":
+		return fmt.Sprintf("must have at most %d items", *s.MaxItems)
+	case "minProperties":
+		return fmt.Sprintf("must have at least %d field", s.MinProps)
+	case "format":
+		return "is not a valid " + s.Format + shown
+	case "pattern":
+		return "does not have the form it should" + shown
+	default:
+		return "is not acceptable" + shown
+	}
+}
+
+// show returns the wrong value as the sender wrote it, or "" for one that is not
+// to be shown: a secret, or more than a plain value.
+func show(e *openapi3.SchemaError) string {
+	if e.Schema.Format == "password" || e.Schema.WriteOnly {
+		return ""
+	}
+	switch v := e.Value.(type) {
+	case nil:
+		return "null"
+	case string:
+		return strconv.Quote(v)
+	case bool, int64, int:
+		return fmt.Sprint(v)
+	case float64:
+		return strconv.FormatFloat(v, 'f', -1, 64)
+	case fmt.Stringer: // json.Number
+		return v.String()
+	case []any:
+		return "an array"
+	case map[string]any:
+		return "an object"
+	default:
+		return ""
+	}
+}
+
+func typeName(s *openapi3.Schema) string {
+	switch {
+	case s.Type.Is(openapi3.TypeInteger):
+		return "a whole number"
+	case s.Type.Is(openapi3.TypeNumber):
+		return "a number"
+	case s.Type.Is(openapi3.TypeBoolean):
+		return "true or false"
+	case s.Type.Is(openapi3.TypeString):
+		return "a string"
+	case s.Type.Is(openapi3.TypeArray):
+		return "an array"
+	default:
+		return "an object"
+	}
+}
+
+func list(values []any) string {
+	texts := make([]string, len(values))
+	for i, v := range values {
+		texts[i] = fmt.Sprint(v)
+	}
+	return strings.Join(texts, ", ")
+}
+
+func number(n *float64) string {
+	if n == nil {
+		return "the limit"
+	}
+	return strconv.FormatFloat(*n, 'f', -1, 64)
+}
+
+func characters(n uint64) string {
+	if n == 1 {
+		return "1 character"
+	}
+	return strconv.FormatUint(n, 10) + " characters"
+}

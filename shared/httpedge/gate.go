@@ -1,0 +1,317 @@
+package httpedge
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers"
+	"github.com/go-chi/chi/v5"
+
+	"stavka.local/shared/problem"
+)
+
+// BodyLimit is the longest body that is read, in bytes.
+const BodyLimit = 64 << 10
+
+// gate lets a request through to the service when it is known who asks and the
+// request is what the OpenAPI document says it should be. It works on the route
+// that chi has found already, so nothing is routed twice.
+type gate struct {
+	operations   map[operationKey]*operation
+	authenticate func(context.Context, string) (context.Context, error)
+}
+
+type operationKey struct{ method, pattern string }
+
+// operation is what the document says about one, prepared.
+type operation struct {
+	secured    bool // a token is looked at
+	anonymous  bool // and may be missing
+	parameters []*openapi3.Parameter
+	body       *openapi3.RequestBody // nil for none
+	route      *routers.Route        // for openapi3filter
+}
+
+// filterOptions has openapi3filter check, and change nothing: defaults are the
+// service's to know.
+var filterOptions = &openapi3filter.Options{SkipSettingDefaults: true}
+
+func newGate(
+	doc *openapi3.T, authenticate func(context.Context, string) (context.Context, error),
+) (*gate, error) {
+	g := &gate{operations: map[operationKey]*operation{}, authenticate: authenticate}
+	if err := bearerOnly(doc); err != nil {
+		return nil, err
+	}
+	for path, item := range doc.Paths.Map() {
+		for method, op := range item.Operations() {
+			prepared := &operation{
+				parameters: parametersOf(item, op),
+				route:      &routers.Route{Spec: doc, Path: path, PathItem: item, Method: method, Operation: op},
+			}
+			security := doc.Security
+			if op.Security != nil {
+				security = *op.Security
+			}
+			for _, alternative := range security {
+				if len(alternative) == 0 {
+					prepared.anonymous = true
+				} else {
+					prepared.secured = true
+				}
+			}
+			if op.RequestBody != nil {
+				prepared.body = op.RequestBody.Value
+			}
+			g.operations[operationKey{method, path}] = prepared
+		}
+	}
+	return g, nil
+}
+
+// bearerOnly returns an error when the document secures anything by other means
+// than a bearer token, which this package would not check.
+func bearerOnly(doc *openapi3.T) error {
+	if doc.Components == nil {
+		return nil
+	}
+	for name, ref := range doc.Components.SecuritySchemes {
+		s := ref.Value
+		if s.Type != "oauth2" && (s.Type != "http" || !strings.EqualFold(s.Scheme, "bearer")) {
+			return fmt.Errorf("security scheme %s is not a bearer token", name)
+		}
+	}
+	return nil
+}
+
+// parametersOf returns the operation's parameters and those of its path that it
+// does not override.
+func parametersOf(item *openapi3.PathItem, op *openapi3.Operation) []*openapi3.Parameter {
+	var all []*openapi3.Parameter
+	for _, ref := range item.Parameters {
+		if op.Parameters.GetByInAndName(ref.Value.In, ref.Value.Name) == nil {
+			all = append(all, ref.Value)
+		}
+	}
+	for _, ref := range op.Parameters {
+		all = append(all, ref.Value)
+	}
+	return all
+}
+
+func (g *gate) middleware(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		op := g.operations[operationKey{r.Method, r.Pattern}]
+		if op == nil {
+			problem.Write(w, r, ErrNotFound)
+			return
+		}
+		ctx, err := g.identify(op, r)
+		if err != nil {
+			problem.Write(w, r, err)
+			return
+		}
+		r = r.WithContext(ctx)
+		if err := op.check(w, r); err != nil {
+			problem.Write(w, r, err)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// identify finds out who asks.
+func (g *gate) identify(op *operation, r *http.Request) (context.Context, error) {
+	if !op.secured {
+		return r.Context(), nil
+	}
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	token = strings.TrimSpace(token)
+	switch {
+	case scheme == "" && op.anonymous:
+		return r.Context(), nil
+	case !strings.EqualFold(scheme, "Bearer") || token == "":
+		return nil, ErrUnauthenticated
+	}
+	return g.authenticate(r.Context(), token)
+}
+
+// check validates the request. Afterwards its body can be read once more.
+func (op *operation) check(w http.ResponseWriter, r *http.Request) error {
+	if len(op.parameters) > 0 {
+		if err := op.checkParameters(r); err != nil {
+			return err
+		}
+	}
+	if op.body == nil {
+		r.Body = http.MaxBytesReader(w, r.Body, BodyLimit)
+		return nil
+	}
+	data, err := readBody(w, r)
+	if err != nil {
+		return err
+	}
+	if err := op.checkBody(r, data); err != nil {
+		return err
+	}
+	r.Body = io.NopCloser(bytes.NewReader(data))
+	r.ContentLength = int64(len(data))
+	return nil
+}
+
+func (op *operation) checkParameters(r *http.Request) error {
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return ErrInvalidRequest.Detailf("The query is not well formed.").Because(err)
+	}
+	input := &openapi3filter.RequestValidationInput{
+		Request: r, Route: op.route, QueryParams: query, Options: filterOptions,
+		PathParams: pathParameters(r),
+	}
+	for _, p := range op.parameters {
+		var values []string
+		switch p.In {
+		case openapi3.ParameterInQuery:
+			values = query[p.Name]
+		case openapi3.ParameterInHeader:
+			values = r.Header.Values(p.Name)
+		case openapi3.ParameterInPath:
+			values = []string{input.PathParams[p.Name]}
+		}
+		if len(values) > 1 && !p.Schema.Value.Type.Is(openapi3.TypeArray) {
+			return invalid(p.Name, "is given more than once")
+		}
+		for _, v := range values {
+			if why := unclean(v); why != "" {
+				return invalid(p.Name, why)
+			}
+		}
+		if err := openapi3filter.ValidateParameter(r.Context(), input, p); err != nil {
+			return explainParameter(p, values, err)
+		}
+	}
+	return nil
+}
+
+// pathParameters returns what chi found, decoded: chi routes on the encoded path
+// when the two differ.
+func pathParameters(r *http.Request) map[string]string {
+	found := chi.RouteContext(r.Context()).URLParams
+	if len(found.Keys) == 0 {
+		return nil
+	}
+	parameters := make(map[string]string, len(found.Keys))
+	for i, key := range found.Keys {
+		value := found.Values[i]
+		if r.URL.RawPath != "" {
+			if decoded, err := url.PathUnescape(value); err == nil {
+				value = decoded
+			}
+		}
+		parameters[key] = value
+	}
+	return parameters
+}
+
+// readBody reads all of the body. A client that does not send it, or not in time,
+// loses its connection: nobody is there to read an answer.
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	if r.ContentLength > BodyLimit {
+		return nil, ErrBodyTooLarge
+	}
+	limited := http.MaxBytesReader(w, r.Body, BodyLimit)
+	var (
+		data []byte
+		err  error
+	)
+	if r.ContentLength >= 0 {
+		data = make([]byte, r.ContentLength)
+		_, err = io.ReadFull(limited, data)
+	} else {
+		data, err = io.ReadAll(limited)
+	}
+	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
+		return nil, ErrBodyTooLarge
+	}
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	return data, nil
+}
+
+func (op *operation) checkBody(r *http.Request, data []byte) error {
+	if len(data) == 0 {
+		if op.body.Required {
+			return invalid("body", "is missing")
+		}
+		return nil
+	}
+	mediaType, parameters, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
+	mediaType = strings.ToLower(strings.TrimSpace(mediaType))
+	content := op.body.Content[mediaType]
+	if content == nil || !isUTF8(parameters) || r.Header.Get("Content-Encoding") != "" {
+		return ErrUnsupportedMediaType
+	}
+	if mediaType == "application/json" || strings.HasSuffix(mediaType, "+json") {
+		value, err := parseJSON(data)
+		if err != nil {
+			return err
+		}
+		return checkJSON(value, content.Schema.Value)
+	}
+	return op.checkForm(r, data)
+}
+
+// isUTF8 tells whether the parameters of a media type leave the text in UTF-8.
+func isUTF8(parameters string) bool {
+	for parameter := range strings.SplitSeq(parameters, ";") {
+		name, value, _ := strings.Cut(strings.TrimSpace(parameter), "=")
+		if strings.EqualFold(name, "charset") && !strings.EqualFold(strings.Trim(value, `"`), "utf-8") {
+			return false
+		}
+	}
+	return true
+}
+
+// checkForm validates a body that is not JSON, which is a form.
+func (op *operation) checkForm(r *http.Request, data []byte) error {
+	form, err := url.ParseQuery(string(data))
+	if err != nil {
+		return ErrInvalidRequest.Detailf("The form is not well formed.").Because(err)
+	}
+	for name, values := range form {
+		for _, text := range append(values, name) {
+			if why := unclean(text); why != "" {
+				return invalid(printable(name), why)
+			}
+		}
+	}
+	copied := r.Clone(r.Context())
+	copied.Body = io.NopCloser(bytes.NewReader(data))
+	input := &openapi3filter.RequestValidationInput{Request: copied, Route: op.route, Options: filterOptions}
+	if err := openapi3filter.ValidateRequestBody(r.Context(), input, op.body); err != nil {
+		return explain("body", err)
+	}
+	return nil
+}
+
+// unclean says what is wrong with a text that no store should get, or "".
+func unclean(text string) string {
+	switch {
+	case !utf8.ValidString(text):
+		return "is not valid UTF-8"
+	case strings.IndexByte(text, 0) >= 0:
+		return "holds a NUL character"
+	default:
+		return ""
+	}
+}

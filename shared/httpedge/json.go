@@ -1,0 +1,199 @@
+package httpedge
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/getkin/kin-openapi/openapi3"
+
+	"stavka.local/shared/money"
+	"stavka.local/shared/odds"
+)
+
+// maxDepth is how deep arrays and objects may be nested in a body. No operation
+// needs more than a few; the bound keeps hostile bodies cheap.
+const maxDepth = 16
+
+// parseJSON reads a body more strictly than encoding/json does: it is valid
+// UTF-8 without NUL characters, not nested deeper than maxDepth, and no object
+// has a key twice, of which different readers would take different ones. Numbers
+// are json.Number, that is their digits.
+func parseJSON(data []byte) (any, error) {
+	if !utf8.Valid(data) {
+		return nil, invalid("body", "is not valid UTF-8")
+	}
+	p := parser{decoder: json.NewDecoder(bytes.NewReader(data))}
+	p.decoder.UseNumber()
+	value, err := p.value()
+	if err == nil {
+		_, err = p.decoder.Token()
+		switch {
+		case errors.Is(err, io.EOF):
+			return value, nil
+		case err == nil:
+			err = invalid("body", "has more after the end of the JSON value")
+		}
+	}
+	return nil, explainSyntax(err)
+}
+
+func explainSyntax(err error) error {
+	var syntax *json.SyntaxError
+	switch {
+	case errors.As(err, &syntax):
+		return invalid("body", "is not well-formed JSON, at byte "+strconv.FormatInt(syntax.Offset, 10)).Because(err)
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return invalid("body", "is not well-formed JSON: it ends too early").Because(err)
+	default:
+		return err
+	}
+}
+
+// parser builds a value from the decoder's tokens.
+type parser struct {
+	decoder *json.Decoder
+	path    []string
+}
+
+func (p *parser) value() (any, error) {
+	token, err := p.decoder.Token()
+	if err != nil {
+		return nil, err
+	}
+	switch t := token.(type) {
+	case json.Delim:
+		if len(p.path) >= maxDepth {
+			return nil, invalid("body", "is nested deeper than "+strconv.Itoa(maxDepth)+" levels")
+		}
+		if t == '{' {
+			return p.object()
+		}
+		return p.array()
+	case string:
+		if strings.IndexByte(t, 0) >= 0 {
+			return nil, invalid(p.field(), "holds a NUL character")
+		}
+	}
+	return token, nil
+}
+
+func (p *parser) object() (any, error) {
+	object := map[string]any{}
+	for p.decoder.More() {
+		token, err := p.decoder.Token()
+		if err != nil {
+			return nil, err
+		}
+		key, _ := token.(string) // the decoder accepts nothing else here
+		p.path = append(p.path, key)
+		if strings.IndexByte(key, 0) >= 0 {
+			return nil, invalid("body", "has a field whose name holds a NUL character")
+		}
+		if _, ok := object[key]; ok {
+			return nil, invalid(p.field(), "is given more than once")
+		}
+		if object[key], err = p.value(); err != nil {
+			return nil, err
+		}
+		p.path = p.path[:len(p.path)-1]
+	}
+	_, err := p.decoder.Token()
+	return object, err
+}
+
+func (p *parser) array() (any, error) {
+	array := []any{}
+	for p.decoder.More() {
+		p.path = append(p.path, strconv.Itoa(len(array)))
+		value, err := p.value()
+		if err != nil {
+			return nil, err
+		}
+		array = append(array, value)
+		p.path = p.path[:len(p.path)-1]
+	}
+	_, err := p.decoder.Token()
+	return array, err
+}
+
+func (p *parser) field() string { return fieldName(p.path) }
+
+// fieldName writes a path the way problems show it: "legs.0.price".
+func fieldName(path []string) string {
+	if len(path) == 0 {
+		return "body"
+	}
+	return strings.Join(path, ".")
+}
+
+// checkJSON validates a value against its schema.
+func checkJSON(value any, schema *openapi3.Schema) error {
+	if err := schema.VisitJSON(value, openapi3.VisitAsRequest()); err != nil {
+		return explain("body", err)
+	}
+	return checkDigits(value, schema, nil)
+}
+
+// checkDigits looks at what kin-openapi, which computes with floats, cannot see:
+// whether numbers are exactly what their Go types hold. Decimals are known by
+// their x-go-type.
+func checkDigits(value any, schema *openapi3.Schema, path []string) error {
+	switch v := value.(type) {
+	case map[string]any:
+		for name, property := range schema.Properties {
+			if member, ok := v[name]; ok {
+				if err := checkDigits(member, property.Value, append(path, name)); err != nil {
+					return err
+				}
+			}
+		}
+	case []any:
+		if schema.Items == nil {
+			return nil
+		}
+		for i, item := range v {
+			if err := checkDigits(item, schema.Items.Value, append(path, strconv.Itoa(i))); err != nil {
+				return err
+			}
+		}
+	case json.Number:
+		return checkNumber(string(v), schema, path)
+	}
+	return nil
+}
+
+func checkNumber(digits string, schema *openapi3.Schema, path []string) error {
+	if schema.Type.Is(openapi3.TypeInteger) {
+		if _, err := strconv.ParseInt(digits, 10, 64); err != nil {
+			return invalid(fieldName(path), "must be a whole number in plain digits"+itIs(digits)).Because(err)
+		}
+		return nil
+	}
+	var err error
+	switch schema.Extensions["x-go-type"] {
+	case "odds.Decimal":
+		_, err = odds.Parse(digits)
+	case "money.Amount":
+		_, err = money.Parse(digits)
+	default:
+		return nil
+	}
+	if err != nil {
+		// The reason, without the value that the parsers put before it.
+		return invalid(fieldName(path), "is "+reason(err)+itIs(digits)).Because(err)
+	}
+	return nil
+}
+
+// reason returns the innermost error's text.
+func reason(err error) string {
+	for next := errors.Unwrap(err); next != nil; next = errors.Unwrap(err) {
+		err = next
+	}
+	return err.Error()
+}

@@ -1,0 +1,158 @@
+package httpedge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"stavka.local/shared/metrics"
+	"stavka.local/shared/problem"
+	"stavka.local/shared/requestid"
+)
+
+// unmatched is the route of requests for which there is none. It keeps what
+// strangers type out of the labels of metrics.
+const unmatched = "unmatched"
+
+// observer gives requests their ids, measures and logs them, and turns panics
+// into answers.
+type observer struct {
+	requests *prometheus.CounterVec
+	duration *prometheus.HistogramVec
+	inFlight prometheus.Gauge
+}
+
+func newObserver(m *metrics.Registry) *observer {
+	return &observer{
+		requests: m.CounterVec("http_requests_total",
+			"HTTP requests answered; status 499 is a client that went away.", "route", "method", "status"),
+		duration: m.HistogramVec("http_request_duration_seconds",
+			"Time from the first byte of a request's header to the end of its handler.",
+			metrics.LatencyBuckets(), "route", "method"),
+		inFlight: m.Gauge("http_requests_in_flight", "HTTP requests being answered now."),
+	}
+}
+
+// subject is where code further in leaves who asks, for the access log.
+type subject struct{ user string }
+
+type subjectKey struct{}
+
+// NameUser tells the access log who sent the request that ctx belongs to. It
+// does nothing for other contexts.
+func NameUser(ctx context.Context, user string) {
+	if s, ok := ctx.Value(subjectKey{}).(*subject); ok {
+		s.user = user
+	}
+}
+
+func (o *observer) middleware(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		start := time.Now()
+		o.inFlight.Inc()
+		defer o.inFlight.Dec()
+
+		id := r.Header.Get(requestid.Header)
+		if !requestid.IsValid(id) {
+			id = requestid.New()
+		}
+		w.Header().Set(requestid.Header, id)
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+
+		who := &subject{}
+		r = r.WithContext(context.WithValue(requestid.With(r.Context(), id), subjectKey{}, who))
+		ww := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
+		aborted := serve(next, ww, r)
+		o.report(r, ww, time.Since(start), who.user, aborted)
+		if aborted {
+			panic(http.ErrAbortHandler) // net/http closes the connection, and logs nothing
+		}
+	})
+}
+
+// serve calls next and answers for it when it panics. It returns true when no
+// answer is possible and the connection has to be closed.
+func serve(next http.Handler, w middleware.WrapResponseWriter, r *http.Request) (aborted bool) {
+	defer func() {
+		v := recover()
+		if v == nil {
+			return
+		}
+		if err, ok := v.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+			aborted = true
+			return
+		}
+		err := fmt.Errorf("panic: %v\n%s", v, debug.Stack())
+		if w.Status() == 0 {
+			problem.Write(w, r, err)
+			return
+		}
+		slog.ErrorContext(r.Context(), "request failed after its answer had begun", "error", err)
+		aborted = true
+	}()
+	next.ServeHTTP(w, r)
+	return false
+}
+
+// report measures and logs a request that has been answered.
+func (o *observer) report(
+	r *http.Request, w middleware.WrapResponseWriter, took time.Duration, user string, aborted bool,
+) {
+	route := chi.RouteContext(r.Context()).RoutePattern()
+	if route == "" {
+		route = unmatched
+	}
+	status := w.Status()
+	if status == 0 && !aborted {
+		status = http.StatusOK // what net/http sends for a handler that wrote nothing
+	}
+	method := knownMethod(r.Method)
+	o.requests.WithLabelValues(route, method, strconv.Itoa(status)).Inc()
+	o.duration.WithLabelValues(route, method).Observe(took.Seconds())
+
+	level := slog.LevelInfo
+	switch route {
+	case healthPath, readyPath, metricsPath:
+		level = slog.LevelDebug // asked every few seconds, by programs
+	}
+	logger, ctx := slog.Default(), r.Context()
+	if !logger.Enabled(ctx, level) {
+		return
+	}
+	attrs := make([]slog.Attr, 0, 8)
+	attrs = append(attrs,
+		slog.String("method", method),
+		slog.String("route", route),
+		slog.String("path", r.URL.Path),
+		slog.Int("status", status),
+		slog.Duration("duration", took),
+		slog.Int("bytes", w.BytesWritten()),
+	)
+	if user != "" {
+		attrs = append(attrs, slog.String("user", user))
+	}
+	if aborted {
+		attrs = append(attrs, slog.Bool("aborted", true))
+	}
+	logger.LogAttrs(ctx, level, "request", attrs...)
+}
+
+// knownMethod keeps invented methods out of the labels of metrics.
+func knownMethod(method string) string {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
+		http.MethodOptions, http.MethodConnect, http.MethodTrace:
+		return method
+	default:
+		return "OTHER"
+	}
+}
