@@ -23,7 +23,7 @@ var specs = map[string][]byte{
 }
 
 // baseMembers are the members of a problem that do not depend on its code.
-var baseMembers = []string{"type", "title", "status", "detail", "instance", "code", "request_id"}
+var baseMembers = []string{"type", "title", "status", "detail", "code", "request_id"}
 
 // problemCode is one entry of x-problem-codes.
 type problemCode struct {

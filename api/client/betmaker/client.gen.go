@@ -296,9 +296,6 @@ type Problem struct {
 	// Field With `invalid_request`, the parameter, header or body field at fault.
 	Field *string `json:"field,omitempty"`
 
-	// Instance The path of the request.
-	Instance *string `json:"instance,omitempty"`
-
 	// Max With `stake_out_of_limits`, the greatest amount allowed.
 	Max *Amount `json:"max,omitempty"`
 
@@ -312,7 +309,7 @@ type Problem struct {
 	// Title The status in words.
 	Title string `json:"title"`
 
-	// Type A URI reference for the kind of problem; `about:blank` when `code` says it all.
+	// Type Always `about:blank`; `code` says it all.
 	Type string `json:"type"`
 }
 

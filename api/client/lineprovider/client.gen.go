@@ -208,9 +208,6 @@ type Problem struct {
 	// Field With `invalid_request`, the parameter, header or body field at fault.
 	Field *string `json:"field,omitempty"`
 
-	// Instance The path of the request.
-	Instance *string `json:"instance,omitempty"`
-
 	// Max With `coefficient_out_of_range`, the greatest coefficient allowed.
 	Max *Coefficient `json:"max,omitempty"`
 
@@ -224,7 +221,7 @@ type Problem struct {
 	// Title The status in words.
 	Title string `json:"title"`
 
-	// Type A URI reference for the kind of problem; `about:blank` when `code` says it all.
+	// Type Always `about:blank`; `code` says it all.
 	Type string `json:"type"`
 }
 
