@@ -39,7 +39,8 @@ type link struct {
 	log  *slog.Logger
 
 	mu      sync.Mutex
-	problem error // nil while connected
+	problem error       // nil while connected
+	current *connection // nil while there is none
 }
 
 func newLink(name string, opts Options) *link {
@@ -64,8 +65,21 @@ func (l *link) setStatus(problem error) {
 	l.problem = problem
 }
 
+// connected returns the connection that is up, or nil.
+func (l *link) connected() *connection {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.current
+}
+
+func (l *link) setConnected(c *connection, problem error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.current, l.problem = c, problem
+}
+
 // keep runs use on one connection after the other until ctx ends. use sets the
-// connection up through connection.setup, calls up, and returns when the
+// connection up within connection.bounded, calls up, and returns when the
 // connection is of no more use to it, after which it is closed.
 func (l *link) keep(ctx context.Context, use func(context.Context, *connection) error) {
 	pause := backoff{min: l.opts.RetryMin, max: l.opts.RetryMax}
@@ -104,8 +118,8 @@ func (l *link) once(ctx context.Context, use func(context.Context, *connection) 
 	if err == nil {
 		err = errors.New("connection closed")
 	}
-	wasUp = c != nil && c.isUp
-	l.setStatus(classify(err))
+	wasUp = c != nil && l.connected() == c
+	l.setConnected(nil, classify(err))
 	if wasUp {
 		l.opts.Hooks.Connected(l.name, false)
 	}
@@ -114,8 +128,7 @@ func (l *link) once(ctx context.Context, use func(context.Context, *connection) 
 
 // up notes that the connection is set up and in use.
 func (l *link) up(ctx context.Context, c *connection) {
-	c.isUp = true
-	l.setStatus(nil)
+	l.setConnected(c, nil)
 	l.log.InfoContext(ctx, "connected to the broker")
 	l.opts.Hooks.Connected(l.name, true)
 }
@@ -164,23 +177,20 @@ type connection struct {
 	timeout       time.Duration
 	lost          chan *amqp.Error   // gets the reason, if any, and is closed
 	blocked       chan amqp.Blocking // memory and disk alarms
-	isUp          bool
 }
 
-// setup runs steps, in which the library may wait for an answer of the broker for
-// ever; the connection is cut when they take longer than its timeout or ctx ends.
-func (c *connection) setup(ctx context.Context, steps func() error) error {
+// bounded runs steps, in which the library may wait for an answer of the broker
+// for ever; the connection is cut when they take longer than its timeout or ctx
+// ends.
+func (c *connection) bounded(ctx context.Context, steps func() error) error {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	stop := context.AfterFunc(ctx, c.abort)
 	err := steps()
 	if !stop() {
-		return fmt.Errorf("set up: %w", errors.Join(ctx.Err(), err))
+		return errors.Join(ctx.Err(), err)
 	}
-	if err != nil {
-		return fmt.Errorf("set up: %w", err)
-	}
-	return nil
+	return err
 }
 
 // close says goodbye to the broker, who thereby has handled every frame sent

@@ -177,7 +177,7 @@ func (p *Publisher) serve(ctx context.Context, c *connection) error {
 	var confirms chan amqp.Confirmation
 	var returns chan amqp.Return
 	var lost chan *amqp.Error
-	err := c.setup(ctx, func() error {
+	err := c.bounded(ctx, func() error {
 		var err error
 		if s.confirmed, err = c.Channel(); err != nil {
 			return err

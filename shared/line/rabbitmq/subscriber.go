@@ -144,7 +144,7 @@ func (s *Subscriber) keep(ctx context.Context, name string, use func(context.Con
 func (s *Subscriber) subscribe(ctx context.Context, c *connection, prefetch int, declare func(*amqp.Channel) (string, error)) (
 	deliveries <-chan amqp.Delivery, lost <-chan *amqp.Error, err error,
 ) {
-	err = c.setup(ctx, func() error {
+	err = c.bounded(ctx, func() error {
 		ch, err := c.Channel()
 		if err != nil {
 			return err

@@ -1,0 +1,607 @@
+// Package linetest is the suite that every bus of the line passes, and the golden
+// files of the messages. It is for tests only.
+//
+// The suite asks for what line.Publisher and line.Subscriber promise and nothing
+// else. Publishing is tried again until it succeeds, as line-provider does it, so
+// a bus may block in Publish until the change is applied, or return an error while
+// nobody consumes: both are what an in-process bus does.
+package linetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"stavka.local/shared/line"
+	"stavka.local/shared/odds"
+)
+
+// patience is how long the suite waits for what must happen. It is generous,
+// since a slow machine is no fault of the bus.
+const patience = 30 * time.Second
+
+// Bus is what the suite tests: one empty bus, and what is special about it. All
+// of it ends with the test that opened it.
+type Bus struct {
+	// Publisher publishes on the bus.
+	Publisher line.Publisher
+	// NewSubscriber returns a subscriber, each one as another replica would have it.
+	NewSubscriber func() line.Subscriber
+	// DeadLetters counts the changes that have been dead-lettered.
+	DeadLetters func(context.Context) (int, error)
+	// Durable tells that the bus keeps changes while nobody consumes them. On a bus
+	// that is not durable publishing without a consumer is an error.
+	Durable bool
+	// Competing tells that several consumers may share the work.
+	Competing bool
+	// Unroute makes the next change that is published have nowhere to go. Only a
+	// durable bus needs it.
+	Unroute func(*testing.T)
+	// Corrupt puts a body on the bus that DecodeChange refuses. Nil when the bus
+	// carries no bodies.
+	Corrupt func(*testing.T, []byte)
+}
+
+// Run runs the suite. It opens a bus per test, and the tests run in parallel.
+func Run(t *testing.T, open func(*testing.T) Bus) {
+	t.Helper()
+	for _, test := range []struct {
+		name string
+		run  func(*testing.T, Bus)
+	}{
+		{"delivers every change as it was published", testDelivers},
+		{"hands a change out again while its handler fails", testHandsOutAgain},
+		{"dead-letters poison once and passes its neighbours", testPoison},
+		{"shares changes among consumers", testCompeting},
+		{"shows every change to all watchers", testWatchers},
+		{"keeps what was published before anybody consumed", testTakeover},
+		{"keeps a change whose consumer gave up", testGivesUp},
+		{"refuses a change that has nowhere to go", testNowhereToGo},
+		{"shows heartbeats to all watchers", testHeartbeats},
+		{"keeps only the newest heartbeat for a slow watcher", testNewestHeartbeat},
+		{"returns nil when the context ends, after its handlers", testEnd},
+		{"gives up publishing when the context ends", testPublishEnd},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			test.run(t, open(t))
+		})
+	}
+}
+
+func testDelivers(t *testing.T, bus Bus) {
+	const publishers, each = 8, 25
+	want := Changes(publishers * each)
+	var got log
+	consume(t, bus.NewSubscriber(), func(_ context.Context, c line.Change) error {
+		got.add(c)
+		return nil
+	})
+
+	var running sync.WaitGroup
+	for part := range slices.Chunk(want, each) {
+		running.Go(func() { publish(t, bus, part...) })
+	}
+	running.Wait()
+
+	eventually(t, "every change is delivered", func() error { return got.hasAll(want) })
+}
+
+func testHandsOutAgain(t *testing.T, bus Bus) {
+	want := Changes(3)
+	var mu sync.Mutex
+	attempts := make(map[int64]int)
+	var got log
+	consume(t, bus.NewSubscriber(), func(_ context.Context, c line.Change) error {
+		mu.Lock()
+		defer mu.Unlock()
+		attempts[c.Event.Seq]++
+		if attempts[c.Event.Seq] <= 3 {
+			return errors.New("the store is down")
+		}
+		got.add(c)
+		return nil
+	})
+
+	publish(t, bus, want...)
+
+	eventually(t, "every change is handled in the end", func() error { return got.hasAll(want) })
+	eventuallyDead(t, bus, 0)
+}
+
+func testPoison(t *testing.T, bus Bus) {
+	changes := Changes(9)
+	refused, panicked := changes[2], changes[4]
+	dead := 2
+	var got log
+	consume(t, bus.NewSubscriber(), func(_ context.Context, c line.Change) error {
+		got.add(c)
+		switch c {
+		case refused:
+			return fmt.Errorf("event %d: %w", c.Event.ID, line.ErrPoison)
+		case panicked:
+			panic("the handler has met what it did not expect")
+		}
+		return nil
+	})
+
+	publish(t, bus, changes[:6]...)
+	if bus.Corrupt != nil {
+		for _, body := range []string{"", "{", "[1]", `{"epoch":"d.1"}`, "\xff"} {
+			bus.Corrupt(t, []byte(body))
+			dead++
+		}
+	}
+	publish(t, bus, changes[6:]...)
+
+	eventually(t, "the neighbours pass", func() error { return got.hasAll(changes) })
+	eventuallyDead(t, bus, dead)
+	for _, c := range []line.Change{refused, panicked} {
+		if n := got.count(c); n != 1 {
+			t.Errorf("%s was handled %d times, want once", c.MessageID(), n)
+		}
+	}
+	// The consumer lives, and has not taken up the poison again.
+	last := Changes(10)[9]
+	publish(t, bus, last)
+	eventually(t, "a later change passes", func() error { return got.hasAll([]line.Change{last}) })
+	eventuallyDead(t, bus, dead)
+}
+
+func testCompeting(t *testing.T, bus Bus) {
+	if !bus.Competing {
+		t.Log("one consumer is all that this bus is made for: nothing to share")
+		return
+	}
+	want := Changes(200)
+	var got log
+	var served atomic.Int32
+	both := make(chan struct{})
+	for range 2 {
+		var first sync.Once
+		consume(t, bus.NewSubscriber(), func(ctx context.Context, c line.Change) error {
+			got.add(c)
+			first.Do(func() {
+				if served.Add(1) == 2 {
+					close(both)
+				}
+			})
+			// Neither goes on before the other has got something.
+			select {
+			case <-both:
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		})
+	}
+
+	publish(t, bus, want...)
+
+	eventually(t, "every change is delivered", func() error { return got.hasAll(want) })
+	if n := got.len(); n != len(want) {
+		t.Errorf("%d deliveries of %d changes", n, len(want))
+	}
+}
+
+func testWatchers(t *testing.T, bus Bus) {
+	changes := Changes(1000)
+	warmUp, want := changes[:900], changes[900:]
+	consume(t, bus.NewSubscriber(), func(context.Context, line.Change) error { return nil })
+	var seen [2]log
+	for i := range seen {
+		var inside atomic.Int32
+		subscribe(t, func(ctx context.Context) error {
+			return bus.NewSubscriber().WatchChanges(ctx, func(c line.Change) {
+				if inside.Add(1) != 1 {
+					t.Error("changes are shown to one watcher at the same time")
+				}
+				seen[i].add(c)
+				inside.Add(-1)
+			})
+		})
+	}
+	// A watcher may miss what is published before it is connected.
+	for i := 0; seen[0].len() == 0 || seen[1].len() == 0; i++ {
+		if i == len(warmUp) {
+			t.Fatalf("watchers have seen %d and %d of %d changes", seen[0].len(), seen[1].len(), i)
+		}
+		publish(t, bus, warmUp[i])
+	}
+
+	publish(t, bus, want...)
+
+	eventually(t, "both watchers see every change", func() error {
+		return errors.Join(seen[0].hasAll(want), seen[1].hasAll(want))
+	})
+}
+
+func testTakeover(t *testing.T, bus Bus) {
+	if !bus.Durable {
+		t.Log("this bus keeps nothing: see the test of a change that has nowhere to go")
+		return
+	}
+	want := Changes(20)
+	publish(t, bus, want...)
+
+	var got log
+	consume(t, bus.NewSubscriber(), func(_ context.Context, c line.Change) error {
+		got.add(c)
+		return nil
+	})
+
+	eventually(t, "a later consumer gets every change", func() error { return got.hasAll(want) })
+}
+
+func testGivesUp(t *testing.T, bus Bus) {
+	if !bus.Durable {
+		t.Log("this bus keeps nothing: its publisher does")
+		return
+	}
+	want := Changes(5)
+	publish(t, bus, want...)
+	failed := make(chan struct{}, 1)
+	first := consume(t, bus.NewSubscriber(), func(context.Context, line.Change) error {
+		select {
+		case failed <- struct{}{}:
+		default:
+		}
+		return errors.New("the store is down")
+	})
+	receive(t, failed)
+	first.stop(t)
+
+	var got log
+	consume(t, bus.NewSubscriber(), func(_ context.Context, c line.Change) error {
+		got.add(c)
+		return nil
+	})
+
+	eventually(t, "another consumer gets every change", func() error { return got.hasAll(want) })
+	eventuallyDead(t, bus, 0)
+}
+
+func testNowhereToGo(t *testing.T, bus Bus) {
+	changes := Changes(2)
+	if bus.Durable {
+		publish(t, bus, changes[0])
+		bus.Unroute(t)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := bus.Publisher.PublishChange(ctx, changes[1]); err == nil {
+		t.Error("publishing where nobody gets it succeeded")
+	}
+
+	var got log
+	consume(t, bus.NewSubscriber(), func(_ context.Context, c line.Change) error {
+		got.add(c)
+		return nil
+	})
+	publish(t, bus, changes[1])
+
+	eventually(t, "published again, it is delivered", func() error { return got.hasAll(changes[1:]) })
+}
+
+func testHeartbeats(t *testing.T, bus Bus) {
+	if err := bus.Publisher.PublishHeartbeat(t.Context(), heartbeat(1)); err != nil {
+		t.Logf("nobody listens: %v", err) // either answer is right
+	}
+	var newest [2]atomic.Int64
+	for i := range newest {
+		subscribe(t, func(ctx context.Context) error {
+			return bus.NewSubscriber().WatchHeartbeats(ctx, func(h line.Heartbeat) {
+				if h != heartbeat(h.LastSeq) {
+					t.Errorf("got heartbeat %+v, want %+v", h, heartbeat(h.LastSeq))
+				}
+				newest[i].Store(h.LastSeq)
+			})
+		})
+	}
+
+	next := int64(2)
+	eventually(t, "both watchers get heartbeats", func() error {
+		if err := bus.Publisher.PublishHeartbeat(t.Context(), heartbeat(next)); err != nil {
+			return err
+		}
+		next++
+		if a, b := newest[0].Load(), newest[1].Load(); a == 0 || b == 0 {
+			return fmt.Errorf("newest are %d and %d", a, b)
+		}
+		return nil
+	})
+}
+
+func testNewestHeartbeat(t *testing.T, bus Bus) {
+	busy, release := make(chan struct{}), make(chan struct{})
+	var mu sync.Mutex
+	var got []int64
+	subscribe(t, func(ctx context.Context) error {
+		return bus.NewSubscriber().WatchHeartbeats(ctx, func(h line.Heartbeat) {
+			mu.Lock()
+			got = append(got, h.LastSeq)
+			first := len(got) == 1
+			mu.Unlock()
+			if first {
+				close(busy)
+				<-release
+			}
+		})
+	})
+	next := int64(1)
+	send := func() error {
+		defer func() { next++ }()
+		return bus.Publisher.PublishHeartbeat(t.Context(), heartbeat(next))
+	}
+	eventually(t, "the watcher is busy with a heartbeat", func() error {
+		if err := send(); err != nil {
+			return err
+		}
+		select {
+		case <-busy:
+			return nil
+		default:
+			return errors.New("not yet")
+		}
+	})
+	for range 100 {
+		if err := send(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// By the time a change has come through the bus has dealt with the heartbeats.
+	consume(t, bus.NewSubscriber(), func(context.Context, line.Change) error { return nil })
+	publish(t, bus, Changes(1)...)
+	close(release)
+
+	newest := next - 1
+	eventually(t, "the watcher gets the newest", func() error {
+		mu.Lock()
+		defer mu.Unlock()
+		if last := got[len(got)-1]; last != newest {
+			return fmt.Errorf("the last is %d, want %d", last, newest)
+		}
+		return nil
+	})
+	mu.Lock()
+	defer mu.Unlock()
+	if !slices.IsSorted(got) {
+		t.Errorf("heartbeats went back in time: %d", got)
+	}
+	if len(got) > 50 {
+		t.Errorf("%d of %d heartbeats were kept for a slow watcher", len(got), newest)
+	}
+}
+
+func testEnd(t *testing.T, bus Bus) {
+	const moment = 50 * time.Millisecond
+	changes := Changes(2)
+	var got log
+	started, release := make(chan struct{}), make(chan struct{})
+	contextError := make(chan error, 1)
+	first := subscribe(t, func(ctx context.Context) error {
+		return bus.NewSubscriber().ConsumeChanges(ctx, func(ctx context.Context, c line.Change) error {
+			got.add(c)
+			if got.len() == 1 {
+				close(started)
+				<-release
+				contextError <- ctx.Err()
+			}
+			return nil
+		})
+	})
+	published := make(chan struct{})
+	go func() {
+		defer close(published)
+		publish(t, bus, changes[0])
+	}()
+	receive(t, started)
+
+	first.cancel()
+	select {
+	case <-first.ended:
+		t.Error("the consumer returned before its handler")
+	case <-time.After(moment):
+	}
+	close(release)
+	receive(t, first.ended)
+	receive(t, published)
+	if err := <-contextError; err != nil {
+		t.Errorf("the handler's context ended with the consumer's: %v", err)
+	}
+
+	// What the handler has done is done.
+	consume(t, bus.NewSubscriber(), func(_ context.Context, c line.Change) error {
+		got.add(c)
+		return nil
+	})
+	publish(t, bus, changes[1])
+	eventually(t, "the next consumer gets the next change", func() error { return got.hasAll(changes) })
+	if n := got.count(changes[0]); n != 1 {
+		t.Errorf("a change was handed out %d times, and handled the first time", n)
+	}
+}
+
+func testPublishEnd(t *testing.T, bus Bus) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := bus.Publisher.PublishChange(ctx, Changes(1)[0]); err == nil {
+		t.Error("PublishChange returned nil under a context that had ended")
+	}
+	if err := bus.Publisher.PublishHeartbeat(ctx, heartbeat(1)); err == nil {
+		t.Error("PublishHeartbeat returned nil under a context that had ended")
+	}
+}
+
+// Changes returns the first n of a row of changes, all of different events. Their
+// numbers, both of event and change, are 1 to n.
+func Changes(n int) []line.Change {
+	changes := make([]line.Change, n)
+	for i := range changes {
+		number := int64(i) + 1
+		changes[i] = line.Change{
+			Epoch: line.Epoch{Dataset: "suite", Generation: 1},
+			Event: line.Event{
+				ID:          number,
+				Coefficient: odds.MustParse("1.45"),
+				Deadline:    at(1737178310),
+				State:       line.StateNew,
+				CreatedAt:   at(1737173310),
+				UpdatedAt:   at(1737173310),
+				Version:     1,
+				Seq:         number,
+			},
+		}
+	}
+	return changes
+}
+
+func heartbeat(lastSeq int64) line.Heartbeat {
+	return line.Heartbeat{
+		Epoch:   line.Epoch{Dataset: "suite", Generation: 1},
+		LastSeq: lastSeq,
+		SentAt:  time.UnixMilli(1737178402250 + lastSeq).UTC(),
+	}
+}
+
+// publish publishes changes one after the other, each until it succeeds. It may be
+// called from any goroutine.
+func publish(t *testing.T, bus Bus, changes ...line.Change) {
+	t.Helper()
+	for _, c := range changes {
+		err := try(func() error {
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			return bus.Publisher.PublishChange(ctx, c)
+		})
+		if err != nil {
+			t.Errorf("publish: %v", err)
+		}
+	}
+}
+
+// subscription is a method of a subscriber that runs.
+type subscription struct {
+	cancel context.CancelFunc
+	ended  chan struct{}
+}
+
+// subscribe runs a method of a subscriber, until it is stopped or the test ends.
+func subscribe(t *testing.T, method func(context.Context) error) *subscription {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	s := &subscription{cancel: cancel, ended: make(chan struct{})}
+	go func() {
+		defer close(s.ended)
+		if err := method(ctx); err != nil {
+			t.Errorf("a subscription returned %v, want nil", err)
+		}
+	}()
+	t.Cleanup(func() { s.stop(t) })
+	return s
+}
+
+func (s *subscription) stop(t *testing.T) {
+	t.Helper()
+	s.cancel()
+	select {
+	case <-s.ended:
+	case <-time.After(patience):
+		t.Errorf("a subscription did not end within %v", patience)
+	}
+}
+
+func consume(t *testing.T, s line.Subscriber, handle func(context.Context, line.Change) error) *subscription {
+	t.Helper()
+	return subscribe(t, func(ctx context.Context) error { return s.ConsumeChanges(ctx, handle) })
+}
+
+// try tries until attempt returns nil, or for as long as patience lasts; then it
+// returns the last error.
+func try(attempt func() error) error {
+	ticker := time.NewTicker(5 * time.Millisecond)
+	defer ticker.Stop()
+	for began := time.Now(); ; <-ticker.C {
+		err := attempt()
+		if err == nil {
+			return nil
+		}
+		if time.Since(began) > patience {
+			return fmt.Errorf("not within %v: %w", patience, err)
+		}
+	}
+}
+
+// eventually fails the test when condition does not become nil in time.
+func eventually(t *testing.T, what string, condition func() error) {
+	t.Helper()
+	if err := try(condition); err != nil {
+		t.Fatalf("%s: %v", what, err)
+	}
+}
+
+func eventuallyDead(t *testing.T, bus Bus, want int) {
+	t.Helper()
+	eventually(t, "dead letters are counted", func() error {
+		n, err := bus.DeadLetters(t.Context())
+		if err == nil && n != want {
+			err = fmt.Errorf("%d dead letters, want %d", n, want)
+		}
+		return err
+	})
+}
+
+func receive(t *testing.T, from <-chan struct{}) {
+	t.Helper()
+	select {
+	case <-from:
+	case <-time.After(patience):
+		t.Fatalf("nothing happened within %v", patience)
+	}
+}
+
+// log is the changes a handler has got, in order.
+type log struct {
+	mu      sync.Mutex
+	changes []line.Change
+}
+
+func (l *log) add(c line.Change) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.changes = append(l.changes, c)
+}
+
+func (l *log) len() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.changes)
+}
+
+func (l *log) count(c line.Change) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := 0
+	for _, got := range l.changes {
+		if got == c {
+			n++
+		}
+	}
+	return n
+}
+
+func (l *log) hasAll(want []line.Change) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, c := range want {
+		if !slices.Contains(l.changes, c) {
+			return fmt.Errorf("%s is missing among %d", c.MessageID(), len(l.changes))
+		}
+	}
+	return nil
+}
