@@ -1,0 +1,122 @@
+# What there is to do: `make` or `make help`.
+
+# Every module of go.work. Each of them must also stand without the workspace, see `verify`.
+MODULES := . api betmaker lineprovider shared sql
+
+# Tests in these packages need PostgreSQL, Redis or RabbitMQ. A package that needs one and is not
+# listed fails in `make test-fast` with a sentence that names the variable it misses; none is skipped.
+NEED_SERVERS := /adapters/(postgres|redis|rabbitmq)|/line/rabbitmq|/app$$|/e2e
+
+# `work` is Go's name for all packages of the workspace. -count=1 because the story tests run binaries
+# that they build themselves, of which the test cache knows nothing.
+TEST := go test -race -count=1
+
+SERVICES := tools/services
+# A tool's version is pinned by its own module below tools/; this builds it and prints where it is.
+tool = $(shell GOWORK=off go -C tools/$(1) tool -n $(1))
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: test
+test: ## Run all tests under the race detector, with servers of their own
+	@echo "make test: all packages of all modules under the race detector; long tests at 1/10 of their size"
+	$(SERVICES) run -- $(TEST) -timeout 25m work
+
+.PHONY: test-fast
+test-fast: ## Run the tests that need no server
+	go test $$(go list work | grep -Ev '$(NEED_SERVERS)')
+
+.PHONY: race
+race: ## Run all but the story tests with 1, 2 and 8 processors, in random order
+	$(SERVICES) run -- $(TEST) -timeout 1h -cpu 1,2,8 -shuffle on $$(go list work | grep -v /e2e)
+
+.PHONY: test-long
+test-long: ## Run all tests with the full counts of kills, races and changes (up to 3 h)
+	STAVKA_TEST_SCALE=10 $(SERVICES) run -- $(TEST) -timeout 3h work
+
+.PHONY: test-compose
+test-compose: ## Build the images, start the whole system with Compose, and run its story there
+	docker compose --project-name stavka-test up --build --wait && \
+	  STAVKA_COMPOSE=1 go test -count=1 -timeout 15m -run TestCompose ./e2e; \
+	  code=$$?; \
+	  [ $$code = 0 ] || docker compose --project-name stavka-test logs --tail 50; \
+	  docker compose --project-name stavka-test down --volumes; \
+	  exit $$code
+
+.PHONY: test-services
+test-services: ## Test the script that starts the servers for the tests
+	tools/services_test
+
+FUZZTIME ?= 30s
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz test for FUZZTIME (30s)
+	@grep -rEo --include '*_test.go' '^func Fuzz\w+' $(filter-out .,$(MODULES)) | while IFS=: read -r file function; do \
+	  (cd $$(dirname $$file) && go test -run '^$$' -fuzz "^$${function#func }$$" -fuzztime $(FUZZTIME) .) || exit 1; \
+	done
+
+.PHONY: lint
+lint: ## Lint every module
+	@set -e; lint=$(call tool,golangci-lint); \
+	for module in $(MODULES); do \
+	  echo "lint $$module"; \
+	  (cd $$module && GOWORK=off $$lint run --config $(CURDIR)/.golangci.yml ./...); \
+	done
+
+.PHONY: generate
+generate: ## Generate code from the contracts and the SQL
+	tools/generate
+
+.PHONY: verify
+verify: ## Check that generated code and go.mod files are fresh, and that each module builds by itself
+	tools/generate --check
+	@echo "gofmt"; unformatted=$$(gofmt -l $(MODULES)); \
+	  [ -z "$$unformatted" ] || { echo "not formatted: $$unformatted"; exit 1; }
+	@set -e; export GOWORK=off; for module in $(MODULES); do \
+	  echo "verify $$module"; \
+	  (cd $$module && go mod tidy -diff && go build ./... && go vet ./... && go vet -tags crashpoints ./...); \
+	done
+
+.PHONY: tidy
+tidy: ## Tidy the go.mod file of every module
+	@set -e; for module in $(MODULES); do (cd $$module && GOWORK=off go mod tidy); done
+
+.PHONY: build
+build: ## Build both services, static, into bin/
+	CGO_ENABLED=0 go build -trimpath -o bin/ ./betmaker/cmd/betmaker ./lineprovider/cmd/lineprovider
+
+.PHONY: up
+up: ## Build and start the whole system with Compose, and wait until it is healthy
+	docker compose up --build --wait
+
+.PHONY: down
+down: ## Stop the system that `up` started; its data stays
+	docker compose down
+
+# The two services outside containers, on servers that keep their data in .run/ and go on running
+# until `make stop-servers`. What is set here wins over .env, which names the hosts of Compose.
+RUN := .run
+
+.PHONY: run-lineprovider
+run-lineprovider: ## Run line-provider on port 8001, starting its Redis and RabbitMQ when needed
+	@export REDIS_CONNECT_URL RABBITMQ_URL && \
+	  REDIS_CONNECT_URL=$$($(SERVICES) start redis $(RUN)/redis) && \
+	  RABBITMQ_URL=$$($(SERVICES) start rabbitmq $(RUN)/rabbitmq) && \
+	  LINEPROVIDER_ADDR=:8001 go run ./lineprovider/cmd/lineprovider
+
+.PHONY: run-betmaker
+run-betmaker: ## Run bet-maker on port 8000, starting its PostgreSQL and RabbitMQ when needed
+	@export DATABASE_URL RABBITMQ_URL && \
+	  DATABASE_URL=$$($(SERVICES) start postgres $(RUN)/postgres) && \
+	  RABBITMQ_URL=$$($(SERVICES) start rabbitmq $(RUN)/rabbitmq) && \
+	  BETMAKER_ADDR=:8000 EVENT_URL=http://127.0.0.1:8001/events go run ./betmaker/cmd/betmaker
+
+.PHONY: stop-servers
+stop-servers: ## Stop the servers that run-lineprovider and run-betmaker started; their data stays
+	@for name in postgres redis rabbitmq; do \
+	  [ ! -d $(RUN)/$$name ] || $(SERVICES) stop $$name $(RUN)/$$name; \
+	done
