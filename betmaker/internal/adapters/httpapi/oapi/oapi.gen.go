@@ -174,7 +174,8 @@ type Bet struct {
 	Status BetStatus `json:"status"`
 	UserID int64     `json:"user_id"`
 
-	// VoidReason Why the bet is void, else null. `event_cancelled`, or `past_post` when it was accepted after the result was a fact.
+	// VoidReason Why the bet is void, else null: `event_cancelled`; `past_post`, accepted when the result was a fact already;
+	// `line_reset`, line-provider lost the event.
 	VoidReason *string `json:"void_reason"`
 }
 
@@ -193,7 +194,7 @@ type Credentials struct {
 	Username SignInName     `json:"username"`
 }
 
-// Email defines model for Email.
+// Email Unique, whatever the case of its letters.
 type Email = string
 
 // Event An event one can bet on.
@@ -242,6 +243,7 @@ type NewPassword = string
 
 // NewUser defines model for NewUser.
 type NewUser struct {
+	// Email Unique, whatever the case of its letters.
 	Email Email `json:"email"`
 
 	// Name What to call the user.
@@ -249,7 +251,7 @@ type NewUser struct {
 	Password NewPassword `json:"password"`
 	Role     *Role       `json:"role,omitempty"`
 
-	// Username What the user signs in with. No spaces.
+	// Username What the user signs in with. No spaces; unique, whatever the case of its letters.
 	Username Username `json:"username"`
 }
 
@@ -314,6 +316,7 @@ type User struct {
 
 // UserPatch defines model for UserPatch.
 type UserPatch struct {
+	// Email Unique, whatever the case of its letters.
 	Email *Email `json:"email,omitempty"`
 
 	// Name What to call the user.
@@ -321,11 +324,11 @@ type UserPatch struct {
 	Password *NewPassword `json:"password,omitempty"`
 	Role     *Role        `json:"role,omitempty"`
 
-	// Username What the user signs in with. No spaces.
+	// Username What the user signs in with. No spaces; unique, whatever the case of its letters.
 	Username *Username `json:"username,omitempty"`
 }
 
-// Username What the user signs in with. No spaces.
+// Username What the user signs in with. No spaces; unique, whatever the case of its letters.
 type Username = string
 
 // After defines model for After.
