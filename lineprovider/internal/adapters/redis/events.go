@@ -1,0 +1,202 @@
+package redis
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"time"
+
+	"stavka.local/lineprovider/internal/domain"
+	"stavka.local/lineprovider/internal/ports"
+)
+
+var (
+	_ ports.Events    = (*Store)(nil)
+	_ ports.Catalogue = (*Store)(nil)
+	_ ports.ChangeLog = (*Store)(nil)
+	_ ports.Outbox    = (*Store)(nil)
+	_ ports.Lease     = (*Store)(nil)
+)
+
+// Event implements ports.Events.
+func (s *Store) Event(ctx context.Context, id domain.EventID) (ports.Snapshot, error) {
+	r, err := s.run(ctx, eventScript, []string{s.keys.epoch, s.keys.seq, s.keys.events}, s.dataset, id.String())
+	if err != nil {
+		return ports.Snapshot{}, err
+	}
+	snapshot := ports.Snapshot{Epoch: r.epoch()}
+	if r.err == nil && !r.more() {
+		return ports.Snapshot{}, domain.ErrEventNotFound.Detailf("There is no event %s.", id)
+	}
+	snapshot.Event = r.event()
+	return snapshot, r.done()
+}
+
+// Create implements ports.Events.
+func (s *Store) Create(ctx context.Context, c ports.Creation) (ports.Created, error) {
+	body, err := encodeEvent(c.Change.After)
+	if err != nil {
+		return ports.Created{}, err
+	}
+	entry, err := encodeEntry(c.Change.Action, c.Change.After.CreatedAt, c.Author, "")
+	if err != nil {
+		return ports.Created{}, err
+	}
+	request := s.keys.request(randomName())
+	key, fingerprint := request, "" // a key must be named, even when it is not used
+	if c.Key != nil {
+		key, fingerprint = s.keyOf(*c.Key)
+	}
+	r, err := s.write(ctx, createScript, []string{
+		s.keys.epoch, s.keys.seq, s.keys.events, s.keys.maxID, s.keys.changes,
+		s.keys.state(domain.StateNew), request, key, s.keys.historyPrefix(),
+	}, s.dataset, rememberRequests.Milliseconds(), body, entry, fingerprint)
+	if err != nil {
+		return ports.Created{}, err
+	}
+	return created(r)
+}
+
+// Recall implements ports.Events.
+func (s *Store) Recall(ctx context.Context, k ports.Key) (ports.Created, error) {
+	key, fingerprint := s.keyOf(k)
+	r, err := s.write(ctx, recallScript, []string{s.keys.epoch, s.keys.seq, key}, s.dataset, fingerprint)
+	if err != nil {
+		return ports.Created{}, err
+	}
+	return created(r)
+}
+
+// created reads the reply of create.lua and recall.lua.
+func created(r *reply) (ports.Created, error) {
+	verdict := r.text()
+	result := ports.Created{Snapshot: ports.Snapshot{Epoch: r.epoch()}}
+	switch verdict {
+	case "reused":
+		return ports.Created{}, domain.ErrKeyReused
+	case "unknown":
+		return ports.Created{}, r.done()
+	case "created", "replayed":
+		result.Replayed = verdict == "replayed"
+		result.Event = r.event()
+		return result, r.done()
+	default:
+		return ports.Created{}, fmt.Errorf("%w: verdict %.20q", errReply, verdict)
+	}
+}
+
+// keyOf hashes an idempotency key, because it may hold anything. The zero byte
+// cannot occur in a scope.
+func (s *Store) keyOf(k ports.Key) (key, fingerprint string) {
+	sum := sha256.Sum256([]byte(k.Scope + "\x00" + k.Text))
+	return s.keys.idempotency(hex.EncodeToString(sum[:])), hex.EncodeToString(k.Fingerprint[:])
+}
+
+// Apply implements ports.Events.
+func (s *Store) Apply(ctx context.Context, u ports.Update) (ports.Snapshot, error) {
+	before, after := u.Change.Before, u.Change.After
+	if u.Change.IsEmpty() {
+		return ports.Snapshot{Epoch: u.Epoch, Event: after}, s.confirm(ctx)
+	}
+	body, err := encodeEvent(after)
+	if err != nil {
+		return ports.Snapshot{}, err
+	}
+	entry, err := encodeEntry(u.Change.Action, after.UpdatedAt, u.Author, u.Reason)
+	if err != nil {
+		return ports.Snapshot{}, err
+	}
+	r, err := s.write(ctx, applyScript, []string{
+		s.keys.epoch, s.keys.seq, s.keys.events, s.keys.changes, s.keys.request(randomName()),
+		s.keys.history(after.ID), s.keys.state(before.State), s.keys.state(after.State),
+	}, s.dataset, rememberRequests.Milliseconds(), u.Epoch.Dataset, before.Version, after.ID.String(), body, entry)
+	if err != nil {
+		return ports.Snapshot{}, err
+	}
+	verdict := r.text()
+	snapshot := ports.Snapshot{Epoch: r.epoch()}
+	switch verdict {
+	case "stale":
+		return ports.Snapshot{}, domain.ErrVersionMismatch.
+			Detailf("Event %s no longer has version %d.", after.ID, before.Version)
+	case "applied":
+		snapshot.Event = r.event()
+		return snapshot, r.done()
+	default:
+		return ports.Snapshot{}, fmt.Errorf("%w: verdict %.20q", errReply, verdict)
+	}
+}
+
+// Events implements ports.Catalogue.
+func (s *Store) Events(ctx context.Context, q ports.EventsQuery) (ports.EventsPage, error) {
+	r, err := s.run(ctx, eventsScript,
+		[]string{s.keys.epoch, s.keys.seq, s.keys.events, s.keys.maxID, s.keys.state(q.State)},
+		s.dataset, exact(int64(q.After)), q.Limit, q.State != 0)
+	if err != nil {
+		return ports.EventsPage{}, err
+	}
+	page := ports.EventsPage{Epoch: r.epoch(), More: r.text() == "1", Events: r.events()}
+	return page, r.done()
+}
+
+// History implements ports.Catalogue.
+func (s *Store) History(ctx context.Context, q ports.HistoryQuery) (ports.HistoryPage, error) {
+	r, err := s.run(ctx, historyScript,
+		[]string{s.keys.epoch, s.keys.seq, s.keys.events, s.keys.history(q.ID)},
+		s.dataset, q.ID.String(), exact(q.After)+1, q.Limit+1)
+	if err != nil {
+		return ports.HistoryPage{}, err
+	}
+	page := ports.HistoryPage{Epoch: r.epoch()}
+	if r.text() == "0" {
+		return ports.HistoryPage{}, domain.ErrEventNotFound.Detailf("There is no event %s.", q.ID)
+	}
+	for r.more() {
+		page.Entries = append(page.Entries, r.entry(q.ID))
+	}
+	if len(page.Entries) > q.Limit {
+		page.Entries, page.More = page.Entries[:q.Limit], true
+	}
+	return page, r.done()
+}
+
+func (r *reply) entry(id domain.EventID) domain.Entry {
+	version, seq, body, text := r.number(), r.number(), r.text(), r.text()
+	if r.err != nil {
+		return domain.Entry{}
+	}
+	event, err := decodeEvent(body)
+	if err != nil {
+		r.fail(fmt.Errorf("history of event %s, version %d: %w", id, version, err))
+		return domain.Entry{}
+	}
+	entry, err := decodeEntry(text)
+	if err != nil {
+		r.fail(fmt.Errorf("history of event %s, version %d: %w", id, version, err))
+		return domain.Entry{}
+	}
+	event.ID, event.Version, event.Seq = id, version, seq
+	entry.Event = event
+	return entry
+}
+
+// exact bounds a cursor to what Lua holds exactly. No number that was ever given
+// out is beyond it.
+func exact(cursor int64) int64 { return min(cursor, 1<<53-2) }
+
+// Hold implements ports.Lease.
+func (s *Store) Hold(ctx context.Context, ttl time.Duration) (bool, error) {
+	r, err := s.run(ctx, holdScript, []string{s.keys.lease}, s.holder, ttl.Milliseconds())
+	if err != nil {
+		return false, err
+	}
+	held := r.text() == "1"
+	return held, r.done()
+}
+
+// Release implements ports.Lease.
+func (s *Store) Release(ctx context.Context) error {
+	_, err := s.run(ctx, releaseScript, []string{s.keys.lease}, s.holder)
+	return err
+}

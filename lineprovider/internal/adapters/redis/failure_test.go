@@ -1,0 +1,240 @@
+package redis_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"stavka.local/lineprovider/internal/adapters/redis"
+	"stavka.local/lineprovider/internal/domain"
+	"stavka.local/lineprovider/internal/ports"
+	"stavka.local/shared/odds"
+)
+
+var rules = domain.Rules{MinimumDuration: time.Hour, MaxCoefficient: odds.MustParse("1000.00")}
+
+func creation(t *testing.T) ports.Creation {
+	t.Helper()
+	change, err := domain.Open(time.Unix(1_800_000_000, 0).UTC(), domain.Offer{Coefficient: odds.MustParse("1.45")}, rules)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ports.Creation{Change: change}
+}
+
+func reprice(t *testing.T, from ports.Snapshot) ports.Update {
+	t.Helper()
+	price := odds.MustParse("2.00")
+	change, err := from.Event.Amend(from.Event.CreatedAt, domain.Amendment{Coefficient: &price}, rules)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ports.Update{Epoch: from.Epoch, Change: change}
+}
+
+// TestLostAnswer breaks the connection after the server has carried a write out
+// and before it answers: the adapter sends it again, and it has one effect.
+func TestLostAnswer(t *testing.T) {
+	t.Parallel()
+	name := hashName(t)
+	n := newNetwork(t, "evalsha", nil)
+	s := open(t, redis.Options{HashName: name, URL: withHost(t, server(t), n.address)})
+	if _, err := s.Head(t.Context()); err != nil { // connect
+		t.Fatal(err)
+	}
+
+	n.swallow.Store(2)
+	created, err := s.Create(t.Context(), creation(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if created.Event.ID != 1 || created.Event.Seq != 1 || created.Replayed {
+		t.Errorf("created %+v, want event 1 at seq 1, not replayed", created)
+	}
+	n.swallow.Store(2)
+	changed, err := s.Apply(t.Context(), reprice(t, created.Snapshot))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if changed.Event.Version != 2 || changed.Event.Seq != 2 {
+		t.Errorf("changed to %+v, want version 2 at seq 2", changed)
+	}
+	head, err := s.Head(t.Context())
+	if err != nil || head.LastSeq != 2 || head.Waiting != 1 {
+		t.Errorf("head %+v, %v, want one event and last seq 2", head, err)
+	}
+	history, err := s.History(t.Context(), ports.HistoryQuery{ID: 1, Limit: 10})
+	if err != nil || len(history.Entries) != 2 {
+		t.Errorf("history %+v, %v, want 2 entries", history, err)
+	}
+}
+
+// TestUnknownFate loses every answer: the caller learns that the fate of the
+// change is not known, and not that it failed.
+func TestUnknownFate(t *testing.T) {
+	t.Parallel()
+	n := newNetwork(t, "evalsha", nil)
+	s := open(t, redis.Options{HashName: hashName(t), URL: withHost(t, server(t), n.address)})
+	if _, err := s.Head(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	n.swallow.Store(100)
+	if _, err := s.Create(t.Context(), creation(t)); !errors.Is(err, domain.ErrUnavailable) {
+		t.Errorf("got %v, want %v", err, domain.ErrUnavailable)
+	}
+	n.swallow.Store(0)
+	if head, err := s.Head(t.Context()); err != nil || head.LastSeq != 1 {
+		t.Errorf("head %+v, %v: three attempts must have one effect", head, err)
+	}
+}
+
+func TestCallerHangsUp(t *testing.T) {
+	t.Parallel()
+	s := open(t, redis.Options{HashName: hashName(t)})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := s.Create(ctx, creation(t)); err != nil {
+		t.Errorf("a creation stopped half-way: %v", err)
+	}
+}
+
+func TestNoServer(t *testing.T) {
+	t.Parallel()
+	s := open(t, redis.Options{HashName: "none", URL: "redis://127.0.0.1:1/0"})
+	if _, err := s.Create(t.Context(), creation(t)); !errors.Is(err, domain.ErrUnavailable) {
+		t.Errorf("Create: got %v, want %v", err, domain.ErrUnavailable)
+	}
+	if _, err := s.Event(t.Context(), 1); !errors.Is(err, domain.ErrUnavailable) {
+		t.Errorf("Event: got %v, want %v", err, domain.ErrUnavailable)
+	}
+	if err := s.Ping(t.Context()); err == nil {
+		t.Error("Ping finds a server")
+	}
+}
+
+// TestOtherServer rewrites what the line knows about the server it is on, as if
+// it had come from another one, where a restart or a failover leaves it.
+func TestOtherServer(t *testing.T) {
+	t.Parallel()
+	name := hashName(t)
+	s := open(t, redis.Options{HashName: name})
+	created, err := s.Create(t.Context(), creation(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := direct(t).HSet(t.Context(), "{"+name+"}:epoch", "run_id", "another").Err(); err != nil {
+		t.Fatal(err)
+	}
+	changed, err := s.Apply(t.Context(), reprice(t, created.Snapshot))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if changed.Epoch.Dataset != created.Epoch.Dataset || changed.Epoch.Generation != created.Epoch.Generation+1 {
+		t.Errorf("epoch %v after %v, want the next generation of the data set", changed.Epoch, created.Epoch)
+	}
+	if want := created.Event.Seq + 1<<20 + 1; changed.Event.Seq != want {
+		t.Errorf("seq %d, want %d: no number that was seen may come again", changed.Event.Seq, want)
+	}
+
+	if err := s.MarkPublished(t.Context(), created.Epoch, created.Event.Seq); err != nil {
+		t.Fatal(err)
+	}
+	page, err := s.Unpublished(t.Context(), 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if page.Epoch != changed.Epoch || page.LastSeq != changed.Event.Seq || len(page.Events) != 1 {
+		t.Errorf("page %+v, want the changed event in epoch %v", page, changed.Epoch)
+	}
+}
+
+func TestServerThatMayLoseWrites(t *testing.T) {
+	t.Parallel()
+	answers := map[string]string{
+		"CONFIG": "*4\r\n$10\r\nappendonly\r\n$3\r\nyes\r\n$11\r\nappendfsync\r\n$8\r\neverysec\r\n",
+	}
+	t.Run("is refused when it must be durable", func(t *testing.T) {
+		t.Parallel()
+		n := newNetwork(t, "-", answers)
+		s := open(t, redis.Options{
+			HashName: hashName(t), URL: withHost(t, server(t), n.address), RequireDurable: true,
+		})
+		if err := s.Ping(t.Context()); !errors.Is(err, redis.ErrNotDurable) {
+			t.Errorf("Ping: got %v, want %v", err, redis.ErrNotDurable)
+		}
+		if _, err := s.Create(t.Context(), creation(t)); !errors.Is(err, domain.ErrUnavailable) {
+			t.Errorf("Create: got %v, want %v", err, domain.ErrUnavailable)
+		}
+	})
+	t.Run("is warned about otherwise, once", func(t *testing.T) {
+		t.Parallel()
+		var log bytes.Buffer
+		n := newNetwork(t, "-", answers)
+		s := open(t, redis.Options{
+			HashName: hashName(t), URL: withHost(t, server(t), n.address), Log: slog.New(slog.NewTextHandler(&log, nil)),
+		})
+		n.swallow.Store(1) // so that there are two connections
+		for range 2 {
+			if _, err := s.Create(t.Context(), creation(t)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := strings.Count(log.String(), "REDIS CAN LOSE ACKNOWLEDGED CHANGES"); got != 1 {
+			t.Errorf("%d warnings in:\n%s", got, log.String())
+		}
+	})
+}
+
+func TestReplicas(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		answer string
+		want   error
+	}{
+		"enough have the write":        {"*2\r\n:1\r\n:1\r\n", nil},
+		"none has the write":           {"*2\r\n:1\r\n:0\r\n", domain.ErrUnavailable},
+		"this server has it not":       {"*2\r\n:0\r\n:1\r\n", domain.ErrUnavailable},
+		"the server knows no WAITAOF":  {"-ERR unknown command 'WAITAOF'\r\n", domain.ErrUnavailable},
+		"the server has its AOF off":   {"-ERR WAITAOF cannot be used when appendonly is disabled\r\n", domain.ErrUnavailable},
+		"the answer is not what it is": {"*0\r\n", domain.ErrUnavailable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			hash := hashName(t)
+			n := newNetwork(t, "-", map[string]string{"WAITAOF": c.answer})
+			s := open(t, redis.Options{HashName: hash, URL: withHost(t, server(t), n.address), WaitReplicas: 1})
+			if _, err := s.Create(t.Context(), creation(t)); !errors.Is(err, c.want) {
+				t.Errorf("Create: got %v, want %v", err, c.want)
+			}
+
+			// What is there already is not passed on before it is safe, either.
+			snapshot, err := open(t, redis.Options{HashName: hash}).Event(t.Context(), 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			unchanged, err := snapshot.Event.Decide(time.Time{}, domain.Result{State: domain.StateNew})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.Apply(t.Context(), ports.Update{Change: unchanged}); !errors.Is(err, c.want) {
+				t.Errorf("Apply of nothing: got %v, want %v", err, c.want)
+			}
+			if _, err := s.Unpublished(t.Context(), 1); !errors.Is(err, c.want) {
+				t.Errorf("Unpublished: got %v, want %v", err, c.want)
+			}
+		})
+	}
+}
+
+func TestOptions(t *testing.T) {
+	t.Parallel()
+	const secret = "hunter2"
+	_, err := redis.Open(redis.Options{URL: "redis://:" + secret + "@host:port/0"})
+	if err == nil || strings.Contains(err.Error(), secret) {
+		t.Errorf("got %v, want an error without the password", err)
+	}
+}

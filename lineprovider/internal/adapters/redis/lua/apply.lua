@@ -1,0 +1,35 @@
+-- Carries out a change of an event.
+--
+-- KEYS[3] events, [4] changes, [5] this request, [6] the event's history, [7] ids
+-- in the event's old state, [8] ids in its new state.
+-- ARGV[2] how long to remember the request, in ms; [3] the data set and [4] the
+-- version the change was decided on, [5] id, [6] body, [7] history entry.
+--
+-- Returns a verdict ('applied' or 'stale'), dataset, generation, and with 'applied'
+-- the event.
+local dataset, generation = epoch()
+
+local done = redis.call('HMGET', KEYS[5], 'version', 'seq')
+if done[1] then
+  return {'applied', dataset, generation, ARGV[5], done[1], done[2], ARGV[6]}
+end
+
+if dataset ~= ARGV[3] or redis.call('HGET', KEYS[3], ARGV[5] .. ':version') ~= ARGV[4] then
+  return {'stale', dataset, generation}
+end
+
+-- Nothing below may refuse; the history comes first because XADD is the one
+-- command that could.
+local id = ARGV[5]
+local version = text(tonumber(ARGV[4]) + 1)
+local seq = text(redis.call('INCR', KEYS[2]))
+redis.call('XADD', KEYS[6], version .. '-0', 'seq', seq, 'body', ARGV[6], 'entry', ARGV[7])
+redis.call('HSET', KEYS[3], id, ARGV[6], id .. ':version', version, id .. ':seq', seq)
+redis.call('ZADD', KEYS[4], seq, id)
+if KEYS[7] ~= KEYS[8] then
+  redis.call('ZREM', KEYS[7], id)
+  redis.call('ZADD', KEYS[8], id, id)
+end
+redis.call('HSET', KEYS[5], 'version', version, 'seq', seq)
+redis.call('PEXPIRE', KEYS[5], ARGV[2])
+return {'applied', dataset, generation, id, version, seq, ARGV[6]}

@@ -1,0 +1,192 @@
+// Package redis keeps the line in Redis. Every operation is one Lua script, so it
+// is atomic; every writing script is told a request id and remembers its outcome,
+// so it can be sent again when the network swallowed the answer. Go decides what
+// is written; the scripts check that it still applies and allot the numbers. They
+// treat what they store as opaque text, because Lua would read JSON's numbers as
+// doubles.
+//
+// All keys share one slot of a cluster. With H the name of the hash:
+//
+//	H                     hash: ID the event, ID:version, ID:seq
+//	{H}:MAXID             the highest id
+//	{H}:seq               the highest seq
+//	{H}:epoch             hash: dataset, generation, run_id
+//	{H}:changes           sorted set: id by the seq of its last change
+//	{H}:published         the seq up to which changes were published
+//	{H}:state:N           sorted set: the ids in state N
+//	{H}:history:ID        stream: the event after each change, by version
+//	{H}:idempotency:HASH  hash: the creation under a key; kept for ever
+//	{H}:request:ID        hash: the outcome of a write; expires
+//	{H}:lease             who relays
+//	{H}:barrier           written to wait for replicas, see Options.WaitReplicas
+package redis
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"stavka.local/lineprovider/internal/domain"
+)
+
+const (
+	attempts       = 3                       // of one operation
+	attemptTimeout = 2 * time.Second         // for one command of one attempt
+	operationTime  = 5 * time.Second         // for all attempts of a write together
+	pauseAfterMiss = 50 * time.Millisecond   // doubles with each further miss
+	waitForReplica = 1500 * time.Millisecond // less than attemptTimeout: the answer must still arrive
+
+	// rememberRequests is how long the outcome of a write is kept for its own
+	// repetition. An attempt can linger in the network for longer than the caller
+	// waits, but not for minutes.
+	rememberRequests = 10 * time.Minute
+)
+
+// Options say where the line is and how safe it must be.
+type Options struct {
+	URL      string // redis://:password@host:6379/0, also rediss:// and unix://
+	Password string // used when URL has none
+	HashName string // the hash that holds the events; begins every other key
+	MaxIDKey string // the part of a key's name for the highest id
+
+	// WaitReplicas is how many replicas must have a write on their disks before it
+	// is acknowledged (WAITAOF, from Redis 7.2 on). 0 waits for none and works with
+	// every version.
+	WaitReplicas int
+
+	// RequireDurable refuses to work with a server that could lose an acknowledged
+	// write (append-only file off, or not synced on every write). Without it
+	// there is only a warning.
+	RequireDurable bool
+
+	Log *slog.Logger
+}
+
+// Store is the line in Redis. It implements every port of a store and is safe for
+// concurrent use.
+type Store struct {
+	client         *redis.Client
+	keys           keys
+	log            *slog.Logger
+	dataset        string // the name of the data set, should this process make it
+	holder         string // this process, as the holder of the lease
+	waitReplicas   int
+	requireDurable bool
+	warned         atomic.Pointer[string] // the last warning about durability
+}
+
+// Open returns a store. It does not connect: it does so when used, and again
+// whenever it must, so the server may come later. The error is about the options.
+func Open(o Options) (*Store, error) {
+	options, err := redis.ParseURL(o.URL)
+	if err != nil {
+		return nil, errors.New("the URL is not of the form redis://[:password@]host[:port][/db]") // the cause shows the password
+	}
+	if options.Password == "" {
+		options.Password = o.Password
+	}
+	s := &Store{
+		keys:           newKeys(o.HashName, o.MaxIDKey),
+		log:            o.Log,
+		dataset:        randomName(),
+		holder:         randomName(),
+		waitReplicas:   o.WaitReplicas,
+		requireDurable: o.RequireDurable,
+	}
+	setLibraryLog()
+	options.MaxRetries = -1 // run repeats what may be repeated
+	options.DialerRetries = 1
+	options.DialTimeout = attemptTimeout
+	options.ReadTimeout = attemptTimeout
+	options.WriteTimeout = attemptTimeout
+	options.ContextTimeoutEnabled = true
+	options.DisableIdentity = true
+	options.OnConnect = s.checkDurable
+	s.client = redis.NewClient(options)
+	return s, nil
+}
+
+// Close ends all connections.
+func (s *Store) Close() error { return s.client.Close() }
+
+// Ping returns nil when the server answers, and otherwise the reason in words for
+// an operator.
+func (s *Store) Ping(ctx context.Context) error { return s.client.Ping(ctx).Err() }
+
+// run runs a script that is safe to repeat, a few times if it must, and returns
+// its reply. Only the caller's ctx bounds it.
+func (s *Store) run(ctx context.Context, script *redis.Script, keys []string, args ...any) (*reply, error) {
+	return s.repeat(ctx, func(ctx context.Context) (*reply, error) {
+		return evaluate(ctx, s.client, script, keys, args...)
+	})
+}
+
+// write is run for a script whose effect must be durable when write returns
+// without an error. It goes on when ctx is cancelled.
+func (s *Store) write(ctx context.Context, script *redis.Script, keys []string, args ...any) (*reply, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), operationTime)
+	defer cancel()
+	return s.repeat(ctx, func(ctx context.Context) (*reply, error) {
+		if s.waitReplicas == 0 {
+			return evaluate(ctx, s.client, script, keys, args...)
+		}
+		conn := s.client.Conn() // WAITAOF is about the writes of its own connection
+		defer func() { _ = conn.Close() }()
+		r, err := evaluate(ctx, conn, script, keys, args...)
+		if err != nil {
+			return nil, err
+		}
+		return r, s.awaitReplicas(ctx, conn)
+	})
+}
+
+func (s *Store) repeat(ctx context.Context, attempt func(context.Context) (*reply, error)) (*reply, error) {
+	pause := pauseAfterMiss
+	for tries := 1; ; tries++ {
+		r, err := attempt(ctx)
+		if err == nil {
+			return r, nil
+		}
+		if !isTransient(err) {
+			return nil, fmt.Errorf("redis: %w", err)
+		}
+		if tries == attempts || !sleep(ctx, pause) {
+			return nil, domain.ErrUnavailable.Because(err)
+		}
+		pause *= 2
+	}
+}
+
+func evaluate(
+	ctx context.Context, on redis.Scripter, script *redis.Script, keys []string, args ...any,
+) (*reply, error) {
+	values, err := script.Run(ctx, on, keys, args...).StringSlice()
+	if err != nil {
+		return nil, err
+	}
+	return &reply{values: values}, nil
+}
+
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+// randomName returns 16 hexadecimal digits that nobody has used before.
+func randomName() string {
+	var random [8]byte
+	_, _ = rand.Read(random[:]) // never fails
+	return fmt.Sprintf("%x", random)
+}
