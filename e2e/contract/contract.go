@@ -21,7 +21,7 @@ import (
 	"github.com/getkin/kin-openapi/routers/gorillamux"
 )
 
-// Answer is one documented answer of an operation. Code is empty for a success.
+// Answer is one documented answer of an operation. Code is empty for what is no problem.
 type Answer struct {
 	Operation string
 	Status    int
@@ -104,11 +104,6 @@ func readBody(body *io.ReadCloser) ([]byte, error) {
 }
 
 func (s *Spec) check(req *http.Request, sent []byte, resp *http.Response, body []byte) error {
-	if resp.StatusCode >= http.StatusBadRequest {
-		if err := checkProblem(resp, body); err != nil {
-			return err
-		}
-	}
 	lookup := req.Clone(context.Background())
 	lookup.Body = io.NopCloser(bytes.NewReader(sent))
 	route, params, err := s.router.FindRoute(lookup)
@@ -116,7 +111,17 @@ func (s *Spec) check(req *http.Request, sent []byte, resp *http.Response, body [
 		if resp.StatusCode != http.StatusNotFound && resp.StatusCode != http.StatusMethodNotAllowed {
 			return fmt.Errorf("the route is not in the contract: %w", err)
 		}
-		return nil
+		return checkProblem(resp, body)
+	}
+	documented := route.Operation.Responses.Status(resp.StatusCode)
+	if documented == nil {
+		return fmt.Errorf("status %d is not documented for %s", resp.StatusCode, route.Operation.OperationID)
+	}
+	isProblem := documented.Value.Content.Get("application/problem+json") != nil
+	if isProblem {
+		if err := checkProblem(resp, body); err != nil {
+			return err
+		}
 	}
 	input := &openapi3filter.RequestValidationInput{
 		Request: lookup, PathParams: params, Route: route,
@@ -135,32 +140,25 @@ func (s *Spec) check(req *http.Request, sent []byte, resp *http.Response, body [
 	if err := openapi3filter.ValidateResponse(context.Background(), output); err != nil {
 		return fmt.Errorf("the response: %w", err)
 	}
-	return s.note(route, resp.StatusCode, body)
-}
-
-// note counts an answer; one with a code that its operation does not document is an error.
-func (s *Spec) note(route *routers.Route, status int, body []byte) error {
-	answer := Answer{Operation: route.Operation.OperationID, Status: status}
-	if status >= http.StatusBadRequest {
-		var problem struct {
-			Code string `json:"code"`
-		}
-		if err := json.Unmarshal(body, &problem); err != nil {
-			return fmt.Errorf("the problem: %w", err)
-		}
-		answer.Code = problem.Code
-		response := route.Operation.Responses.Status(status)
-		if response == nil {
-			return fmt.Errorf("status %d (%s) is not documented for %s", status, problem.Code, answer.Operation)
-		}
-		if !slices.Contains(codes(response.Value), problem.Code) {
-			return fmt.Errorf("code %q is not documented for %s %d", problem.Code, answer.Operation, status)
+	answer := Answer{Operation: route.Operation.OperationID, Status: resp.StatusCode}
+	if isProblem {
+		answer.Code = problemCode(body)
+		if !slices.Contains(codes(documented.Value), answer.Code) {
+			return fmt.Errorf("code %q is not documented for %s %d", answer.Code, answer.Operation, answer.Status)
 		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.seen[answer] = true
 	return nil
+}
+
+func problemCode(body []byte) string {
+	var problem struct {
+		Code string `json:"code"`
+	}
+	_ = json.Unmarshal(body, &problem) // checkProblem has shown that it is one
+	return problem.Code
 }
 
 // checkProblem holds what is the same for every failure, on documented routes or not.
@@ -205,8 +203,8 @@ func anySlice(value any) []any {
 	return list
 }
 
-// Documented returns every answer that the document lists: each success, and each
-// failure once for each of its codes. Default responses are not listed answers.
+// Documented returns every answer that the document lists, problems once for each of
+// their codes. Default responses are not listed answers.
 func (s *Spec) Documented() []Answer {
 	var answers []Answer
 	for _, item := range s.Document.Paths.Map() {
@@ -216,7 +214,7 @@ func (s *Spec) Documented() []Answer {
 				if err != nil {
 					continue
 				}
-				if code < http.StatusBadRequest {
+				if len(codes(response.Value)) == 0 {
 					answers = append(answers, Answer{operation.OperationID, code, ""})
 				}
 				for _, name := range codes(response.Value) {

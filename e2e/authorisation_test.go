@@ -1,0 +1,248 @@
+package e2e
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"stavka.local/stavka/e2e/contract"
+	"stavka.local/stavka/e2e/system"
+)
+
+// The actors of the table, in the order of its columns. Those of noOne are refused by
+// every operation that wants a token.
+const (
+	userA = iota // owns the things that the requests are about
+	userB
+	admin
+	service
+	noToken
+	expired
+	algNone
+	wrongSignature
+	actorCount
+)
+
+var actorNames = [actorCount]string{"user A", "user B", "admin", "service token", "no token", "expired", "alg=none", "wrong signature"}
+
+// row is what one operation answers to each kind of actor, and a request that is
+// valid in every other respect.
+type row struct {
+	request func() system.Request
+	// want is the status for user A, user B, the admin and the service token.
+	want [4]int
+	// public: the operation wants no token and answers 200 to everybody.
+	public bool
+}
+
+func TestAuthorisation(t *testing.T) {
+	t.Parallel()
+	s := start(t, system.Options{})
+	a, b, root := s.NewUser(t, 0), s.NewUser(t, 0), s.Admin(t, 0)
+	leaving := s.NewUser(t, 0)
+	line := s.Line(t, 0)
+	event := line.Create("1.45").EventID
+	bet := a.Place(t, event, "1").ID
+
+	get := func(format string, args ...any) func() system.Request {
+		return func() system.Request {
+			return system.Request{Method: http.MethodGet, Path: fmt.Sprintf(format, args...)}
+		}
+	}
+	send := func(method, path string, body func() string) func() system.Request {
+		return func() system.Request { return system.Request{Method: method, Path: path, Body: body()} }
+	}
+	text := func(format string, args ...any) func() string {
+		return func() string { return fmt.Sprintf(format, args...) }
+	}
+	newUser := func() string {
+		name := fmt.Sprintf("authz-%x", rand.Uint64())
+		return fmt.Sprintf(`{"name":"N","username":%q,"email":"%s@example.com","password":"password"}`, name, name)
+	}
+	newEvent := func() string { return fmt.Sprintf("/event/%d", line.Create("1.45").EventID) }
+
+	const ok, created, gone, forbidden, hidden, who = http.StatusOK, http.StatusCreated, http.StatusNoContent,
+		http.StatusForbidden, http.StatusNotFound, http.StatusUnauthorized
+	betMaker := map[string][]row{
+		"issueToken":     {{request: send(http.MethodPost, "/token", text(`{"username":%q,"password":%q}`, a.Username, a.Password)), public: true}},
+		"getCurrentUser": {{request: get("/api/users/me"), want: [4]int{ok, ok, ok, who}}},
+		"getUser":        {{request: get("/api/users/%d", a.ID), want: [4]int{ok, hidden, ok, who}}},
+		"changeUser": {
+			{request: send(http.MethodPatch, fmt.Sprintf("/api/users/%d", a.ID), text(`{"name":"Alice"}`)), want: [4]int{ok, hidden, ok, who}},
+			{request: send(http.MethodPatch, fmt.Sprintf("/api/users/%d", a.ID), text(`{"role":"user"}`)), want: [4]int{forbidden, hidden, ok, who}},
+		},
+		"deactivateUser": {{request: send(http.MethodDelete, fmt.Sprintf("/api/users/%d", leaving.ID), text("")), want: [4]int{hidden, hidden, gone, who}}},
+		"listUsers":      {{request: get("/api/users"), want: [4]int{forbidden, forbidden, ok, who}}},
+		"createUser":     {{request: send(http.MethodPost, "/api/users", newUser), want: [4]int{forbidden, forbidden, created, who}}},
+		"listEvents":     {{request: get("/api/events"), want: [4]int{ok, ok, ok, who}}},
+		"getEvent":       {{request: get("/api/events/%d", event), want: [4]int{ok, ok, ok, who}}},
+		"placeBet":       {{request: send(http.MethodPost, "/api/bets", text(`{"event_id":%d,"amount":1}`, event)), want: [4]int{created, created, created, who}}},
+		"listBets": {
+			{request: get("/api/bets"), want: [4]int{ok, ok, ok, who}},
+			{request: get("/api/bets?user_id=%d", a.ID), want: [4]int{ok, forbidden, ok, who}},
+		},
+		"getBet":  {{request: get("/api/bets/%d", bet), want: [4]int{ok, hidden, ok, who}}},
+		"healthz": {{request: get("/healthz"), public: true}},
+		"readyz":  {{request: get("/readyz"), public: true}},
+		"metrics": {{request: get("/metrics"), public: true}},
+		"docs":    {{request: get("/docs"), public: true}},
+		"openapi": {{request: get("/openapi.yaml"), public: true}},
+	}
+	onlyService := func(status int) [4]int { return [4]int{who, who, who, status} }
+	lineProvider := map[string][]row{
+		"createEvent": {{request: send(http.MethodPost, "/event", text(`{"coefficient":1.45}`)), want: onlyService(created)}},
+		"listEvents":  {{request: get("/events"), want: onlyService(ok)}},
+		"eventChanges": {
+			{request: get("/events/changes"), want: onlyService(ok)},
+		},
+		"getEvent":      {{request: get("/event/%d", event), want: onlyService(ok)}},
+		"changeEvent":   {{request: send(http.MethodPatch, newEvent(), text(`{"coefficient":1.50}`)), want: onlyService(ok)}},
+		"removeEvent":   {{request: send(http.MethodDelete, newEvent(), text("")), want: onlyService(gone)}},
+		"setEventState": {{request: send(http.MethodPatch, newEvent()+"/status", text(`{"state":2}`)), want: onlyService(ok)}},
+		"eventHistory":  {{request: get("/event/%d/history", event), want: onlyService(ok)}},
+		"healthz":       {{request: get("/healthz"), public: true}},
+		"readyz":        {{request: get("/readyz"), public: true}},
+		"metrics":       {{request: get("/metrics"), public: true}},
+		"docs":          {{request: get("/docs"), public: true}},
+		"openapi":       {{request: get("/openapi.yaml"), public: true}},
+	}
+	tokens := [actorCount]string{
+		userA: a.Token, userB: b.Token, admin: root.Token, service: system.ServiceToken, noToken: "",
+		expired:        forge(t, root.Token, system.SecretKey, map[string]any{"alg": "HS256", "typ": "JWT"}, -2*time.Hour),
+		algNone:        forge(t, root.Token, "", map[string]any{"alg": "none", "typ": "JWT"}, 0),
+		wrongSignature: forge(t, root.Token, "another secret key that is long enough", map[string]any{"alg": "HS256", "typ": "JWT"}, 0),
+	}
+	t.Run("a token made here like the real one is taken", func(t *testing.T) {
+		genuine := forge(t, root.Token, system.SecretKey, map[string]any{"alg": "HS256", "typ": "JWT"}, 0)
+		got, err := s.Do(s.BetMakers[0], system.Request{Method: http.MethodGet, Path: "/api/users/me", Token: genuine})
+		if err != nil || got.Status != http.StatusOK {
+			t.Fatalf("got %d %s %v: then the refusals below would show nothing", got.Status, got.Body, err)
+		}
+	})
+	checkTable(t, s, s.BetMakers[0], system.BetMakerSpec(), betMaker, tokens)
+	checkTable(t, s, s.LineProviders[0], system.LineProviderSpec(), lineProvider, tokens)
+}
+
+// checkTable sends every row as every actor. An operation of the document without a
+// row fails, and so does a row without an operation.
+func checkTable(t *testing.T, s *system.System, p *system.Process, spec *contract.Spec, table map[string][]row, tokens [actorCount]string) {
+	t.Helper()
+	var operations []string
+	for _, item := range spec.Document.Paths.Map() {
+		for _, operation := range item.Operations() {
+			operations = append(operations, operation.OperationID)
+			if len(table[operation.OperationID]) == 0 {
+				t.Errorf("%s: the operation %s has no row", p.Name, operation.OperationID)
+			}
+		}
+	}
+	for operation, rows := range table {
+		if !slices.Contains(operations, operation) {
+			t.Errorf("%s: the row %s has no operation", p.Name, operation)
+		}
+		for _, row := range rows {
+			for actor, token := range tokens {
+				want := http.StatusOK
+				switch {
+				case row.public:
+				case actor < len(row.want):
+					want = row.want[actor]
+				default:
+					want = http.StatusUnauthorized
+				}
+				request := row.request()
+				request.Token = token
+				got, err := s.Do(p, request)
+				if err != nil {
+					t.Errorf("%s as %s: %v", operation, actorNames[actor], err)
+					continue
+				}
+				if got.Status != want {
+					t.Errorf("%s %s as %s: got %d %s, want %d", operation, request.Path, actorNames[actor], got.Status, got.Body, want)
+				}
+				if got.Status == http.StatusUnauthorized && !strings.HasPrefix(got.Header.Get("WWW-Authenticate"), "Bearer") {
+					t.Errorf("%s as %s: WWW-Authenticate is %q", operation, actorNames[actor], got.Header.Get("WWW-Authenticate"))
+				}
+			}
+		}
+	}
+}
+
+// forge makes a token with the claims of a real one, another header and another key,
+// its times moved.
+func forge(t *testing.T, token, key string, header map[string]any, move time.Duration) string {
+	t.Helper()
+	payload, err := base64.RawURLEncoding.DecodeString(strings.Split(token, ".")[1])
+	if err != nil {
+		t.Fatalf("decode a token: %v", err)
+	}
+	claims := make(map[string]any)
+	decoder := json.NewDecoder(strings.NewReader(string(payload)))
+	decoder.UseNumber()
+	if err := decoder.Decode(&claims); err != nil {
+		t.Fatalf("decode the claims: %v", err)
+	}
+	for _, claim := range []string{"exp", "nbf", "iat"} {
+		number, ok := claims[claim].(json.Number)
+		if !ok {
+			t.Fatalf("the token has no %s: %s", claim, payload)
+		}
+		at, err := number.Int64()
+		if err != nil {
+			t.Fatalf("the claim %s: %v", claim, err)
+		}
+		claims[claim] = at + int64(move/time.Second)
+	}
+	signed := encode(t, header) + "." + encode(t, claims)
+	if key == "" {
+		return signed + "."
+	}
+	mac := hmac.New(sha256.New, []byte(key))
+	mac.Write([]byte(signed))
+	return signed + "." + base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+}
+
+func encode(t *testing.T, value any) string {
+	t.Helper()
+	data, err := json.Marshal(value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return base64.RawURLEncoding.EncodeToString(data)
+}
+
+// Authentication comes before validation: a request without a token is answered 401
+// whatever else is wrong with it.
+func TestAuthenticationComesFirst(t *testing.T) {
+	t.Parallel()
+	s := start(t, system.Options{})
+	broken := url.QueryEscape("\x00")
+	for _, p := range s.Processes() {
+		for _, r := range []system.Request{
+			{Method: http.MethodPost, Path: "/api/bets", Body: "{"},
+			{Method: http.MethodPost, Path: "/event", Body: "{"},
+			{Method: http.MethodPost, Path: "/event", Body: strings.Repeat("x", 70_000)},
+			{Method: http.MethodPost, Path: "/api/bets", Body: "{}", ContentType: "text/plain"},
+			{Method: http.MethodGet, Path: "/events?limit=none"},
+			{Method: http.MethodGet, Path: "/api/bets?limit=" + broken},
+		} {
+			ours := strings.HasPrefix(p.Name, "betmaker") == strings.HasPrefix(r.Path, "/api")
+			if !ours {
+				continue
+			}
+			got, err := s.Do(p, r)
+			if err != nil || got.Status != http.StatusUnauthorized {
+				t.Errorf("%s %s %s: got %d %s %v, want 401", p.Name, r.Method, r.Path, got.Status, got.Body, err)
+			}
+		}
+	}
+}
