@@ -1,0 +1,32 @@
+package postgres
+
+import (
+	"context"
+
+	"stavka.local/betmaker/internal/adapters/postgres/pgdb"
+	"stavka.local/betmaker/internal/ports"
+	"stavka.local/shared/line"
+)
+
+// Cursors implements ports.Cursors.
+type Cursors struct{ pool *pool }
+
+// Cursor implements ports.Cursors.
+func (c *Cursors) Cursor(ctx context.Context) (cursor ports.Cursor, err error) {
+	err = c.pool.read(ctx, func(ctx context.Context, q *pgdb.Queries) error {
+		row, err := q.Cursor(ctx)
+		cursor = ports.Cursor{Epoch: line.Epoch{Dataset: row.Dataset, Generation: row.Generation}, After: row.AfterSeq}
+		return err
+	})
+	return cursor, err
+}
+
+// MoveCursor implements ports.Cursors.
+func (c *Cursors) MoveCursor(ctx context.Context, from, next ports.Cursor) (bool, error) {
+	var moved int64
+	err := c.pool.write(ctx, func(tx *transaction) {
+		tx.query(affected(&moved), pgdb.MoveCursor, next.Epoch.Dataset, next.Epoch.Generation, next.After,
+			from.Epoch.Dataset, from.Epoch.Generation, from.After)
+	})
+	return err == nil && moved == 1, err
+}

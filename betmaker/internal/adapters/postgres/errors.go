@@ -1,0 +1,99 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"stavka.local/betmaker/internal/domain"
+	"stavka.local/betmaker/internal/ports"
+)
+
+// Constraints whose breach means something to the domain.
+const (
+	constraintUsername = "users_username_key"
+	constraintEmail    = "users_email_key"
+)
+
+// The SQLSTATEs that are told apart (PostgreSQL manual, appendix A).
+const (
+	codeUniqueViolation      = "23505"
+	codeSerializationFailure = "40001"
+	codeDeadlockDetected     = "40P01"
+	codeStalePlan            = "0A000" // once per connection after a migration: "cached plan must not change result type"
+	codeReadOnly             = "25006" // the server has become a standby
+	codeIdleInTransaction    = "25P03"
+	codeLockNotAvailable     = "55P03"
+	codeQueryCanceled        = "57014" // statement_timeout
+
+	classConnection  = "08"
+	classResources   = "53" // disk full, out of memory, too many connections
+	classOperator    = "57" // the server stops, starts or crashes
+	classSystemError = "58" // the server's disk does not answer
+)
+
+// isWorthAnotherAttempt tells whether the transaction that ended in err was undone by the
+// server for a reason that is gone when it runs again.
+func isWorthAnotherAttempt(err error) bool {
+	pgErr, ok := errors.AsType[*pgconn.PgError](err)
+	if !ok {
+		return false
+	}
+	switch pgErr.Code {
+	case codeSerializationFailure, codeDeadlockDetected, codeStalePlan:
+		return true
+	default:
+		return false
+	}
+}
+
+// interpretError turns what the driver returned into what the ports promise: their
+// errors, the domain's, or one without a name for what nobody foresaw.
+func interpretError(err error, conn *pgx.Conn) error {
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, pgx.ErrNoRows) || errors.Is(err, ports.ErrNotFound) {
+		return ports.ErrNotFound
+	}
+	if pgErr, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return interpretPgError(err, pgErr)
+	}
+	if conn.IsClosed() {
+		return ports.ErrUnavailable.Because(err)
+	}
+	return fmt.Errorf("postgres: %w", err)
+}
+
+func interpretPgError(err error, pgErr *pgconn.PgError) error {
+	if pgErr.Code == codeUniqueViolation {
+		switch pgErr.ConstraintName {
+		case constraintUsername:
+			return domain.ErrUsernameTaken
+		case constraintEmail:
+			return domain.ErrEmailTaken
+		}
+	}
+	switch pgErr.Code {
+	case codeReadOnly, codeIdleInTransaction, codeLockNotAvailable, codeQueryCanceled,
+		codeSerializationFailure, codeDeadlockDetected:
+		return ports.ErrUnavailable.Because(err)
+	}
+	switch pgErr.Code[:2] {
+	case classConnection, classResources, classOperator, classSystemError:
+		return ports.ErrUnavailable.Because(err)
+	}
+	return fmt.Errorf("postgres: %w", err)
+}
+
+// interpretAcquireError interprets the error of getting a connection: the caller has
+// gone, or there is none to be had.
+func interpretAcquireError(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return fmt.Errorf("wait for a connection: %w", err)
+	}
+	return ports.ErrUnavailable.Because(err)
+}

@@ -1,0 +1,108 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"stavka.local/betmaker/internal/adapters/postgres/pgdb"
+	"stavka.local/betmaker/internal/domain"
+	"stavka.local/shared/crashpoint"
+)
+
+// Events implements ports.Events.
+type Events struct{ pool *pool }
+
+// Update implements ports.Events. Once a connection has been got, it goes to its end
+// whatever becomes of ctx.
+func (e *Events) Update(
+	ctx context.Context, ids []domain.EventID, decide func(now time.Time, known map[domain.EventID]domain.Event) []domain.Event,
+) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	err := e.pool.transact(ctx, func(ctx context.Context, tx *transaction) error {
+		now, known, err := lockEvents(ctx, tx, ids)
+		if err != nil {
+			return err
+		}
+		crashpoint.Hit("apply.locked")
+		changed := decide(now, known)
+		if len(changed) == 0 {
+			return nil
+		}
+		p := eventsToArrays(changed)
+		tx.exec(pgdb.WriteEvents, p.Ids, p.Datasets, p.Seqs, p.Versions, p.Names, p.Coefficients, p.Deadlines, p.States,
+			p.Suspended, p.ResultRevisions, p.EffectiveAt, p.CreatedAt, p.UpdatedAt, p.Quarantined, p.VoidBefore, p.ClosedAt,
+			p.ResultedAt, p.SettleRevisions)
+		if crashpoint.Enabled {
+			// Between writing and committing there is no moment that a process could die
+			// in, unless the two are sent apart.
+			if err := tx.exchange(ctx); err != nil {
+				return err
+			}
+			crashpoint.Hit("apply.written")
+		}
+		return tx.commit(ctx)
+	})
+	if err != nil {
+		return fmt.Errorf("update %d events: %w", len(ids), err)
+	}
+	crashpoint.Hit("apply.committed")
+	return nil
+}
+
+// lockEvents locks events against each other and against bets, reads them and then the
+// clock: no bet on them that was accepted so far is later. One round trip.
+func lockEvents(ctx context.Context, tx *transaction, ids []domain.EventID) (time.Time, map[domain.EventID]domain.Event, error) {
+	numbers := make([]int64, len(ids))
+	for i, id := range ids {
+		numbers[i] = int64(id)
+	}
+	numbers = ascending(numbers)
+	var (
+		rows []pgdb.Event
+		now  time.Time
+	)
+	tx.exec(pgdb.LockEventsExclusively, numbers)
+	tx.query(all(&rows), pgdb.EventsByID, numbers)
+	tx.query(scalar(&now), pgdb.Clock)
+	if err := tx.exchange(ctx); err != nil {
+		return time.Time{}, nil, err
+	}
+	known := make(map[domain.EventID]domain.Event, len(rows))
+	for _, row := range rows {
+		event, err := eventFromRow(row)
+		if err != nil {
+			return time.Time{}, nil, err
+		}
+		known[event.ID] = event
+	}
+	return now, known, nil
+}
+
+// Event implements ports.Events.
+func (e *Events) Event(ctx context.Context, id domain.EventID) (event domain.Event, err error) {
+	err = e.pool.read(ctx, func(ctx context.Context, q *pgdb.Queries) error {
+		row, err := q.EventByID(ctx, int64(id))
+		if err != nil {
+			return err
+		}
+		event, err = eventFromRow(row)
+		return err
+	})
+	return event, err
+}
+
+// OpenEvents implements ports.Events.
+func (e *Events) OpenEvents(ctx context.Context, after domain.EventID, limit int) (events []domain.Event, err error) {
+	err = e.pool.read(ctx, func(ctx context.Context, q *pgdb.Queries) error {
+		rows, err := q.OpenEvents(ctx, pgdb.OpenEventsParams{After: int64(after), AtMost: limit32(limit)})
+		if err != nil {
+			return err
+		}
+		events, err = eventsFromRows(rows)
+		return err
+	})
+	return events, err
+}

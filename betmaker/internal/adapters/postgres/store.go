@@ -1,0 +1,222 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"stavka.local/betmaker/internal/ports"
+)
+
+// Config says how to reach the database and how to use it. The zero value of everything
+// but URL has a sensible meaning.
+type Config struct {
+	// URL is postgres://user:password@host:port/database, also with the schemes
+	// postgresql and postgresql+asyncpg, or a libpq keyword string.
+	URL string
+	// PlacingConnections is how many batches of bets may be in the database at once; 4 by default.
+	PlacingConnections int
+	// Connections is how many connections everything else shares; 12 by default.
+	Connections int
+	// StatementTimeout ends a statement on the server; 10 s by default.
+	StatementTimeout time.Duration
+	// LockTimeout ends a statement that waits for a lock; 5 s by default.
+	LockTimeout time.Duration
+	// TransactionTimeout is when a connection on which the server does not answer at all
+	// is given up; 30 s by default. It closes the connection, so it should never come
+	// before the server's timeouts.
+	TransactionTimeout time.Duration
+	// Logger is told of what an operator should know; slog.Default() by default.
+	Logger *slog.Logger
+}
+
+const (
+	applicationName = "betmaker"
+	connectTimeout  = 5 * time.Second
+)
+
+func (c Config) withDefaults() Config {
+	c.PlacingConnections = positiveOr(c.PlacingConnections, 4)
+	c.Connections = positiveOr(c.Connections, 12)
+	c.StatementTimeout = positiveOr(c.StatementTimeout, 10*time.Second)
+	c.LockTimeout = positiveOr(c.LockTimeout, 5*time.Second)
+	c.TransactionTimeout = positiveOr(c.TransactionTimeout, 30*time.Second)
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	return c
+}
+
+func positiveOr[T int | time.Duration](value, otherwise T) T {
+	if value > 0 {
+		return value
+	}
+	return otherwise
+}
+
+// Store is bet-maker's database. Each member implements the port of its name.
+type Store struct {
+	Placements    *Placements
+	Events        *Events
+	Cursors       *Cursors
+	Settlements   *Settlements
+	Bets          *Bets
+	Users         *Users
+	LoginFailures *LoginFailures
+
+	placing *pool // of its own, so that nothing else can keep bets waiting for a connection
+	rest    *pool
+}
+
+var (
+	_ ports.Placements    = (*Placements)(nil)
+	_ ports.Events        = (*Events)(nil)
+	_ ports.Cursors       = (*Cursors)(nil)
+	_ ports.Settlements   = (*Settlements)(nil)
+	_ ports.Bets          = (*Bets)(nil)
+	_ ports.Users         = (*Users)(nil)
+	_ ports.LoginFailures = (*LoginFailures)(nil)
+)
+
+// Open returns a Store. The server need not be there yet: until it is, everything is
+// ports.ErrUnavailable. The only error is that of a URL which cannot be understood; it
+// does not show the password. ctx bounds nothing after Open has returned.
+func Open(ctx context.Context, config Config) (*Store, error) {
+	config = config.withDefaults()
+	durability := &durabilityCheck{logger: config.Logger}
+	placing, err := openPool(ctx, config, config.PlacingConnections, durability)
+	if err != nil {
+		return nil, err
+	}
+	rest, err := openPool(ctx, config, config.Connections, durability)
+	if err != nil {
+		placing.Close()
+		return nil, err
+	}
+	return &Store{
+		Placements:    &Placements{placing: placing, rest: rest},
+		Events:        &Events{rest},
+		Cursors:       &Cursors{rest},
+		Settlements:   &Settlements{rest},
+		Bets:          &Bets{rest},
+		Users:         &Users{rest},
+		LoginFailures: &LoginFailures{rest},
+		placing:       placing,
+		rest:          rest,
+	}, nil
+}
+
+// Close waits for what is under way and closes all connections.
+func (s *Store) Close() {
+	s.placing.Close()
+	s.rest.Close()
+}
+
+// Ping tells whether the database answers: nil or ports.ErrUnavailable.
+func (s *Store) Ping(ctx context.Context) error {
+	if err := s.rest.Ping(ctx); err != nil {
+		return ports.ErrUnavailable.Because(err)
+	}
+	return nil
+}
+
+func openPool(ctx context.Context, config Config, size int, durability *durabilityCheck) (*pool, error) {
+	settings, err := pgxpool.ParseConfig(plainURL(config.URL))
+	if err != nil {
+		return nil, fmt.Errorf("database url: %w", err)
+	}
+	settings.MaxConns = int32(min(size, 1000)) //nolint:gosec // bounded
+	settings.MaxConnLifetimeJitter = settings.MaxConnLifetime / 10
+	settings.ConnConfig.ConnectTimeout = connectTimeout
+	for name, value := range sessionSettings(config) {
+		settings.ConnConfig.RuntimeParams[name] = value
+	}
+	settings.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+		readInstantsAsUTC(conn)
+		return durability.run(ctx, conn)
+	}
+	connections, err := pgxpool.NewWithConfig(context.WithoutCancel(ctx), settings)
+	if err != nil {
+		return nil, fmt.Errorf("database pool: %w", err)
+	}
+	return &pool{Pool: connections, timeout: config.TransactionTimeout, logger: config.Logger}, nil
+}
+
+// plainURL turns the URLs that SQLAlchemy and asyncpg take into those that libpq takes.
+func plainURL(url string) string {
+	scheme, rest, ok := strings.Cut(url, "://")
+	if !ok {
+		return url
+	}
+	scheme, _, _ = strings.Cut(scheme, "+")
+	rest, query, ok := strings.Cut(rest, "?")
+	if !ok {
+		return scheme + "://" + rest
+	}
+	parameters := strings.Split(query, "&")
+	for i, parameter := range parameters {
+		if mode, ok := strings.CutPrefix(parameter, "ssl="); ok {
+			parameters[i] = "sslmode=" + mode
+		}
+	}
+	return scheme + "://" + rest + "?" + strings.Join(parameters, "&")
+}
+
+func sessionSettings(config Config) map[string]string {
+	milliseconds := func(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
+	return map[string]string{
+		"application_name":                    applicationName,
+		"timezone":                            "UTC",
+		"statement_timeout":                   milliseconds(config.StatementTimeout),
+		"lock_timeout":                        milliseconds(config.LockTimeout),
+		"idle_in_transaction_session_timeout": milliseconds(config.StatementTimeout),
+		// Every statement here reaches its rows by a key. The planner, which does not know how
+		// long an array will be and plans once per connection, perhaps while a table is still
+		// empty, would at times rather read and hash a whole table.
+		"enable_seqscan":   "off",
+		"enable_hashjoin":  "off",
+		"enable_mergejoin": "off",
+		"jit":              "off",
+	}
+}
+
+// readInstantsAsUTC makes instants come out in UTC; pgx gives them the local zone.
+func readInstantsAsUTC(conn *pgx.Conn) {
+	conn.TypeMap().RegisterType(&pgtype.Type{
+		Name:  "timestamptz",
+		OID:   pgtype.TimestamptzOID,
+		Codec: &pgtype.TimestamptzCodec{ScanLocation: time.UTC},
+	})
+}
+
+// durabilityCheck warns, once, about a server that acknowledges what is not on its disk.
+type durabilityCheck struct {
+	logger *slog.Logger
+	once   sync.Once
+}
+
+func (d *durabilityCheck) run(ctx context.Context, conn *pgx.Conn) error {
+	var lost []string
+	const query = "select name from pg_settings where name in ('fsync', 'synchronous_commit', 'full_page_writes') and setting = 'off'"
+	rows, err := conn.Query(ctx, query)
+	if err == nil {
+		lost, err = pgx.CollectRows(rows, pgx.RowTo[string])
+	}
+	if err != nil {
+		return fmt.Errorf("read the server's settings: %w", err)
+	}
+	if len(lost) > 0 {
+		d.once.Do(func() {
+			d.logger.WarnContext(ctx, "the database may lose acknowledged bets when its server stops", "settings_off", lost)
+		})
+	}
+	return nil
+}

@@ -1,0 +1,70 @@
+-- A batch of placements. The adapter queues these texts on one pgx.Batch, each as a statement of
+-- its own: a statement that waits for a lock keeps the snapshot it began with, so nothing may be
+-- read by the statement that waits for what orders it.
+
+-- name: LockWallets :many
+-- Orders everything that one user does. A row is returned as it is once it is locked.
+select user_id, open
+from wallets
+where user_id = any(@user_ids::bigint[])
+order by user_id
+for no key update;
+
+-- name: LockEventsAgainstClosing :exec
+-- The ids come in ascending order and are locked in the order of the array. The lock is an
+-- advisory one because row locks taken FOR SHARE would starve whoever closes the event.
+select pg_advisory_xact_lock_shared(unnest(@event_ids::bigint[]));
+
+-- name: StoredVerdicts :many
+-- Joined against the primary key; "(user_id, key) in (select unnest ...)" may scan the table
+-- under a generic plan.
+select v.user_id, v.key, v.fingerprint, coalesce(v.refusal, 0)::smallint as refusal, v.params, v.request_id,
+       coalesce(b.id, 0)::bigint as bet_id, coalesce(b.event_id, 0)::bigint as event_id, coalesce(b.stake, 0)::bigint as stake,
+       coalesce(b.coefficient, 0)::integer as coefficient, coalesce(b.event_version, 0)::bigint as event_version, b.accepted_at
+from (select unnest(@user_ids::bigint[]) as user_id, unnest(@keys::text[]) as key) as wanted
+    join verdicts v on v.user_id = wanted.user_id and v.operation = 1 and v.key = wanted.key
+    left join bets b on b.id = v.bet_id
+where v.bet_id is not null or v.decided_at > clock_timestamp() - @refusals_last::interval;
+
+-- name: ReserveBetIDs :many
+select nextval('bets_id_seq')::bigint as id
+from generate_series(1, @count::integer);
+
+-- name: Clock :one
+select clock_timestamp()::timestamptz as now;
+
+-- name: InsertBets :exec
+insert into bets (id, user_id, event_id, stake, coefficient, event_version, accepted_at, settle_revision)
+select unnest(@ids::bigint[]), unnest(@user_ids::bigint[]), unnest(@event_ids::bigint[]), unnest(@stakes::bigint[]),
+       unnest(@coefficients::integer[]), unnest(@event_versions::bigint[]), unnest(@accepted_at::timestamptz[]),
+       unnest(@settle_revisions::bigint[]);
+
+-- name: InsertVerdicts :exec
+-- Replaces a refusal, which has expired. An accepted verdict is never replaced: placements are
+-- decided so that it does not come to that, and if it did, the fingerprint's not-null constraint
+-- would fail the transaction before a key could get a second bet.
+insert into verdicts (user_id, operation, key, fingerprint, bet_id, refusal, params, request_id, decided_at)
+select unnest(@user_ids::bigint[]), 1, unnest(@keys::text[]), unnest(@fingerprints::bytea[]), nullif(unnest(@bet_ids::bigint[]), 0),
+       nullif(unnest(@refusals::smallint[]), 0), nullif(unnest(@params::text[]), '')::jsonb, unnest(@request_ids::text[]),
+       @decided_at::timestamptz
+on conflict (user_id, operation, key) do update set
+    fingerprint = case when verdicts.bet_id is null then excluded.fingerprint end,
+    bet_id      = excluded.bet_id,
+    refusal     = excluded.refusal,
+    params      = excluded.params,
+    request_id  = excluded.request_id,
+    decided_at  = excluded.decided_at;
+
+-- name: ForgetRefusals :execrows
+-- Skips what is locked: a row that a batch is replacing is not old any more, and waiting for it
+-- while holding others could deadlock with that batch.
+delete from verdicts v
+using (
+    select user_id, operation, key
+    from verdicts
+    where bet_id is null and decided_at <= clock_timestamp() - @refusals_last::interval
+    order by decided_at
+    limit @at_most
+    for update skip locked
+) as old
+where v.user_id = old.user_id and v.operation = old.operation and v.key = old.key;

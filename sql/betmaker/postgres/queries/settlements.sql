@@ -1,0 +1,46 @@
+-- name: LockBetsBehind :many
+-- The bets of an event that are behind its present revision, in order of id after a given one, so
+-- that no chunk walks again over the bets of the chunks before it. Bets that another settler holds
+-- are its business. A row is returned as it is once it is locked.
+select b.*
+from bets b
+where b.event_id = @event_id and b.id > @after
+    and b.settle_revision < (select e.settle_revision from events e where e.id = @event_id and not e.quarantined)
+order by b.id
+limit @at_most
+for update skip locked;
+
+-- name: SettleBets :execrows
+-- A revision never goes down. In settled_at Go's zero time stands for none.
+update bets b
+set status          = s.status,
+    payout          = case when s.status <> 1 then s.payout end,
+    void_reason     = nullif(s.void_reason, 0),
+    settle_revision = s.settle_revision,
+    settled_at      = nullif(s.settled_at, '0001-01-01 00:00:00+00')
+from (
+    select unnest(@ids::bigint[]) as id, unnest(@statuses::smallint[]) as status, unnest(@payouts::bigint[]) as payout,
+           unnest(@void_reasons::smallint[]) as void_reason, unnest(@settle_revisions::bigint[]) as settle_revision,
+           unnest(@settled_at::timestamptz[]) as settled_at
+) as s
+where b.id = s.id and b.settle_revision < s.settle_revision;
+
+-- name: SettleRevision :one
+select settle_revision from events where id = @event_id and not quarantined;
+
+-- name: AnyBetBehind :one
+-- Reads past the locks of settlers: a bet that one of them is settling is still behind.
+select exists (select from bets where event_id = @event_id and settle_revision < @settle_revision);
+
+-- name: MarkSettled :execrows
+-- Marks the event only while its revision is still the one that the bets were compared with.
+update events
+set settled_revision = @settle_revision
+where id = @event_id and settle_revision = @settle_revision and not quarantined;
+
+-- name: Unsettled :many
+select id, (clock_timestamp() - resulted_at)::interval as waiting
+from events
+where settled_revision < settle_revision and not quarantined
+order by resulted_at, id
+limit @at_most;

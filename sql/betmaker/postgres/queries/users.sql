@@ -1,0 +1,55 @@
+-- name: InsertUser :one
+-- The wallet comes with the user, in one statement.
+with created as (
+    insert into users (
+        name, username, username_folded, email, email_folded, password_hash, role, active, token_version, created_at, updated_at
+    )
+    select @name, @username, @username_folded, @email, @email_folded, @password_hash, @role::smallint, @active::boolean,
+           @token_version::integer, now, now
+    from (select clock_timestamp() as now) as clock
+    returning *
+), wallet as (
+    insert into wallets (user_id, open) select id, active from created
+)
+select * from created;
+
+-- name: LockWallet :one
+select user_id from wallets where user_id = @user_id for no key update;
+
+-- name: LockUser :one
+select * from users where id = @id for no key update;
+
+-- name: LockAdmins :exec
+-- Orders the changes of active admins. Two-key locks never meet those of the events.
+select pg_advisory_xact_lock(1, 1);
+
+-- name: CountActiveAdmins :one
+select count(*) from users where role = 2 and active;
+
+-- name: UpdateUser :one
+update users
+set name            = @name,
+    username        = @username,
+    username_folded = @username_folded,
+    email           = @email,
+    email_folded    = @email_folded,
+    password_hash   = @password_hash,
+    role            = @role,
+    active          = @active,
+    token_version   = @token_version,
+    updated_at      = clock_timestamp()
+where id = @id
+returning *;
+
+-- name: OpenWallet :exec
+-- Opens or closes the wallet.
+update wallets set open = @open where user_id = @user_id;
+
+-- name: UserByID :one
+select * from users where id = @id;
+
+-- name: UserByUsername :one
+select * from users where username_folded = @username_folded;
+
+-- name: ListUsers :many
+select * from users where id > @after order by id limit @at_most;
