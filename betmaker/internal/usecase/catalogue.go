@@ -1,0 +1,155 @@
+package usecase
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+
+	"stavka.local/betmaker/internal/domain"
+	"stavka.local/betmaker/internal/ports"
+	"stavka.local/shared/line"
+)
+
+// lookupTimeout bounds one look at the store and the line on behalf of everyone who
+// waits for the same event.
+const lookupTimeout = 5 * time.Second
+
+// EventCache keeps events in memory for a while. It is safe for concurrent use.
+type EventCache interface {
+	// Get returns an event, if it is there.
+	Get(id domain.EventID) (domain.Event, bool)
+	// Offer puts an event there unless a newer state of it is there already.
+	Offer(event domain.Event)
+	// Revise replaces an event that is there by what change makes of it, unless that is
+	// not newer.
+	Revise(id domain.EventID, change func(domain.Event) domain.Event)
+}
+
+// UnknownEvents remembers for about a second which events do not exist, so that asking
+// for one again and again does not reach line-provider. It is safe for concurrent use.
+type UnknownEvents interface {
+	Has(id domain.EventID) bool
+	Add(id domain.EventID)
+}
+
+// CatalogueConfig is what a Catalogue works with. All of it is required.
+type CatalogueConfig struct {
+	Cache   EventCache
+	Unknown UnknownEvents
+	Events  ports.Events
+	Line    ports.Line
+	// Apply brings what the line answered into the projection.
+	Apply func(context.Context, line.Change) error
+}
+
+// Catalogue finds events: in the cache, in the projection, and at last by asking the
+// line. Many who look for the same event at once cause one look. It is safe for
+// concurrent use.
+type Catalogue struct {
+	CatalogueConfig
+	loads, fetches singleflight.Group
+}
+
+// NewCatalogue returns a catalogue.
+func NewCatalogue(config CatalogueConfig) *Catalogue { return &Catalogue{CatalogueConfig: config} }
+
+// Peek returns an event from the cache alone. It may be as old as the cache keeps it;
+// only that an event is final can be relied on.
+func (c *Catalogue) Peek(id domain.EventID) (domain.Event, bool) { return c.Cache.Get(id) }
+
+// Watch takes note of a change that was published, so that the cache is not behind
+// until its entries expire. The projection may not have the change yet.
+func (c *Catalogue) Watch(change line.Change) {
+	next := lineEvent(change)
+	if next.Validate() != nil {
+		return
+	}
+	c.Cache.Revise(next.ID, func(known domain.Event) domain.Event {
+		if known.Dataset != next.Dataset {
+			// Which of the two data sets counts is decided in the projection.
+			return known
+		}
+		revised, _ := known.Apply(next, time.Now())
+		return revised
+	})
+}
+
+// Event returns an event, up to the cache's time to live old. Errors:
+// domain.ErrEventNotFound; domain.ErrFeedUnavailable when only the line could know and
+// it cannot be asked; those of ports.Events.
+func (c *Catalogue) Event(ctx context.Context, id domain.EventID) (domain.Event, error) {
+	if event, ok := c.Cache.Get(id); ok {
+		return event, nil
+	}
+	return once(ctx, &c.loads, id, c.load)
+}
+
+// load finds an event that is not in the cache, and puts it there.
+func (c *Catalogue) load(ctx context.Context, id domain.EventID) (domain.Event, error) {
+	event, err := c.Events.Event(ctx, id)
+	if errors.Is(err, ports.ErrNotFound) {
+		if err := c.Fetch(ctx, id); err != nil {
+			return domain.Event{}, err
+		}
+		event, err = c.Events.Event(ctx, id)
+	}
+	if err != nil {
+		return domain.Event{}, fmt.Errorf("load event %d: %w", id, err)
+	}
+	// While this was being read, a newer state may have been pushed into the cache.
+	c.Cache.Offer(event)
+	return event, nil
+}
+
+// Fetch asks the line for an event that the projection does not have, and puts it
+// there. It returns nil when the event is there now. Errors: domain.ErrEventNotFound
+// when the line has no such event, or had none a second ago; domain.ErrFeedUnavailable
+// when it cannot be asked; those of ports.Events.
+func (c *Catalogue) Fetch(ctx context.Context, id domain.EventID) error {
+	if c.Unknown.Has(id) {
+		return domain.ErrEventNotFound
+	}
+	_, err := once(ctx, &c.fetches, id, func(ctx context.Context, id domain.EventID) (struct{}, error) {
+		return struct{}{}, c.fetch(ctx, id)
+	})
+	return err
+}
+
+func (c *Catalogue) fetch(ctx context.Context, id domain.EventID) error {
+	change, err := c.Line.Event(ctx, id)
+	switch {
+	case errors.Is(err, ports.ErrNotFound):
+		c.Unknown.Add(id)
+		return domain.ErrEventNotFound
+	case err != nil:
+		return domain.ErrFeedUnavailable.Because(fmt.Errorf("ask the line for event %d: %w", id, err))
+	}
+	err = c.Apply(ctx, change)
+	if errors.Is(err, line.ErrPoison) {
+		return domain.ErrFeedUnavailable.Because(err)
+	}
+	return err
+}
+
+// once runs find for the first of all who look for id at the same time, and gives what
+// it finds to all of them. It does not end when the first one leaves: the others wait
+// for it too.
+func once[T any](ctx context.Context, group *singleflight.Group, id domain.EventID, find func(context.Context, domain.EventID) (T, error)) (T, error) {
+	results := group.DoChan(strconv.FormatInt(int64(id), 10), func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookupTimeout)
+		defer cancel()
+		return find(ctx, id)
+	})
+	var found T
+	select {
+	case <-ctx.Done():
+		return found, fmt.Errorf("wait for event %d: %w", id, ctx.Err())
+	case result := <-results:
+		found, _ = result.Val.(T)
+		return found, result.Err
+	}
+}

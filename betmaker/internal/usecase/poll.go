@@ -1,0 +1,280 @@
+package usecase
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"stavka.local/betmaker/internal/domain"
+	"stavka.local/betmaker/internal/ports"
+	"stavka.local/shared/line"
+)
+
+const (
+	// pageLimit is how many changes are asked for at once: the most the line gives.
+	pageLimit = 500
+	// pollSoon is the pause between polls while heartbeats are missing or polls fail.
+	pollSoon = time.Second
+	// pollGap is the shortest pause between polls, however often the poller is woken:
+	// ten thousand stale messages must not become ten thousand polls.
+	pollGap = 100 * time.Millisecond
+	// maxTurns bounds how often one poll begins from the beginning. A line that changes
+	// its epoch more often than that is not one to be followed; the next poll tries again.
+	maxTurns = 3
+)
+
+// PollerConfig is what a Poller works with. All of it is required but Polled.
+type PollerConfig struct {
+	Line    ports.Line
+	Cursors ports.Cursors
+	Events  ports.Events
+	Apply   *ApplyEventChange
+	Feed    *Feed
+	// Interval is the time between polls when everything is well.
+	Interval time.Duration
+	// HeartbeatInterval is the time between line-provider's heartbeats. After twice as much
+	// silence the poller polls every second.
+	HeartbeatInterval time.Duration
+	Logger            *slog.Logger
+	// Polled is told how each poll went and how long it took.
+	Polled func(took time.Duration, err error)
+}
+
+// Poller reads the line's change log, so that whatever became of the messages, what the
+// line says is in the projection. It polls at the start, whenever a heartbeat shows
+// something it does not know, every second while there are no heartbeats, and else at
+// its interval.
+//
+// Only a poll moves the cursor, which all replicas share, and only over what has been
+// committed. When the line begins another epoch the cursor goes back to its beginning.
+type Poller struct {
+	PollerConfig
+	woken chan struct{} // holds one signal, so that waking never blocks
+
+	// What follows belongs to Run.
+
+	reached ports.Cursor // the furthest cursor that this replica has seen
+	swept   string       // the data set whose abandoned events have been looked for
+	failing bool
+}
+
+// NewPoller returns a poller, which polls while Run runs.
+func NewPoller(config PollerConfig) *Poller {
+	if config.Polled == nil {
+		config.Polled = func(time.Duration, error) {}
+	}
+	return &Poller{PollerConfig: config, woken: make(chan struct{}, 1)}
+}
+
+// Wake makes the poller poll now. It never blocks.
+func (p *Poller) Wake() {
+	select {
+	case p.woken <- struct{}{}:
+	default:
+	}
+}
+
+// Heartbeat takes a heartbeat in. It never blocks.
+func (p *Poller) Heartbeat(heartbeat line.Heartbeat) {
+	if p.Feed.heartbeatCame(heartbeat) {
+		p.Wake()
+	}
+	p.Feed.ObserveClockSkew(context.Background(), time.Until(heartbeat.SentAt))
+}
+
+// Run polls until ctx ends.
+func (p *Poller) Run(ctx context.Context) error {
+	for ctx.Err() == nil {
+		started := time.Now()
+		err := p.poll(ctx)
+		if ctx.Err() != nil {
+			break
+		}
+		p.Polled(time.Since(started), err)
+		p.report(ctx, err)
+		p.pause(ctx, time.Now(), err != nil)
+	}
+	return nil
+}
+
+// report logs when polls begin to fail and when they work again.
+func (p *Poller) report(ctx context.Context, err error) {
+	switch {
+	case err != nil && !p.failing:
+		p.Logger.WarnContext(ctx, "the line cannot be read; trying again every second", "error", err)
+	case err != nil:
+		p.Logger.DebugContext(ctx, "the line still cannot be read", "error", err)
+	case p.failing:
+		p.Logger.InfoContext(ctx, "the line can be read again")
+	}
+	p.failing = err != nil
+}
+
+// pause waits until the next poll is due. Heartbeats that come meanwhile put it off.
+func (p *Poller) pause(ctx context.Context, last time.Time, failed bool) {
+	if failed {
+		p.sleep(ctx, pollSoon, nil)
+		return
+	}
+	p.sleep(ctx, pollGap, nil)
+	for {
+		due := last.Add(p.Interval)
+		if silent := p.Feed.lastHeartbeat().Add(2 * p.HeartbeatInterval); silent.Before(due) {
+			due = silent
+			if soonest := last.Add(pollSoon); due.Before(soonest) {
+				due = soonest
+			}
+		}
+		wait := time.Until(due)
+		if wait <= 0 || ctx.Err() != nil || p.sleep(ctx, wait, p.woken) {
+			return
+		}
+	}
+}
+
+// sleep returns after d, or earlier when ctx ends or a signal comes, which it tells.
+func (p *Poller) sleep(ctx context.Context, d time.Duration, signal <-chan struct{}) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return false
+	case <-signal:
+		return true
+	}
+}
+
+// poll reads the change log from the cursor to its end and applies it.
+func (p *Poller) poll(ctx context.Context) error {
+	cursor, err := p.cursor(ctx)
+	if err != nil {
+		return err
+	}
+	for turns := 0; ; {
+		asked := time.Now()
+		page, err := p.Line.Changes(ctx, cursor.After, pageLimit)
+		if err != nil {
+			return fmt.Errorf("read the change log after %d: %w", cursor.After, err)
+		}
+		now, err := p.cursor(ctx)
+		if err != nil {
+			return err
+		}
+		if now != cursor {
+			// Another replica was faster. If it has begun another data set, what was read
+			// here may be of the former one and must not be applied any more.
+			cursor = now
+			continue
+		}
+		if page.Epoch != cursor.Epoch || page.LastSeq < cursor.After {
+			if turns++; turns > maxTurns {
+				return errors.New("the line keeps changing its epoch")
+			}
+			if cursor, err = p.turn(ctx, cursor, page); err != nil {
+				return err
+			}
+			continue
+		}
+		if cursor, err = p.take(ctx, cursor, page); err != nil {
+			return err
+		}
+		if len(page.Events) > 0 && page.NextAfter < page.LastSeq {
+			continue
+		}
+		if err := p.quarantineAbandoned(ctx, page.Epoch.Dataset); err != nil {
+			return err
+		}
+		p.Feed.reachedEnd(asked, page.Epoch, page.LastSeq)
+		return nil
+	}
+}
+
+// cursor returns the cursor as it is now.
+func (p *Poller) cursor(ctx context.Context) (ports.Cursor, error) {
+	cursor, err := p.Cursors.Cursor(ctx)
+	if err != nil {
+		return ports.Cursor{}, fmt.Errorf("read the cursor: %w", err)
+	}
+	p.follow(ctx, cursor)
+	return cursor, nil
+}
+
+// follow takes note of the cursor.
+func (p *Poller) follow(ctx context.Context, cursor ports.Cursor) {
+	if cursor.Epoch == p.reached.Epoch && cursor.After < p.reached.After {
+		// Nothing but an older copy of the store, or a turn within an epoch, does this.
+		p.Logger.WarnContext(ctx, "the cursor has gone back", "epoch", cursor.Epoch, "from", p.reached.After, "to", cursor.After)
+		p.Apply.Forget()
+	}
+	p.reached = cursor
+	p.Feed.follow(cursor.Epoch.Dataset)
+}
+
+// turn begins the epoch of page, from its beginning.
+func (p *Poller) turn(ctx context.Context, cursor ports.Cursor, page ports.Page) (ports.Cursor, error) {
+	if cursor.Epoch.Dataset != "" {
+		p.Logger.WarnContext(ctx, "the line has begun another epoch and is read from its beginning",
+			"epoch", page.Epoch, "last_seq", page.LastSeq, "former_epoch", cursor.Epoch, "cursor", cursor.After)
+	}
+	p.Feed.turn(page.Epoch)
+	return p.move(ctx, cursor, ports.Cursor{Epoch: page.Epoch})
+}
+
+// take applies a page and then moves the cursor over it.
+func (p *Poller) take(ctx context.Context, cursor ports.Cursor, page ports.Page) (ports.Cursor, error) {
+	changes := make([]line.Change, len(page.Events))
+	for i, event := range page.Events {
+		changes[i] = line.Change{Epoch: page.Epoch, Event: event}
+	}
+	if err := p.Apply.Apply(ctx, changes, FromPage); err != nil {
+		return cursor, err
+	}
+	if page.NextAfter == cursor.After {
+		return cursor, nil
+	}
+	return p.move(ctx, cursor, ports.Cursor{Epoch: page.Epoch, After: page.NextAfter})
+}
+
+// move moves the cursor and returns where it is now: if another replica has moved it
+// meanwhile, that is somewhere else.
+func (p *Poller) move(ctx context.Context, from, to ports.Cursor) (ports.Cursor, error) {
+	moved, err := p.Cursors.MoveCursor(ctx, from, to)
+	if err != nil {
+		return from, fmt.Errorf("move the cursor to %d of epoch %s: %w", to.After, to.Epoch, err)
+	}
+	if !moved {
+		return p.cursor(ctx)
+	}
+	p.follow(ctx, to)
+	return to, nil
+}
+
+// quarantineAbandoned puts events that take bets, but are not of the line's present
+// data set, into quarantine. The line does not know them, so it would never close them.
+// Those whose ids the present data set uses again are in quarantine already.
+func (p *Poller) quarantineAbandoned(ctx context.Context, dataset string) error {
+	if p.swept == dataset {
+		return nil
+	}
+	for after := domain.EventID(0); ; {
+		open, err := p.Events.OpenEvents(ctx, after, pageLimit)
+		if err != nil {
+			return fmt.Errorf("look for abandoned events: %w", err)
+		}
+		if len(open) == 0 {
+			break
+		}
+		after = open[len(open)-1].ID
+		abandoned := slices.DeleteFunc(open, func(event domain.Event) bool { return event.Dataset == dataset })
+		if err := p.Apply.quarantine(ctx, abandoned); err != nil {
+			return err
+		}
+	}
+	p.swept = dataset
+	return nil
+}

@@ -1,0 +1,100 @@
+package usecase
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"stavka.local/betmaker/internal/domain"
+	"stavka.local/betmaker/internal/ports"
+)
+
+// ErrNotOnLine is returned when an event cannot be adopted because the line has none of
+// that id.
+var ErrNotOnLine = errors.New("the line has no such event to adopt")
+
+// ResolveQuarantine takes events out of quarantine, on an operator's decision.
+type ResolveQuarantine struct {
+	Events ports.Events
+	Line   ports.Line
+}
+
+// Resolve takes an event out of quarantine and returns it as it is then. Its bets are
+// settled by any bet-maker that runs, at its next sweep. When the line does not have the
+// event any more, its bets can only be voided.
+//
+// Errors: domain.ErrEventNotFound when bet-maker does not know the event;
+// domain.ErrNotQuarantined; ErrNotOnLine; those of ports.Events and ports.Line. After an
+// error Resolve may be repeated, even if the event is out of quarantine already: it then
+// makes sure that the event is up to date.
+func (r ResolveQuarantine) Resolve(ctx context.Context, id domain.EventID, how domain.Resolution) (domain.Event, error) {
+	known, err := r.Events.Event(ctx, id)
+	if errors.Is(err, ports.ErrNotFound) {
+		return domain.Event{}, domain.ErrEventNotFound
+	}
+	if err != nil {
+		return domain.Event{}, fmt.Errorf("read event %d: %w", id, err)
+	}
+	current, err := r.current(ctx, known, how)
+	if err != nil {
+		return domain.Event{}, err
+	}
+	resolved, refusal := known, error(nil)
+	err = r.update(ctx, id, func(event domain.Event, now time.Time) (domain.Event, bool) {
+		resolved, refusal = event.Resolve(how, current, now)
+		return resolved, refusal == nil
+	})
+	if err != nil {
+		return domain.Event{}, fmt.Errorf("resolve event %d: %w", id, err)
+	}
+	// What changed on the line after it was asked, and arrived here while the event was
+	// still in quarantine, was not applied. So it is asked once more.
+	latest, err := r.current(ctx, resolved, how)
+	if err != nil {
+		return domain.Event{}, err
+	}
+	err = r.update(ctx, id, func(event domain.Event, now time.Time) (domain.Event, bool) {
+		next, effect := event.Apply(latest, now)
+		if refusal == nil {
+			resolved = next
+		}
+		return next, effect != domain.EffectNone
+	})
+	if err != nil {
+		return domain.Event{}, fmt.Errorf("bring event %d up to date: %w", id, err)
+	}
+	return resolved, refusal
+}
+
+// current returns the event as the line has it now. One that the line does not have,
+// and whose bets are to be voided, is cancelled.
+func (r ResolveQuarantine) current(ctx context.Context, known domain.Event, how domain.Resolution) (domain.LineEvent, error) {
+	change, err := r.Line.Event(ctx, known.ID)
+	switch {
+	case err == nil:
+		event := lineEvent(change)
+		return event, event.Validate()
+	case !errors.Is(err, ports.ErrNotFound):
+		return domain.LineEvent{}, fmt.Errorf("ask the line for event %d: %w", known.ID, err)
+	case how != domain.ResolveVoid:
+		return domain.LineEvent{}, ErrNotOnLine
+	}
+	gone := known.LineEvent
+	if gone.State != domain.StateCancelled {
+		gone.State = domain.StateCancelled
+		gone.ResultRevision++
+	}
+	return gone, nil
+}
+
+// update changes one event in the projection.
+func (r ResolveQuarantine) update(ctx context.Context, id domain.EventID, decide func(domain.Event, time.Time) (domain.Event, bool)) error {
+	return r.Events.Update(ctx, []domain.EventID{id}, func(now time.Time, known map[domain.EventID]domain.Event) []domain.Event {
+		event, changed := decide(known[id], now)
+		if !changed {
+			return nil
+		}
+		return []domain.Event{event}
+	})
+}
