@@ -131,7 +131,10 @@ func (p *Publisher) Check(context.Context) error {
 // cannot be used again; closing it again does nothing.
 func (p *Publisher) Close(ctx context.Context) error {
 	p.stop()
-	p.start.Do(func() { close(p.ended) })
+	p.start.Do(func() {
+		p.link.setStatus(ErrClosed)
+		close(p.ended)
+	})
 	select {
 	case <-p.ended:
 		return nil
@@ -218,9 +221,7 @@ func (p *Publisher) serve(ctx context.Context, c *connection) error {
 		select {
 		case err := <-failed: // also when ctx has ended
 			return err
-		case err := <-c.lost:
-			return reason(err)
-		case err := <-lost:
+		case err := <-lost: // of the connection, too
 			return reason(err)
 		case r, ok := <-returns:
 			if !ok {
@@ -237,8 +238,7 @@ func (p *Publisher) serve(ctx context.Context, c *connection) error {
 				s.markReturned(<-returns)
 			}
 			if s.resolve(confirmation) {
-				// Somebody has deleted the queue: a new session declares it again.
-				return errUnroutable
+				return errDeleted // it was there when this connection was set up
 			}
 		}
 	}

@@ -68,7 +68,7 @@ func NewSubscriber(opts Options) (*Subscriber, error) {
 // the broker hands the deliveries out again.
 func (s *Subscriber) ConsumeChanges(ctx context.Context, handle func(context.Context, line.Change) error) error {
 	s.keep(ctx, changesName, func(ctx context.Context, l *link, c *connection) error {
-		deliveries, lost, err := s.subscribe(ctx, c, s.opts.Prefetch, func(ch *amqp.Channel) (string, error) {
+		in, err := s.subscribe(ctx, c, s.opts.Prefetch, func(ch *amqp.Channel) (string, error) {
 			return s.topo.queue, s.topo.declare(ch)
 		})
 		if err != nil {
@@ -76,8 +76,10 @@ func (s *Subscriber) ConsumeChanges(ctx context.Context, handle func(context.Con
 		}
 		l.up(ctx, c)
 		w := worker{subscriber: s, log: l.log, handle: handle}
-		return s.work(ctx, c, lost, func(live, grace context.Context) {
-			w.run(live, grace, deliveries)
+		return s.work(ctx, in, func(live, grace context.Context) {
+			for d := range until(live, in.deliveries) {
+				w.deliver(live, grace, d)
+			}
 		}, s.opts.Workers)
 	})
 	return nil
@@ -140,16 +142,23 @@ func (s *Subscriber) keep(ctx context.Context, name string, use func(context.Con
 	s.mu.Unlock()
 }
 
+// intake is what one connection delivers.
+type intake struct {
+	deliveries <-chan amqp.Delivery // closed when there will be no more
+	lost       <-chan *amqp.Error   // gets the reason, if any, and is closed
+	deleted    <-chan string        // gets something when the queue has been deleted
+}
+
 // subscribe sets up c to deliver what is in the queue that declare names.
-func (s *Subscriber) subscribe(ctx context.Context, c *connection, prefetch int, declare func(*amqp.Channel) (string, error)) (
-	deliveries <-chan amqp.Delivery, lost <-chan *amqp.Error, err error,
-) {
-	err = c.bounded(ctx, func() error {
+func (s *Subscriber) subscribe(ctx context.Context, c *connection, prefetch int, declare func(*amqp.Channel) (string, error)) (intake, error) {
+	var in intake
+	err := c.bounded(ctx, func() error {
 		ch, err := c.Channel()
 		if err != nil {
 			return err
 		}
-		lost = ch.NotifyClose(make(chan *amqp.Error, 1))
+		in.lost = ch.NotifyClose(make(chan *amqp.Error, 1))
+		in.deleted = ch.NotifyCancel(make(chan string, 1))
 		queue, err := declare(ch)
 		if err != nil {
 			return err
@@ -157,46 +166,41 @@ func (s *Subscriber) subscribe(ctx context.Context, c *connection, prefetch int,
 		if err := ch.Qos(prefetch, 0, false); err != nil {
 			return err
 		}
-		deliveries, err = ch.Consume(queue, "", false, false, false, false, nil)
+		in.deliveries, err = ch.Consume(queue, "", false, false, false, false, nil)
 		return err
 	})
-	return deliveries, lost, err
+	return in, err
 }
 
-// work runs n copies of run until ctx or the connection ends or, which means that
-// the broker has cancelled the subscription, all copies have returned. Then the
-// first context that run has got ends, and the second after DrainTimeout.
-func (s *Subscriber) work(ctx context.Context, c *connection, lost <-chan *amqp.Error, run func(live, grace context.Context), n int) error {
+// work runs n copies of run, which take deliveries from in, until ctx ends or there
+// will be no more. At once ends the first context that run has got, and after
+// DrainTimeout the second.
+func (s *Subscriber) work(ctx context.Context, in intake, run func(live, grace context.Context), n int) error {
 	live, end := context.WithCancel(ctx)
 	defer end()
 	grace, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
-
 	var workers sync.WaitGroup
 	for range n {
 		workers.Go(func() { run(live, grace) })
 	}
-	idle := make(chan struct{})
-	go func() {
-		workers.Wait()
-		close(idle)
-	}()
 
 	var err error
 	select {
 	case <-ctx.Done():
 		err = ctx.Err()
-	case e := <-c.lost:
+	case e := <-in.lost:
 		err = reason(e)
-	case e := <-lost:
-		err = reason(e)
-	case <-idle:
-		err = errors.New("the broker has cancelled the subscription")
+	case _, deleted := <-in.deleted:
+		err = amqp.ErrClosed
+		if deleted {
+			err = errDeleted
+		}
 	}
 	end()
 	timer := time.AfterFunc(s.opts.DrainTimeout, cut)
-	defer timer.Stop()
-	<-idle
+	workers.Wait()
+	timer.Stop()
 	return err
 }
 
@@ -204,15 +208,15 @@ func (s *Subscriber) work(ctx context.Context, c *connection, lost <-chan *amqp.
 // other.
 func (s *Subscriber) watch(ctx context.Context, name, key string, args amqp.Table, prefetch int, take func([]byte) error) {
 	s.keep(ctx, name, func(ctx context.Context, l *link, c *connection) error {
-		deliveries, lost, err := s.subscribe(ctx, c, prefetch, func(ch *amqp.Channel) (string, error) {
+		in, err := s.subscribe(ctx, c, prefetch, func(ch *amqp.Channel) (string, error) {
 			return s.topo.declareWatch(ch, key, args)
 		})
 		if err != nil {
 			return err
 		}
 		l.up(ctx, c)
-		return s.work(ctx, c, lost, func(live, _ context.Context) {
-			for d := range until(live, deliveries) {
+		return s.work(ctx, in, func(live, _ context.Context) {
+			for d := range until(live, in.deliveries) {
 				err := guard(func() error { return take(d.Body) })
 				if err != nil {
 					l.log.ErrorContext(ctx, "message passed over", "message_id", d.MessageId, "error", err)
@@ -228,12 +232,6 @@ type worker struct {
 	subscriber *Subscriber
 	log        *slog.Logger
 	handle     func(context.Context, line.Change) error
-}
-
-func (w *worker) run(live, grace context.Context, deliveries <-chan amqp.Delivery) {
-	for d := range until(live, deliveries) {
-		w.deliver(live, grace, d)
-	}
 }
 
 // deliver handles d until the handler is content or live ends, in which case d

@@ -1,0 +1,327 @@
+package rabbitmq_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"stavka.local/shared/line"
+	"stavka.local/shared/line/linetest"
+	"stavka.local/shared/line/rabbitmq"
+)
+
+func TestCutWhilePublishing(t *testing.T) {
+	t.Parallel()
+	const publishers, each, cutEvery = 8, 100, 60
+	direct := options(t)
+	network, opts := newProxy(t, direct)
+	publisher := newPublisher(t, opts)
+	changes := linetest.Changes(publishers * each)
+
+	// Each change is published once only: what failed may be on the bus or not.
+	var mu sync.Mutex
+	confirmed := make(map[int64]bool)
+	var done, failed, cuts int
+	var running sync.WaitGroup
+	for i := range publishers {
+		running.Go(func() {
+			for _, c := range changes[i*each : (i+1)*each] {
+				err := publisher.PublishChange(t.Context(), c)
+				mu.Lock()
+				done++
+				if err == nil {
+					confirmed[c.Event.Seq] = true
+				} else {
+					failed++
+				}
+				cut := done%cutEvery == 0
+				mu.Unlock()
+				if cut {
+					network.cut()
+				}
+			}
+		})
+	}
+	running.Wait()
+	cuts = done / cutEvery
+	t.Logf("%d cuts: %d publications confirmed, %d failed", cuts, len(confirmed), failed)
+	if failed == 0 || len(confirmed) == 0 {
+		t.Errorf("%d publications confirmed and %d failed: the cuts hit nothing or everything", len(confirmed), failed)
+	}
+
+	seen := newTally()
+	consume(t, newSubscriber(t, direct), func(_ context.Context, c line.Change) error {
+		seen.add(c)
+		return nil
+	})
+	eventually(t, func() error {
+		for seq := range confirmed {
+			if seen.of(seq) == 0 {
+				return fmt.Errorf("change %d was confirmed and is lost", seq)
+			}
+		}
+		return nil
+	})
+}
+
+func TestCutWhileConsuming(t *testing.T) {
+	t.Parallel()
+	const n, cutEvery = 400, 50
+	direct := options(t)
+	network, opts := newProxy(t, direct)
+	var redelivered atomic.Int64
+	opts.Hooks.Redelivered = func() { redelivered.Add(1) }
+	changes := linetest.Changes(n)
+	publish(t, newPublisher(t, direct), changes)
+
+	seen := newTally()
+	subscription := consume(t, newSubscriber(t, opts), func(_ context.Context, c line.Change) error {
+		if seen.add(c)%cutEvery == 0 {
+			network.cut()
+		}
+		return nil
+	})
+
+	eventually(t, func() error { return seen.hasAll(changes) })
+	eventually(t, func() error { return empty(t, direct.Queue) })
+	subscription.stop(t)
+	eventually(t, func() error { return empty(t, direct.Queue) })
+	if err := empty(t, direct.Queue+".dead"); err != nil {
+		t.Error(err)
+	}
+	t.Logf("%d deliveries of %d changes, %d of them marked as redelivered", seen.total(), n, redelivered.Load())
+	if redelivered.Load() == 0 {
+		t.Error("nothing was redelivered: the cuts hit nothing")
+	}
+}
+
+// TestStaleAcknowledgement holds deliveries across the loss of their connection.
+// Delivery tags start at 1 again on the next one, so acknowledging the old
+// deliveries there would take others off the queue, unhandled.
+func TestStaleAcknowledgement(t *testing.T) {
+	t.Parallel()
+	const n = 8
+	direct := options(t)
+	network, opts := newProxy(t, direct)
+	opts.Workers = n / 2
+	changes := linetest.Changes(n)
+	publish(t, newPublisher(t, direct), changes)
+
+	seen := newTally()
+	var failing atomic.Bool
+	failing.Store(true)
+	release := make(chan struct{})
+	subscriber := newSubscriber(t, opts)
+	consume(t, subscriber, func(_ context.Context, c line.Change) error {
+		if first := seen.add(c) <= n/2; first {
+			<-release
+			return nil // and acknowledges, on a connection that is no more
+		}
+		if failing.Load() {
+			return errors.New("the store is down")
+		}
+		return nil
+	})
+	eventually(t, func() error { return seen.reached(n / 2) })
+	network.cut()
+	eventually(t, func() error {
+		if err := subscriber.Check(t.Context()); err == nil && seen.total() == n/2 {
+			return errors.New("still connected")
+		}
+		return nil
+	})
+	close(release)
+
+	// The next connection holds all deliveries, the old ones among them.
+	eventually(t, func() error { return seen.reached(n) })
+	failing.Store(false)
+	eventually(t, func() error { return seen.hasAll(changes) })
+	eventually(t, func() error { return empty(t, direct.Queue) })
+	redelivered := 0
+	for _, c := range changes {
+		if seen.of(c.Event.Seq) > 1 {
+			redelivered++
+		}
+	}
+	if redelivered < n/2 {
+		t.Errorf("%d changes were handed out again, want at least the %d whose acknowledgement came too late", redelivered, n/2)
+	}
+}
+
+func TestBrokerComesLate(t *testing.T) {
+	t.Parallel()
+	direct := options(t)
+	network, opts := newProxy(t, direct)
+	network.down()
+	publisher, subscriber := newPublisher(t, opts), newSubscriber(t, opts)
+	change := linetest.Changes(1)[0]
+
+	seen := newTally()
+	consume(t, subscriber, func(_ context.Context, c line.Change) error {
+		seen.add(c)
+		return nil
+	})
+	for _, check := range []func(context.Context) error{publisher.Check, subscriber.Check} {
+		eventually(t, func() error {
+			if err := check(t.Context()); !errors.Is(err, rabbitmq.ErrUnreachable) {
+				return fmt.Errorf("check says %w, want %w", err, rabbitmq.ErrUnreachable)
+			}
+			return nil
+		})
+	}
+	if err := publisher.PublishHeartbeat(t.Context(), beat(1)); !errors.Is(err, rabbitmq.ErrUnreachable) {
+		t.Errorf("a heartbeat without a broker: %v, want %v", err, rabbitmq.ErrUnreachable)
+	}
+	short, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	err := publisher.PublishChange(short, change)
+	if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, rabbitmq.ErrUnreachable) {
+		t.Errorf("a change without a broker: %v, want the deadline and %v", err, rabbitmq.ErrUnreachable)
+	}
+
+	waiting := make(chan error, 1)
+	go func() { waiting <- publisher.PublishChange(t.Context(), change) }()
+	network.up(t)
+
+	if err := <-waiting; err != nil {
+		t.Errorf("the change that waited for the broker: %v", err)
+	}
+	eventually(t, func() error { return seen.hasAll([]line.Change{change}) })
+	for _, check := range []func(context.Context) error{publisher.Check, subscriber.Check} {
+		if err := check(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestFrozenNetwork lets packets vanish, so that nothing but a clock tells.
+func TestFrozenNetwork(t *testing.T) {
+	t.Parallel()
+	direct := options(t)
+	network, opts := newProxy(t, direct)
+	opts.HeartbeatInterval = time.Second
+	opts.ConnectTimeout = 300 * time.Millisecond
+	publisher, subscriber := newPublisher(t, opts), newSubscriber(t, opts)
+	changes := linetest.Changes(3)
+	seen := newTally()
+	consume(t, subscriber, func(_ context.Context, c line.Change) error {
+		seen.add(c)
+		return nil
+	})
+	publish(t, publisher, changes[:1])
+	eventually(t, func() error { return seen.hasAll(changes[:1]) })
+
+	network.freeze()
+	short, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := publisher.PublishChange(short, changes[1]); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("publishing into nothing: %v, want the deadline", err)
+	}
+	for _, check := range []func(context.Context) error{publisher.Check, subscriber.Check} {
+		eventually(t, func() error {
+			if check(t.Context()) == nil {
+				return errors.New("the loss is not noticed")
+			}
+			return nil
+		})
+	}
+	network.unfreeze()
+
+	publish(t, publisher, changes)
+	eventually(t, func() error { return seen.hasAll(changes) })
+}
+
+// TestFrozenSetup lets packets vanish from the moment a channel is being opened:
+// the library would wait for the answer for ever.
+func TestFrozenSetup(t *testing.T) {
+	t.Parallel()
+	direct := options(t)
+	network, opts := newProxy(t, direct)
+	opts.ConnectTimeout = 300 * time.Millisecond
+	network.freezeWhen([]byte{0, 20, 0, 10}) // channel.open
+	publisher := newPublisher(t, opts)
+	eventually(t, func() error {
+		if err := publisher.Check(t.Context()); !errors.Is(err, rabbitmq.ErrUnreachable) {
+			return fmt.Errorf("check says %w, want %w", err, rabbitmq.ErrUnreachable)
+		}
+		return nil
+	})
+
+	network.unfreeze()
+
+	publish(t, publisher, linetest.Changes(1))
+}
+
+// TestBlocked plays the broker's memory alarm.
+func TestBlocked(t *testing.T) {
+	t.Parallel()
+	direct := options(t)
+	network, opts := newProxy(t, direct)
+	publisher := newPublisher(t, opts)
+	changes := linetest.Changes(2)
+	publish(t, publisher, changes[:1])
+
+	network.tell(t, frame("\x00\x0a\x00\x3c\x03low")) // connection.blocked
+	eventually(t, func() error {
+		if err := publisher.Check(t.Context()); !errors.Is(err, rabbitmq.ErrBlocked) {
+			return fmt.Errorf("check says %w, want %w", err, rabbitmq.ErrBlocked)
+		}
+		return nil
+	})
+	short, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	err := publisher.PublishChange(short, changes[1])
+	if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, rabbitmq.ErrBlocked) {
+		t.Errorf("publishing while blocked: %v, want the deadline and %v", err, rabbitmq.ErrBlocked)
+	}
+	if err := publisher.PublishHeartbeat(t.Context(), beat(1)); !errors.Is(err, rabbitmq.ErrBlocked) {
+		t.Errorf("a heartbeat while blocked: %v, want %v", err, rabbitmq.ErrBlocked)
+	}
+
+	waiting := make(chan error, 1)
+	go func() { waiting <- publisher.PublishChange(t.Context(), changes[1]) }()
+	network.tell(t, frame("\x00\x0a\x00\x3d")) // connection.unblocked
+
+	if err := <-waiting; err != nil {
+		t.Errorf("the change that waited: %v", err)
+	}
+	if err := publisher.Check(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestQueueDeleted deletes the queue under a running consumer.
+func TestQueueDeleted(t *testing.T) {
+	t.Parallel()
+	opts := options(t)
+	changes := linetest.Changes(2)
+	publisher := newPublisher(t, opts)
+	seen := newTally()
+	consume(t, newSubscriber(t, opts), func(_ context.Context, c line.Change) error {
+		seen.add(c)
+		return nil
+	})
+	publish(t, publisher, changes[:1])
+	eventually(t, func() error { return seen.hasAll(changes[:1]) })
+
+	onChannel(t, func(ch *amqp.Channel) error {
+		_, err := ch.QueueDelete(opts.Queue, false, false, false)
+		return err
+	})
+
+	// Publisher and consumer both notice, and declare it again.
+	publish(t, publisher, changes[1:])
+	eventually(t, func() error { return seen.hasAll(changes) })
+}
+
+// frame returns the frame of a method on channel 0, where payload starts with the
+// numbers of class and method.
+func frame(payload string) []byte {
+	return []byte("\x01\x00\x00\x00\x00\x00" + string(rune(len(payload))) + payload + "\xce")
+}
