@@ -9,6 +9,7 @@ require (
 	github.com/prometheus/client_golang v1.25.0
 	github.com/rabbitmq/amqp091-go v1.16.0
 	github.com/swaggest/swgui v1.8.5
+	go.uber.org/goleak v1.3.0
 )
 
 require (
