@@ -5,8 +5,8 @@ import "time"
 // Result is what somebody says an event came to.
 type Result struct {
 	State       State
-	EffectiveAt time.Time // when it became fact; zero when not said
-	Reason      string    // required to replace another result
+	EffectiveAt *time.Time // when it became fact; nil when not said
+	Reason      string     // required to replace another result
 }
 
 // Decide decides on a result. The state the event already has is no change.
@@ -19,7 +19,7 @@ type Result struct {
 // ErrEffectiveAt: the instant lies before the event's creation or after now, or
 // belongs to no result.
 func (e Event) Decide(now time.Time, r Result) (Change, error) {
-	if !r.State.IsFinal() && !r.EffectiveAt.IsZero() {
+	if !r.State.IsFinal() && r.EffectiveAt != nil {
 		return Change{}, ErrEffectiveAt.Detailf("effective_at belongs to a result; state %d is none.", r.State)
 	}
 	if r.State == e.State {
@@ -37,11 +37,11 @@ func (e Event) Decide(now time.Time, r Result) (Change, error) {
 		}
 	}
 	after := e.next(now)
-	if !r.EffectiveAt.IsZero() {
-		if err := e.checkEffectiveAt(now, r.EffectiveAt); err != nil {
+	if r.EffectiveAt != nil {
+		if err := e.checkEffectiveAt(now, *r.EffectiveAt); err != nil {
 			return Change{}, err
 		}
-		after.EffectiveAt = r.EffectiveAt
+		after.EffectiveAt = *r.EffectiveAt
 	}
 	after.State = r.State
 	after.ResultRevision++

@@ -9,8 +9,8 @@ import (
 // Offer is what a new event starts with.
 type Offer struct {
 	Coefficient odds.Decimal
-	Deadline    time.Time // zero: Rules.MinimumDuration from now
-	Name        string    // may be empty
+	Deadline    *time.Time // nil: Rules.MinimumDuration from now
+	Name        string     // may be empty
 }
 
 // Open decides on a new event.
@@ -21,9 +21,9 @@ func Open(now time.Time, offer Offer, rules Rules) (Change, error) {
 	if err := rules.checkCoefficient(offer.Coefficient); err != nil {
 		return Change{}, err
 	}
-	deadline := offer.Deadline
-	if deadline.IsZero() {
-		deadline = now.Add(rules.MinimumDuration)
+	deadline := now.Add(rules.MinimumDuration)
+	if offer.Deadline != nil {
+		deadline = *offer.Deadline
 	}
 	if deadline.Before(now) {
 		return Change{}, ErrDeadlineInPast

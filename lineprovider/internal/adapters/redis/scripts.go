@@ -70,6 +70,9 @@ type keys struct {
 	prefix string
 }
 
+// ownKeys are the names that a configured key may not have.
+var ownKeys = []string{"seq", "epoch", "changes", "published", "lease", "barrier"}
+
 func newKeys(hashName, maxIDKey string) keys {
 	prefix := "{" + hashName + "}:"
 	return keys{

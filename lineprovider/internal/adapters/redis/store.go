@@ -27,6 +27,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -90,6 +91,9 @@ func Open(o Options) (*Store, error) {
 	}
 	if options.Password == "" {
 		options.Password = o.Password
+	}
+	if slices.Contains(ownKeys, o.MaxIDKey) {
+		return nil, fmt.Errorf("the name %q of the key for the highest id is taken", o.MaxIDKey)
 	}
 	s := &Store{
 		keys:           newKeys(o.HashName, o.MaxIDKey),

@@ -146,8 +146,9 @@ func testRoundTrip(t *testing.T, newLine NewLine) {
 	want.ID, want.Seq = 1, 1
 	equal(t, "created", created.Event, want)
 
+	effective := now.Add(30 * time.Second)
 	change, err := want.Decide(now.Add(time.Minute), domain.Result{
-		State: domain.StateFinishedWin, EffectiveAt: now.Add(30 * time.Second),
+		State: domain.StateFinishedWin, EffectiveAt: &effective,
 	})
 	if err != nil {
 		t.Fatal(err)

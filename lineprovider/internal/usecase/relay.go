@@ -1,0 +1,199 @@
+package usecase
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"stavka.local/lineprovider/internal/domain"
+	"stavka.local/lineprovider/internal/ports"
+	"stavka.local/shared/crashpoint"
+	"stavka.local/shared/line"
+)
+
+const (
+	relayTick     = 250 * time.Millisecond // how long a change waits when nobody wakes the relay
+	relayWindow   = 128                    // changes on their way to the bus at a time
+	relayPauseMin = 250 * time.Millisecond // after a failure; doubles with each further one
+	relayPauseMax = 2 * time.Second
+
+	leaseTime  = 3 * time.Second
+	leaseRenew = time.Second
+)
+
+// Relay publishes the change log, in the order of seq.
+//
+//	read a page above the published seq
+//	  -> publish its events, all at a time, and wait for the bus to confirm them
+//	  -> raise the published seq over the front part that was confirmed
+//
+// It may publish a change twice, and never skips one: it raises the published seq
+// over nothing but what it has read and seen confirmed itself, and the store keeps
+// the highest. An event that changes meanwhile gets a higher seq and is read again.
+// Of several replicas the one that holds a lease relays, to save the others the
+// work; two that do so at the same time do no harm.
+type Relay struct {
+	outbox    ports.Outbox
+	lease     ports.Lease
+	bus       line.Publisher
+	published func()
+	log       *slog.Logger
+	woken     chan struct{} // holds one wake-up: more would say the same
+	renewed   time.Time     // when the lease was taken or extended; used by Run alone
+}
+
+// NewRelay returns a relay. published is called after each publication.
+func NewRelay(
+	outbox ports.Outbox, lease ports.Lease, bus line.Publisher, published func(), log *slog.Logger,
+) *Relay {
+	return &Relay{
+		outbox: outbox, lease: lease, bus: bus, published: published, log: log,
+		woken: make(chan struct{}, 1),
+	}
+}
+
+// Wake tells the relay that there is something to publish. It returns at once.
+func (r *Relay) Wake() {
+	select {
+	case r.woken <- struct{}{}:
+	default:
+	}
+}
+
+// Run relays until ctx ends, and then returns nil. While the store or the bus is
+// down it goes on trying.
+func (r *Relay) Run(ctx context.Context) error {
+	defer r.release(ctx)
+	pause := relayPauseMin
+	for {
+		held, err := r.hold(ctx)
+		if err == nil && held {
+			err = r.drain(ctx)
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err == nil {
+			pause = relayPauseMin
+			await(ctx, relayTick, r.woken)
+			continue
+		}
+		r.log.WarnContext(ctx, "changes are not being published", "error", err, "retry_in", pause)
+		// Another replica may reach what this one does not.
+		r.release(ctx)
+		await(ctx, pause, nil)
+		pause = min(2*pause, relayPauseMax)
+	}
+}
+
+// drain publishes until nothing is left, the lease is lost, or something fails.
+func (r *Relay) drain(ctx context.Context) error {
+	for {
+		page, err := r.outbox.Unpublished(ctx, relayWindow)
+		if err != nil || len(page.Events) == 0 {
+			return err
+		}
+		crashpoint.Hit(CrashRelayRead)
+		if err := r.relay(ctx, page); err != nil {
+			return err
+		}
+		if held, err := r.hold(ctx); err != nil || !held {
+			return err
+		}
+	}
+}
+
+// relay publishes a page and raises the published seq over what was confirmed.
+func (r *Relay) relay(ctx context.Context, page ports.ChangesPage) error {
+	confirmed, failure := r.publish(ctx, page)
+	crashpoint.Hit(CrashRelayConfirmed)
+	upTo := page.NextAfter
+	if failure != nil {
+		if confirmed == 0 {
+			return failure
+		}
+		upTo = page.Events[confirmed-1].Seq
+	}
+	if err := r.outbox.MarkPublished(ctx, page.Epoch, upTo); err != nil {
+		return err
+	}
+	crashpoint.Hit(CrashRelayAdvanced)
+	return failure
+}
+
+// publish hands all events of a page to the bus at a time. It returns how many of
+// the first ones, without a gap, the bus has confirmed, and why not all.
+func (r *Relay) publish(ctx context.Context, page ports.ChangesPage) (confirmed int, failure error) {
+	results := make([]error, len(page.Events))
+	var wg sync.WaitGroup
+	for i, event := range page.Events {
+		wg.Go(func() {
+			results[i] = r.bus.PublishChange(ctx, line.Change{Epoch: page.Epoch, Event: onTheWire(event)})
+			if results[i] == nil {
+				r.published()
+				crashpoint.Hit(CrashRelayPublished)
+			}
+		})
+	}
+	wg.Wait()
+	for i, err := range results {
+		if err != nil {
+			return i, err
+		}
+	}
+	return len(results), nil
+}
+
+// hold makes sure of the lease, and asks the store only when it is time to renew.
+func (r *Relay) hold(ctx context.Context) (bool, error) {
+	if time.Since(r.renewed) < leaseRenew {
+		return true, nil
+	}
+	asked := time.Now()
+	held, err := r.lease.Hold(ctx, leaseTime)
+	r.renewed = time.Time{}
+	if held {
+		r.renewed = asked
+	}
+	return held, err
+}
+
+// release gives the lease up, also when ctx has ended. It expires anyway.
+func (r *Relay) release(ctx context.Context) {
+	r.renewed = time.Time{}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaseRenew)
+	defer cancel()
+	if err := r.lease.Release(ctx); err != nil {
+		r.log.DebugContext(ctx, "lease not released", "error", err)
+	}
+}
+
+// await returns after d, when ctx ends, or at a wake-up.
+func await(ctx context.Context, d time.Duration, wake <-chan struct{}) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	case <-wake:
+	}
+}
+
+// onTheWire is an event as the messages carry it.
+func onTheWire(e domain.Event) line.Event {
+	return line.Event{
+		ID:             int64(e.ID),
+		Coefficient:    e.Coefficient,
+		Deadline:       e.Deadline,
+		State:          line.State(e.State),
+		CreatedAt:      e.CreatedAt,
+		UpdatedAt:      e.UpdatedAt,
+		Name:           e.Name,
+		Suspended:      e.Suspended,
+		Version:        e.Version,
+		Seq:            e.Seq,
+		ResultRevision: e.ResultRevision,
+		EffectiveAt:    e.EffectiveAt,
+	}
+}

@@ -1,0 +1,20 @@
+package usecase
+
+import (
+	"context"
+	"time"
+
+	"stavka.local/lineprovider/internal/domain"
+	"stavka.local/lineprovider/internal/ports"
+)
+
+// Remove takes an event off the line, which cancels it. One that is cancelled
+// already is left alone.
+//
+// domain.ErrEventNotFound, domain.ErrVersionMismatch, and those of
+// domain.Event.Remove.
+func (l *Line) Remove(ctx context.Context, target Target) (ports.Snapshot, error) {
+	return l.change(ctx, target, "", func(now time.Time, event domain.Event) (domain.Change, error) {
+		return event.Remove(now)
+	})
+}
