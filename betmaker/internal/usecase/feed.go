@@ -18,8 +18,9 @@ const maxClockSkew = time.Second
 // (the poller, the watcher of heartbeats) and whoever depends on it (placing bets).
 // It is safe for concurrent use.
 type Feed struct {
-	logger *slog.Logger
-	ready  chan struct{} // closed once the line has been read for the first time
+	timeout time.Duration
+	logger  *slog.Logger
+	ready   chan struct{} // closed once the line has been read for the first time
 
 	mu        sync.Mutex
 	state     domain.Feed
@@ -31,7 +32,7 @@ type Feed struct {
 
 // NewFeed returns a feed that dies after a silence, or a lag, of timeout.
 func NewFeed(timeout time.Duration, logger *slog.Logger) *Feed {
-	return &Feed{logger: logger, ready: make(chan struct{}), state: domain.NewFeed(timeout)}
+	return &Feed{timeout: timeout, logger: logger, ready: make(chan struct{}), state: domain.NewFeed(timeout)}
 }
 
 // Check returns nil while the line is known, and otherwise domain.ErrFeedUnavailable.
@@ -67,28 +68,37 @@ func (f *Feed) ClockSkew() time.Duration {
 	return f.skew
 }
 
-// ObserveClockSkew takes note of how far line-provider's clock is ahead of ours, and
-// logs when that becomes too much and when it is mended.
-func (f *Feed) ObserveClockSkew(ctx context.Context, skew time.Duration) {
+// ObserveClock takes note of how far line-provider's clock was ahead of ours in an
+// answer to us. Heartbeats tell it more exactly, so it counts only in their absence.
+func (f *Feed) ObserveClock(ctx context.Context, aheadBy time.Duration) {
 	f.mu.Lock()
-	before := f.skew
-	f.skew = skew
-	f.mu.Unlock()
-	switch wasOff, isOff := before.Abs() > maxClockSkew, skew.Abs() > maxClockSkew; {
+	defer f.mu.Unlock()
+	if time.Since(f.heartbeat) > f.timeout {
+		f.observeClock(ctx, aheadBy)
+	}
+}
+
+// observeClock logs when the clocks begin to differ too much and when that is mended.
+// It needs f.mu.
+func (f *Feed) observeClock(ctx context.Context, aheadBy time.Duration) {
+	wasOff, isOff := f.skew.Abs() > maxClockSkew, aheadBy.Abs() > maxClockSkew
+	f.skew = aheadBy
+	switch {
 	case isOff && !wasOff:
-		f.logger.WarnContext(ctx, "line-provider's clock differs from ours", "ahead_by", skew)
+		f.logger.WarnContext(ctx, "line-provider's clock differs from ours", "ahead_by", aheadBy)
 	case wasOff && !isOff:
-		f.logger.InfoContext(ctx, "line-provider's clock agrees with ours again", "ahead_by", skew)
+		f.logger.InfoContext(ctx, "line-provider's clock agrees with ours again", "ahead_by", aheadBy)
 	}
 }
 
 // heartbeatCame takes note of a heartbeat and tells whether the change log has to be
 // read because of it.
-func (f *Feed) heartbeatCame(heartbeat line.Heartbeat) (news bool) {
+func (f *Feed) heartbeatCame(ctx context.Context, heartbeat line.Heartbeat) (news bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	now := time.Now()
 	f.heartbeat = now
+	f.observeClock(ctx, heartbeat.SentAt.Sub(now))
 	return f.state.Heartbeat(now, domain.Epoch(heartbeat.Epoch), heartbeat.LastSeq)
 }
 

@@ -78,11 +78,10 @@ func (p *Poller) Wake() {
 }
 
 // Heartbeat takes a heartbeat in. It never blocks.
-func (p *Poller) Heartbeat(heartbeat line.Heartbeat) {
-	if p.Feed.heartbeatCame(heartbeat) {
+func (p *Poller) Heartbeat(ctx context.Context, heartbeat line.Heartbeat) {
+	if p.Feed.heartbeatCame(ctx, heartbeat) {
 		p.Wake()
 	}
-	p.Feed.ObserveClockSkew(context.Background(), time.Until(heartbeat.SentAt))
 }
 
 // Run polls until ctx ends.

@@ -1,0 +1,287 @@
+// Package lineclient asks line-provider over HTTP: it implements ports.Line.
+//
+// Answers are bounded in time and size and read by the same strict rules as messages.
+// Errors name what failed and the status, and show neither the token nor the body.
+package lineclient
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"stavka.local/api/client/lineprovider"
+	"stavka.local/betmaker/internal/domain"
+	"stavka.local/betmaker/internal/ports"
+	"stavka.local/shared/health"
+	"stavka.local/shared/line"
+)
+
+const (
+	// maxEvent is far above what one event takes; names have at most 200 characters.
+	maxEvent = 64 << 10
+	// maxPage is far above what a page of 500 events takes.
+	maxPage = 4 << 20
+)
+
+// Config says whom to ask, and how. URL and Token are required.
+type Config struct {
+	// URL is what precedes /events in line-provider's addresses.
+	URL string
+	// Token is sent with every request.
+	Token string
+	// Timeout bounds one request, its answer included; 5 s by default.
+	Timeout time.Duration
+	// Logger is told of events that cannot be read; slog.Default() by default.
+	Logger *slog.Logger
+	// Unreadable is told of every event in a page that is passed over because it cannot
+	// be read. It may be nil.
+	Unreadable func()
+	// ClockSkew is told, after every answer, by how much line-provider's clock is at
+	// least ahead of ours; negative when it is behind. It may be nil.
+	ClockSkew func(context.Context, time.Duration)
+}
+
+// Client asks line-provider. It is safe for concurrent use.
+type Client struct {
+	config Config
+	api    *lineprovider.Client
+	pool   *http.Transport
+
+	mu   sync.Mutex
+	last error // how the last request went
+}
+
+var _ ports.Line = (*Client)(nil)
+
+// New returns a client, which asks nothing yet. The only error is that of a URL which
+// cannot be used.
+func New(config Config) (*Client, error) {
+	if config.Timeout <= 0 {
+		config.Timeout = 5 * time.Second
+	}
+	if config.Logger == nil {
+		config.Logger = slog.Default()
+	}
+	if config.Unreadable == nil {
+		config.Unreadable = func() {}
+	}
+	if config.ClockSkew == nil {
+		config.ClockSkew = func(context.Context, time.Duration) {}
+	}
+	pool := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // that is what it is
+	pool.MaxIdleConnsPerHost = 8
+	api, err := lineprovider.NewClient(config.URL,
+		lineprovider.WithHTTPClient(&http.Client{
+			Transport: pool,
+			Timeout:   config.Timeout,
+			// Nobody else is to get the token.
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		}),
+		lineprovider.WithRequestEditorFn(func(_ context.Context, request *http.Request) error {
+			request.Header.Set("Authorization", "Bearer "+config.Token)
+			return nil
+		}))
+	if err != nil {
+		return nil, fmt.Errorf("line-provider's url: %w", err)
+	}
+	return &Client{config: config, api: api, pool: pool, last: health.Down("not asked yet")}, nil
+}
+
+// Close closes the connections that are not in use.
+func (c *Client) Close() { c.pool.CloseIdleConnections() }
+
+// Check tells how the last request went: nil when line-provider answered it.
+func (c *Client) Check(context.Context) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.last
+}
+
+// Event implements ports.Line.
+func (c *Client) Event(ctx context.Context, id domain.EventID) (line.Change, error) {
+	answer, err := c.ask(ctx, maxEvent, func(ctx context.Context) (*http.Response, error) {
+		return c.api.GetEvent(ctx, int64(id))
+	})
+	if err != nil {
+		return line.Change{}, fmt.Errorf("get event %d from line-provider: %w", id, err)
+	}
+	epoch, err := line.ParseEpoch(answer.epoch)
+	if err != nil {
+		return line.Change{}, fmt.Errorf("get event %d from line-provider: header Line-Epoch: %w", id, err)
+	}
+	change, err := readEvent(epoch, answer.body)
+	if err == nil && change.Event.ID != int64(id) {
+		err = fmt.Errorf("the answer is about event %d", change.Event.ID)
+	}
+	if err != nil {
+		return line.Change{}, fmt.Errorf("get event %d from line-provider: %w", id, err)
+	}
+	return change, nil
+}
+
+// page is the body of GET /events/changes, its events not read yet.
+type page struct {
+	Epoch     *string           `json:"epoch"`
+	LastSeq   *int64            `json:"last_seq"`
+	NextAfter *int64            `json:"next_after"`
+	Events    []json.RawMessage `json:"events"`
+}
+
+// Changes implements ports.Line. An event that cannot be read is logged and left out,
+// like a message that cannot be read is put aside: one defect must not stop everything
+// behind it.
+func (c *Client) Changes(ctx context.Context, after int64, limit int) (ports.Page, error) {
+	answer, err := c.ask(ctx, maxPage, func(ctx context.Context) (*http.Response, error) {
+		return c.api.EventChanges(ctx, &lineprovider.EventChangesParams{After: &after, Limit: &limit})
+	})
+	if err != nil {
+		return ports.Page{}, fmt.Errorf("get changes after %d from line-provider: %w", after, err)
+	}
+	var p page
+	if err := json.Unmarshal(answer.body, &p); err != nil {
+		return ports.Page{}, fmt.Errorf("get changes after %d from line-provider: the page is not readable: %w", after, err)
+	}
+	result, err := c.readPage(ctx, p, after)
+	if err != nil {
+		return ports.Page{}, fmt.Errorf("get changes after %d from line-provider: %w", after, err)
+	}
+	return result, nil
+}
+
+func (c *Client) readPage(ctx context.Context, p page, after int64) (ports.Page, error) {
+	if p.Epoch == nil || p.LastSeq == nil || p.NextAfter == nil || p.Events == nil {
+		return ports.Page{}, errors.New("the page is not complete")
+	}
+	epoch, err := line.ParseEpoch(*p.Epoch)
+	if err != nil {
+		return ports.Page{}, err
+	}
+	result := ports.Page{Epoch: epoch, LastSeq: *p.LastSeq, NextAfter: *p.NextAfter}
+	last := after
+	for i, raw := range p.Events {
+		change, err := readEvent(epoch, raw)
+		if err != nil {
+			c.config.Unreadable()
+			c.config.Logger.ErrorContext(ctx, "an event of the change log cannot be read and is passed over",
+				"epoch", epoch, "after", last, "index", i, "error", err)
+			continue
+		}
+		if change.Event.Seq <= last {
+			return ports.Page{}, fmt.Errorf("seq %d comes after %d", change.Event.Seq, last)
+		}
+		last = change.Event.Seq
+		result.Events = append(result.Events, change.Event)
+	}
+	switch {
+	case result.LastSeq < last && len(result.Events) > 0,
+		result.NextAfter < last,
+		len(p.Events) > 0 && result.NextAfter == after:
+		return ports.Page{}, fmt.Errorf("after seq %d, next_after is %d and last_seq %d", last, result.NextAfter, result.LastSeq)
+	}
+	return result, nil
+}
+
+// readEvent reads an event by the codec of messages, which have the epoch besides: what
+// an event must be is written down only there.
+func readEvent(epoch line.Epoch, event []byte) (line.Change, error) {
+	members, ok := strings.CutPrefix(strings.TrimSpace(string(event)), "{")
+	if !ok {
+		return line.Change{}, errors.New("the event is not a JSON object")
+	}
+	return line.DecodeChange([]byte(`{"epoch":"` + epoch.String() + `",` + members))
+}
+
+// answer is a successful response.
+type answer struct {
+	epoch string // of the header Line-Epoch
+	body  []byte
+}
+
+// ask sends a request and reads its answer, of at most limit bytes. ports.ErrNotFound
+// means that line-provider itself says that there is no such event.
+func (c *Client) ask(ctx context.Context, limit int64, send func(context.Context) (*http.Response, error)) (answer, error) {
+	sent := time.Now()
+	response, err := send(ctx)
+	if err != nil {
+		c.note(ctx, err)
+		return answer{}, ports.ErrUnavailable.Because(err)
+	}
+	defer response.Body.Close() //nolint:errcheck // it has been read, or is not wanted
+	body, err := readBody(response.Body, limit)
+	if err != nil {
+		c.note(ctx, err)
+		return answer{}, ports.ErrUnavailable.Because(fmt.Errorf("read the answer: %w", err))
+	}
+	c.observeClock(ctx, sent, time.Now(), response.Header)
+	if response.StatusCode == http.StatusOK {
+		c.note(ctx, nil)
+		return answer{response.Header.Get("Line-Epoch"), body}, nil
+	}
+	err = c.refusal(response.StatusCode, body)
+	if errors.Is(err, ports.ErrNotFound) {
+		c.note(ctx, nil)
+	} else {
+		c.note(ctx, err)
+	}
+	return answer{}, err
+}
+
+// note remembers how a request went, unless it was the asker who gave it up.
+func (c *Client) note(ctx context.Context, err error) {
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.last = err
+}
+
+func readBody(body io.Reader, limit int64) ([]byte, error) {
+	text, err := io.ReadAll(io.LimitReader(body, limit+1))
+	if err == nil && int64(len(text)) > limit {
+		err = fmt.Errorf("it is longer than %d bytes", limit)
+	}
+	return text, err
+}
+
+// refusal returns the error that an answer other than 200 means.
+func (c *Client) refusal(status int, body []byte) error {
+	var problem struct {
+		Code string `json:"code"`
+	}
+	// What is not a problem document has no code, which is all that is asked of it.
+	_ = json.Unmarshal(body, &problem)
+	switch {
+	case status == http.StatusNotFound && problem.Code == "event_not_found":
+		return ports.ErrNotFound
+	case status == http.StatusUnauthorized:
+		return ports.ErrUnavailable.Detailf("our service token is refused").
+			Because(errors.New("line-provider does not know the first token of LINE_PROVIDER_TOKEN"))
+	}
+	return ports.ErrUnavailable.Detailf("it answered with status %d", status).
+		Because(fmt.Errorf("line-provider answered %d, code %.40q", status, problem.Code))
+}
+
+// observeClock compares the answer's Date, which is cut to a second and was taken at
+// some moment between sent and received, with our clock.
+func (c *Client) observeClock(ctx context.Context, sent, received time.Time, header http.Header) {
+	date, err := http.ParseTime(header.Get("Date"))
+	if err != nil {
+		return
+	}
+	switch latest := date.Add(time.Second); {
+	case date.After(received):
+		c.config.ClockSkew(ctx, date.Sub(received))
+	case latest.Before(sent):
+		c.config.ClockSkew(ctx, latest.Sub(sent))
+	default:
+		c.config.ClockSkew(ctx, 0)
+	}
+}
