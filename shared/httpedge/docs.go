@@ -30,7 +30,6 @@ func newDocs(title string) (*docs, error) {
 	ui := v5emb.NewHandlerWithConfig(swgui.Config{
 		Title: title, SwaggerJSON: specPath, BasePath: docsPath,
 		SettingsUI: map[string]string{
-			"persistAuthorization":     "true", // a reload does not log the reader out
 			"tryItOutEnabled":          "true",
 			"displayRequestDuration":   "true",
 			"defaultModelsExpandDepth": "0",

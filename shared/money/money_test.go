@@ -1,0 +1,181 @@
+package money_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/big"
+	"math/rand/v2"
+	"testing"
+
+	"stavka.local/shared/money"
+	"stavka.local/shared/odds"
+)
+
+const largest = "99999999999.99"
+
+func ExampleAmount_Payout() {
+	stake := money.MustParse("10.01")
+	fmt.Println(stake.Payout(odds.MustParse("1.50"))) // 15.015, to the even cent
+	fmt.Println(stake.Payout(odds.MustParse("2.50"))) // 25.025, to the even cent
+	// Output:
+	// 15.02
+	// 25.02
+}
+
+func TestParse(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]int64{
+		"0": 0, "-0": 0, "0.01": 1, "10": 1000, "10.5": 1050, "10.50": 1050, "-10.50": -1050,
+		largest: 9_999_999_999_999, "-" + largest: -9_999_999_999_999,
+	} {
+		got, err := money.Parse(text)
+		if err != nil || got.Minor() != want {
+			t.Errorf("Parse(%q) = %v, %v; want %d", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"", "ten", "1.005", "1e3", "100000000000", "100000000000.00", "-100000000000.00", "1,00"} {
+		if got, err := money.Parse(text); err == nil || got != (money.Amount{}) {
+			t.Errorf("Parse(%q) = %v, %v; want an error and nothing", text, got, err)
+		}
+	}
+}
+
+func TestMustParsePanics(t *testing.T) {
+	t.Parallel()
+	defer func() {
+		if recover() == nil {
+			t.Error("MustParse accepted 1.005")
+		}
+	}()
+	money.MustParse("1.005")
+}
+
+func TestOrder(t *testing.T) {
+	t.Parallel()
+	debt, nothing, cent := money.FromMinor(-1), money.Amount{}, money.FromMinor(1)
+	if !debt.Less(nothing) || !nothing.Less(cent) || cent.Less(cent) || cent.Less(debt) {
+		t.Error("Less is not the order of the numbers")
+	}
+	if debt.IsPositive() || nothing.IsPositive() || !cent.IsPositive() {
+		t.Error("IsPositive is wrong")
+	}
+}
+
+func TestPayout(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ stake, odds, want string }{
+		{"10.00", "1.45", "14.50"},
+		{"10.00", "1.00", "10.00"},
+		{"0.00", "5.00", "0.00"},
+		{"10.00", "0.00", "0.00"},
+		{"0.01", "1.49", "0.01"},
+		{"0.01", "1.50", "0.02"}, // 1.5 cents: to the even 2
+		{"0.01", "2.50", "0.02"}, // 2.5 cents: to the even 2
+		{"0.01", "0.50", "0.00"}, // half a cent: to the even 0
+		{"0.01", "2.51", "0.03"},
+		{"0.03", "1.50", "0.04"}, // 4.5 cents: to the even 4
+		{"0.05", "1.10", "0.06"}, // 5.5 cents: to the even 6
+		{"33.33", "3.33", "110.99"},
+		{largest, "99999.99", "9999998999999000.00"}, // rounded from ...999000.0001
+	} {
+		got := money.MustParse(test.stake).Payout(odds.MustParse(test.odds))
+		if got.String() != test.want {
+			t.Errorf("%s at %s pays %s, want %s", test.stake, test.odds, got, test.want)
+		}
+	}
+}
+
+// exactPayout is stake x odds in minor units, rounded half to even by math/big.
+func exactPayout(stake money.Amount, price odds.Decimal) *big.Int {
+	exact := new(big.Rat).SetFrac64(price.Hundredths(), 100)
+	exact.Mul(exact, new(big.Rat).SetInt64(stake.Minor()))
+	floor := new(big.Int).Quo(exact.Num(), exact.Denom()) // nothing is negative
+	rest := new(big.Rat).Sub(exact, new(big.Rat).SetInt(floor))
+	switch rest.Cmp(big.NewRat(1, 2)) {
+	case 1:
+		floor.Add(floor, big.NewInt(1))
+	case 0:
+		if floor.Bit(0) == 1 {
+			floor.Add(floor, big.NewInt(1))
+		}
+	}
+	return floor
+}
+
+func TestPayoutIsExact(t *testing.T) {
+	t.Parallel()
+	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same pairs in every run
+	for range 300_000 {
+		// Small numbers as often as big ones, so that halves come up.
+		stake := money.FromMinor(random.Int64N(1 << random.IntN(43)))
+		price, err := odds.FromHundredths(random.Int64N(1<<random.IntN(24)) % (99999_99 + 1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, want := stake.Payout(price), exactPayout(stake, price)
+		if want.Cmp(big.NewInt(got.Minor())) != 0 {
+			t.Fatalf("%s at %s pays %s, want %s minor units", stake, price, got, want)
+		}
+	}
+}
+
+func FuzzPayout(f *testing.F) {
+	f.Add(int64(1), int64(150))
+	f.Add(int64(1), int64(250))
+	f.Add(int64(9_999_999_999_999), int64(99999_99))
+	f.Fuzz(func(t *testing.T, minor, hundredths int64) {
+		price, err := odds.FromHundredths(hundredths)
+		if err != nil || minor < 0 || minor > 9_999_999_999_999 {
+			return
+		}
+		stake := money.FromMinor(minor)
+		got, want := stake.Payout(price), exactPayout(stake, price)
+		if want.Cmp(big.NewInt(got.Minor())) != 0 {
+			t.Fatalf("%s at %s pays %s, want %s minor units", stake, price, got, want)
+		}
+	})
+}
+
+func TestJSON(t *testing.T) {
+	t.Parallel()
+	type bet struct {
+		Amount money.Amount `json:"amount"`
+	}
+	data, err := json.Marshal(bet{money.MustParse("10.5")})
+	if err != nil || string(data) != `{"amount":10.50}` {
+		t.Errorf("Marshal = %s, %v", data, err)
+	}
+	var got bet
+	if err := json.Unmarshal([]byte(`{"amount": 10.5}`), &got); err != nil || got.Amount.Minor() != 1050 {
+		t.Errorf("Unmarshal = %v, %v", got, err)
+	}
+	for _, text := range []string{`"10.50"`, `null`, `true`, `[1]`, `{}`, `10.005`, `1e1`} {
+		kept := bet{money.FromMinor(7)}
+		if err := json.Unmarshal([]byte(`{"amount":`+text+`}`), &kept); err == nil {
+			t.Errorf("Unmarshal of %s gave %v", text, kept.Amount)
+		} else if kept.Amount != money.FromMinor(7) {
+			t.Errorf("Unmarshal of %s failed and yet changed the value to %v", text, kept.Amount)
+		}
+	}
+}
+
+// FuzzJSON shows that whatever is accepted comes back the same.
+func FuzzJSON(f *testing.F) {
+	for _, text := range []string{"10.50", "10.5", "10", "0", "-0.01", "1e2", `"1"`, "null", largest} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		var got money.Amount
+		if got.UnmarshalJSON([]byte(text)) != nil {
+			return
+		}
+		data, err := json.Marshal(got)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var again money.Amount
+		if err := json.Unmarshal(data, &again); err != nil || again != got {
+			t.Fatalf("%q became %s became %v, %v", text, data, again, err)
+		}
+	})
+}
