@@ -121,60 +121,57 @@ func log(ctx context.Context, err error, f *fault.Error, status int) {
 	}
 }
 
-// document renders the problem: its standard members in a fixed order, then the
-// fault's parameters by name. A parameter cannot replace a standard member.
+// members are those that every problem has, in the order in which they are shown.
+type members struct {
+	Type      string `json:"type"`
+	Title     string `json:"title"`
+	Status    int    `json:"status"`
+	Detail    string `json:"detail"`
+	Code      string `json:"code"`
+	RequestID string `json:"request_id"`
+}
+
+// document renders the problem: the members that every problem has, then the
+// fault's parameters by name. A parameter cannot replace one of the former.
 func document(ctx context.Context, f *fault.Error, status int) []byte {
-	standard := []struct {
-		name  string
-		value any
-	}{
-		{"type", "about:blank"},
-		{"title", http.StatusText(status)},
-		{"status", status},
-		{"detail", f.Detail},
-		{"code", f.Code},
-		{"request_id", requestid.From(ctx)},
-	}
 	var b bytes.Buffer
-	taken := make(map[string]bool, len(standard))
-	for i, m := range standard {
-		taken[m.name] = true
-		if i == 0 {
-			b.WriteByte('{')
-		} else {
-			b.WriteByte(',')
-		}
-		member(&b, m.name, m.value)
-	}
+	_ = appendJSON(&b, members{ // texts and a number always marshal
+		Type: "about:blank", Title: http.StatusText(status), Status: status,
+		Detail: f.Detail, Code: f.Code, RequestID: requestid.From(ctx),
+	})
+	b.Truncate(b.Len() - 1) // the closing brace
 	for _, name := range slices.Sorted(maps.Keys(f.Params)) {
-		if taken[name] {
-			slog.ErrorContext(ctx, "problem parameter has a standard member's name", "code", f.Code, "parameter", name)
-			continue
-		}
 		mark := b.Len()
-		b.WriteByte(',')
-		if err := member(&b, name, f.Params[name]); err != nil {
+		if err := appendParameter(&b, name, f.Params[name]); err != nil {
 			b.Truncate(mark)
-			slog.ErrorContext(ctx, "problem parameter does not marshal", "code", f.Code, "parameter", name, "error", err)
+			slog.ErrorContext(ctx, "problem parameter left out", "code", f.Code, "parameter", name, "error", err)
 		}
 	}
 	b.WriteString("}\n")
 	return b.Bytes()
 }
 
-// member appends "name":value. It does not escape '<', '>' and '&', which a
-// person reads and no browser takes for HTML in this media type.
-func member(b *bytes.Buffer, name string, value any) error {
+func appendParameter(b *bytes.Buffer, name string, value any) error {
+	switch name {
+	case "type", "title", "status", "detail", "instance", "code", "request_id":
+		return errors.New("its name is a standard member's")
+	}
+	b.WriteByte(',')
+	if err := appendJSON(b, name); err != nil {
+		return err
+	}
+	b.WriteByte(':')
+	return appendJSON(b, value)
+}
+
+// appendJSON does not escape '<', '>' and '&', which a person reads and no browser
+// takes for HTML in this media type.
+func appendJSON(b *bytes.Buffer, value any) error {
 	e := json.NewEncoder(b)
 	e.SetEscapeHTML(false)
-	for i, v := range []any{name, value} {
-		if err := e.Encode(v); err != nil {
-			return err
-		}
-		b.Truncate(b.Len() - 1) // Encode ends with a line feed
-		if i == 0 {
-			b.WriteByte(':')
-		}
+	if err := e.Encode(value); err != nil {
+		return err
 	}
+	b.Truncate(b.Len() - 1) // Encode ends with a line feed
 	return nil
 }
