@@ -7,7 +7,7 @@ import (
 	"stavka.local/shared/odds"
 )
 
-// EventID names an event, from 1 on. Ids are dense and never reused.
+// EventID names an event, from 1 on. Ids grow, and none is given out twice.
 type EventID int64
 
 // String returns the id's digits.
@@ -29,22 +29,6 @@ func (s State) IsFinal() bool { return s > StateNew && s <= StateCancelled }
 
 // IsValid tells whether s is one of the four states.
 func (s State) IsValid() bool { return s >= StateNew && s <= StateCancelled }
-
-// String returns the state's name as the contract spells it.
-func (s State) String() string {
-	switch s {
-	case StateNew:
-		return "NEW"
-	case StateFinishedWin:
-		return "FINISHED_WIN"
-	case StateFinishedLose:
-		return "FINISHED_LOSE"
-	case StateCancelled:
-		return "CANCELLED"
-	default:
-		return "State(" + strconv.Itoa(int(s)) + ")"
-	}
-}
 
 // Event is what the line offers to bet on. It is a value: its methods decide and
 // return what would become of it, and a store makes it so. Instants are in UTC

@@ -26,8 +26,7 @@ func (s *Store) Unpublished(ctx context.Context, limit int) (ports.ChangesPage, 
 // changes reads a page after a seq, or after the published one when after is empty.
 // Others act on what it returns, so that must not be lost any more.
 func (s *Store) changes(ctx context.Context, after string, limit int) (ports.ChangesPage, error) {
-	r, err := s.run(ctx, changesScript,
-		[]string{s.keys.epoch, s.keys.seq, s.keys.events, s.keys.changes, s.keys.published}, s.dataset, after, limit)
+	r, err := s.run(ctx, changesScript, s.keys.with(s.keys.changes, s.keys.published), randomName(), after, limit)
 	if err != nil {
 		return ports.ChangesPage{}, err
 	}
@@ -51,15 +50,14 @@ func (s *Store) changes(ctx context.Context, after string, limit int) (ports.Cha
 
 // MarkPublished implements ports.Outbox.
 func (s *Store) MarkPublished(ctx context.Context, epoch line.Epoch, upTo int64) error {
-	_, err := s.run(ctx, publishedScript, []string{s.keys.epoch, s.keys.seq, s.keys.published},
-		s.dataset, epoch.Dataset, epoch.Generation, upTo)
+	_, err := s.run(ctx, publishedScript, s.keys.with(s.keys.published),
+		randomName(), epoch.Dataset, epoch.Generation, upTo)
 	return err
 }
 
 // Head implements ports.Outbox.
 func (s *Store) Head(ctx context.Context) (ports.Head, error) {
-	r, err := s.run(ctx, headScript,
-		[]string{s.keys.epoch, s.keys.seq, s.keys.events, s.keys.changes, s.keys.published}, s.dataset)
+	r, err := s.run(ctx, headScript, s.keys.with(s.keys.changes, s.keys.published), randomName())
 	if err != nil {
 		return ports.Head{}, err
 	}

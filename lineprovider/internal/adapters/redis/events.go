@@ -21,7 +21,7 @@ var (
 
 // Event implements ports.Events.
 func (s *Store) Event(ctx context.Context, id domain.EventID) (ports.Snapshot, error) {
-	r, err := s.run(ctx, eventScript, []string{s.keys.epoch, s.keys.seq, s.keys.events}, s.dataset, id.String())
+	r, err := s.run(ctx, eventScript, s.keys.with(), randomName(), id.String())
 	if err != nil {
 		return ports.Snapshot{}, err
 	}
@@ -48,10 +48,9 @@ func (s *Store) Create(ctx context.Context, c ports.Creation) (ports.Created, er
 	if c.Key != nil {
 		key, fingerprint = s.keyOf(*c.Key)
 	}
-	r, err := s.write(ctx, createScript, []string{
-		s.keys.epoch, s.keys.seq, s.keys.events, s.keys.maxID, s.keys.changes,
-		s.keys.state(domain.StateNew), request, key, s.keys.historyPrefix(),
-	}, s.dataset, rememberRequests.Milliseconds(), body, entry, fingerprint)
+	r, err := s.write(ctx, createScript, s.keys.with(
+		s.keys.changes, s.keys.ids, s.keys.state(domain.StateNew), request, key, s.keys.historyPrefix(),
+	), randomName(), rememberRequests.Milliseconds(), body, entry, fingerprint)
 	if err != nil {
 		return ports.Created{}, err
 	}
@@ -61,7 +60,7 @@ func (s *Store) Create(ctx context.Context, c ports.Creation) (ports.Created, er
 // Recall implements ports.Events.
 func (s *Store) Recall(ctx context.Context, k ports.Key) (ports.Created, error) {
 	key, fingerprint := s.keyOf(k)
-	r, err := s.write(ctx, recallScript, []string{s.keys.epoch, s.keys.seq, key}, s.dataset, fingerprint)
+	r, err := s.write(ctx, recallScript, s.keys.with(key), randomName(), fingerprint)
 	if err != nil {
 		return ports.Created{}, err
 	}
@@ -107,10 +106,10 @@ func (s *Store) Apply(ctx context.Context, u ports.Update) (ports.Snapshot, erro
 	if err != nil {
 		return ports.Snapshot{}, err
 	}
-	r, err := s.write(ctx, applyScript, []string{
-		s.keys.epoch, s.keys.seq, s.keys.events, s.keys.changes, s.keys.request(randomName()),
-		s.keys.history(after.ID), s.keys.state(before.State), s.keys.state(after.State),
-	}, s.dataset, rememberRequests.Milliseconds(), u.Epoch.Dataset, before.Version, after.ID.String(), body, entry)
+	r, err := s.write(ctx, applyScript, s.keys.with(
+		s.keys.changes, s.keys.request(randomName()), s.keys.history(after.ID),
+		s.keys.state(before.State), s.keys.state(after.State),
+	), randomName(), rememberRequests.Milliseconds(), u.Epoch.Dataset, before.Version, after.ID.String(), body, entry)
 	if err != nil {
 		return ports.Snapshot{}, err
 	}
@@ -130,9 +129,11 @@ func (s *Store) Apply(ctx context.Context, u ports.Update) (ports.Snapshot, erro
 
 // Events implements ports.Catalogue.
 func (s *Store) Events(ctx context.Context, q ports.EventsQuery) (ports.EventsPage, error) {
-	r, err := s.run(ctx, eventsScript,
-		[]string{s.keys.epoch, s.keys.seq, s.keys.events, s.keys.maxID, s.keys.state(q.State)},
-		s.dataset, exact(int64(q.After)), q.Limit, q.State != 0)
+	ids := s.keys.ids
+	if q.State != 0 {
+		ids = s.keys.state(q.State)
+	}
+	r, err := s.run(ctx, eventsScript, s.keys.with(ids), randomName(), exact(int64(q.After)), q.Limit)
 	if err != nil {
 		return ports.EventsPage{}, err
 	}
@@ -142,9 +143,8 @@ func (s *Store) Events(ctx context.Context, q ports.EventsQuery) (ports.EventsPa
 
 // History implements ports.Catalogue.
 func (s *Store) History(ctx context.Context, q ports.HistoryQuery) (ports.HistoryPage, error) {
-	r, err := s.run(ctx, historyScript,
-		[]string{s.keys.epoch, s.keys.seq, s.keys.events, s.keys.history(q.ID)},
-		s.dataset, q.ID.String(), exact(q.After)+1, q.Limit+1)
+	r, err := s.run(ctx, historyScript, s.keys.with(s.keys.history(q.ID)),
+		randomName(), q.ID.String(), exact(q.After)+1, q.Limit+1)
 	if err != nil {
 		return ports.HistoryPage{}, err
 	}

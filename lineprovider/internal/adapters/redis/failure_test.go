@@ -139,6 +139,17 @@ func TestOtherServer(t *testing.T) {
 	if want := created.Event.Seq + 1<<20 + 1; changed.Event.Seq != want {
 		t.Errorf("seq %d, want %d: no number that was seen may come again", changed.Event.Seq, want)
 	}
+	second, err := s.Create(t.Context(), creation(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := created.Event.ID + 1<<20 + 1; second.Event.ID != want {
+		t.Errorf("id %d, want %d: bets may be on an event that is missing here", second.Event.ID, want)
+	}
+	list, err := s.Events(t.Context(), ports.EventsQuery{After: 1, Limit: 1})
+	if err != nil || len(list.Events) != 1 || list.Events[0].ID != second.Event.ID || list.More {
+		t.Errorf("events behind the gap: %+v, %v", list, err)
+	}
 
 	if err := s.MarkPublished(t.Context(), created.Epoch, created.Event.Seq); err != nil {
 		t.Fatal(err)
@@ -147,8 +158,28 @@ func TestOtherServer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if page.Epoch != changed.Epoch || page.LastSeq != changed.Event.Seq || len(page.Events) != 1 {
-		t.Errorf("page %+v, want the changed event in epoch %v", page, changed.Epoch)
+	if page.Epoch != changed.Epoch || page.LastSeq != second.Event.Seq || len(page.Events) != 2 {
+		t.Errorf("page %+v, want both events in epoch %v", page, changed.Epoch)
+	}
+}
+
+// TestDataSetLost: whoever knows numbers of a line that is gone must be able to
+// tell it from the next one, however often that happens to one process.
+func TestDataSetLost(t *testing.T) {
+	t.Parallel()
+	name := hashName(t)
+	s := open(t, redis.Options{HashName: name})
+	seen := map[string]bool{}
+	for range 3 {
+		created, err := s.Create(t.Context(), creation(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if seen[created.Epoch.Dataset] || created.Event.ID != 1 {
+			t.Errorf("event %d in data set %s after %v", created.Event.ID, created.Epoch.Dataset, seen)
+		}
+		seen[created.Epoch.Dataset] = true
+		remove(t, name)
 	}
 }
 

@@ -65,13 +65,13 @@ var (
 // keys are the names of all keys, in one slot: a cluster hashes what is between
 // the braces, and H alone in whole.
 type keys struct {
-	events, maxID, seq, epoch, changes, published, lease, barrier string
+	events, maxID, seq, epoch, ids, changes, published, lease, barrier string
 
 	prefix string
 }
 
 // ownKeys are the names that a configured key may not have.
-var ownKeys = []string{"seq", "epoch", "changes", "published", "lease", "barrier"}
+var ownKeys = []string{"seq", "epoch", "ids", "changes", "published", "lease", "barrier"}
 
 func newKeys(hashName, maxIDKey string) keys {
 	prefix := "{" + hashName + "}:"
@@ -80,12 +80,18 @@ func newKeys(hashName, maxIDKey string) keys {
 		maxID:     prefix + maxIDKey,
 		seq:       prefix + "seq",
 		epoch:     prefix + "epoch",
+		ids:       prefix + "ids",
 		changes:   prefix + "changes",
 		published: prefix + "published",
 		lease:     prefix + "lease",
 		barrier:   prefix + "barrier",
 		prefix:    prefix,
 	}
+}
+
+// with returns the keys of a script that begins with the prelude.
+func (k keys) with(others ...string) []string {
+	return append([]string{k.epoch, k.seq, k.maxID, k.events}, others...)
 }
 
 func (k keys) state(s domain.State) string { return k.prefix + "state:" + strconv.Itoa(int(s)) }

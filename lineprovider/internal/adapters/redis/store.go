@@ -13,6 +13,7 @@
 //	{H}:epoch             hash: dataset, generation, run_id
 //	{H}:changes           sorted set: id by the seq of its last change
 //	{H}:published         the seq up to which changes were published
+//	{H}:ids               sorted set: all ids
 //	{H}:state:N           sorted set: the ids in state N
 //	{H}:history:ID        stream: the event after each change, by version
 //	{H}:idempotency:HASH  hash: the creation under a key; kept for ever
@@ -75,7 +76,6 @@ type Store struct {
 	client         *redis.Client
 	keys           keys
 	log            *slog.Logger
-	dataset        string // the name of the data set, should this process make it
 	holder         string // this process, as the holder of the lease
 	waitReplicas   int
 	requireDurable bool
@@ -98,7 +98,6 @@ func Open(o Options) (*Store, error) {
 	s := &Store{
 		keys:           newKeys(o.HashName, o.MaxIDKey),
 		log:            o.Log,
-		dataset:        randomName(),
 		holder:         randomName(),
 		waitReplicas:   o.WaitReplicas,
 		requireDurable: o.RequireDurable,

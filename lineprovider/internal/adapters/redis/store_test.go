@@ -39,19 +39,23 @@ func server(t *testing.T) string {
 func hashName(t *testing.T) string {
 	t.Helper()
 	name := "test-" + rand.Text()
-	t.Cleanup(func() {
-		ctx := context.WithoutCancel(t.Context())
-		client := direct(t)
-		keys := client.Scan(ctx, 0, "{"+name+"}:*", 1000).Iterator()
-		doomed := []string{name}
-		for keys.Next(ctx) {
-			doomed = append(doomed, keys.Val())
-		}
-		if err := errors.Join(keys.Err(), client.Unlink(ctx, doomed...).Err()); err != nil {
-			t.Errorf("clean up: %v", err)
-		}
-	})
+	t.Cleanup(func() { remove(t, name) })
 	return name
+}
+
+// remove removes the keys of a line.
+func remove(t *testing.T, name string) {
+	t.Helper()
+	ctx := context.WithoutCancel(t.Context())
+	client := direct(t)
+	keys := client.Scan(ctx, 0, "{"+name+"}:*", 1000).Iterator()
+	doomed := []string{name}
+	for keys.Next(ctx) {
+		doomed = append(doomed, keys.Val())
+	}
+	if err := errors.Join(keys.Err(), client.Unlink(ctx, doomed...).Err()); err != nil {
+		t.Errorf("clean up: %v", err)
+	}
 }
 
 // direct returns a client of the server itself.

@@ -1,8 +1,8 @@
 -- Stores a new event.
 --
--- KEYS[3] events, [4] max id, [5] changes, [6] ids in state NEW, [7] this request,
--- [8] the idempotency key, [9] what the history's key begins with: the id it ends
--- with is allotted here, and the hash tag keeps it in the slot of the others.
+-- KEYS[5] changes, [6] all ids, [7] ids in state NEW, [8] this request, [9] the
+-- idempotency key, [10] what the history's key begins with: the id it ends with is
+-- allotted here, and the hash tag keeps it in the slot of the others.
 -- ARGV[2] how long to remember the request, in ms; [3] body, [4] history entry,
 -- [5] the idempotency key's fingerprint, empty when there is no key.
 --
@@ -10,14 +10,14 @@
 -- the event if the verdict is one of the first two.
 local dataset, generation = epoch()
 
-local done = redis.call('HMGET', KEYS[7], 'id', 'version', 'seq')
+local done = redis.call('HMGET', KEYS[8], 'id', 'version', 'seq')
 if done[1] then
   return {'created', dataset, generation, done[1], done[2], done[3], ARGV[3]}
 end
 
 local keyed = ARGV[5] ~= ''
 if keyed then
-  local known = redis.call('HMGET', KEYS[8], 'fingerprint', 'id', 'seq', 'body')
+  local known = redis.call('HMGET', KEYS[9], 'fingerprint', 'id', 'seq', 'body')
   if known[1] == ARGV[5] then
     return {'replayed', dataset, generation, known[2], '1', known[3], known[4]}
   elseif known[1] then
@@ -27,15 +27,16 @@ end
 
 -- Nothing below may refuse; the history comes first because XADD is the one
 -- command that could.
-local id = text(redis.call('INCR', KEYS[4]))
+local id = text(redis.call('INCR', KEYS[3]))
 local seq = text(redis.call('INCR', KEYS[2]))
-redis.call('XADD', KEYS[9] .. id, '1-0', 'seq', seq, 'body', ARGV[3], 'entry', ARGV[4])
-redis.call('HSET', KEYS[3], id, ARGV[3], id .. ':version', '1', id .. ':seq', seq)
+redis.call('XADD', KEYS[10] .. id, '1-0', 'seq', seq, 'body', ARGV[3], 'entry', ARGV[4])
+redis.call('HSET', KEYS[4], id, ARGV[3], id .. ':version', '1', id .. ':seq', seq)
 redis.call('ZADD', KEYS[5], seq, id)
 redis.call('ZADD', KEYS[6], id, id)
+redis.call('ZADD', KEYS[7], id, id)
 if keyed then
-  redis.call('HSET', KEYS[8], 'fingerprint', ARGV[5], 'id', id, 'seq', seq, 'body', ARGV[3])
+  redis.call('HSET', KEYS[9], 'fingerprint', ARGV[5], 'id', id, 'seq', seq, 'body', ARGV[3])
 end
-redis.call('HSET', KEYS[7], 'id', id, 'version', '1', 'seq', seq)
-redis.call('PEXPIRE', KEYS[7], ARGV[2])
+redis.call('HSET', KEYS[8], 'id', id, 'version', '1', 'seq', seq)
+redis.call('PEXPIRE', KEYS[8], ARGV[2])
 return {'created', dataset, generation, id, '1', seq, ARGV[3]}

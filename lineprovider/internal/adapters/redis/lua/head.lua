@@ -1,8 +1,8 @@
--- Tells where the change log stands. KEYS[3] events, [4] changes, [5] published seq.
+-- Tells where the change log stands. KEYS[5] changes, [6] published seq.
 -- Returns dataset, generation, last seq, how many events wait to be published, and
 -- the first of them.
 local dataset, generation = epoch()
-local from = '(' .. (redis.call('GET', KEYS[5]) or '0')
-local waiting = text(redis.call('ZCOUNT', KEYS[4], from, '+inf'))
-local ids = redis.call('ZRANGEBYSCORE', KEYS[4], from, '+inf', 'LIMIT', 0, 1)
-return append_events({dataset, generation, last_seq(), waiting}, KEYS[3], ids)
+local from = '(' .. (redis.call('GET', KEYS[6]) or '0')
+local waiting = text(redis.call('ZCOUNT', KEYS[5], from, '+inf'))
+local ids = redis.call('ZRANGEBYSCORE', KEYS[5], from, '+inf', 'LIMIT', 0, 1)
+return append_events({dataset, generation, last_seq(), waiting}, ids)

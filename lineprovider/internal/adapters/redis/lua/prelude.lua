@@ -1,7 +1,7 @@
 -- Prepended to every script that touches events.
 --
--- KEYS[1] is the epoch hash, KEYS[2] the seq counter, ARGV[1] the name that a data
--- set made now would get.
+-- KEYS[1] is the epoch hash, KEYS[2] the highest seq, KEYS[3] the highest id, KEYS[4]
+-- the events, ARGV[1] the name that a data set made now would get.
 --
 -- Numbers come back from Redis as doubles. They are exact below 2^53, but Lua's
 -- own conversion writes them with 14 digits: every one goes through text().
@@ -12,9 +12,9 @@ end
 
 -- epoch returns the data set and its generation. It makes the data set at first
 -- use, and begins a new generation whenever this server is not the one that
--- answered last, or has been somebody's replica since: then changes that were
--- seen may be missing here, and the jump of seq keeps their numbers from being
--- given out again. run_id changes with every start of a server, master_replid
+-- answered last, or has been somebody's replica since: then changes and events that
+-- were seen may be missing here, and the jumps keep their numbers from being given
+-- out again. run_id changes with every start of a server, master_replid
 -- with every promotion of a replica.
 local function epoch()
   local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)') .. '/' ..
@@ -30,6 +30,7 @@ local function epoch()
   local generation = text(redis.call('HINCRBY', KEYS[1], 'generation', 1))
   redis.call('HSET', KEYS[1], 'run_id', run)
   redis.call('INCRBY', KEYS[2], 1048576)
+  redis.call('INCRBY', KEYS[3], 1048576)
   return known[1], generation
 end
 
@@ -38,9 +39,9 @@ local function last_seq()
 end
 
 -- append_events adds four values to reply for each id: id, version, seq, body.
-local function append_events(reply, events, ids)
+local function append_events(reply, ids)
   for _, id in ipairs(ids) do
-    local event = redis.call('HMGET', events, id .. ':version', id .. ':seq', id)
+    local event = redis.call('HMGET', KEYS[4], id .. ':version', id .. ':seq', id)
     for _, value in ipairs({id, event[1], event[2], event[3]}) do
       reply[#reply + 1] = value
     end

@@ -1,8 +1,8 @@
--- Raises the published seq. KEYS[3] published seq; ARGV[2] dataset, [3] generation,
+-- Raises the published seq. KEYS[5] published seq; ARGV[2] dataset, [3] generation,
 -- [4] seq. In another epoch than the caller's the number may mean something else.
 local dataset, generation = epoch()
 if dataset == ARGV[2] and generation == ARGV[3] and
-    tonumber(ARGV[4]) > tonumber(redis.call('GET', KEYS[3]) or '0') then
-  redis.call('SET', KEYS[3], ARGV[4])
+    tonumber(ARGV[4]) > tonumber(redis.call('GET', KEYS[5]) or '0') then
+  redis.call('SET', KEYS[5], ARGV[4])
 end
 return {dataset, generation}

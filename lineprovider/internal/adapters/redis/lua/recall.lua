@@ -1,8 +1,8 @@
--- Looks an idempotency key up. KEYS[3] the key; ARGV[2] its fingerprint.
+-- Looks an idempotency key up. KEYS[5] the key; ARGV[2] its fingerprint.
 -- Returns a verdict ('unknown', 'replayed' or 'reused'), dataset, generation, and
 -- with 'replayed' the event as it was created.
 local dataset, generation = epoch()
-local known = redis.call('HMGET', KEYS[3], 'fingerprint', 'id', 'seq', 'body')
+local known = redis.call('HMGET', KEYS[5], 'fingerprint', 'id', 'seq', 'body')
 if not known[1] then
   return {'unknown', dataset, generation}
 elseif known[1] ~= ARGV[2] then

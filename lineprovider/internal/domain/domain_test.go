@@ -1,0 +1,421 @@
+package domain_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"stavka.local/lineprovider/internal/domain"
+	"stavka.local/shared/odds"
+)
+
+var (
+	noon  = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	rules = domain.Rules{MinimumDuration: 5000 * time.Second, MaxCoefficient: odds.MustParse("1000.00")}
+)
+
+// event returns an event that was created at noon, takes bets for an hour, and has
+// come to state since.
+func event(state domain.State) domain.Event {
+	e := domain.Event{
+		ID: 7, Coefficient: odds.MustParse("1.45"), Deadline: noon.Add(time.Hour), State: domain.StateNew,
+		CreatedAt: noon, UpdatedAt: noon, Version: 1, Seq: 41,
+	}
+	if state.IsFinal() {
+		e.State, e.Version, e.ResultRevision = state, 2, 1
+	}
+	return e
+}
+
+// with returns e after edit.
+func with(e domain.Event, edit func(*domain.Event)) domain.Event {
+	edit(&e)
+	return e
+}
+
+func to[T any](v T) *T { return &v }
+
+// check compares a decision with what it should be: a change to want, or err.
+func check(t *testing.T, got domain.Change, err error, want domain.Change, wantErr error) {
+	t.Helper()
+	if !errors.Is(err, wantErr) || (wantErr == nil) != (err == nil) {
+		t.Fatalf("got error %v, want %v", err, wantErr)
+	}
+	if got != want {
+		t.Errorf("got\n%+v, want\n%+v", got, want)
+	}
+}
+
+func TestOpen(t *testing.T) {
+	t.Parallel()
+	opened := domain.Event{
+		Coefficient: odds.MustParse("1.45"), Deadline: noon.Add(5000 * time.Second), State: domain.StateNew,
+		CreatedAt: noon, UpdatedAt: noon, Version: 1,
+	}
+	for name, c := range map[string]struct {
+		offer domain.Offer
+		want  domain.Event
+		err   error
+	}{
+		"has the default deadline": {
+			offer: domain.Offer{Coefficient: odds.MustParse("1.45")},
+			want:  opened,
+		},
+		"has a deadline and a name": {
+			offer: domain.Offer{Coefficient: odds.MustParse("1.45"), Deadline: to(noon.Add(time.Minute)), Name: "derby"},
+			want: with(opened, func(e *domain.Event) {
+				e.Deadline, e.Name = noon.Add(time.Minute), "derby"
+			}),
+		},
+		"may end now": {
+			offer: domain.Offer{Coefficient: odds.MustParse("1.45"), Deadline: to(noon)},
+			want:  with(opened, func(e *domain.Event) { e.Deadline = noon }),
+		},
+		"may not have ended": {
+			offer: domain.Offer{Coefficient: odds.MustParse("1.45"), Deadline: to(noon.Add(-time.Second))},
+			err:   domain.ErrDeadlineInPast,
+		},
+		"may not have ended at the zero time": {
+			offer: domain.Offer{Coefficient: odds.MustParse("1.45"), Deadline: to(time.Time{})},
+			err:   domain.ErrDeadlineInPast,
+		},
+		"may return the stake": {
+			offer: domain.Offer{Coefficient: odds.MustParse("1.00")},
+			want:  with(opened, func(e *domain.Event) { e.Coefficient = odds.MustParse("1.00") }),
+		},
+		"may not return less": {
+			offer: domain.Offer{Coefficient: odds.MustParse("0.99")}, err: domain.ErrCoefficient,
+		},
+		"may return the maximum": {
+			offer: domain.Offer{Coefficient: odds.MustParse("1000.00")},
+			want:  with(opened, func(e *domain.Event) { e.Coefficient = odds.MustParse("1000.00") }),
+		},
+		"may not return more": {
+			offer: domain.Offer{Coefficient: odds.MustParse("1000.01")}, err: domain.ErrCoefficient,
+		},
+		"has a price": {offer: domain.Offer{}, err: domain.ErrCoefficient},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := domain.Open(noon, c.offer, rules)
+			want := domain.Change{Action: domain.ActionCreate, After: c.want}
+			if c.err != nil {
+				want = domain.Change{}
+			}
+			check(t, got, err, want, c.err)
+		})
+	}
+}
+
+func TestAmend(t *testing.T) {
+	t.Parallel()
+	later, late := noon.Add(time.Minute), noon.Add(time.Hour)
+	for name, c := range map[string]struct {
+		event domain.Event
+		now   time.Time
+		amend domain.Amendment
+		want  func(*domain.Event) // nil: no change
+		err   error
+	}{
+		"reprices": {
+			event(domain.StateNew), later, domain.Amendment{Coefficient: to(odds.MustParse("1.60"))},
+			func(e *domain.Event) { e.Coefficient = odds.MustParse("1.60") }, nil,
+		},
+		"reprices until the last second": {
+			event(domain.StateNew), late.Add(-time.Second), domain.Amendment{Coefficient: to(odds.MustParse("1.60"))},
+			func(e *domain.Event) { e.Coefficient = odds.MustParse("1.60") }, nil,
+		},
+		"does not reprice at the deadline": {
+			event(domain.StateNew), late, domain.Amendment{Coefficient: to(odds.MustParse("1.60"))},
+			nil, domain.ErrDeadlinePassed,
+		},
+		"does not reprice beyond the maximum": {
+			event(domain.StateNew), later, domain.Amendment{Coefficient: to(odds.MustParse("1000.01"))},
+			nil, domain.ErrCoefficient,
+		},
+		"moves": {
+			event(domain.StateNew), later, domain.Amendment{Deadline: to(noon.Add(2 * time.Hour))},
+			func(e *domain.Event) { e.Deadline = noon.Add(2 * time.Hour) }, nil,
+		},
+		"ends now": {
+			event(domain.StateNew), later, domain.Amendment{Deadline: to(later)},
+			func(e *domain.Event) { e.Deadline = later }, nil,
+		},
+		"does not move into the past": {
+			event(domain.StateNew), later, domain.Amendment{Deadline: to(later.Add(-time.Second))},
+			nil, domain.ErrDeadlineInPast,
+		},
+		"does not move after the deadline": {
+			event(domain.StateNew), late, domain.Amendment{Deadline: to(noon.Add(2 * time.Hour))},
+			nil, domain.ErrDeadlinePassed,
+		},
+		"does not confirm the price after the deadline": {
+			event(domain.StateNew), late, domain.Amendment{Coefficient: to(odds.MustParse("1.45"))},
+			nil, domain.ErrDeadlinePassed,
+		},
+		"suspends after the deadline": {
+			event(domain.StateNew), late, domain.Amendment{Suspended: to(true)},
+			func(e *domain.Event) { e.Suspended = true }, nil,
+		},
+		"resumes": {
+			with(event(domain.StateNew), func(e *domain.Event) { e.Suspended = true }), later,
+			domain.Amendment{Suspended: to(false)},
+			func(e *domain.Event) { e.Suspended = false }, nil,
+		},
+		"names": {
+			event(domain.StateNew), late, domain.Amendment{Name: to("derby")},
+			func(e *domain.Event) { e.Name = "derby" }, nil,
+		},
+		"takes the name away": {
+			with(event(domain.StateNew), func(e *domain.Event) { e.Name = "derby" }), later,
+			domain.Amendment{Name: to("")}, func(e *domain.Event) { e.Name = "" }, nil,
+		},
+		"does all at once": {
+			event(domain.StateNew), later, domain.Amendment{
+				Coefficient: to(odds.MustParse("2.00")), Deadline: to(late.Add(time.Hour)), Name: to("derby"), Suspended: to(true),
+			},
+			func(e *domain.Event) {
+				e.Coefficient, e.Deadline, e.Name, e.Suspended = odds.MustParse("2.00"), late.Add(time.Hour), "derby", true
+			}, nil,
+		},
+		"does nothing in part": {
+			event(domain.StateNew), late, domain.Amendment{Suspended: to(true), Deadline: to(late.Add(time.Hour))},
+			nil, domain.ErrDeadlinePassed,
+		},
+		"leaves what is so already": {
+			event(domain.StateNew), later, domain.Amendment{
+				Coefficient: to(odds.MustParse("1.45")), Deadline: to(late), Name: to(""), Suspended: to(false),
+			}, nil, nil,
+		},
+		"leaves a finished event alone": {
+			event(domain.StateFinishedWin), later, domain.Amendment{Suspended: to(true)}, nil, domain.ErrEventNotOpen,
+		},
+		"leaves a cancelled event alone": {
+			event(domain.StateCancelled), later, domain.Amendment{Name: to("")}, nil, domain.ErrEventNotOpen,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := c.event.Amend(c.now, c.amend, rules)
+			check(t, got, err, changed(c.event, c.now, domain.ActionChange, c.want, c.err), c.err)
+		})
+	}
+}
+
+// changed is the change that edit makes of e; without edit there is none, and with
+// an error there is not even a decision.
+func changed(
+	e domain.Event, now time.Time, action domain.Action, edit func(*domain.Event), err error,
+) domain.Change {
+	switch {
+	case err != nil:
+		return domain.Change{}
+	case edit == nil:
+		return domain.Change{Before: e, After: e}
+	}
+	return domain.Change{Action: action, Before: e, After: with(e, func(after *domain.Event) {
+		after.Version++
+		after.UpdatedAt = now
+		edit(after)
+	})}
+}
+
+func TestDecide(t *testing.T) {
+	t.Parallel()
+	later := noon.Add(2 * time.Hour)
+	said := with(event(domain.StateFinishedWin), func(e *domain.Event) { e.EffectiveAt = noon.Add(time.Minute) })
+	for name, c := range map[string]struct {
+		event  domain.Event
+		result domain.Result
+		action domain.Action
+		want   func(*domain.Event)
+		err    error
+	}{
+		"wins": {
+			event(domain.StateNew), domain.Result{State: domain.StateFinishedWin}, domain.ActionFinish,
+			func(e *domain.Event) { e.State, e.ResultRevision = domain.StateFinishedWin, 1 }, nil,
+		},
+		"loses, as of a second": {
+			event(domain.StateNew), domain.Result{State: domain.StateFinishedLose, EffectiveAt: to(noon)}, domain.ActionFinish,
+			func(e *domain.Event) { e.State, e.ResultRevision, e.EffectiveAt = domain.StateFinishedLose, 1, noon }, nil,
+		},
+		"is cancelled, as of now": {
+			event(domain.StateNew), domain.Result{State: domain.StateCancelled, EffectiveAt: to(later)}, domain.ActionFinish,
+			func(e *domain.Event) { e.State, e.ResultRevision, e.EffectiveAt = domain.StateCancelled, 1, later }, nil,
+		},
+		"does not win in the future": {
+			event(domain.StateNew),
+			domain.Result{State: domain.StateFinishedWin, EffectiveAt: to(later.Add(time.Second))},
+			"", nil, domain.ErrEffectiveAt,
+		},
+		"does not win before it exists": {
+			event(domain.StateNew),
+			domain.Result{State: domain.StateFinishedWin, EffectiveAt: to(noon.Add(-time.Second))},
+			"", nil, domain.ErrEffectiveAt,
+		},
+		"does not win at the zero time": {
+			event(domain.StateNew), domain.Result{State: domain.StateFinishedWin, EffectiveAt: to(time.Time{})},
+			"", nil, domain.ErrEffectiveAt,
+		},
+		"is open already": {
+			event(domain.StateNew), domain.Result{State: domain.StateNew}, "", nil, nil,
+		},
+		"is not open as of a second": {
+			event(domain.StateNew), domain.Result{State: domain.StateNew, EffectiveAt: to(noon)},
+			"", nil, domain.ErrEffectiveAt,
+		},
+		"is won already": {
+			said, domain.Result{State: domain.StateFinishedWin, EffectiveAt: to(later), Reason: "again"}, "", nil, nil,
+		},
+		"is not opened again": {
+			event(domain.StateFinishedWin), domain.Result{State: domain.StateNew, Reason: "oops"},
+			"", nil, domain.ErrEventFinished,
+		},
+		"is corrected, the instant stays": {
+			said, domain.Result{State: domain.StateFinishedLose, Reason: "goal disallowed"}, domain.ActionCorrect,
+			func(e *domain.Event) { e.State, e.ResultRevision = domain.StateFinishedLose, 2 }, nil,
+		},
+		"is corrected, with its instant": {
+			said, domain.Result{State: domain.StateCancelled, Reason: "abandoned", EffectiveAt: to(later)}, domain.ActionCorrect,
+			func(e *domain.Event) { e.State, e.ResultRevision, e.EffectiveAt = domain.StateCancelled, 2, later }, nil,
+		},
+		"is corrected out of a cancellation": {
+			event(domain.StateCancelled), domain.Result{State: domain.StateFinishedWin, Reason: "played after all"},
+			domain.ActionCorrect,
+			func(e *domain.Event) { e.State, e.ResultRevision = domain.StateFinishedWin, 2 }, nil,
+		},
+		"is not corrected without a reason": {
+			said, domain.Result{State: domain.StateFinishedLose}, "", nil, domain.ErrReasonRequired,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := c.event.Decide(later, c.result)
+			check(t, got, err, changed(c.event, later, c.action, c.want, c.err), c.err)
+		})
+	}
+}
+
+func TestRemove(t *testing.T) {
+	t.Parallel()
+	later := noon.Add(2 * time.Hour)
+	for name, c := range map[string]struct {
+		event domain.Event
+		want  func(*domain.Event)
+		err   error
+	}{
+		"cancels an open event": {
+			event(domain.StateNew),
+			func(e *domain.Event) { e.State, e.ResultRevision = domain.StateCancelled, 1 }, nil,
+		},
+		"leaves a cancelled one alone": {event(domain.StateCancelled), nil, nil},
+		"refuses a won one":            {event(domain.StateFinishedWin), nil, domain.ErrEventFinished},
+		"refuses a lost one":           {event(domain.StateFinishedLose), nil, domain.ErrEventFinished},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := c.event.Remove(later)
+			check(t, got, err, changed(c.event, later, domain.ActionRemove, c.want, c.err), c.err)
+		})
+	}
+}
+
+// TestLife puts an event through random decisions, with a clock that jumps, and
+// looks for one that breaks a promise.
+func TestLife(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		now := noon
+		opened, err := domain.Open(now, domain.Offer{Coefficient: odds.MustParse("1.45")}, rules)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := opened.After
+		for range rapid.IntRange(1, 40).Draw(t, "steps") {
+			now = now.Add(time.Duration(rapid.IntRange(-600, 3000).Draw(t, "seconds")) * time.Second)
+			change, err := decide(t, e, now)
+			if err != nil {
+				if change != (domain.Change{}) {
+					t.Fatalf("a refusal with a decision: %+v", change)
+				}
+				continue
+			}
+			if change.Before != e {
+				t.Fatalf("decided on %+v, not on %+v", change.Before, e)
+			}
+			keepsPromises(t, change, now)
+			e = change.After
+		}
+	})
+}
+
+func decide(t *rapid.T, e domain.Event, now time.Time) (domain.Change, error) {
+	instant := func(name string) *time.Time {
+		return rapid.Ptr(rapid.Map(rapid.IntRange(-4000, 4000), func(s int) time.Time {
+			return now.Add(time.Duration(s) * time.Second)
+		}), true).Draw(t, name)
+	}
+	switch rapid.IntRange(0, 2).Draw(t, "operation") {
+	case 0:
+		price := rapid.Map(rapid.Int64Range(90, 100_100), func(n int64) odds.Decimal {
+			d, _ := odds.FromHundredths(n) // within range by construction
+			return d
+		})
+		return e.Amend(now, domain.Amendment{
+			Coefficient: rapid.Ptr(price, true).Draw(t, "price"),
+			Deadline:    instant("deadline"),
+			Name:        rapid.Ptr(rapid.SampledFrom([]string{"", "a", "b"}), true).Draw(t, "name"),
+			Suspended:   rapid.Ptr(rapid.Bool(), true).Draw(t, "suspended"),
+		}, rules)
+	case 1:
+		return e.Decide(now, domain.Result{
+			State:       domain.State(rapid.IntRange(1, 4).Draw(t, "state")),
+			EffectiveAt: instant("effective at"),
+			Reason:      rapid.SampledFrom([]string{"", "because"}).Draw(t, "reason"),
+		})
+	default:
+		return e.Remove(now)
+	}
+}
+
+func keepsPromises(t *rapid.T, c domain.Change, now time.Time) {
+	before, after := c.Before, c.After
+	if c.IsEmpty() {
+		if before != after || c.Action != "" {
+			t.Fatalf("an empty change that is none: %+v", c)
+		}
+		return
+	}
+	promise := func(kept bool, what string) {
+		if !kept {
+			t.Fatalf("broken: %s\nat %s, before %+v\nafter %+v", what, now, before, after)
+		}
+	}
+	resulted := before.State != after.State
+	promise(after.Version == before.Version+1, "a change is one version")
+	promise(after.ID == before.ID && after.CreatedAt.Equal(before.CreatedAt), "an event stays the one it is")
+	promise(!after.UpdatedAt.Before(before.UpdatedAt), "an event does not get younger")
+	promise(after.State.IsValid() && (!resulted || after.State.IsFinal()), "nothing leads back to NEW")
+	promise((after.ResultRevision == before.ResultRevision+1) == resulted &&
+		(resulted || after.ResultRevision == before.ResultRevision), "a result is one revision")
+	promise((after.ResultRevision > 0) == after.State.IsFinal(), "final is with a result")
+	promise(after.EffectiveAt.Equal(before.EffectiveAt) || resulted, "an instant belongs to a result")
+	promise(after.EffectiveAt.IsZero() || !after.EffectiveAt.Before(after.CreatedAt), "nothing was fact before the event")
+	promise(!after.Coefficient.Less(odds.MustParse("1.00")) && !rules.MaxCoefficient.Less(after.Coefficient),
+		"the price may be offered")
+	moved := before.Coefficient != after.Coefficient || !before.Deadline.Equal(after.Deadline)
+	promise(!moved || before.State == domain.StateNew && now.Before(before.Deadline), "after the deadline price and deadline stay")
+	promise(!moved || !resulted, "a result leaves the offer as it was")
+}
+
+func TestStates(t *testing.T) {
+	t.Parallel()
+	for state := range domain.State(6) {
+		valid, final := state >= 1 && state <= 4, state >= 2 && state <= 4
+		if state.IsValid() != valid || state.IsFinal() != final {
+			t.Errorf("state %d: valid %t, final %t", state, state.IsValid(), state.IsFinal())
+		}
+	}
+}
