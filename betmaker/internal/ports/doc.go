@@ -5,7 +5,13 @@
 // Every method honours its context. Besides the errors that a contract names, any
 // method may return ErrUnavailable, with the cause for the logs, when the server
 // behind it cannot be reached or did not answer in time; and an unnamed error for
-// what nobody foresaw. In both cases nothing was written.
+// what nobody foresaw. In both cases nothing was written. Any method that writes may
+// also return ErrOutcomeUnknown.
+//
+// A context that ends stops a method from waiting for its turn. What has begun in a
+// store goes to its end.
+//
+// Instants come back in UTC; what is finer than a microsecond is cut off.
 package ports
 
 import (

@@ -41,8 +41,9 @@ type Settlements interface {
 		decide func(now time.Time, event domain.Event, bets []domain.Bet) []domain.Settlement) (Chunk, error)
 
 	// FinishSettling marks the event as settled up to its present revision if no bet
-	// is behind it, counted without skipping locked bets, and tells whether it did.
-	// A result that arrives at the same time is never marked as settled by it.
+	// is behind it, counted without skipping locked bets, and tells whether the event is
+	// settled now. A result that arrives at the same time is never marked as settled by
+	// it. An event that is not settleable has nothing to finish: true, and no mark.
 	FinishSettling(ctx context.Context, event domain.EventID) (bool, error)
 
 	// Unsettled returns up to limit settleable events that are not marked as settled

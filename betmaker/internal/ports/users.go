@@ -41,10 +41,11 @@ type Users interface {
 
 // LoginFailures counts failed logins, for all replicas together.
 type LoginFailures interface {
-	// Failures returns how many failures each subject has had since the given time.
+	// Failures returns how many failures each subject has had at or after the given time.
+	// Subjects without any may be missing.
 	Failures(ctx context.Context, subjects []string, since time.Time) (map[string]int, error)
 
-	// AddFailure counts one failure for each subject, now.
+	// AddFailure counts one failure for each subject, at the given time.
 	AddFailure(ctx context.Context, subjects []string, now time.Time) error
 
 	// ForgetFailures deletes the failures before the given time.

@@ -1,0 +1,67 @@
+package postgres_test
+
+import (
+	"context"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"stavka.local/betmaker/internal/adapters/postgres"
+	"stavka.local/betmaker/internal/adapters/postgres/postgrestest"
+	"stavka.local/betmaker/internal/ports/portstest"
+)
+
+func TestPorts(t *testing.T) {
+	t.Parallel()
+	portstest.All(t, func(t *testing.T) portstest.Stores {
+		t.Helper()
+		url := postgrestest.NewDatabase(t)
+		store := open(t, postgres.Config{URL: url})
+		return portstest.Stores{
+			Placements:    store.Placements,
+			Events:        store.Events,
+			Cursors:       store.Cursors,
+			Settlements:   store.Settlements,
+			Bets:          store.Bets,
+			Users:         store.Users,
+			LoginFailures: store.LoginFailures,
+			AgeRefusals: func(t *testing.T, by time.Duration) {
+				t.Helper()
+				execute(t, url, "update verdicts set decided_at = decided_at - $1::interval where bet_id is null", by)
+			},
+		}
+	})
+}
+
+// open opens a store that is closed when the test ends.
+func open(t *testing.T, config postgres.Config) *postgres.Store {
+	t.Helper()
+	config.Logger = slog.New(slog.DiscardHandler)
+	store, err := postgres.Open(t.Context(), config)
+	if err != nil {
+		t.Fatalf("open: %v", err)
+	}
+	t.Cleanup(store.Close)
+	return store
+}
+
+// connect returns a connection of the test's own, without the adapter's session settings.
+func connect(t *testing.T, url string) *pgx.Conn {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatalf("connect: %v", err)
+	}
+	t.Cleanup(func() { _ = conn.Close(context.WithoutCancel(t.Context())) })
+	return conn
+}
+
+// execute runs a statement on a connection of its own.
+func execute(t *testing.T, url, statement string, args ...any) {
+	t.Helper()
+	if _, err := connect(t, url).Exec(t.Context(), statement, args...); err != nil {
+		t.Fatalf("%s: %v", statement, err)
+	}
+}

@@ -1,0 +1,204 @@
+package portstest
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"stavka.local/betmaker/internal/domain"
+	"stavka.local/betmaker/internal/ports"
+	"stavka.local/shared/odds"
+)
+
+// Events is the suite of ports.Events.
+func Events(t *testing.T, open Open) {
+	run(t, open, map[string]func(*testing.T, Stores){
+		"keeps all of an event":                          keepsEvent,
+		"replaces an event":                              replacesEvent,
+		"knows only what is there":                       knowsOnlyWhatIsThere,
+		"writes nothing when there is nothing to":        writesNothing,
+		"writes nothing and holds nothing after a panic": updatePanics,
+		"takes a page of 500":                            takesPage,
+		"lands every update":                             landsEveryUpdate,
+		"does not find what is not there":                eventNotFound,
+		"lists events that take bets":                    listsOpenEvents,
+		"lists events in pages":                          pagesOpenEvents,
+		"closes events by its own clock":                 closesByItsClock,
+	})
+}
+
+// fullEvent returns an event in which everything is set.
+func fullEvent(id domain.EventID) domain.Event {
+	return domain.Event{
+		LineEvent: domain.LineEvent{
+			ID: id, Dataset: "Data-Set_1", Seq: 1 << 40, Version: 12, Name: "Ajax – PSV", Coefficient: odds.MustParse("99999.99"),
+			Deadline: distant, State: domain.StateFinishedLose, Suspended: true, ResultRevision: 5, EffectiveAt: past.Add(1 * time.Hour),
+			CreatedAt: past.Add(2 * time.Hour), UpdatedAt: past.Add(3 * time.Hour),
+		},
+		Quarantined: true, VoidBefore: past.Add(4 * time.Hour), ClosedAt: past.Add(5 * time.Hour), ResultedAt: past.Add(6 * time.Hour),
+		SettleRevision: 7,
+	}
+}
+
+func keepsEvent(t *testing.T, s Stores) {
+	for _, event := range []domain.Event{fullEvent(1), openEvent(2)} {
+		write(t, s, event)
+		read, err := s.Events.Event(t.Context(), event.ID)
+		ok(t, err)
+		equal(t, read, event)
+		err = s.Events.Update(t.Context(), []domain.EventID{event.ID}, func(_ time.Time, known map[domain.EventID]domain.Event) []domain.Event {
+			equal(t, known, map[domain.EventID]domain.Event{event.ID: event})
+			return nil
+		})
+		ok(t, err)
+	}
+}
+
+func replacesEvent(t *testing.T, s Stores) {
+	write(t, s, openEvent(1))
+	write(t, s, fullEvent(1))
+	read, err := s.Events.Event(t.Context(), 1)
+	ok(t, err)
+	equal(t, read, fullEvent(1))
+	write(t, s, openEvent(1))
+	read, err = s.Events.Event(t.Context(), 1)
+	ok(t, err)
+	equal(t, read, openEvent(1))
+}
+
+func knowsOnlyWhatIsThere(t *testing.T, s Stores) {
+	write(t, s, openEvent(3), openEvent(1), openEvent(9))
+	calls := 0
+	err := s.Events.Update(t.Context(), []domain.EventID{3, 2, 1, 3}, func(now time.Time, known map[domain.EventID]domain.Event) []domain.Event {
+		calls++
+		equal(t, known, map[domain.EventID]domain.Event{1: openEvent(1), 3: openEvent(3)})
+		equal(t, now, now.UTC().Truncate(time.Microsecond))
+		return []domain.Event{openEvent(2)}
+	})
+	ok(t, err)
+	isTrue(t, calls > 0, "decide is called")
+	_, err = s.Events.Event(t.Context(), 2)
+	ok(t, err)
+	ok(t, s.Events.Update(t.Context(), nil, func(time.Time, map[domain.EventID]domain.Event) []domain.Event { return nil }))
+}
+
+func writesNothing(t *testing.T, s Stores) {
+	write(t, s, openEvent(1))
+	nothing := func(time.Time, map[domain.EventID]domain.Event) []domain.Event { return nil }
+	ok(t, s.Events.Update(t.Context(), []domain.EventID{1, 2}, nothing))
+	event, err := s.Events.Event(t.Context(), 1)
+	ok(t, err)
+	equal(t, event, openEvent(1))
+	_, err = s.Events.Event(t.Context(), 2)
+	isError(t, err, ports.ErrNotFound)
+}
+
+func updatePanics(t *testing.T, s Stores) {
+	user := addUsers(t, s, 1)[0]
+	addOpenEvents(t, s, 1)
+	isTrue(t, panics(func() {
+		err := s.Events.Update(t.Context(), []domain.EventID{1}, func(time.Time, map[domain.EventID]domain.Event) []domain.Event {
+			panic("a defect in a rule")
+		})
+		t.Errorf("the panic was swallowed: %v", err)
+	}), "the panic goes on")
+	placeBet(t, s, bet(user, 1)) // the event is not still locked
+}
+
+func takesPage(t *testing.T, s Stores) {
+	addOpenEvents(t, s, 500)
+	events, err := s.Events.OpenEvents(t.Context(), 0, 1000)
+	ok(t, err)
+	equal(t, len(events), 500)
+}
+
+func landsEveryUpdate(t *testing.T, s Stores) {
+	const writers, updates, eventCount = 8, 20, 6
+	addOpenEvents(t, s, eventCount)
+	together(t, writers, func(int) error {
+		for range updates {
+			ids := make([]domain.EventID, 3)
+			for i, n := range rand.Perm(eventCount)[:len(ids)] {
+				ids[i] = domain.EventID(n + 1)
+			}
+			err := s.Events.Update(t.Context(), ids, func(_ time.Time, known map[domain.EventID]domain.Event) []domain.Event {
+				changed := make([]domain.Event, 0, len(known))
+				for _, event := range known {
+					event.Version++
+					changed = append(changed, event)
+				}
+				return changed
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	landed := int64(0)
+	for id := domain.EventID(1); id <= eventCount; id++ {
+		event, err := s.Events.Event(t.Context(), id)
+		ok(t, err)
+		landed += event.Version - 1
+	}
+	equal(t, landed, writers*updates*3)
+}
+
+func eventNotFound(t *testing.T, s Stores) {
+	_, err := s.Events.Event(t.Context(), 1)
+	isError(t, err, ports.ErrNotFound)
+}
+
+func listsOpenEvents(t *testing.T, s Stores) {
+	suspended, quarantined, late := openEvent(2), openEvent(3), openEvent(4)
+	suspended.Suspended = true
+	quarantined.Quarantined = true
+	late.Deadline = clock(t, s)
+	won, lost, cancelled := openEvent(5), openEvent(6), openEvent(7)
+	won.State, lost.State, cancelled.State = domain.StateFinishedWin, domain.StateFinishedLose, domain.StateCancelled
+	write(t, s, openEvent(8), cancelled, lost, won, late, quarantined, suspended, openEvent(1))
+	events, err := s.Events.OpenEvents(t.Context(), 0, 10)
+	ok(t, err)
+	equal(t, events, []domain.Event{openEvent(1), openEvent(8)})
+}
+
+func pagesOpenEvents(t *testing.T, s Stores) {
+	addOpenEvents(t, s, 5)
+	for _, page := range []struct {
+		after domain.EventID
+		want  []domain.Event
+	}{
+		{0, []domain.Event{openEvent(1), openEvent(2)}},
+		{2, []domain.Event{openEvent(3), openEvent(4)}},
+		{4, []domain.Event{openEvent(5)}},
+	} {
+		events, err := s.Events.OpenEvents(t.Context(), page.after, 2)
+		ok(t, err)
+		equal(t, events, page.want)
+	}
+	events, err := s.Events.OpenEvents(t.Context(), 5, 2)
+	ok(t, err)
+	equal(t, len(events), 0)
+}
+
+func closesByItsClock(t *testing.T, s Stores) {
+	user := addUsers(t, s, 1)[0]
+	event := openEvent(1)
+	event.Deadline = clock(t, s).Add(300 * time.Millisecond)
+	write(t, s, event)
+	for {
+		before := clock(t, s)
+		events, err := s.Events.OpenEvents(t.Context(), 0, 1)
+		ok(t, err)
+		decision := place(t, s, bet(user, 1))[0]
+		after := clock(t, s)
+		if after.Before(event.Deadline) {
+			isTrue(t, len(events) == 1 && decision.Accepted(), "open at %s, before the deadline", after)
+		}
+		if !before.Before(event.Deadline) {
+			equal(t, len(events), 0)
+			equal(t, decision.Refusal.Code, domain.RefusedEventClosed)
+			return
+		}
+	}
+}

@@ -1,0 +1,362 @@
+package portstest
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"stavka.local/betmaker/internal/domain"
+	"stavka.local/betmaker/internal/ports"
+)
+
+// Users is the suite of ports.Users.
+func Users(t *testing.T, open Open) {
+	run(t, open, map[string]func(*testing.T, Stores){
+		"keeps all of a user":                         keepsUser,
+		"keeps all of a changed user":                 keepsChangedUser,
+		"does not find what is not there":             userNotFound,
+		"takes names once, without regard to case":    takesNamesOnce,
+		"lets a user change the case of their name":   changesCaseOfName,
+		"writes nothing when the decision is no":      decisionIsNo,
+		"writes nothing and holds nothing on a panic": userUpdatePanics,
+		"lands every update":                          landsEveryUserUpdate,
+		"creates a user once":                         createsUserOnce,
+		"counts the active admins":                    countsActiveAdmins,
+		"keeps the last of admins who resign at once": keepsLastAdmin,
+		"lists users in pages":                        listsUsers,
+		"makes and unmakes a user able to place bets": opensAndClosesWallet,
+	})
+}
+
+func keepsUser(t *testing.T, s Stores) {
+	before := clock(t, s)
+	for _, given := range []ports.Credentials{
+		{
+			User:         domain.User{Name: "Anna Ä.", Username: "Anna", Email: "Anna@Example.com", Role: domain.RoleAdmin, Active: true, TokenVersion: 3},
+			PasswordHash: "$argon2id$anna",
+		},
+		{
+			User:         domain.User{Username: "bella", Email: "bella@example.com", Role: domain.RoleUser, TokenVersion: 1},
+			PasswordHash: "$argon2id$bella",
+		},
+	} {
+		created, err := s.Users.Create(t.Context(), given)
+		ok(t, err)
+		isTrue(t, created.ID > 0, "an id: %d", created.ID)
+		isTrue(t, !created.CreatedAt.Before(before) && !created.CreatedAt.After(clock(t, s)), "created by the store's clock: %s", created.CreatedAt)
+		want := given
+		want.ID, want.CreatedAt, want.UpdatedAt = created.ID, created.CreatedAt.UTC(), created.CreatedAt.UTC()
+		equal(t, created, want.User)
+		isStored(t, s, want)
+	}
+}
+
+// isStored checks that all ways to read a user return what is wanted.
+func isStored(t *testing.T, s Stores, want ports.Credentials) {
+	t.Helper()
+	read, err := s.Users.User(t.Context(), want.ID)
+	ok(t, err)
+	equal(t, read, want.User)
+	credentials, err := s.Users.ByUsername(t.Context(), want.Username)
+	ok(t, err)
+	equal(t, credentials, want)
+	listed, err := s.Users.ListUsers(t.Context(), want.ID-1, 1)
+	ok(t, err)
+	equal(t, listed, []domain.User{want.User})
+}
+
+func keepsChangedUser(t *testing.T, s Stores) {
+	created := addUser(t, s, "bella", domain.RoleUser)
+	given := ports.Credentials{
+		User:         domain.User{Name: "New", Username: "New", Email: "new@example.com", Role: domain.RoleAdmin, TokenVersion: 9},
+		PasswordHash: "new hash",
+	}
+	changed, err := s.Users.Update(t.Context(), created.ID, func(user ports.Credentials, _ int) (ports.Credentials, error) {
+		equal(t, user.User, created)
+		equal(t, user.PasswordHash, newUser("bella", domain.RoleUser).PasswordHash)
+		return given, nil
+	})
+	ok(t, err)
+	isTrue(t, changed.UpdatedAt.After(created.UpdatedAt), "the change has a time of its own: %s", changed.UpdatedAt)
+	want := given
+	want.ID, want.CreatedAt, want.UpdatedAt = created.ID, created.CreatedAt, changed.UpdatedAt.UTC()
+	equal(t, changed, want.User)
+	isStored(t, s, want)
+	_, err = s.Users.ByUsername(t.Context(), "bella")
+	isError(t, err, ports.ErrNotFound)
+}
+
+func userNotFound(t *testing.T, s Stores) {
+	_, err := s.Users.User(t.Context(), 1)
+	isError(t, err, ports.ErrNotFound)
+	_, err = s.Users.ByUsername(t.Context(), "nobody")
+	isError(t, err, ports.ErrNotFound)
+	_, err = s.Users.Update(t.Context(), 1, func(user ports.Credentials, _ int) (ports.Credentials, error) {
+		t.Errorf("decide is called with %+v, who does not exist", user)
+		return user, nil
+	})
+	isError(t, err, ports.ErrNotFound)
+}
+
+func takesNamesOnce(t *testing.T, s Stores) {
+	addUser(t, s, "Жанна_Example", domain.RoleUser)
+	other := addUser(t, s, "other", domain.RoleUser)
+
+	name := newUser("жАННА_eXAMPLE", domain.RoleUser)
+	name.Email = "free@example.com"
+	email := newUser("free", domain.RoleUser)
+	email.Email = "жАННА_eXAMPLE@EXAMPLE.com"
+	for _, taken := range []struct {
+		user ports.Credentials
+		want error
+	}{{name, domain.ErrUsernameTaken}, {email, domain.ErrEmailTaken}} {
+		_, err := s.Users.Create(t.Context(), taken.user)
+		isError(t, err, taken.want)
+		_, err = s.Users.Update(t.Context(), other.ID, func(ports.Credentials, int) (ports.Credentials, error) { return taken.user, nil })
+		isError(t, err, taken.want)
+	}
+	users, err := s.Users.ListUsers(t.Context(), 0, 10)
+	ok(t, err)
+	equal(t, len(users), 2)
+	equal(t, users[1], other)
+
+	found, err := s.Users.ByUsername(t.Context(), "ЖАННА_EXAMPLE")
+	ok(t, err)
+	equal(t, found.Username, "Жанна_Example")
+}
+
+func changesCaseOfName(t *testing.T, s Stores) {
+	user := addUser(t, s, "bella", domain.RoleUser)
+	changed, err := s.Users.Update(t.Context(), user.ID, func(user ports.Credentials, _ int) (ports.Credentials, error) {
+		user.Username, user.Email = "Bella", "Bella@Example.com"
+		return user, nil
+	})
+	ok(t, err)
+	equal(t, changed.Username, "Bella")
+	equal(t, changed.Email, "Bella@Example.com")
+}
+
+func decisionIsNo(t *testing.T, s Stores) {
+	user := addUser(t, s, "bella", domain.RoleUser)
+	no := errors.New("no")
+	_, err := s.Users.Update(t.Context(), user.ID, func(user ports.Credentials, _ int) (ports.Credentials, error) {
+		user.Name = "changed"
+		return user, no
+	})
+	isError(t, err, no)
+	read, err := s.Users.User(t.Context(), user.ID)
+	ok(t, err)
+	equal(t, read, user)
+}
+
+func userUpdatePanics(t *testing.T, s Stores) {
+	user := addUser(t, s, "bella", domain.RoleAdmin)
+	isTrue(t, panics(func() {
+		_, err := s.Users.Update(t.Context(), user.ID, func(ports.Credentials, int) (ports.Credentials, error) {
+			panic("a defect in a rule")
+		})
+		t.Errorf("the panic was swallowed: %v", err)
+	}), "the panic goes on")
+	read, err := s.Users.User(t.Context(), user.ID)
+	ok(t, err)
+	equal(t, read, user)
+	deactivate(t, s, user.ID)
+}
+
+func landsEveryUserUpdate(t *testing.T, s Stores) {
+	user := addUser(t, s, "bella", domain.RoleUser)
+	const writers, updates = 8, 10
+	together(t, writers, func(int) error {
+		for range updates {
+			_, err := s.Users.Update(t.Context(), user.ID, func(user ports.Credentials, _ int) (ports.Credentials, error) {
+				user.TokenVersion++
+				return user, nil
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	read, err := s.Users.User(t.Context(), user.ID)
+	ok(t, err)
+	equal(t, read.TokenVersion, user.TokenVersion+writers*updates)
+}
+
+func createsUserOnce(t *testing.T, s Stores) {
+	const replicas = 8
+	var errs [replicas]error
+	together(t, replicas, func(i int) error {
+		_, errs[i] = s.Users.Create(t.Context(), newUser("first", domain.RoleAdmin))
+		if errs[i] != nil && !errors.Is(errs[i], domain.ErrUsernameTaken) && !errors.Is(errs[i], domain.ErrEmailTaken) {
+			return errs[i]
+		}
+		return nil
+	})
+	created := 0
+	for _, err := range errs {
+		if err == nil {
+			created++
+		}
+	}
+	equal(t, created, 1)
+	users, err := s.Users.ListUsers(t.Context(), 0, 10)
+	ok(t, err)
+	equal(t, len(users), 1)
+}
+
+func countsActiveAdmins(t *testing.T, s Stores) {
+	count := func(id domain.UserID) (admins int) {
+		_, err := s.Users.Update(t.Context(), id, func(user ports.Credentials, activeAdmins int) (ports.Credentials, error) {
+			admins = activeAdmins
+			return user, nil
+		})
+		ok(t, err)
+		return admins
+	}
+	player := addUser(t, s, "player", domain.RoleUser)
+	equal(t, count(player.ID), 0)
+	first := addUser(t, s, "first", domain.RoleAdmin)
+	second := addUser(t, s, "second", domain.RoleAdmin)
+	equal(t, count(player.ID), 2)
+	equal(t, count(first.ID), 2)
+	deactivate(t, s, second.ID)
+	equal(t, count(second.ID), 1)
+	equal(t, count(first.ID), 1)
+}
+
+func keepsLastAdmin(t *testing.T, s Stores) {
+	const admins = 8
+	for round := range scaled(t, 100) {
+		var ids [admins]domain.UserID
+		for i := range ids {
+			ids[i] = addUser(t, s, fmt.Sprintf("admin-%d-%d", round, i), domain.RoleAdmin).ID
+		}
+		var errs [admins]error
+		together(t, admins, func(i int) error {
+			_, errs[i] = s.Users.Update(t.Context(), ids[i], func(user ports.Credentials, activeAdmins int) (ports.Credentials, error) {
+				if activeAdmins <= 1 {
+					return user, domain.ErrLastAdmin
+				}
+				if i%2 == 0 {
+					user.Active = false
+				} else {
+					user.Role = domain.RoleUser
+				}
+				return user, nil
+			})
+			if errs[i] != nil && !errors.Is(errs[i], domain.ErrLastAdmin) {
+				return errs[i]
+			}
+			return nil
+		})
+		last := slices.IndexFunc(errs[:], func(err error) bool { return err != nil })
+		isTrue(t, last >= 0, "somebody stays")
+		equal(t, activeAdmins(t, s), []domain.UserID{ids[last]})
+		deactivate(t, s, ids[last]) // the next round starts without admins
+	}
+}
+
+func activeAdmins(t *testing.T, s Stores) (ids []domain.UserID) {
+	t.Helper()
+	users, err := s.Users.ListUsers(t.Context(), 0, 10_000)
+	ok(t, err)
+	for _, user := range users {
+		if user.Active && user.Role == domain.RoleAdmin {
+			ids = append(ids, user.ID)
+		}
+	}
+	return ids
+}
+
+func listsUsers(t *testing.T, s Stores) {
+	ids := addUsers(t, s, 5)
+	var read []domain.UserID
+	for after := domain.UserID(0); ; {
+		page, err := s.Users.ListUsers(t.Context(), after, 2)
+		ok(t, err)
+		isTrue(t, len(page) <= 2, "a page of at most two: %v", page)
+		if len(page) == 0 {
+			break
+		}
+		for _, user := range page {
+			read = append(read, user.ID)
+		}
+		after = page[len(page)-1].ID
+	}
+	slices.Sort(ids)
+	equal(t, read, ids)
+}
+
+func opensAndClosesWallet(t *testing.T, s Stores) {
+	addOpenEvents(t, s, 1)
+	inactive := newUser("inactive", domain.RoleUser)
+	inactive.Active = false
+	user, err := s.Users.Create(t.Context(), inactive)
+	ok(t, err)
+	isError(t, place(t, s, bet(user.ID, 1))[0].Err, domain.ErrUserInactive)
+	_, err = s.Users.Update(t.Context(), user.ID, func(user ports.Credentials, _ int) (ports.Credentials, error) {
+		user.Active = true
+		return user, nil
+	})
+	ok(t, err)
+	placeBet(t, s, bet(user.ID, 1))
+	deactivate(t, s, user.ID)
+	isError(t, place(t, s, bet(user.ID, 1))[0].Err, domain.ErrUserInactive)
+}
+
+// LoginFailures is the suite of ports.LoginFailures.
+func LoginFailures(t *testing.T, open Open) {
+	run(t, open, map[string]func(*testing.T, Stores){
+		"counts each subject's failures since a time": countsFailures,
+		"counts failures at the same moment":          countsFailuresAtOnce,
+		"forgets what is before a time":               forgetsFailures,
+	})
+}
+
+// failures returns the counts, without those of nothing.
+func failures(t *testing.T, s Stores, since time.Time, subjects ...string) map[string]int {
+	t.Helper()
+	counts, err := s.LoginFailures.Failures(t.Context(), subjects, since)
+	ok(t, err)
+	for subject, count := range counts {
+		if count == 0 {
+			delete(counts, subject)
+		}
+	}
+	return counts
+}
+
+func countsFailures(t *testing.T, s Stores) {
+	ok(t, s.LoginFailures.AddFailure(t.Context(), []string{"anna", "10.0.0.1"}, past))
+	ok(t, s.LoginFailures.AddFailure(t.Context(), []string{"anna", "10.0.0.2"}, past.Add(time.Second)))
+	ok(t, s.LoginFailures.AddFailure(t.Context(), []string{"bella", "10.0.0.1"}, past.Add(2*time.Second)))
+
+	equal(t, failures(t, s, past, "anna", "10.0.0.1"), map[string]int{"anna": 2, "10.0.0.1": 2})
+	equal(t, failures(t, s, past.Add(time.Microsecond), "anna", "10.0.0.1"), map[string]int{"anna": 1, "10.0.0.1": 1})
+	equal(t, failures(t, s, past.Add(time.Second), "anna", "bella", "10.0.0.2"), map[string]int{"anna": 1, "bella": 1, "10.0.0.2": 1})
+	equal(t, failures(t, s, past, "nobody"), map[string]int{})
+	equal(t, failures(t, s, past), map[string]int{})
+}
+
+func countsFailuresAtOnce(t *testing.T, s Stores) {
+	const attackers, tries = 8, 10
+	together(t, attackers, func(i int) error {
+		for range tries {
+			if err := s.LoginFailures.AddFailure(t.Context(), []string{"anna", fmt.Sprintf("10.0.0.%d", i)}, past); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	equal(t, failures(t, s, past, "anna", "10.0.0.3"), map[string]int{"anna": attackers * tries, "10.0.0.3": tries})
+}
+
+func forgetsFailures(t *testing.T, s Stores) {
+	ok(t, s.LoginFailures.AddFailure(t.Context(), []string{"anna"}, past))
+	ok(t, s.LoginFailures.AddFailure(t.Context(), []string{"anna"}, past.Add(time.Second)))
+	ok(t, s.LoginFailures.ForgetFailures(t.Context(), past.Add(time.Second)))
+	equal(t, failures(t, s, past, "anna"), map[string]int{"anna": 1})
+}
