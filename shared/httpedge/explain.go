@@ -3,6 +3,8 @@ package httpedge
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -72,14 +74,34 @@ func explain(whole string, err error) error {
 		}
 		schemaError = inner
 	}
+	path := schemaError.JSONPointer()
+	if name, ok := unknownField(schemaError); ok {
+		path = append(path, name)
+	}
+	for i := range path {
+		path[i] = printable(path[i])
+	}
 	field := whole
-	if path := schemaError.JSONPointer(); len(path) > 0 {
-		for i := range path {
-			path[i] = printable(path[i])
-		}
+	if len(path) > 0 {
 		field = fieldName(path)
 	}
 	return invalid(field, sentence(schemaError)).Because(err)
+}
+
+// unknownField returns the name of the first field, by the alphabet, that the
+// schema does not know, when that is what is wrong. The error's path does not
+// have it.
+func unknownField(e *openapi3.SchemaError) (string, bool) {
+	object, ok := e.Value.(map[string]any)
+	if !ok || e.SchemaField != "properties" {
+		return "", false
+	}
+	for _, name := range slices.Sorted(maps.Keys(object)) {
+		if e.Schema.Properties[name] == nil {
+			return name, true
+		}
+	}
+	return "", false
 }
 
 // sentence says what is wrong with the value of a field, to follow its name.
@@ -88,7 +110,7 @@ func sentence(e *openapi3.SchemaError) string {
 	switch e.SchemaField {
 	case "required":
 		return "is missing"
-	case "properties", "additionalProperties":
+	case "properties":
 		return "is not a known field"
 	case "nullable":
 		return "must not be null"

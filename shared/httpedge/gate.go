@@ -54,6 +54,11 @@ func newGate(
 	}
 	for path, item := range doc.Paths.Map() {
 		for method, op := range item.Operations() {
+			for _, p := range parametersOf(item, op) {
+				if p.Schema == nil {
+					return nil, fmt.Errorf("parameter %s of %s %s has no schema", p.Name, method, path)
+				}
+			}
 			prepared := &operation{
 				parameters: parametersOf(item, op),
 				route:      &routers.Route{Spec: doc, Path: path, PathItem: item, Method: method, Operation: op},
@@ -171,7 +176,7 @@ func (op *operation) check(w http.ResponseWriter, r *http.Request) error {
 func (op *operation) checkParameters(r *http.Request) error {
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return ErrInvalidRequest.Detailf("The query is not well formed.").Because(err)
+		return invalid("query", "is not well formed").Because(err)
 	}
 	input := &openapi3filter.RequestValidationInput{
 		Request: r, Route: op.route, QueryParams: query, Options: filterOptions,
@@ -193,6 +198,10 @@ func (op *operation) checkParameters(r *http.Request) error {
 		for _, v := range values {
 			if why := unclean(v); why != "" {
 				return invalid(p.Name, why)
+			}
+			// ParseInt takes a plus sign, and so does what binds parameters.
+			if p.Schema.Value.Type.Is(openapi3.TypeInteger) && strings.HasPrefix(v, "+") {
+				return invalid(p.Name, notPlain+itIs(v))
 			}
 		}
 		if err := openapi3filter.ValidateParameter(r.Context(), input, p); err != nil {
@@ -286,9 +295,12 @@ func isUTF8(parameters string) bool {
 func (op *operation) checkForm(r *http.Request, data []byte) error {
 	form, err := url.ParseQuery(string(data))
 	if err != nil {
-		return ErrInvalidRequest.Detailf("The form is not well formed.").Because(err)
+		return invalid("body", "is not a well-formed form").Because(err)
 	}
 	for name, values := range form {
+		if len(values) > 1 {
+			return invalid(printable(name), "is given more than once")
+		}
 		for _, text := range append(values, name) {
 			if why := unclean(text); why != "" {
 				return invalid(printable(name), why)

@@ -167,10 +167,13 @@ func checkDigits(value any, schema *openapi3.Schema, path []string) error {
 	return nil
 }
 
+// notPlain is what is wrong with 1.0, 1e3 and +1 where a whole number should be.
+const notPlain = "must be a whole number in plain digits"
+
 func checkNumber(digits string, schema *openapi3.Schema, path []string) error {
 	if schema.Type.Is(openapi3.TypeInteger) {
 		if _, err := strconv.ParseInt(digits, 10, 64); err != nil {
-			return invalid(fieldName(path), "must be a whole number in plain digits"+itIs(digits)).Because(err)
+			return invalid(fieldName(path), notPlain+itIs(digits)).Because(err)
 		}
 		return nil
 	}
@@ -185,7 +188,7 @@ func checkNumber(digits string, schema *openapi3.Schema, path []string) error {
 	}
 	if err != nil {
 		// The reason, without the value that the parsers put before it.
-		return invalid(fieldName(path), "is "+reason(err)+itIs(digits)).Because(err)
+		return invalid(fieldName(path), "is not acceptable ("+reason(err)+")"+itIs(digits)).Because(err)
 	}
 	return nil
 }

@@ -1,0 +1,742 @@
+package httpedge_test
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+
+	"stavka.local/shared/fault"
+	"stavka.local/shared/health"
+	"stavka.local/shared/httpedge"
+	"stavka.local/shared/logging"
+	"stavka.local/shared/metrics"
+	"stavka.local/shared/requestid"
+)
+
+//go:embed testdata/edge.yaml
+var spec []byte
+
+// logged holds what all tests log; a request's lines are found by its id.
+var logged lines
+
+type lines struct {
+	mu  sync.Mutex
+	all []string
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.all = append(l.all, string(p))
+	return len(p), nil
+}
+
+// of returns the lines of a request. Its access log is written after the answer,
+// so it waits for that.
+func (l *lines) of(t *testing.T, id string) string {
+	t.Helper()
+	var found strings.Builder
+	eventually(t, func() bool {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		found.Reset()
+		for _, line := range l.all {
+			if strings.Contains(line, "request_id="+id+"\n") || strings.Contains(line, "request_id="+id+" ") {
+				found.WriteString(line)
+			}
+		}
+		return strings.Contains(found.String(), "msg=request ")
+	})
+	return found.String()
+}
+
+// eventually polls until done, for at most 10 seconds.
+func eventually(t *testing.T, done func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !done(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("waited 10 seconds in vain")
+		}
+	}
+}
+
+func TestMain(m *testing.M) {
+	slog.SetDefault(logging.New(&logged, logging.Options{Level: slog.LevelDebug}))
+	os.Exit(m.Run())
+}
+
+type userKey struct{}
+
+// service is a small service behind an edge, on a listener of its own.
+type service struct {
+	base    string
+	server  *httpedge.Server
+	health  *health.Registry
+	metrics *metrics.Registry
+
+	mu    sync.Mutex
+	calls int    // of handlers
+	body  string // of the last request that got to a handler
+}
+
+// handlers say what a route does; the others answer 200 with who asks.
+type handlers map[string]http.HandlerFunc
+
+func mount(r chi.Router, wrap func(http.HandlerFunc) http.HandlerFunc, h handlers) {
+	for _, route := range []string{
+		"POST /bets", "GET /bets", "GET /bets/{bet_id}", "PATCH /bets/{bet_id}", "DELETE /bets/{bet_id}",
+		"POST /token", "GET /open",
+	} {
+		handler := h[route]
+		if handler == nil {
+			handler = func(w http.ResponseWriter, r *http.Request) {
+				user, _ := r.Context().Value(userKey{}).(string)
+				_, _ = io.WriteString(w, "hello "+user)
+			}
+		}
+		method, pattern, _ := strings.Cut(route, " ")
+		r.Method(method, pattern, wrap(handler))
+	}
+}
+
+func start(t *testing.T, l httpedge.Limits, h handlers) *service {
+	t.Helper()
+	s := &service{health: health.New(), metrics: metrics.New("test")}
+	count := func(next http.HandlerFunc) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			body, err := io.ReadAll(r.Body)
+			if err != nil {
+				t.Errorf("read the body behind the edge: %v", err)
+			}
+			r.Body = io.NopCloser(bytes.NewReader(body))
+			s.mu.Lock()
+			s.calls++
+			s.body = string(body)
+			s.mu.Unlock()
+			next(w, r)
+		}
+	}
+	handler, err := httpedge.New(httpedge.Options{
+		Title: "edge", Spec: spec, Health: s.health, Metrics: s.metrics,
+		Mount: func(r chi.Router) { mount(r, count, h) },
+		Authenticate: func(ctx context.Context, token string) (context.Context, error) {
+			switch token {
+			case "good":
+				httpedge.NameUser(ctx, "user-7")
+				return context.WithValue(ctx, userKey{}, "seven"), nil
+			case "broken":
+				return nil, errors.New("store at 10.0.0.7 is down")
+			default:
+				return nil, httpedge.ErrUnauthenticated
+			}
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.server, err = httpedge.NewServer(t.Context(), "127.0.0.1:0", handler, l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.base = "http://" + s.server.Addr()
+
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.server.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Errorf("run: %v", err)
+		}
+	})
+	return s
+}
+
+func (s *service) handled() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.calls
+}
+
+func (s *service) lastBody() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.body
+}
+
+// request is what the tests send. Token is "good" unless said otherwise.
+type request struct {
+	method, path, body string
+	contentType        string // application/json unless said otherwise
+	token              string
+	header             http.Header
+}
+
+func (s *service) send(t *testing.T, q request) (*http.Response, string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), q.method, s.base+q.path, strings.NewReader(q.body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, values := range q.header {
+		r.Header[name] = values
+	}
+	switch q.contentType {
+	case "none":
+	case "":
+		if q.body != "" {
+			r.Header.Set("Content-Type", "application/json")
+		}
+	default:
+		r.Header.Set("Content-Type", q.contentType)
+	}
+	switch q.token {
+	case "none":
+	case "":
+		r.Header.Set("Authorization", "Bearer good")
+	default:
+		r.Header.Set("Authorization", q.token)
+	}
+	transport := &http.Transport{DisableKeepAlives: true}
+	response, err := transport.RoundTrip(r)
+	if err != nil {
+		t.Fatalf("%s %s: %v", q.method, q.path, err)
+	}
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatalf("%s %s: read answer: %v", q.method, q.path, err)
+	}
+	if err := response.Body.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return response, string(body)
+}
+
+// problem is what the tests expect of an answer that is not a success.
+type problem struct {
+	status              int
+	code, field, detail string // detail is not looked at when empty
+}
+
+func expect(t *testing.T, response *http.Response, body string, want problem) {
+	t.Helper()
+	var got struct {
+		Type      string `json:"type"`
+		Status    int    `json:"status"`
+		Code      string `json:"code"`
+		Field     string `json:"field"`
+		Detail    string `json:"detail"`
+		RequestID string `json:"request_id"`
+	}
+	if err := json.Unmarshal([]byte(body), &got); err != nil {
+		t.Fatalf("status %d: the body is no problem: %v: %s", response.StatusCode, err, body)
+	}
+	if response.StatusCode != want.status || got.Status != want.status || got.Code != want.code || got.Field != want.field {
+		t.Errorf("got %d %s, want %+v", response.StatusCode, body, want)
+	}
+	if want.detail != "" && got.Detail != want.detail {
+		t.Errorf("got detail  %s\nwant detail %s", got.Detail, want.detail)
+	}
+	if ct := response.Header.Get("Content-Type"); ct != "application/problem+json" {
+		t.Errorf("content type %s", ct)
+	}
+	if got.RequestID == "" || got.RequestID != response.Header.Get(requestid.Header) {
+		t.Errorf("request id %q in the body, %q in the header", got.RequestID, response.Header.Get(requestid.Header))
+	}
+	for _, internal := range []string{"schema", "Schema", "openapi", "json:", "invalid character", "goroutine", ".go:", "10.0.0.7"} {
+		if strings.Contains(body, internal) {
+			t.Errorf("the answer shows internals: %s", body)
+		}
+	}
+}
+
+const bet = `{"event_id": 1, "amount": 10.00}`
+
+func TestGoodRequestsPass(t *testing.T) {
+	t.Parallel()
+	s := start(t, httpedge.DefaultLimits(), nil)
+	full := `{"event_id":9223372036854775807,"amount":10.5,"coefficient":1.45,"odds_change":"any","note":null,` +
+		`"live":true,"legs":[{"price":2.00}],"contact":"2026-01-02"}`
+	for _, q := range []request{
+		{method: "POST", path: "/bets", body: bet},
+		{method: "POST", path: "/bets", body: full},
+		{method: "POST", path: "/bets", body: bet, contentType: "Application/JSON; charset=UTF-8"},
+		{method: "POST", path: "/bets", body: bet, contentType: `application/json;charset="utf-8"`},
+		{method: "POST", path: "/bets", body: bet, header: http.Header{"Idempotency-Key": {"key 1"}}},
+		{method: "POST", path: "/bets", body: `{"event_id":1,"amount":1,"note":"\ud83d\ude00 5\u20ac"}`},
+		{method: "GET", path: "/bets?need=true"},
+		{method: "GET", path: "/bets?need=false&limit=500&status=won&other=1"},
+		{method: "GET", path: "/bets?need=true&text=" + url.QueryEscape("ünï, \" & 100%")},
+		{method: "GET", path: "/bets/1"},
+		{method: "GET", path: "/bets/%31"},
+		{method: "PATCH", path: "/bets/1"},
+		{method: "PATCH", path: "/bets/1", body: nested(16)},
+		{method: "DELETE", path: "/bets/1"},
+	} {
+		response, body := s.send(t, q)
+		if response.StatusCode != http.StatusOK || body != "hello seven" {
+			t.Errorf("%s %s %s: %d %s", q.method, q.path, q.body, response.StatusCode, body)
+		}
+		if got := s.lastBody(); got != q.body {
+			t.Errorf("the service got the body %q, want %q", got, q.body)
+		}
+	}
+	form := url.Values{
+		"grant_type": {"password"}, "username": {"ann"}, "password": {"long enough"}, "scope": {""}, "client_id": {""},
+	}.Encode()
+	for _, q := range []request{
+		{method: "POST", path: "/token", body: form, contentType: "application/x-www-form-urlencoded", token: "none"},
+		{method: "POST", path: "/token", body: `{"username":"ann","password":"long enough"}`, token: "none"},
+		{method: "POST", path: "/token", body: form, contentType: "application/x-www-form-urlencoded", token: "Basic eDp5"},
+	} {
+		if response, body := s.send(t, q); response.StatusCode != http.StatusOK || s.lastBody() != q.body {
+			t.Errorf("%s: %d %s; the service got %q", q.body, response.StatusCode, body, s.lastBody())
+		}
+	}
+}
+
+// nested returns a JSON object whose depth, itself included, is n.
+func nested(n int) string {
+	return strings.Repeat(`{"a":`, n-1) + "{}" + strings.Repeat("}", n-1)
+}
+
+func TestMalformedRequests(t *testing.T) {
+	t.Parallel()
+	s := start(t, httpedge.DefaultLimits(), nil)
+	const form = "application/x-www-form-urlencoded"
+	bad := func(field, detail string) problem { return problem{400, "invalid_request", field, detail} }
+	tests := map[string]struct {
+		request
+		want problem
+	}{
+		"no body":           {request{method: "POST", path: "/bets"}, bad("body", "body is missing.")},
+		"not JSON":          {request{method: "POST", path: "/bets", body: `{event_id}`}, bad("body", "body is not well-formed JSON, at byte 1.")},
+		"cut off":           {request{method: "POST", path: "/bets", body: `{"event_id":`}, bad("body", "body is not well-formed JSON: it ends too early.")},
+		"cut off string":    {request{method: "POST", path: "/bets", body: `{"event_id`}, bad("body", "")},
+		"trailing comma":    {request{method: "POST", path: "/bets", body: `{"event_id":1,"amount":1,}`}, bad("body", "")},
+		"missing comma":     {request{method: "POST", path: "/bets", body: `{"event_id":1 "amount":1}`}, bad("body", "")},
+		"missing colon":     {request{method: "POST", path: "/bets", body: `{"event_id" 1,"amount":1}`}, bad("body", "")},
+		"mismatched":        {request{method: "POST", path: "/bets", body: `{"event_id":1,"amount":1]`}, bad("body", "")},
+		"two values":        {request{method: "POST", path: "/bets", body: bet + bet}, bad("body", "body has more after the end of the JSON value.")},
+		"garbage behind":    {request{method: "POST", path: "/bets", body: bet + "]"}, bad("body", "")},
+		"array":             {request{method: "POST", path: "/bets", body: `[1]`}, bad("body", "body must be an object; it is an array.")},
+		"null body":         {request{method: "POST", path: "/bets", body: `null`}, bad("body", "body must not be null.")},
+		"missing field":     {request{method: "POST", path: "/bets", body: `{"event_id":1}`}, bad("amount", "amount is missing.")},
+		"unknown field":     {request{method: "POST", path: "/bets", body: `{"event_id":1,"amount":1,"colour":"red"}`}, bad("colour", "colour is not a known field.")},
+		"field in capitals": {request{method: "POST", path: "/bets", body: `{"event_id":1,"amount":1,"Amount":2}`}, bad("Amount", "")},
+		"ugly field":        {request{method: "POST", path: "/bets", body: `{"event_id":1,"amount":1,"a\nb\"<c>":2}`}, bad(`a\nb\"<c>`, "")},
+		"textual number":    {request{method: "POST", path: "/bets", body: `{"event_id":1,"amount":"ten"}`}, bad("amount", `amount must be a number; it is "ten".`)},
+		"null number":       {request{method: "POST", path: "/bets", body: `{"event_id":1,"amount":null}`}, bad("amount", "amount must not be null.")},
+		"three decimals":    {request{method: "POST", path: "/bets", body: `{"event_id":1,"amount":1.005}`}, bad("amount", "amount is not acceptable (more than two decimals); it is 1.005.")},
+		"exponent":          {request{method: "POST", path: "/bets", body: `{"event_id":1,"amount":1e2}`}, bad("amount", "")},
+		"huge amount":       {request{method: "POST", path: "/bets", body: `{"event_id":1,"amount":1000000000000}`}, bad("amount", "")},
+		"endless amount":    {request{method: "POST", path: "/bets", body: `{"event_id":1,"amount":` + strings.Repeat("9", 400) + `}`}, bad("amount", "")},
+		"deep decimals":     {request{method: "POST", path: "/bets", body: `{"event_id":1,"amount":1,"legs":[{"price":2},{"price":1.455}]}`}, bad("legs.1.price", "")},
+		"deep type":         {request{method: "POST", path: "/bets", body: `{"event_id":1,"amount":1,"legs":[{"price":true}]}`}, bad("legs.0.price", "legs.0.price must be a number; it is true.")},
+		"too many items":    {request{method: "POST", path: "/bets", body: `{"event_id":1,"amount":1,"legs":[{},{},{},{}]}`}, bad("legs", "legs must have at most 3 items.")},
+		"no items":          {request{method: "POST", path: "/bets", body: `{"event_id":1,"amount":1,"legs":[]}`}, bad("legs", "")},
+		"decimal integer":   {request{method: "POST", path: "/bets", body: `{"event_id":1.5,"amount":1}`}, bad("event_id", "event_id must be a whole number; it is 1.5.")},
+		"integer with .0":   {request{method: "POST", path: "/bets", body: `{"event_id":1.0,"amount":1}`}, bad("event_id", "event_id must be a whole number in plain digits; it is 1.0.")},
+		"integer beyond 64": {request{method: "POST", path: "/bets", body: `{"event_id":9223372036854775808,"amount":1}`}, bad("event_id", "")},
+		"integer minimum":   {request{method: "POST", path: "/bets", body: `{"event_id":0,"amount":1}`}, bad("event_id", "event_id must be at least 1; it is 0.")},
+		"enum":              {request{method: "POST", path: "/bets", body: `{"event_id":1,"amount":1,"odds_change":"all"}`}, bad("odds_change", `odds_change must be one of none, higher, any; it is "all".`)},
+		"too short":         {request{method: "POST", path: "/bets", body: `{"event_id":1,"amount":1,"note":"a"}`}, bad("note", `note must have at least 2 characters; it is "a".`)},
+		"too long":          {request{method: "POST", path: "/bets", body: `{"event_id":1,"amount":1,"note":"abcdef"}`}, bad("note", "note must have at most 5 characters.")},
+		"wrong boolean":     {request{method: "POST", path: "/bets", body: `{"event_id":1,"amount":1,"live":"yes"}`}, bad("live", `live must be true or false; it is "yes".`)},
+		"wrong format":      {request{method: "POST", path: "/bets", body: `{"event_id":1,"amount":1,"contact":"today"}`}, bad("contact", `contact is not a valid date; it is "today".`)},
+
+		"twice":             {request{method: "POST", path: "/bets", body: `{"event_id":1,"amount":1,"amount":1}`}, bad("amount", "amount is given more than once.")},
+		"twice in disguise": {request{method: "POST", path: "/bets", body: `{"event_id":1,"amount":1,"\u0061mount":2}`}, bad("amount", "amount is given more than once.")},
+		"too deep":          {request{method: "PATCH", path: "/bets/1", body: nested(17)}, bad("body", "body is nested deeper than 16 levels.")},
+		"far too deep":      {request{method: "PATCH", path: "/bets/1", body: strings.Repeat("[", 60_000)}, bad("body", "body is nested deeper than 16 levels.")},
+		"invalid UTF-8":     {request{method: "POST", path: "/bets", body: "{\"event_id\":1,\"amount\":1,\"note\":\"\xff\xfe\"}"}, bad("body", "body is not valid UTF-8.")},
+		"half a surrogate":  {request{method: "POST", path: "/bets", body: `{"event_id":1,"amount":1,"note":"\ud800"}`}, bad("note", "")},
+		"NUL":               {request{method: "POST", path: "/bets", body: `{"event_id":1,"amount":1,"note":"a\u0000b"}`}, bad("note", "note holds a NUL character.")},
+		"NUL in a name":     {request{method: "PATCH", path: "/bets/1", body: `{"a\u0000b":1}`}, bad("body", "")},
+		"raw NUL":           {request{method: "POST", path: "/bets", body: "{\"event_id\":1,\"amount\":1,\"note\":\"a\x00b\"}"}, bad("body", "")},
+		"byte order mark":   {request{method: "POST", path: "/bets", body: "\ufeff" + bet}, bad("body", "")},
+
+		"path not a number":   {request{method: "GET", path: "/bets/abc"}, bad("bet_id", `bet_id must be a whole number; it is "abc".`)},
+		"path below minimum":  {request{method: "GET", path: "/bets/0"}, bad("bet_id", "bet_id must be at least 1; it is 0.")},
+		"path beyond 64":      {request{method: "GET", path: "/bets/9223372036854775808"}, bad("bet_id", "")},
+		"path with UTF-8":     {request{method: "GET", path: "/bets/%ff"}, bad("bet_id", "bet_id is not valid UTF-8.")},
+		"path with NUL":       {request{method: "GET", path: "/bets/1%00"}, bad("bet_id", "bet_id holds a NUL character.")},
+		"path with exponent":  {request{method: "GET", path: "/bets/1e3"}, bad("bet_id", "")},
+		"path with plus":      {request{method: "GET", path: "/bets/+1"}, bad("bet_id", "")},
+		"path with .0":        {request{method: "GET", path: "/bets/1.0"}, bad("bet_id", "")},
+		"query missing":       {request{method: "GET", path: "/bets"}, bad("need", "need is missing.")},
+		"query enum":          {request{method: "GET", path: "/bets?need=true&status=lost"}, bad("status", `status must be one of pending, won; it is "lost".`)},
+		"query minimum":       {request{method: "GET", path: "/bets?need=true&limit=0"}, bad("limit", "limit must be at least 1; it is 0.")},
+		"query maximum":       {request{method: "GET", path: "/bets?need=true&limit=501"}, bad("limit", "limit must be at most 500; it is 501.")},
+		"query type":          {request{method: "GET", path: "/bets?need=true&limit=many"}, bad("limit", `limit must be a whole number; it is "many".`)},
+		"query empty":         {request{method: "GET", path: "/bets?need=true&limit="}, bad("limit", "limit must not be empty.")},
+		"query twice":         {request{method: "GET", path: "/bets?need=true&limit=1&limit=2"}, bad("limit", "limit is given more than once.")},
+		"query with NUL":      {request{method: "GET", path: "/bets?need=true&text=%00"}, bad("text", "text holds a NUL character.")},
+		"query with UTF-8":    {request{method: "GET", path: "/bets?need=true&text=%c3%28"}, bad("text", "text is not valid UTF-8.")},
+		"query malformed":     {request{method: "GET", path: "/bets?need=true&text=%zz"}, bad("query", "query is not well formed.")},
+		"query semicolon":     {request{method: "GET", path: "/bets?need=true;text=1"}, bad("query", "query is not well formed.")},
+		"header too long":     {request{method: "POST", path: "/bets", body: bet, header: http.Header{"Idempotency-Key": {strings.Repeat("k", 21)}}}, bad("Idempotency-Key", "Idempotency-Key must have at most 20 characters.")},
+		"header twice":        {request{method: "POST", path: "/bets", body: bet, header: http.Header{"Idempotency-Key": {"a", "b"}}}, bad("Idempotency-Key", "Idempotency-Key is given more than once.")},
+		"header with UTF-8":   {request{method: "POST", path: "/bets", body: bet, header: http.Header{"Idempotency-Key": {"\xff"}}}, bad("Idempotency-Key", "Idempotency-Key is not valid UTF-8.")},
+		"header beyond ASCII": {request{method: "POST", path: "/bets", body: bet, header: http.Header{"Idempotency-Key": {"ü"}}}, bad("Idempotency-Key", `Idempotency-Key does not have the form it should; it is "ü".`)},
+		"header empty":        {request{method: "POST", path: "/bets", body: bet, header: http.Header{"Idempotency-Key": {""}}}, bad("Idempotency-Key", `Idempotency-Key must have at least 1 character; it is "".`)},
+
+		"password not shown": {request{method: "POST", path: "/token", body: `{"username":"ann","password":"hunter2"}`}, bad("password", "password must have at least 8 characters.")},
+		"password type":      {request{method: "POST", path: "/token", body: `{"username":"ann","password":12345678}`}, bad("password", "password must be a string.")},
+		"form missing":       {request{method: "POST", path: "/token", body: `username=ann`, contentType: form}, bad("password", "password is missing.")},
+		"form short":         {request{method: "POST", path: "/token", body: `username=ann&password=short`, contentType: form}, bad("password", "password must have at least 8 characters.")},
+		"form grant":         {request{method: "POST", path: "/token", body: `grant_type=code&username=ann&password=12345678`, contentType: form}, bad("grant_type", `grant_type must be one of password; it is "code".`)},
+		"form twice":         {request{method: "POST", path: "/token", body: `username=ann&username=bob&password=12345678`, contentType: form}, bad("username", "username is given more than once.")},
+		"form with NUL":      {request{method: "POST", path: "/token", body: `username=ann&password=12345678%00`, contentType: form}, bad("password", "password holds a NUL character.")},
+		"form with UTF-8":    {request{method: "POST", path: "/token", body: `username=%ff&password=12345678`, contentType: form}, bad("username", "username is not valid UTF-8.")},
+		"form malformed":     {request{method: "POST", path: "/token", body: `username=%zz`, contentType: form}, bad("body", "body is not a well-formed form.")},
+
+		"content type missing":  {request{method: "POST", path: "/bets", body: bet, contentType: "none"}, problem{415, "unsupported_media_type", "", ""}},
+		"content type wrong":    {request{method: "POST", path: "/bets", body: bet, contentType: "text/plain"}, problem{415, "unsupported_media_type", "", ""}},
+		"content type form":     {request{method: "POST", path: "/bets", body: "a=b", contentType: form}, problem{415, "unsupported_media_type", "", ""}},
+		"content type nonsense": {request{method: "POST", path: "/bets", body: bet, contentType: ";;/"}, problem{415, "unsupported_media_type", "", ""}},
+		"charset":               {request{method: "POST", path: "/bets", body: bet, contentType: "application/json; charset=utf-16"}, problem{415, "unsupported_media_type", "", ""}},
+		"compressed":            {request{method: "POST", path: "/bets", body: bet, header: http.Header{"Content-Encoding": {"gzip"}}}, problem{415, "unsupported_media_type", "", ""}},
+		"body too large":        {request{method: "POST", path: "/bets", body: large(64<<10 + 1)}, problem{413, "body_too_large", "", ""}},
+		"large body":            {request{method: "POST", path: "/bets", body: large(64 << 10)}, bad("note", "note must have at most 5 characters.")},
+		"unknown route":         {request{method: "GET", path: "/nothing"}, problem{404, "not_found", "", "There is no such route."}},
+		"unknown docs":          {request{method: "GET", path: "/docs/../secret"}, problem{404, "not_found", "", ""}},
+		"trailing slash":        {request{method: "GET", path: "/bets/"}, problem{404, "not_found", "", ""}},
+		"invented method":       {request{method: "BREW", path: "/nothing"}, problem{404, "not_found", "", ""}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			response, body := s.send(t, test.request)
+			expect(t, response, body, test.want)
+			if strings.Contains(body, "hunter2") || strings.Contains(body, "12345678") {
+				t.Errorf("the answer shows a password: %s", body)
+			}
+		})
+	}
+	t.Cleanup(func() {
+		if n := s.handled(); n != 0 {
+			t.Errorf("%d malformed requests got to the service", n)
+		}
+	})
+}
+
+// large returns a bet of n bytes.
+func large(n int) string {
+	frame := `{"event_id":1,"amount":1,"note":""}`
+	return strings.Replace(frame, `""`, `"`+strings.Repeat("x", n-len(frame))+`"`, 1)
+}
+
+func TestWrongMethod(t *testing.T) {
+	t.Parallel()
+	s := start(t, httpedge.DefaultLimits(), nil)
+	for _, test := range []struct{ method, path, allow string }{
+		{"PUT", "/bets", "GET, POST"},
+		{"HEAD", "/bets", "GET, POST"},
+		{"BREW", "/bets", "GET, POST"},
+		{"OPTIONS", "/bets/7", "GET, PATCH, DELETE"},
+		{"POST", "/healthz", "GET, HEAD"},
+		{"DELETE", "/docs", "GET, HEAD"},
+	} {
+		// Without a token: who may not come in may still learn this.
+		response, body := s.send(t, request{method: test.method, path: test.path, token: "none"})
+		if got := response.Header.Get("Allow"); got != test.allow || response.StatusCode != http.StatusMethodNotAllowed {
+			t.Errorf("%s %s: %d, Allow %q; want 405, %q", test.method, test.path, response.StatusCode, got, test.allow)
+		}
+		if test.method != http.MethodHead {
+			expect(t, response, body, problem{405, "method_not_allowed", "", ""})
+		}
+	}
+}
+
+func TestAuthenticationComesFirst(t *testing.T) {
+	t.Parallel()
+	s := start(t, httpedge.DefaultLimits(), nil)
+	wrongInEveryWay := []request{
+		{method: "POST", path: "/bets", body: bet},
+		{method: "POST", path: "/bets"},
+		{method: "POST", path: "/bets", body: `{`},
+		{method: "POST", path: "/bets", body: `{"colour":1}`},
+		{method: "POST", path: "/bets", body: bet, contentType: "text/plain"},
+		{method: "POST", path: "/bets", body: large(64<<10 + 1)},
+		{method: "POST", path: "/bets", body: bet, header: http.Header{"Idempotency-Key": {"\xff"}}},
+		{method: "GET", path: "/bets?limit=0&text=%zz"},
+		{method: "GET", path: "/bets/abc"},
+	}
+	for _, token := range []string{"none", "Bearer wrong", "Bearer", "Bearer ", "Basic good", "good", "Bearergood"} {
+		for _, q := range wrongInEveryWay {
+			q.token = token
+			response, body := s.send(t, q)
+			expect(t, response, body, problem{401, "unauthenticated", "", "A valid access token is needed."})
+			if got := response.Header.Get("WWW-Authenticate"); got != "Bearer" {
+				t.Errorf("WWW-Authenticate is %q", got)
+			}
+		}
+	}
+	response, body := s.send(t, request{method: "GET", path: "/bets/1", token: "Bearer broken"})
+	expect(t, response, body, problem{500, "internal_error", "", ""})
+	if n := s.handled(); n != 0 {
+		t.Errorf("%d requests of strangers got to the service", n)
+	}
+
+	response, body = s.send(t, request{method: "GET", path: "/bets/1", token: "bEARER  good"})
+	if response.StatusCode != http.StatusOK {
+		t.Errorf("the scheme's case counts: %d %s", response.StatusCode, body)
+	}
+}
+
+func TestOptionalAuthentication(t *testing.T) {
+	t.Parallel()
+	s := start(t, httpedge.DefaultLimits(), nil)
+	for token, want := range map[string]string{"none": "hello ", "": "hello seven"} {
+		response, body := s.send(t, request{method: "GET", path: "/open", token: token})
+		if response.StatusCode != http.StatusOK || body != want {
+			t.Errorf("token %q: %d %s, want %s", token, response.StatusCode, body, want)
+		}
+	}
+	response, body := s.send(t, request{method: "GET", path: "/open", token: "Bearer wrong"})
+	expect(t, response, body, problem{401, "unauthenticated", "", ""})
+}
+
+func TestRequestID(t *testing.T) {
+	t.Parallel()
+	var seen sync.Map
+	s := start(t, httpedge.DefaultLimits(), handlers{
+		"GET /open": func(_ http.ResponseWriter, r *http.Request) { seen.Store(requestid.From(r.Context()), true) },
+	})
+	longest := strings.Repeat("a", 64)
+	for _, given := range []string{"abc-1.2_3:4", longest} {
+		response, _ := s.send(t, request{method: "GET", path: "/open", header: http.Header{"X-Request-Id": {given}}})
+		if got := response.Header.Get("X-Request-Id"); got != given {
+			t.Errorf("the id %q became %q", given, got)
+		}
+		if _, ok := seen.Load(given); !ok {
+			t.Errorf("the service did not get the id %q", given)
+		}
+	}
+	made := map[string]bool{}
+	for _, given := range []string{"", longest + "a", "a b", "a\tb", "<b>", "ü", `"`} {
+		response, _ := s.send(t, request{method: "GET", path: "/open", header: http.Header{"X-Request-Id": {given}}})
+		got := response.Header.Get("X-Request-Id")
+		if got == given || !requestid.IsValid(got) || made[got] {
+			t.Errorf("the id %q became %q", given, got)
+		}
+		made[got] = true
+		if _, ok := seen.Load(got); !ok {
+			t.Errorf("the service did not get the id %q", got)
+		}
+	}
+}
+
+func TestPanics(t *testing.T) {
+	t.Parallel()
+	s := start(t, httpedge.DefaultLimits(), handlers{
+		"GET /bets/{bet_id}": func(http.ResponseWriter, *http.Request) { panic("secret of 10.0.0.7") },
+		"GET /open": func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusOK)
+			panic("too late for an answer")
+		},
+	})
+	id := "panic-before"
+	response, body := s.send(t, request{method: "GET", path: "/bets/1", header: http.Header{"X-Request-Id": {id}}})
+	expect(t, response, body, problem{500, "internal_error", "", "Something went wrong on our side."})
+	log := logged.of(t, id)
+	if n := strings.Count(log, "level=ERROR"); n != 1 || !strings.Contains(log, "secret of 10.0.0.7") ||
+		!strings.Contains(log, "edge_test.go") || !strings.Contains(log, "status=500") {
+		t.Errorf("the panic is logged as:\n%s", log)
+	}
+
+	id = "panic-after"
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.base+"/open", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("X-Request-Id", id)
+	response, err = http.DefaultTransport.RoundTrip(r)
+	if err == nil {
+		_, err = io.ReadAll(response.Body)
+		_ = response.Body.Close()
+	}
+	if err == nil {
+		t.Error("an answer that broke off looks complete")
+	}
+	if log := logged.of(t, id); !strings.Contains(log, "too late for an answer") || !strings.Contains(log, "aborted=true") {
+		t.Errorf("the panic is logged as:\n%s", log)
+	}
+
+	response, _ = s.send(t, request{method: "GET", path: "/healthz"})
+	if response.StatusCode != http.StatusOK {
+		t.Errorf("after panics /healthz says %d", response.StatusCode)
+	}
+}
+
+func TestErrorsOfTheService(t *testing.T) {
+	t.Parallel()
+	closed := fault.New(fault.Conflict, "event_closed", "The event takes no more bets.")
+	s := start(t, httpedge.DefaultLimits(), handlers{
+		"GET /bets/{bet_id}": func(w http.ResponseWriter, r *http.Request) {
+			httpedge.HandleError(w, r, fmt.Errorf("place bet: %w", closed))
+		},
+		"GET /open": func(w http.ResponseWriter, r *http.Request) {
+			httpedge.HandleError(w, r, errors.New("dial 10.0.0.7: refused"))
+		},
+		"PATCH /bets/{bet_id}": func(w http.ResponseWriter, r *http.Request) {
+			httpedge.HandleRequestError(w, r, errors.New("json: cannot unmarshal"))
+		},
+		"DELETE /bets/{bet_id}": func(w http.ResponseWriter, r *http.Request) {
+			httpedge.HandleRequestError(w, r, fmt.Errorf("bind: %w", closed))
+		},
+	})
+	for _, test := range []struct {
+		method, path string
+		want         problem
+	}{
+		{"GET", "/bets/1", problem{409, "event_closed", "", "The event takes no more bets."}},
+		{"GET", "/open", problem{500, "internal_error", "", ""}},
+		{"PATCH", "/bets/1", problem{400, "invalid_request", "", "The request is malformed."}},
+		{"DELETE", "/bets/1", problem{409, "event_closed", "", ""}},
+	} {
+		response, body := s.send(t, request{method: test.method, path: test.path})
+		expect(t, response, body, test.want)
+	}
+}
+
+func TestAccessLogAndMetrics(t *testing.T) {
+	t.Parallel()
+	s := start(t, httpedge.DefaultLimits(), nil)
+	send := func(method, path, id string) string {
+		s.send(t, request{method: method, path: path, header: http.Header{"X-Request-Id": {id}}})
+		return logged.of(t, id)
+	}
+	log := send("GET", "/bets/7?x=secret-query", "log-good")
+	for _, want := range []string{
+		"level=INFO", "method=GET", "route=/bets/{bet_id}", "path=/bets/7 ", "status=200", "duration=", "bytes=11", "user=user-7",
+	} {
+		if !strings.Contains(log, want) {
+			t.Errorf("the access log has no %s: %s", want, log)
+		}
+	}
+	if strings.Contains(log, "secret-query") || strings.Contains(log, "Bearer") {
+		t.Errorf("the access log shows too much: %s", log)
+	}
+	if log := send("BREW", "/wp-admin.php", "log-lost"); !strings.Contains(log, "route=unmatched") || !strings.Contains(log, "status=404") {
+		t.Errorf("a request without a route is logged as %s", log)
+	}
+	if log := send("GET", "/readyz", "log-probe"); !strings.Contains(log, "level=DEBUG") {
+		t.Errorf("a probe is logged as %s", log)
+	}
+
+	_, scraped := s.send(t, request{method: "GET", path: "/metrics", token: "none"})
+	for _, want := range []string{
+		`stavka_http_requests_total{method="GET",route="/bets/{bet_id}",status="200"} 1`,
+		`stavka_http_requests_total{method="OTHER",route="unmatched",status="404"} 1`,
+		`stavka_http_requests_total{method="GET",route="/readyz",status="503"} 1`,
+		`stavka_http_request_duration_seconds_count{method="GET",route="/bets/{bet_id}"} 1`,
+		`stavka_http_requests_in_flight 1`,
+		`stavka_build_info{`,
+		`go_goroutines`,
+	} {
+		if !strings.Contains(scraped, want) {
+			t.Errorf("/metrics has no %s", want)
+		}
+	}
+	if strings.Contains(scraped, "wp-admin") || strings.Contains(scraped, "BREW") {
+		t.Error("what strangers type becomes a label")
+	}
+}
+
+func TestOperationalRoutes(t *testing.T) {
+	t.Parallel()
+	s := start(t, httpedge.DefaultLimits(), nil)
+	s.health.Ready()
+	for _, test := range []struct{ path, contentType, holds string }{
+		{"/healthz", "application/json", `"status":"ok"`},
+		{"/readyz", "application/json", `"status":"ok"`},
+		{"/metrics", "text/plain", "go_goroutines"},
+		{"/openapi.yaml", "application/yaml", "openapi: 3.0.3"},
+		{"/docs", "text/html", "swagger-ui"},
+		{"/docs/", "text/html", "swagger-ui"},
+		{"/docs/swagger-ui-bundle.js", "javascript", "SwaggerUIBundle"},
+		{"/docs/swagger-ui-standalone-preset.js", "javascript", "SwaggerUIStandalonePreset"},
+		{"/docs/swagger-ui.css", "text/css", ".swagger-ui"},
+		{"/docs/favicon-32x32.png", "image/png", "PNG"},
+	} {
+		response, body := s.send(t, request{method: "GET", path: test.path, token: "none"})
+		if response.StatusCode != http.StatusOK || !strings.Contains(body, test.holds) ||
+			!strings.Contains(response.Header.Get("Content-Type"), test.contentType) {
+			t.Errorf("GET %s: %d %s, %d bytes", test.path, response.StatusCode, response.Header.Get("Content-Type"), len(body))
+		}
+		if response.Header.Get("X-Request-Id") == "" || response.Header.Get("X-Content-Type-Options") != "nosniff" {
+			t.Errorf("GET %s: headers %v", test.path, response.Header)
+		}
+		response, body = s.send(t, request{method: "HEAD", path: test.path, token: "none"})
+		if response.StatusCode != http.StatusOK || body != "" {
+			t.Errorf("HEAD %s: %d %q", test.path, response.StatusCode, body)
+		}
+	}
+}
+
+func TestDocsAskNobodyElse(t *testing.T) {
+	t.Parallel()
+	s := start(t, httpedge.DefaultLimits(), nil)
+	response, page := s.send(t, request{method: "GET", path: "/docs", token: "none"})
+	policy := response.Header.Get("Content-Security-Policy")
+	scripts := strings.Count(page, "<script>")
+	if scripts == 0 || strings.Count(policy, "'sha256-") != scripts {
+		t.Errorf("%d inline scripts, policy %s", scripts, policy)
+	}
+	for _, want := range []string{"default-src 'none'", "connect-src 'self'", "frame-ancestors 'none'"} {
+		if !strings.Contains(policy, want) {
+			t.Errorf("the policy has no %s: %s", want, policy)
+		}
+	}
+	if strings.Contains(page, `src="http`) || strings.Contains(page, `href="http`) || strings.Contains(page, `="//`) {
+		t.Errorf("the page asks somebody else:\n%s", page)
+	}
+	if !strings.Contains(page, `"swaggerJsonUrl":"/openapi.yaml"`) {
+		t.Error("the page does not show our document")
+	}
+}
+
+func TestSpecAndRoutesMustAgree(t *testing.T) {
+	t.Parallel()
+	options := func(spec string, mount func(chi.Router)) httpedge.Options {
+		return httpedge.Options{
+			Title: "edge", Spec: []byte(spec), Mount: mount, Health: health.New(), Metrics: metrics.New("test"),
+			Authenticate: func(ctx context.Context, _ string) (context.Context, error) { return ctx, nil },
+		}
+	}
+	nop := func(http.ResponseWriter, *http.Request) {}
+	const head = "openapi: 3.0.3\ninfo: { title: t, version: '1' }\n"
+	const paths = "paths: { /a: { get: { responses: { '200': { description: ok } } } } }\n"
+	for name, test := range map[string]struct {
+		options httpedge.Options
+		want    string
+	}{
+		"not YAML":    {options("{", nil), "OpenAPI document"},
+		"not OpenAPI": {options("openapi: 3.0.3\n", nil), "OpenAPI document"},
+		"not mounted": {options(head+paths, func(chi.Router) {}), "GET /a is in the OpenAPI document but not mounted"},
+		"not in spec": {options(head+paths, func(r chi.Router) { r.Get("/a", nop); r.Post("/a", nop) }), "POST /a is mounted but not in the OpenAPI document"},
+		"no schema": {options(head+strings.Replace(paths, "get: {", "get: { parameters: [{ name: q, in: query, content: { application/json: {} } }],", 1),
+			func(r chi.Router) { r.Get("/a", nop) }), "parameter q of GET /a has no schema"},
+		"other scheme": {options(head+paths+"components: { securitySchemes: { k: { type: apiKey, in: header, name: X } } }\n", func(r chi.Router) { r.Get("/a", nop) }), "security scheme k is not a bearer token"},
+	} {
+		if _, err := httpedge.New(test.options); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: got %v, want %s", name, err, test.want)
+		}
+	}
+}

@@ -1,0 +1,284 @@
+package httpedge_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"stavka.local/shared/httpedge"
+)
+
+// patience is how long a test waits for what the server does at once or after
+// one of its short limits.
+const patience = 10 * time.Second
+
+func shortLimits() httpedge.Limits {
+	l := httpedge.DefaultLimits()
+	l.ReadHeader = 100 * time.Millisecond
+	l.Read = 200 * time.Millisecond
+	l.Idle = 100 * time.Millisecond
+	return l
+}
+
+func dial(t *testing.T, s *service) net.Conn {
+	t.Helper()
+	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", s.server.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	return conn
+}
+
+func TestSlowClientsAreCutOff(t *testing.T) {
+	t.Parallel()
+	const head = "POST /bets HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer good\r\nContent-Type: application/json\r\n"
+	for name, sent := range map[string]string{
+		"nothing":         "",
+		"half a header":   head,
+		"no body":         head + "Content-Length: 32\r\n\r\n",
+		"half a body":     head + "Content-Length: 32\r\n\r\n" + `{"event_id": 1,`,
+		"half a chunk":    head + "Transfer-Encoding: chunked\r\n\r\n20\r\n{\"event_id\"",
+		"chunks for ever": head + "Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := start(t, shortLimits(), nil)
+			conn := dial(t, s)
+			if _, err := io.WriteString(conn, sent); err != nil {
+				t.Fatal(err)
+			}
+			if response, body := s.send(t, request{method: "GET", path: "/bets/1"}); response.StatusCode != http.StatusOK {
+				t.Errorf("beside the slow client: %d %s", response.StatusCode, body)
+			}
+			answer, err := io.ReadAll(conn) // until the server closes
+			if err != nil && strings.Contains(err.Error(), "timeout") {
+				t.Fatalf("the connection is still open after %v", patience)
+			}
+			if strings.HasPrefix(string(answer), "HTTP/1.1 5") {
+				t.Errorf("a slow client is answered %s", answer)
+			}
+			if n := s.handled(); n != 1 {
+				t.Errorf("the service was called %d times, want 1", n)
+			}
+		})
+	}
+}
+
+func TestChunkedBodies(t *testing.T) {
+	t.Parallel()
+	s := start(t, httpedge.DefaultLimits(), nil)
+	for _, test := range []struct {
+		body   string
+		status int
+	}{{bet, 200}, {large(64<<10 + 1), 413}, {large(1 << 20), 413}, {"", 400}} {
+		// A reader of unknown length is sent in chunks.
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.base+"/bets", io.MultiReader(strings.NewReader(test.body)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("Authorization", "Bearer good")
+		response, err := http.DefaultTransport.RoundTrip(r)
+		if err != nil {
+			t.Fatalf("%d bytes: %v", len(test.body), err)
+		}
+		_ = response.Body.Close()
+		if response.StatusCode != test.status {
+			t.Errorf("%d bytes in chunks: %d, want %d", len(test.body), response.StatusCode, test.status)
+		}
+	}
+}
+
+func TestBrokenProtocol(t *testing.T) {
+	t.Parallel()
+	s := start(t, httpedge.DefaultLimits(), nil)
+	const head = "POST /bets HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer good\r\nContent-Type: application/json\r\n"
+	for name, sent := range map[string]string{
+		"not HTTP":          "\x16\x03\x01\x02\x00\x01\x00\r\n\r\n",
+		"huge header":       "GET /bets/1 HTTP/1.1\r\nHost: x\r\nX-Big: " + strings.Repeat("x", 32<<10) + "\r\n\r\n",
+		"bad chunk":         head + "Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+		"two lengths":       head + "Content-Length: 1\r\nContent-Length: 2\r\n\r\n{}",
+		"NUL in the header": "GET /bets/1 HTTP/1.1\r\nHost: x\r\nX-Bad: a\x00b\r\n\r\n",
+		"negative length":   head + "Content-Length: -1\r\n\r\n",
+	} {
+		conn := dial(t, s)
+		if _, err := io.WriteString(conn, sent); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		answer, err := io.ReadAll(conn)
+		if err != nil && strings.Contains(err.Error(), "timeout") {
+			t.Fatalf("%s: no answer", name)
+		}
+		if len(answer) > 0 && !strings.HasPrefix(string(answer), "HTTP/1.1 4") {
+			t.Errorf("%s: answered %s", name, answer)
+		}
+	}
+	if n := s.handled(); n != 0 {
+		t.Errorf("%d broken requests got to the service", n)
+	}
+}
+
+func TestSlowReadersAreCutOff(t *testing.T) {
+	t.Parallel()
+	limits := httpedge.DefaultLimits()
+	limits.Write = 200 * time.Millisecond
+	ended := make(chan error, 1)
+	s := start(t, limits, handlers{"GET /open": func(w http.ResponseWriter, _ *http.Request) {
+		var err error
+		for block := make([]byte, 1<<20); err == nil; {
+			_, err = w.Write(block)
+		}
+		ended <- err
+	}})
+	conn := dial(t, s)
+	if _, err := io.WriteString(conn, "GET /open HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-ended:
+	case <-time.After(patience):
+		t.Error("a client that does not read holds the server")
+	}
+}
+
+func TestIdleConnectionsAreClosed(t *testing.T) {
+	t.Parallel()
+	s := start(t, shortLimits(), nil)
+	conn := dial(t, s)
+	if _, err := io.WriteString(conn, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	reader := bufio.NewReader(conn)
+	response, err := http.ReadResponse(reader, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.Copy(io.Discard, response.Body); err != nil {
+		t.Fatal(err)
+	}
+	_ = response.Body.Close()
+	if _, err := reader.ReadByte(); err != io.EOF { //nolint:errorlint // as net.Conn returns it
+		t.Errorf("got %v, want the end of the connection", err)
+	}
+}
+
+// blocked is a server with one request in flight, which ends when released.
+func blocked(t *testing.T, drain time.Duration) (stop func() <-chan error, release func(), answered <-chan string) {
+	t.Helper()
+	arrived, released := make(chan struct{}), make(chan struct{})
+	limits := httpedge.DefaultLimits()
+	limits.Drain = drain
+	server, err := httpedge.NewServer(t.Context(), "127.0.0.1:0", http.HandlerFunc(
+		func(w http.ResponseWriter, _ *http.Request) {
+			close(arrived)
+			<-released
+			_, _ = io.WriteString(w, "done")
+		}), limits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ran := make(chan error, 1)
+	go func() { ran <- server.Run(ctx) }()
+
+	answers := make(chan string, 1)
+	go func() {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+server.Addr(), http.NoBody)
+		if err != nil {
+			answers <- err.Error()
+			return
+		}
+		response, err := http.DefaultTransport.RoundTrip(r)
+		if err != nil {
+			answers <- err.Error()
+			return
+		}
+		body, err := io.ReadAll(response.Body)
+		_ = response.Body.Close()
+		answers <- fmt.Sprint(string(body), err)
+	}()
+	<-arrived
+	return func() <-chan error {
+			cancel()
+			// From the moment it stops it takes nobody new.
+			eventually(t, func() bool {
+				conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", server.Addr())
+				if err == nil {
+					_ = conn.Close()
+				}
+				return err != nil
+			})
+			return ran
+		},
+		func() { close(released) },
+		answers
+}
+
+func TestStopLetsRequestsEnd(t *testing.T) {
+	t.Parallel()
+	stop, release, answered := blocked(t, patience)
+	ran := stop()
+	select {
+	case err := <-ran:
+		t.Fatalf("stopped with %v although a request is in flight", err)
+	default:
+	}
+	release()
+	if got := <-answered; got != "done<nil>" {
+		t.Errorf("the request in flight got %q", got)
+	}
+	if err := <-ran; err != nil {
+		t.Errorf("run: %v", err)
+	}
+}
+
+func TestStopIsBounded(t *testing.T) {
+	t.Parallel()
+	stop, release, answered := blocked(t, 50*time.Millisecond)
+	defer release()
+	if err := <-stop(); err == nil || !strings.Contains(err.Error(), "cut off") {
+		t.Errorf("run: %v, want that requests were cut off", err)
+	}
+	if got := <-answered; got == "done<nil>" {
+		t.Error("the request in flight got an answer that was never sent")
+	}
+}
+
+func TestServerBindsAtOnce(t *testing.T) {
+	t.Parallel()
+	var served atomic.Int64
+	handler := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { served.Add(1) })
+	server, err := httpedge.NewServer(t.Context(), "127.0.0.1:0", handler, httpedge.DefaultLimits())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := httpedge.NewServer(t.Context(), server.Addr(), handler, httpedge.DefaultLimits()); err == nil {
+		t.Error("one address was bound twice")
+	}
+	for range 2 { // closing is idempotent
+		if err := server.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	}
+	again, err := httpedge.NewServer(t.Context(), server.Addr(), handler, httpedge.DefaultLimits())
+	if err != nil {
+		t.Fatalf("the address is not free after Close: %v", err)
+	}
+	if err := again.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := again.Run(t.Context()); err == nil {
+		t.Error("a closed server runs")
+	}
+}
