@@ -158,10 +158,25 @@ func TestFeedIsAlive(t *testing.T) {
 			},
 			dead: []float64{1, 2},
 		},
-		"from when the change log was asked, not from when its answer was applied": {
-			story: func(f *feedAt) { f.CaughtUp(f.at(0), epochA1, 5) },
-			alive: []float64{9},
-			dead:  []float64{10},
+		"by the heartbeats that came while a page was being applied": {
+			story: func(f *feedAt) {
+				f.Heartbeat(f.at(0), epochA1, 5)
+				f.CaughtUp(f.at(0), epochA1, 5)
+				f.Heartbeat(f.at(9), epochA1, 5)
+				f.CaughtUp(f.at(1), epochA1, 5)
+			},
+			alive: []float64{10, 18.9},
+			dead:  []float64{19},
+		},
+		"not when what came up after the page was asked for is left unread": {
+			story: func(f *feedAt) {
+				f.CaughtUp(f.at(0), epochA1, 5)
+				f.Heartbeat(f.at(4), epochA1, 6)
+				f.CaughtUp(f.at(3), epochA1, 5)
+				f.Heartbeat(f.at(12), epochA1, 6)
+			},
+			alive: []float64{12.9},
+			dead:  []float64{13, 14},
 		},
 	}
 	for name, test := range tests {
@@ -210,6 +225,7 @@ func TestFeedAsksForTheChangeLogOnlyWhenAHeartbeatShowsSomethingNew(t *testing.T
 // feedHistory is what happened to a feed, kept in full: the oracle of the property below.
 type feedHistory struct {
 	following  domain.Epoch // what a page said last
+	soonest    time.Time    // when the next read may have been asked for
 	heartbeats []struct {
 		at        time.Time
 		epoch     domain.Epoch
@@ -236,7 +252,7 @@ func (h *feedHistory) mayBeAlive(now time.Time) bool {
 		if beat.epoch == beat.following && now.Sub(beat.at) < feedTimeout {
 			heard = true
 		}
-		answered := beat.at.Before(last.asked) || beat.epoch == last.epoch && beat.seq <= last.seq
+		answered := !beat.at.After(last.asked) || beat.epoch == last.epoch && beat.seq <= last.seq
 		if !answered && now.Sub(beat.at) >= feedTimeout {
 			return false
 		}
@@ -257,16 +273,26 @@ func TestFeedIsNeverAliveWithoutReason(t *testing.T) {
 			seq := rapid.Int64Range(0, 4).Draw(t, "seq")
 			switch rapid.IntRange(0, 3).Draw(t, "what") {
 			case 0:
-				f.CaughtUp(now, epoch, seq)
+				// One read after the other, and a new one after every turn.
+				asked := now.Add(-time.Duration(rapid.IntRange(0, 8000).Draw(t, "took")) * time.Millisecond)
+				if epoch != history.following {
+					f.Turn(now, epoch)
+					asked = now
+				}
+				if asked.Before(history.soonest) {
+					asked = history.soonest
+				}
+				history.soonest = asked
+				f.CaughtUp(asked, epoch, seq)
 				history.following = epoch
 				history.reads = append(history.reads, struct {
 					asked time.Time
 					epoch domain.Epoch
 					seq   int64
-				}{now, epoch, seq})
+				}{asked, epoch, seq})
 			case 1:
 				f.Turn(now, epoch)
-				history.following = epoch
+				history.following, history.soonest = epoch, now
 			default:
 				f.Heartbeat(now, epoch, seq)
 				history.heartbeats = append(history.heartbeats, struct {
