@@ -12,6 +12,7 @@ import (
 
 	"stavka.local/betmaker/internal/domain"
 	"stavka.local/betmaker/internal/ports"
+	"stavka.local/shared/crashpoint"
 	"stavka.local/shared/line"
 )
 
@@ -48,8 +49,8 @@ func (s Source) String() string {
 	}
 }
 
-// ApplyConfig is what ApplyEventChange works with. All of it is required but Applied
-// and Impossible.
+// ApplyConfig is what ApplyEventChange works with. All of it is required but
+// Applied, Impossible and Quarantined.
 type ApplyConfig struct {
 	Events ports.Events
 	// Dataset returns the data set being followed; empty while none is known.
@@ -65,9 +66,11 @@ type ApplyConfig struct {
 	// Applied is told what became of a change that was not known before, and how old it
 	// was when that was committed. The line gives the time of a change in whole seconds
 	// and by its own clock, so the age may be up to a second too long.
-	Applied func(Source, domain.Effect, line.Event, time.Duration)
+	Applied func(source Source, effect domain.Effect, change line.Change, age time.Duration)
 	// Impossible is told of every change that no line may send.
 	Impossible func(Source)
+	// Quarantined is told of every event that was put into quarantine.
+	Quarantined func()
 }
 
 // ApplyEventChange brings changes of the line into the projection. Every change ends
@@ -81,10 +84,13 @@ type ApplyEventChange struct {
 // NewApplyEventChange returns the use case.
 func NewApplyEventChange(config ApplyConfig) *ApplyEventChange {
 	if config.Applied == nil {
-		config.Applied = func(Source, domain.Effect, line.Event, time.Duration) {}
+		config.Applied = func(Source, domain.Effect, line.Change, time.Duration) {}
 	}
 	if config.Impossible == nil {
 		config.Impossible = func(Source) {}
+	}
+	if config.Quarantined == nil {
+		config.Quarantined = func() {}
 	}
 	return &ApplyEventChange{ApplyConfig: config}
 }
@@ -93,6 +99,11 @@ func NewApplyEventChange(config ApplyConfig) *ApplyEventChange {
 // repetition will help.
 func (a *ApplyEventChange) Push(ctx context.Context, change line.Change) error {
 	return a.Apply(ctx, []line.Change{change}, FromPush)
+}
+
+// Lookup applies what the line answered when it was asked for one event.
+func (a *ApplyEventChange) Lookup(ctx context.Context, change line.Change) error {
+	return a.Apply(ctx, []line.Change{change}, FromLookup)
 }
 
 // Apply returns nil once all changes are in the projection, or were in it already, or
@@ -184,6 +195,7 @@ func (a *ApplyEventChange) commit(ctx context.Context, ids []domain.EventID, new
 	})
 	switch {
 	case err == nil:
+		crashpoint.Hit("apply.committed")
 		a.report(ctx, outcomes, source)
 	case errors.Is(err, ports.ErrOutcomeUnknown):
 		// If it was committed, the repetition will find nothing new and wake nobody.
@@ -202,8 +214,9 @@ func (a *ApplyEventChange) report(ctx context.Context, outcomes []outcome, sourc
 			continue
 		}
 		a.Offer(o.after)
-		a.Applied(source, o.effect, o.change.Event, max(0, time.Since(o.change.Event.UpdatedAt)))
+		a.Applied(source, o.effect, o.change, max(0, time.Since(o.change.Event.UpdatedAt)))
 		if o.effect == domain.EffectQuarantined {
+			a.Quarantined()
 			a.Logger.ErrorContext(ctx, "an event is in quarantine: it takes no bets and is not settled until an operator resolves it",
 				"event_id", o.after.ID, "known_dataset", o.after.Dataset, "message_id", o.change.MessageID(), "source", source)
 		}
@@ -244,6 +257,7 @@ func (a *ApplyEventChange) quarantine(ctx context.Context, abandoned []domain.Ev
 		}
 		for _, event := range quarantined {
 			a.Offer(event)
+			a.Quarantined()
 			a.Logger.ErrorContext(ctx, "the line does not know an open event any more: it is in quarantine until an operator resolves it",
 				"event_id", event.ID, "dataset", event.Dataset)
 		}

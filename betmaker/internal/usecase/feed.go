@@ -42,6 +42,27 @@ func (f *Feed) Check() error {
 	return f.state.Check(time.Now())
 }
 
+// Run logs when the feed comes alive and when it dies, until ctx ends.
+func (f *Feed) Run(ctx context.Context) error {
+	ticker := time.NewTicker(time.Second)
+	defer ticker.Stop()
+	for alive := false; ; {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+		switch err := f.Check(); {
+		case alive && err != nil:
+			alive = false
+			f.logger.ErrorContext(ctx, "the line is not known any more: no bets are taken", "error", err)
+		case !alive && err == nil:
+			alive = true
+			f.logger.InfoContext(ctx, "the line is known: bets are taken")
+		}
+	}
+}
+
 // Status describes the feed as it is now.
 func (f *Feed) Status() domain.FeedStatus {
 	f.mu.Lock()
@@ -108,6 +129,9 @@ func (f *Feed) lastHeartbeat() time.Time {
 	defer f.mu.Unlock()
 	return f.heartbeat
 }
+
+// HasHeartbeat tells whether a heartbeat came less than d ago.
+func (f *Feed) HasHeartbeat(d time.Duration) bool { return time.Since(f.lastHeartbeat()) < d }
 
 // follow says which data set the cursor is on.
 func (f *Feed) follow(dataset string) {

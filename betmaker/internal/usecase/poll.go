@@ -10,6 +10,7 @@ import (
 
 	"stavka.local/betmaker/internal/domain"
 	"stavka.local/betmaker/internal/ports"
+	"stavka.local/shared/crashpoint"
 	"stavka.local/shared/line"
 )
 
@@ -236,6 +237,7 @@ func (p *Poller) take(ctx context.Context, cursor ports.Cursor, page ports.Page)
 	if page.NextAfter == cursor.After {
 		return cursor, nil
 	}
+	crashpoint.Hit("poll.applied")
 	return p.move(ctx, cursor, ports.Cursor{Epoch: page.Epoch, After: page.NextAfter})
 }
 
