@@ -192,3 +192,18 @@ func merged(parts ...map[string]string) map[string]string {
 	}
 	return all
 }
+
+// Database connects to the system's own database, for looking at what is in it.
+func (s *System) Database(t testing.TB) *pgx.Conn {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), strings.Replace(s.Env["DATABASE_URL"], "+asyncpg", "", 1))
+	if err != nil {
+		t.Fatalf("connect to the database: %v", err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		_ = conn.Close(ctx)
+	})
+	return conn
+}
