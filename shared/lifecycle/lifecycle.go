@@ -20,6 +20,9 @@ import (
 // DefaultStopTimeout is how long one part may take to stop.
 const DefaultStopTimeout = 10 * time.Second
 
+// lastWord is how long a part may take to return after its time is up.
+const lastWord = 100 * time.Millisecond
+
 // ErrStopped is returned by Start when the group has been stopped.
 var ErrStopped = errors.New("stopped")
 
@@ -96,17 +99,13 @@ func (g *Group) Go(name string, run Func) {
 		}()
 		return nil
 	}
-	stop := func(ctx context.Context) error {
+	stop := func(context.Context) error {
 		end()
-		select {
-		case <-done:
-			if errors.Is(err, context.Canceled) {
-				return nil
-			}
-			return err
-		case <-ctx.Done():
-			return ctx.Err()
+		<-done // stopPart bounds this
+		if errors.Is(err, context.Canceled) {
+			return nil
 		}
+		return err
 	}
 	g.add(part{name: name, start: start, stop: stop})
 }
@@ -198,11 +197,11 @@ func (g *Group) stopPart(ctx context.Context, p part) error {
 		return err
 	case <-ctx.Done():
 	}
-	// It may have returned at the same moment, and then that is what counts.
+	// One that listens to ctx returns now, and has something to say.
 	select {
 	case err := <-done:
 		return err
-	default:
+	case <-time.After(lastWord):
 		return fmt.Errorf("left behind, still running: %w", ctx.Err())
 	}
 }

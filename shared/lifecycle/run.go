@@ -36,6 +36,9 @@ func Run(ctx context.Context, app App, grace time.Duration) error {
 		return err
 	}
 	failure := app.Wait(signalled)
+	if signalled.Err() != nil {
+		restore() // before anything is stopped, not when AfterFunc comes to it
+	}
 
 	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 	defer cancel()
