@@ -1,0 +1,95 @@
+// Package argon2id hashes passwords by Argon2id with the parameters that OWASP asks
+// for at least: 19 MiB of memory, 2 passes, 1 lane. A hash is a PHC string, which
+// names its own parameters, so that older hashes can still be checked when these rise.
+//
+// Hashing is expensive on purpose, which makes it a way to bring a service down. So
+// only a few passwords are hashed at the same time; who would have to wait for long is
+// sent away.
+package argon2id
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/alexedwards/argon2id"
+
+	"stavka.local/shared/fault"
+)
+
+// patience is how long a password waits for its turn.
+const patience = 3 * time.Second
+
+// nobody is the hash of 32 random bytes that nobody knows. What is checked against it
+// does not match, and takes the time that it takes with any other hash.
+const nobody = "$argon2id$v=19$m=19456,t=2,p=1$A/W7F6YM/7AbSJVWavplVw$I4NGMbHDpnlKcwdGuqfc11+iLW6V3zCXJD6UbCb7zfU"
+
+// ErrBusy is returned when too many passwords are waiting.
+var ErrBusy = fault.New(fault.Unavailable, "unavailable", "Too many passwords are being checked; try again.").After(time.Second)
+
+// Hasher hashes and checks passwords. It is safe for concurrent use.
+type Hasher struct {
+	slots chan struct{} // holds a token for every password being hashed
+}
+
+// New returns a Hasher that hashes at most concurrency passwords, but at least one, at
+// the same time, each of which takes 19 MiB and a processor.
+func New(concurrency int) *Hasher {
+	return &Hasher{slots: make(chan struct{}, max(concurrency, 1))}
+}
+
+// Hash returns the hash of a password with a fresh salt. Errors: ErrBusy; that of ctx.
+func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
+	leave, err := h.enter(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer leave()
+	hash, err := argon2id.CreateHash(password, params())
+	if err != nil {
+		return "", fmt.Errorf("hash a password: %w", err)
+	}
+	return hash, nil
+}
+
+// Verify tells whether the hash is the password's, and whether it was made with weaker
+// parameters than today's. The empty hash stands for that of a user who does not exist:
+// it takes as long to check, and never matches. Errors: ErrBusy; that of ctx.
+func (h *Hasher) Verify(ctx context.Context, password, hash string) (matches, outdated bool, err error) {
+	leave, err := h.enter(ctx)
+	if err != nil {
+		return false, false, err
+	}
+	defer leave()
+	if hash == "" {
+		hash = nobody
+	}
+	matches, used, err := argon2id.CheckHash(password, hash)
+	if err != nil {
+		return false, false, fmt.Errorf("check a password: %w", err)
+	}
+	return matches, matches && isWeaker(used, params()), nil
+}
+
+// enter waits for its turn and returns what ends it.
+func (h *Hasher) enter(ctx context.Context) (leave func(), err error) {
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case h.slots <- struct{}{}:
+		return func() { <-h.slots }, nil
+	case <-timer.C:
+		return nil, ErrBusy
+	case <-ctx.Done():
+		return nil, fmt.Errorf("wait to hash a password: %w", ctx.Err())
+	}
+}
+
+func params() *argon2id.Params {
+	return &argon2id.Params{Memory: 19 << 10, Iterations: 2, Parallelism: 1, SaltLength: 16, KeyLength: 32}
+}
+
+func isWeaker(used, wanted *argon2id.Params) bool {
+	return used.Memory < wanted.Memory || used.Iterations < wanted.Iterations ||
+		used.SaltLength < wanted.SaltLength || used.KeyLength < wanted.KeyLength
+}
