@@ -1,0 +1,147 @@
+package usecase
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"stavka.local/betmaker/internal/domain"
+	"stavka.local/betmaker/internal/ports"
+)
+
+// Users manages users, for those who may. Both members are required.
+type Users struct {
+	Store     ports.Users
+	Passwords Passwords
+}
+
+// Create adds a user. Errors: domain.ErrInvalidUser, domain.ErrForbidden,
+// domain.ErrUsernameTaken, domain.ErrEmailTaken; those of the store and of Passwords.
+func (u *Users) Create(ctx context.Context, by domain.Actor, user domain.NewUser, password string) (domain.User, error) {
+	if err := user.Validate(); err != nil {
+		return domain.User{}, err
+	}
+	if err := domain.ValidatePassword(password); err != nil {
+		return domain.User{}, err
+	}
+	if err := by.RequireAdmin(); err != nil {
+		return domain.User{}, err
+	}
+	return u.create(ctx, user, password)
+}
+
+func (u *Users) create(ctx context.Context, user domain.NewUser, password string) (domain.User, error) {
+	hash, err := u.Passwords.Hash(ctx, password)
+	if err != nil {
+		return domain.User{}, err
+	}
+	created, err := u.Store.Create(ctx, ports.Credentials{User: user.User(), PasswordHash: hash})
+	if err != nil {
+		return domain.User{}, fmt.Errorf("create a user: %w", withoutKey(err))
+	}
+	return created, nil
+}
+
+// User returns a user as they are now. Errors: domain.ErrUserNotFound, also for one
+// whom the actor may not see; those of the store.
+func (u *Users) User(ctx context.Context, by domain.Actor, id domain.UserID) (domain.User, error) {
+	if !by.MaySee(id) {
+		return domain.User{}, domain.ErrUserNotFound
+	}
+	user, err := u.Store.User(ctx, id)
+	if err != nil {
+		return domain.User{}, notFoundUser(id, err)
+	}
+	return user, nil
+}
+
+// List returns up to limit users by id, from the first after the given one. Errors:
+// domain.ErrForbidden; those of the store.
+func (u *Users) List(ctx context.Context, by domain.Actor, after domain.UserID, limit int) ([]domain.User, error) {
+	if err := by.RequireAdmin(); err != nil {
+		return nil, err
+	}
+	users, err := u.Store.ListUsers(ctx, after, limit)
+	if err != nil {
+		return nil, fmt.Errorf("list users: %w", err)
+	}
+	return users, nil
+}
+
+// Change changes a user. Errors: domain.ErrInvalidUser; domain.ErrUserNotFound, also
+// for one whom the actor may not see; domain.ErrForbidden; domain.ErrUsernameTaken,
+// domain.ErrEmailTaken, domain.ErrLastAdmin; those of the store and of Passwords.
+func (u *Users) Change(ctx context.Context, by domain.Actor, id domain.UserID, change domain.UserChange) (domain.User, error) {
+	if err := change.Validate(); err != nil {
+		return domain.User{}, err
+	}
+	if err := change.Authorize(by, id); err != nil {
+		return domain.User{}, err
+	}
+	hash := ""
+	if change.Password != nil {
+		var err error
+		if hash, err = u.Passwords.Hash(ctx, *change.Password); err != nil {
+			return domain.User{}, err
+		}
+	}
+	return u.update(ctx, id, change, hash)
+}
+
+// Deactivate keeps a user from signing in and betting, for good. Doing it again changes
+// nothing. Errors: as those of Change.
+func (u *Users) Deactivate(ctx context.Context, by domain.Actor, id domain.UserID) error {
+	change := domain.UserChange{Deactivate: true}
+	if err := change.Authorize(by, id); err != nil {
+		return err
+	}
+	_, err := u.update(ctx, id, change, "")
+	return err
+}
+
+// errUnchanged ends an update that would write what is there already.
+var errUnchanged = errors.New("nothing to change")
+
+// update makes a change that is valid and authorized. hash is that of the new password,
+// if there is one.
+func (u *Users) update(ctx context.Context, id domain.UserID, change domain.UserChange, hash string) (domain.User, error) {
+	var unchanged domain.User
+	changed, err := u.Store.Update(ctx, id, func(user ports.Credentials, activeAdmins int) (ports.Credentials, error) {
+		next, err := user.Change(change, activeAdmins)
+		if err != nil {
+			return user, err
+		}
+		if next == user.User {
+			unchanged = user.User
+			return user, errUnchanged
+		}
+		if change.Password != nil {
+			user.PasswordHash = hash
+		}
+		user.User = next
+		return user, nil
+	})
+	if errors.Is(err, errUnchanged) {
+		return unchanged, nil
+	}
+	if err != nil {
+		return domain.User{}, notFoundUser(id, withoutKey(err))
+	}
+	return changed, nil
+}
+
+// withoutKey replaces ports.ErrOutcomeUnknown, which tells the caller to repeat the
+// request with its key, for requests that have none.
+func withoutKey(err error) error {
+	if errors.Is(err, ports.ErrOutcomeUnknown) {
+		return ports.ErrUnavailable.Detailf("Whether this was done is not known; look before you repeat it.").Because(err)
+	}
+	return err
+}
+
+func notFoundUser(id domain.UserID, err error) error {
+	if errors.Is(err, ports.ErrNotFound) {
+		return domain.ErrUserNotFound
+	}
+	return fmt.Errorf("user %d: %w", id, err)
+}
