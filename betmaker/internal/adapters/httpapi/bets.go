@@ -1,0 +1,110 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"strconv"
+
+	"stavka.local/betmaker/internal/adapters/httpapi/oapi"
+	"stavka.local/betmaker/internal/domain"
+	"stavka.local/betmaker/internal/ports"
+	"stavka.local/shared/requestid"
+)
+
+// PlaceBet implements POST /api/bets.
+func (s *server) PlaceBet(ctx context.Context, request oapi.PlaceBetRequestObject) (oapi.PlaceBetResponseObject, error) {
+	placement, err := newPlacement(*request.Body)
+	if err != nil {
+		return nil, err
+	}
+	placement.UserID = actorFrom(ctx).ID
+	placement.IdempotencyKey = request.Params.IdempotencyKey
+	placement.RequestID = requestid.From(ctx)
+
+	decision, err := s.Placer.Place(ctx, placement)
+	switch {
+	case err != nil:
+		return nil, err
+	case decision.Accepted():
+		return acceptedBet(decision), nil
+	case decision.Replayed:
+		return nil, &replayedError{decision.Refusal.Fault(), decision.RequestID}
+	default:
+		return nil, decision.Refusal.Fault()
+	}
+}
+
+// acceptedBet renders a bet as it was accepted, whatever has become of it since.
+func acceptedBet(d domain.Decision) oapi.PlaceBet201JSONResponse {
+	response := oapi.PlaceBet201JSONResponse{
+		Body:    wireBet(d.Bet),
+		Headers: oapi.PlaceBet201ResponseHeaders{Location: "/api/bets/" + strconv.FormatInt(int64(d.Bet.ID), 10)},
+	}
+	if d.Replayed {
+		response.Headers.IdempotentReplayed = &d.Replayed
+	}
+	return response
+}
+
+// ListBets implements GET /api/bets.
+func (s *server) ListBets(ctx context.Context, request oapi.ListBetsRequestObject) (oapi.ListBetsResponseObject, error) {
+	filter, filters, err := betFilter(request.Params)
+	if err != nil {
+		return nil, err
+	}
+	if filter.UserID, err = actorFrom(ctx).WhoseBets(filter.UserID); err != nil {
+		return nil, err
+	}
+	limit := limitOr(request.Params.Limit)
+	bets, err := s.Bets.List(ctx, filter, limit+1)
+	if err != nil {
+		return nil, err
+	}
+	page, last := cut(bets, limit)
+	response := oapi.ListBets200JSONResponse{Body: all(page, wireBet)}
+	if last != nil {
+		response.Headers.Link = nextLink("/api/bets", filters, formatCursor(int64(last.ID)), limit)
+	}
+	return response, nil
+}
+
+// betFilter reads which bets are asked for, and what of it the next page is asked with.
+func betFilter(params oapi.ListBetsParams) (ports.BetFilter, url.Values, error) {
+	before, err := parseCursor(params.After)
+	if err != nil {
+		return ports.BetFilter{}, nil, err
+	}
+	filter, filters := ports.BetFilter{Before: domain.BetID(before)}, url.Values{}
+	if params.Status != nil {
+		status, ok := domain.ParseStatus(string(*params.Status))
+		if !ok {
+			return ports.BetFilter{}, nil, invalid("status", "is not one of a bet")
+		}
+		filter.Status = status
+		filters.Set("status", status.String())
+	}
+	if params.EventID != nil {
+		filter.EventID = domain.EventID(*params.EventID)
+		filters.Set("event_id", strconv.FormatInt(*params.EventID, 10))
+	}
+	if params.UserID != nil {
+		filter.UserID = domain.UserID(*params.UserID)
+		filters.Set("user_id", strconv.FormatInt(*params.UserID, 10))
+	}
+	return filter, filters, nil
+}
+
+// GetBet implements GET /api/bets/{bet_id}.
+func (s *server) GetBet(ctx context.Context, request oapi.GetBetRequestObject) (oapi.GetBetResponseObject, error) {
+	bet, err := s.Bets.Bet(ctx, domain.BetID(request.BetID))
+	switch {
+	case errors.Is(err, ports.ErrNotFound):
+		return nil, errBetNotFound
+	case err != nil:
+		return nil, err
+	case !actorFrom(ctx).MaySee(bet.UserID):
+		return nil, errBetNotFound
+	}
+	return oapi.GetBet200JSONResponse(wireBet(bet)), nil
+}

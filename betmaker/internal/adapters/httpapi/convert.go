@@ -1,0 +1,145 @@
+package httpapi
+
+import (
+	"fmt"
+	"time"
+
+	"stavka.local/betmaker/internal/adapters/httpapi/oapi"
+	"stavka.local/betmaker/internal/domain"
+	"stavka.local/shared/fault"
+	"stavka.local/shared/httpedge"
+	"stavka.local/shared/odds"
+)
+
+// From the wire.
+
+// newPlacement reads what is wished; by whom, and under which key, the caller adds.
+func newPlacement(body oapi.NewBet) (domain.Placement, error) {
+	placement := domain.Placement{
+		EventID: domain.EventID(body.EventID),
+		Stake:   body.Amount,
+		Policy:  domain.OddsChangeAny,
+	}
+	if body.Coefficient != nil {
+		if body.Coefficient.Less(odds.MustParse("1.00")) {
+			return domain.Placement{}, invalid("coefficient", "must be at least 1.00")
+		}
+		placement.Seen, placement.Policy = *body.Coefficient, domain.OddsChangeNone
+	}
+	if body.OddsChange != nil {
+		placement.Policy = oddsChange(*body.OddsChange)
+	}
+	if placement.Policy != domain.OddsChangeAny && placement.Seen.IsZero() {
+		return domain.Placement{}, invalid("coefficient", fmt.Sprintf("is needed with odds_change %s", *body.OddsChange))
+	}
+	return placement, nil
+}
+
+func oddsChange(wire oapi.OddsChange) domain.OddsChange {
+	switch wire {
+	case oapi.OddsChangeHigher:
+		return domain.OddsChangeHigher
+	case oapi.OddsChangeAny:
+		return domain.OddsChangeAny
+	case oapi.OddsChangeNone:
+		return domain.OddsChangeNone
+	default:
+		return domain.OddsChangeNone
+	}
+}
+
+func newUser(body oapi.NewUser) domain.NewUser {
+	user := domain.NewUser{Name: body.Name, Username: body.Username, Email: body.Email, Role: domain.RoleUser}
+	if body.Role != nil {
+		user.Role = role(*body.Role)
+	}
+	return user
+}
+
+func userChange(body oapi.UserPatch) domain.UserChange {
+	change := domain.UserChange{Name: body.Name, Username: body.Username, Email: body.Email, Password: body.Password}
+	if body.Role != nil {
+		change.Role = new(role(*body.Role))
+	}
+	return change
+}
+
+func role(wire oapi.Role) domain.Role {
+	if wire == oapi.RoleAdmin {
+		return domain.RoleAdmin
+	}
+	return domain.RoleUser
+}
+
+func invalid(field, what string) *fault.Error {
+	return httpedge.ErrInvalidRequest.Detailf("%s %s.", field, what).With("field", field)
+}
+
+// To the wire.
+
+func wireUser(u domain.User) oapi.User {
+	return oapi.User{
+		ID:        int64(u.ID),
+		Name:      u.Name,
+		Username:  u.Username,
+		Email:     u.Email,
+		Role:      oapi.Role(u.Role.String()),
+		Active:    u.Active,
+		CreatedAt: u.CreatedAt.UTC(),
+		UpdatedAt: u.UpdatedAt.UTC(),
+	}
+}
+
+func wireEvent(e domain.Event) oapi.Event {
+	return oapi.Event{
+		EventID:     int64(e.ID),
+		Name:        optional(e.Name),
+		Coefficient: e.Coefficient,
+		Deadline:    e.Deadline.Unix(),
+		State:       oapi.EventState(e.State),
+		Suspended:   e.Suspended || e.Quarantined, // to users it is the same: no bets now
+		Version:     e.Version,
+	}
+}
+
+func wireBet(b domain.Bet) oapi.Bet {
+	wire := oapi.Bet{
+		ID:              int64(b.ID),
+		EventID:         int64(b.EventID),
+		UserID:          int64(b.UserID),
+		Amount:          b.Stake,
+		Coefficient:     b.Coefficient,
+		EventVersion:    b.EventVersion,
+		Status:          oapi.BetStatus(b.Status.String()),
+		PotentialPayout: b.PotentialPayout(),
+		SettleRevision:  b.Revision,
+		CreatedAt:       b.AcceptedAt.UTC(),
+	}
+	if b.Status != domain.StatusPending {
+		wire.Payout = new(b.Payout)
+		wire.SettledAt = utc(b.SettledAt)
+	}
+	if b.Status == domain.StatusVoid {
+		wire.VoidReason = new(b.VoidReason.String())
+	}
+	return wire
+}
+
+// all converts a list; an empty one is [], not null.
+func all[From, To any](list []From, convert func(From) To) []To {
+	wire := make([]To, 0, len(list))
+	for _, item := range list {
+		wire = append(wire, convert(item))
+	}
+	return wire
+}
+
+// optional is null for an empty text.
+func optional(text string) *string {
+	if text == "" {
+		return nil
+	}
+	return &text
+}
+
+func utc(at time.Time) *time.Time { return new(at.UTC()) }

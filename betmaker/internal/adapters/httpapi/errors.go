@@ -1,0 +1,34 @@
+package httpapi
+
+import (
+	"errors"
+	"net/http"
+
+	"stavka.local/shared/fault"
+	"stavka.local/shared/problem"
+	"stavka.local/shared/requestid"
+)
+
+// errBetNotFound is for a bet that does not exist, or not for the one who asks.
+var errBetNotFound = fault.New(fault.NotFound, "bet_not_found", "There is no such bet.")
+
+// replayedError is a refusal that answers a repeated request.
+type replayedError struct {
+	refusal error
+	// requestID is that of the first request: the answers are the same.
+	requestID string
+}
+
+func (r *replayedError) Error() string { return r.refusal.Error() }
+
+// Unwrap returns the refusal.
+func (r *replayedError) Unwrap() error { return r.refusal }
+
+// handleError answers with what an operation returned instead of a response.
+func handleError(w http.ResponseWriter, r *http.Request, err error) {
+	if replayed, ok := errors.AsType[*replayedError](err); ok {
+		w.Header().Set("Idempotent-Replayed", "true")
+		r = r.WithContext(requestid.With(r.Context(), replayed.requestID))
+	}
+	problem.Write(w, r, err)
+}

@@ -1,0 +1,94 @@
+// Package httpapi answers the API of bet-maker, as api/betmaker.yaml describes it: it
+// decodes, calls a use case or a port, and encodes.
+//
+// Package httpedge, which New puts in front, finds out who asks, then validates what
+// they ask, and turns the errors that come back into problems. What the actor may do
+// is decided by the methods of domain.Actor.
+package httpapi
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"strconv"
+
+	"github.com/go-chi/chi/v5"
+
+	"stavka.local/api"
+	"stavka.local/betmaker/internal/adapters/httpapi/oapi"
+	"stavka.local/betmaker/internal/domain"
+	"stavka.local/betmaker/internal/ports"
+	"stavka.local/betmaker/internal/usecase"
+	"stavka.local/shared/health"
+	"stavka.local/shared/httpedge"
+	"stavka.local/shared/logging"
+	"stavka.local/shared/metrics"
+)
+
+// Dependencies are what the API is made of. All but TrustedProxies are required.
+type Dependencies struct {
+	Authenticator *usecase.Authenticator
+	Login         *usecase.Login
+	Users         *usecase.Users
+	Placer        *usecase.Placer
+	Catalogue     *usecase.Catalogue
+	Events        ports.Events
+	Bets          ports.Bets
+
+	// TrustedProxies are the networks whose X-Forwarded-For is believed, when failed
+	// logins are counted by address.
+	TrustedProxies []netip.Prefix
+
+	Health  *health.Registry
+	Metrics *metrics.Registry
+}
+
+// New returns the handler of everything that bet-maker answers, the operational routes
+// and the documentation included.
+func New(d Dependencies) (http.Handler, error) {
+	s := &server{d}
+	return httpedge.New(httpedge.Options{
+		Title:        "bet-maker",
+		Spec:         api.BetMaker,
+		Mount:        s.mount,
+		Authenticate: s.authenticate,
+		Health:       d.Health,
+		Metrics:      d.Metrics,
+	})
+}
+
+// server answers the operations of the contract.
+type server struct{ Dependencies }
+
+var _ oapi.StrictServerInterface = (*server)(nil)
+
+func (s *server) mount(r chi.Router) {
+	strict := oapi.NewStrictHandlerWithOptions(s, []oapi.StrictMiddlewareFunc{s.noteClient}, oapi.StrictHTTPServerOptions{
+		RequestErrorHandlerFunc:  httpedge.HandleRequestError,
+		ResponseErrorHandlerFunc: handleError,
+	})
+	oapi.HandlerWithOptions(strict, oapi.ChiServerOptions{
+		BaseRouter: r, ErrorHandlerFunc: httpedge.HandleRequestError,
+	})
+}
+
+type actorKey struct{}
+
+// authenticate returns a context that knows who asks, for the operations and the logs.
+func (s *server) authenticate(ctx context.Context, token string) (context.Context, error) {
+	actor, err := s.Authenticator.Authenticate(ctx, token)
+	if err != nil {
+		return nil, err
+	}
+	httpedge.NameUser(ctx, strconv.FormatInt(int64(actor.ID), 10))
+	ctx = logging.With(ctx, slog.Int64("user_id", int64(actor.ID)), slog.String("role", actor.Role.String()))
+	return context.WithValue(ctx, actorKey{}, actor), nil
+}
+
+// actorFrom returns who asks. For an operation that is not secured it is nobody, who may
+// do nothing.
+func actorFrom(ctx context.Context) domain.Actor {
+	actor, _ := ctx.Value(actorKey{}).(domain.Actor)
+	return actor
+}
