@@ -43,6 +43,8 @@ type Options struct {
 	Servers       Servers
 	// Env holds variables for both services; an empty value takes a variable away.
 	Env map[string]string
+	// Database, when set, gives bet-maker another way to its database.
+	Database func(databaseURL string) string
 	// Stopped: the processes are made and not started.
 	Stopped bool
 }
@@ -81,6 +83,10 @@ func Start(t testing.TB, options Options) *System {
 			delete(env, key)
 		}
 	}
+	toDatabase := env["DATABASE_URL"]
+	if options.Database != nil {
+		toDatabase = options.Database(toDatabase)
+	}
 	s := &System{t: t, Env: env, client: newClient(t)}
 	for i := range max(1, options.LineProviders) {
 		port := freePort(t)
@@ -92,6 +98,7 @@ func Start(t testing.TB, options Options) *System {
 		s.BetMakers = append(s.BetMakers, newProcess(t, fmt.Sprintf("betmaker-%d", i), options.Binaries.BetMaker, port,
 			merged(env, map[string]string{
 				"BETMAKER_ADDR": fmt.Sprintf("127.0.0.1:%d", port),
+				"DATABASE_URL":  toDatabase,
 				"EVENT_URL":     s.LineProviders[i%len(s.LineProviders)].URL + "/events",
 			})))
 	}

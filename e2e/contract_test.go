@@ -1,0 +1,603 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/getkin/kin-openapi/openapi3"
+
+	"stavka.local/api/client/betmaker"
+	"stavka.local/api/client/lineprovider"
+	"stavka.local/shared/odds"
+	"stavka.local/stavka/e2e/contract"
+	"stavka.local/stavka/e2e/system"
+)
+
+// The tests in this file, with the others of this package, hit every answer that the
+// documents list; TestMain counts them. Each exchange is held against its document.
+
+// operation is one operation of a document, with a path that leads somewhere.
+type operation struct {
+	*openapi3.Operation
+	method, path string
+}
+
+// operations returns the operations of a document that answer a failure with a code.
+func operations(spec *contract.Spec, status int, code string, ids map[string]int64) []operation {
+	documented := spec.Documented()
+	var found []operation
+	for path, item := range spec.Document.Paths.Map() {
+		for method, op := range item.Operations() {
+			if !slices.Contains(documented, contract.Answer{Operation: op.OperationID, Status: status, Code: code}) {
+				continue
+			}
+			filled := path
+			for name, id := range ids {
+				filled = strings.ReplaceAll(filled, "{"+name+"}", fmt.Sprint(id))
+			}
+			found = append(found, operation{op, method, filled})
+		}
+	}
+	return found
+}
+
+// validBody returns the first example of an operation's JSON body, or "".
+func (o operation) validBody(t *testing.T) string {
+	t.Helper()
+	if o.RequestBody == nil {
+		return ""
+	}
+	examples := o.RequestBody.Value.Content.Get("application/json").Examples
+	for _, example := range examples {
+		return encodeJSON(t, example.Value.Value)
+	}
+	t.Fatalf("%s has no example of its body", o.OperationID)
+	return ""
+}
+
+func TestEveryOperationRefusesWhatIsMalformed(t *testing.T) {
+	t.Parallel()
+	s := start(t, system.Options{})
+	for _, target := range targets(t, s) {
+		for _, op := range operations(target.spec, http.StatusBadRequest, "invalid_request", target.ids) {
+			request := system.Request{Method: op.method, Path: op.path, Token: target.token}
+			switch {
+			case op.RequestBody != nil:
+				request.Body = `{"no_such_field":1}`
+			case op.Parameters.GetByInAndName("query", "limit") != nil:
+				request.Path += "?limit=many"
+			default:
+				request.Path = "/" + strings.Join(withoutNumber(strings.Split(op.path[1:], "/")), "/")
+			}
+			target.expect(t, request, http.StatusBadRequest, "invalid_request")
+		}
+		for _, op := range operations(target.spec, http.StatusRequestEntityTooLarge, "body_too_large", target.ids) {
+			target.expect(t, system.Request{
+				Method: op.method, Path: op.path, Token: target.token, Body: `{"name":"` + strings.Repeat("x", 64<<10) + `"}`,
+			}, http.StatusRequestEntityTooLarge, "body_too_large")
+		}
+		for _, op := range operations(target.spec, http.StatusUnsupportedMediaType, "unsupported_media_type", target.ids) {
+			target.expect(t, system.Request{
+				Method: op.method, Path: op.path, Token: target.token, Body: op.validBody(t), ContentType: "text/plain",
+			}, http.StatusUnsupportedMediaType, "unsupported_media_type")
+		}
+		target.expect(t, system.Request{Method: http.MethodGet, Path: "/nowhere", Token: target.token}, http.StatusNotFound, "not_found")
+		got := target.expect(t, system.Request{Method: http.MethodPut, Path: target.collection, Token: target.token}, http.StatusMethodNotAllowed, "method_not_allowed")
+		if allow := got.Header.Get("Allow"); !strings.Contains(allow, http.MethodGet) {
+			t.Errorf("%s: Allow is %q, want GET in it", target.Name, allow)
+		}
+	}
+}
+
+// withoutNumber replaces the id in a path by a word.
+func withoutNumber(segments []string) []string {
+	for i, segment := range segments {
+		if segment != "" && strings.Trim(segment, "0123456789") == "" {
+			segments[i] = "one"
+		}
+	}
+	return segments
+}
+
+// target is a service as a test of its whole document sees it.
+type target struct {
+	*system.Process
+	s          *system.System
+	spec       *contract.Spec
+	token      string
+	ids        map[string]int64
+	collection string
+}
+
+func targets(t *testing.T, s *system.System) []target {
+	t.Helper()
+	admin := s.Admin(t, 0)
+	event := s.Line(t, 0).Create("1.45").EventID
+	bet := admin.Place(t, event, "1")
+	return []target{
+		{s.BetMakers[0], s, system.BetMakerSpec(), admin.Token, map[string]int64{"event_id": event, "bet_id": bet.ID, "user_id": admin.ID}, "/api/bets"},
+		{s.LineProviders[0], s, system.LineProviderSpec(), system.ServiceToken, map[string]int64{"event_id": event}, "/events"},
+	}
+}
+
+func (target target) expect(t *testing.T, request system.Request, status int, code string) system.Response {
+	t.Helper()
+	got, err := target.s.Do(target.Process, request)
+	switch {
+	case err != nil:
+		t.Errorf("%s %s: %v", request.Method, request.Path, err)
+	case got.Status != status || got.Code() != code:
+		t.Errorf("%s %s %.100s: got %d %s, want %d %s", request.Method, request.Path, request.Body, got.Status, got.Body, status, code)
+	}
+	return got
+}
+
+func TestAnInactiveUserIsRefusedEverywhere(t *testing.T) {
+	t.Parallel()
+	s := start(t, system.Options{})
+	admin, leaver := s.Admin(t, 0), s.NewUser(t, 0)
+	all := targets(t, s)[0]
+	all.ids["user_id"] = leaver.ID
+	if got, err := admin.API.DeactivateUserWithResponse(t.Context(), leaver.ID); err != nil || got.StatusCode() != http.StatusNoContent {
+		t.Fatalf("deactivate: %+v %v", got, err)
+	}
+	system.Eventually(t, allowed, "the user is refused", func() error {
+		got, err := s.Do(s.BetMakers[0], system.Request{Method: http.MethodGet, Path: "/api/users/me", Token: leaver.Token})
+		if err != nil || got.Status != http.StatusForbidden {
+			return fmt.Errorf("got %d %w", got.Status, err)
+		}
+		return nil
+	})
+	for _, op := range operations(all.spec, http.StatusForbidden, "user_inactive", all.ids) {
+		request := system.Request{Method: op.method, Path: op.path, Token: leaver.Token, Body: op.validBody(t)}
+		if op.OperationID == "issueToken" {
+			request.Token, request.Body = "", fmt.Sprintf(`{"username":%q,"password":%q}`, leaver.Username, leaver.Password)
+		}
+		all.expect(t, request, http.StatusForbidden, "user_inactive")
+	}
+}
+
+func TestRulesAboutUsers(t *testing.T) {
+	t.Parallel()
+	s := start(t, system.Options{})
+	admin, user := s.Admin(t, 0), s.NewUser(t, 0)
+	all := targets(t, s)[0]
+	newUser := func(username, email string) string {
+		return fmt.Sprintf(`{"name":"N","username":%q,"email":%q,"password":"password"}`, username, email)
+	}
+	free := func() string { return fmt.Sprintf("free-%x", rand.Uint64()) }
+
+	self, nobody := fmt.Sprintf("/api/users/%d", admin.ID), "/api/users/999999"
+	other := fmt.Sprintf("/api/users/%d", user.ID)
+	for _, tt := range []struct {
+		method, path, body string
+		status             int
+		code               string
+	}{
+		{http.MethodPost, "/api/users", newUser(strings.ToUpper(user.Username), free()+"@example.com"), http.StatusConflict, "username_taken"},
+		{http.MethodPost, "/api/users", newUser(free(), strings.ToUpper(user.Username)+"@example.com"), http.StatusConflict, "email_taken"},
+		{http.MethodPatch, other, `{"username":"ADMIN"}`, http.StatusConflict, "username_taken"},
+		{http.MethodPatch, other, `{"email":"ADMIN@example.com"}`, http.StatusConflict, "email_taken"},
+		{http.MethodPatch, self, `{"role":"user"}`, http.StatusConflict, "last_admin"},
+		{http.MethodDelete, self, "", http.StatusConflict, "last_admin"},
+		{http.MethodGet, nobody, "", http.StatusNotFound, "user_not_found"},
+		{http.MethodPatch, nobody, `{"name":"N"}`, http.StatusNotFound, "user_not_found"},
+		{http.MethodDelete, nobody, "", http.StatusNotFound, "user_not_found"},
+		{http.MethodPost, "/token", `{"username":"admin","password":"wrong"}`, http.StatusUnauthorized, "invalid_credentials"},
+		{http.MethodPost, "/token", `{"username":"nobody","password":"wrong"}`, http.StatusUnauthorized, "invalid_credentials"},
+		{http.MethodGet, "/api/events/999999", "", http.StatusNotFound, "event_not_found"},
+		{http.MethodGet, "/api/bets/999999", "", http.StatusNotFound, "bet_not_found"},
+	} {
+		all.expect(t, system.Request{Method: tt.method, Path: tt.path, Token: admin.Token, Body: tt.body}, tt.status, tt.code)
+	}
+	t.Run("a new password ends the tokens before it", func(t *testing.T) {
+		if got, err := user.API.ChangeUserWithResponse(t.Context(), user.ID, betmaker.UserPatch{Password: new("another password")}); err != nil || got.JSON200 == nil {
+			t.Fatalf("change the password: %+v %v", got, err)
+		}
+		system.Eventually(t, allowed, "the old token is refused", func() error {
+			got, err := s.Do(s.BetMakers[0], system.Request{Method: http.MethodGet, Path: "/api/users/me", Token: user.Token})
+			if err != nil || got.Status != http.StatusUnauthorized {
+				return fmt.Errorf("got %d %w", got.Status, err)
+			}
+			return nil
+		})
+		s.SignIn(t, 0, user.Username, "another password")
+	})
+}
+
+func TestGuessingAPasswordIsThrottled(t *testing.T) {
+	t.Parallel()
+	s := start(t, system.Options{BetMakers: 2})
+	user := s.NewUser(t, 0)
+	var last system.Response
+	for i := range 101 { // ASVS 2.2.1: no more than 100 an hour on one account
+		var err error
+		last, err = s.Do(s.BetMakers[i%2], system.Request{
+			Method: http.MethodPost, Path: "/token", Body: fmt.Sprintf(`{"username":%q,"password":"guess-%d"}`, user.Username, i),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if last.Status == http.StatusTooManyRequests {
+			t.Logf("throttled after %d guesses, over two replicas", i)
+			return
+		}
+	}
+	t.Errorf("the 101st guess got %d %s, want 429", last.Status, last.Body)
+}
+
+func TestRulesOfTheLine(t *testing.T) {
+	t.Parallel()
+	s := start(t, system.Options{})
+	all, line := targets(t, s)[1], s.Line(t, 0)
+	open, finished := line.Create("1.45"), line.Create("1.45")
+	line.Finish(finished.EventID, lineprovider.EventStateFinishedWin)
+	over, err := line.API.CreateEventWithResponse(t.Context(), nil, lineprovider.NewEvent{
+		Coefficient: odds.MustParse("1.45"), Deadline: new(time.Now().Unix() + 1),
+	})
+	if err != nil || over.JSON201 == nil {
+		t.Fatalf("create: %+v %v", over, err)
+	}
+	system.Eventually(t, allowed, "the deadline has passed", func() error {
+		if time.Now().Unix() <= over.JSON201.Deadline {
+			return fmt.Errorf("it is at %d", over.JSON201.Deadline)
+		}
+		return nil
+	})
+	path := func(event int64, rest string) string { return fmt.Sprintf("/event/%d%s", event, rest) }
+	stale := http.Header{"If-Match": {`"99"`}}
+	for _, tt := range []struct {
+		method, path, body string
+		header             http.Header
+		status             int
+		code               string
+	}{
+		{http.MethodPost, "/event", `{"coefficient":0.99}`, nil, http.StatusUnprocessableEntity, "coefficient_out_of_range"},
+		{http.MethodPost, "/event", `{"coefficient":1000.01}`, nil, http.StatusUnprocessableEntity, "coefficient_out_of_range"},
+		{http.MethodPost, "/event", `{"coefficient":1.45,"deadline":1}`, nil, http.StatusUnprocessableEntity, "deadline_in_past"},
+		{http.MethodPost, "/event", `{"coefficient":1.455}`, nil, http.StatusBadRequest, "invalid_request"},
+		{http.MethodPost, "/event", `{"coefficient":"1.45"}`, nil, http.StatusBadRequest, "invalid_request"},
+		{http.MethodPatch, path(open.EventID, ""), `{"coefficient":0.5}`, nil, http.StatusUnprocessableEntity, "coefficient_out_of_range"},
+		{http.MethodPatch, path(open.EventID, ""), `{"deadline":1}`, nil, http.StatusUnprocessableEntity, "deadline_in_past"},
+		{http.MethodPatch, path(finished.EventID, ""), `{"coefficient":2}`, nil, http.StatusConflict, "event_not_open"},
+		{http.MethodPatch, path(over.JSON201.EventID, ""), `{"coefficient":2}`, nil, http.StatusConflict, "deadline_passed"},
+		{http.MethodPatch, path(over.JSON201.EventID, ""), fmt.Sprintf(`{"deadline":%d}`, time.Now().Unix()+1000), nil, http.StatusConflict, "deadline_passed"},
+		{http.MethodPatch, path(open.EventID, ""), `{"suspended":true}`, stale, http.StatusPreconditionFailed, "version_mismatch"},
+		{http.MethodPatch, path(open.EventID, "/status"), `{"state":2}`, stale, http.StatusPreconditionFailed, "version_mismatch"},
+		{http.MethodDelete, path(open.EventID, ""), "", stale, http.StatusPreconditionFailed, "version_mismatch"},
+		{http.MethodPatch, path(finished.EventID, "/status"), `{"state":1}`, nil, http.StatusConflict, "event_finished"},
+		{http.MethodPatch, path(finished.EventID, "/status"), `{"state":3}`, nil, http.StatusUnprocessableEntity, "reason_required"},
+		{http.MethodPatch, path(open.EventID, "/status"), fmt.Sprintf(`{"state":2,"effective_at":%d}`, time.Now().Unix()+1000), nil, http.StatusUnprocessableEntity, "effective_at_invalid"},
+		{http.MethodDelete, path(finished.EventID, ""), "", nil, http.StatusConflict, "event_finished"},
+		{http.MethodGet, path(999999, ""), "", nil, http.StatusNotFound, "event_not_found"},
+		{http.MethodPatch, path(999999, ""), `{"suspended":true}`, nil, http.StatusNotFound, "event_not_found"},
+		{http.MethodPatch, path(999999, "/status"), `{"state":2}`, nil, http.StatusNotFound, "event_not_found"},
+		{http.MethodDelete, path(999999, ""), "", nil, http.StatusNotFound, "event_not_found"},
+		{http.MethodGet, path(999999, "/history"), "", nil, http.StatusNotFound, "event_not_found"},
+	} {
+		all.expect(t, system.Request{Method: tt.method, Path: tt.path, Token: all.token, Body: tt.body, Header: tt.header}, tt.status, tt.code)
+	}
+	t.Run("the same state again changes nothing", func(t *testing.T) {
+		before, after := line.Finish(finished.EventID, lineprovider.EventStateFinishedWin), line.Finish(finished.EventID, lineprovider.EventStateFinishedWin)
+		if before.Version != after.Version || before.Seq != after.Seq {
+			t.Errorf("version %d seq %d became %d and %d", before.Version, before.Seq, after.Version, after.Seq)
+		}
+	})
+	t.Run("a cancelled event may be removed again", func(t *testing.T) {
+		event := line.Create("1.45").EventID
+		for range 2 {
+			all.expect(t, system.Request{Method: http.MethodDelete, Path: path(event, ""), Token: all.token}, http.StatusNoContent, "")
+		}
+	})
+}
+
+// A corrected result settles the same bets again, and its history says why.
+func TestCorrection(t *testing.T) {
+	t.Parallel()
+	s := start(t, system.Options{})
+	user, line := s.NewUser(t, 0), s.Line(t, 0)
+	event := line.Create("2.00").EventID
+	bet := user.Place(t, event, "10").ID
+	line.Finish(event, lineprovider.EventStateFinishedWin)
+	user.AwaitStatus(t, bet, betmaker.BetStatusWon, allowed)
+
+	corrected, err := line.API.SetEventStateWithResponse(t.Context(), event, &lineprovider.SetEventStateParams{Actor: new("referee")},
+		lineprovider.NewState{State: lineprovider.EventStateFinishedLose, Reason: new("the goal did not count")})
+	if err != nil || corrected.JSON200 == nil || corrected.JSON200.ResultRevision != 2 {
+		t.Fatalf("correct: %+v %v", corrected, err)
+	}
+	if got := user.AwaitStatus(t, bet, betmaker.BetStatusLost, allowed); got.SettleRevision != 2 {
+		t.Errorf("settled at revision %d, want 2", got.SettleRevision)
+	}
+	history, err := line.API.EventHistoryWithResponse(t.Context(), event, nil)
+	if err != nil || history.JSON200 == nil || len(*history.JSON200) != 3 {
+		t.Fatalf("history: %+v %v, want 3 entries", history, err)
+	}
+	if body := string(history.Body); !strings.Contains(body, "the goal did not count") || !strings.Contains(body, "referee") {
+		t.Errorf("the history does not say who and why: %s", body)
+	}
+}
+
+// Bets accepted at or after the instant the result became fact are void.
+func TestPastPost(t *testing.T) {
+	t.Parallel()
+	s := start(t, system.Options{})
+	user, line := s.NewUser(t, 0), s.Line(t, 0)
+	event := line.Create("2.00").EventID
+	early := user.Place(t, event, "10")
+	fact := early.CreatedAt.Truncate(time.Second).Add(time.Second)
+	system.Eventually(t, allowed, "the goal has fallen", func() error {
+		if time.Now().Before(fact.Add(time.Second)) {
+			return fmt.Errorf("it falls at %s", fact)
+		}
+		return nil
+	})
+	late := user.Place(t, event, "10")
+	set, err := line.API.SetEventStateWithResponse(t.Context(), event, nil,
+		lineprovider.NewState{State: lineprovider.EventStateFinishedWin, EffectiveAt: new(fact.Unix())})
+	if err != nil || set.JSON200 == nil {
+		t.Fatalf("finish: %+v %v", set, err)
+	}
+	user.AwaitStatus(t, early.ID, betmaker.BetStatusWon, allowed)
+	if got := user.AwaitStatus(t, late.ID, betmaker.BetStatusVoid, allowed); deref(got.VoidReason) != "past_post" {
+		t.Errorf("void reason %q, want past_post", deref(got.VoidReason))
+	}
+}
+
+// Every page of every list leads on to the next, and together they hold everything once.
+func TestLists(t *testing.T) {
+	t.Parallel()
+	s := start(t, system.Options{})
+	user, admin, line := s.NewUser(t, 0), s.Admin(t, 0), s.Line(t, 0)
+	for range 5 {
+		event := line.Create("1.45").EventID
+		user.Place(t, event, "1")
+		s.NewUser(t, 0)
+	}
+	for _, tt := range []struct {
+		p     *system.Process
+		token string
+		path  string
+		want  int
+	}{
+		{s.BetMakers[0], user.Token, "/api/bets?limit=2", 5},
+		{s.BetMakers[0], user.Token, "/api/bets?limit=2&status=pending", 5},
+		{s.BetMakers[0], user.Token, "/api/bets?limit=2&status=won", 0},
+		{s.BetMakers[0], admin.Token, fmt.Sprintf("/api/bets?limit=2&user_id=%d", user.ID), 5},
+		{s.BetMakers[0], user.Token, "/api/events?limit=2", 5},
+		{s.BetMakers[0], admin.Token, "/api/users?limit=2", 7},
+		{s.LineProviders[0], system.ServiceToken, "/events?limit=2", 5},
+		{s.LineProviders[0], system.ServiceToken, "/events?limit=2&state=1", 5},
+		{s.LineProviders[0], system.ServiceToken, "/events?limit=2&state=2", 0},
+	} {
+		if got := walk(t, s, tt.p, tt.token, tt.path); got != tt.want {
+			t.Errorf("%s: the pages hold %d, want %d", tt.path, got, tt.want)
+		}
+	}
+}
+
+// walk follows the Link headers and returns how many different items the pages hold.
+func walk(t *testing.T, s *system.System, p *system.Process, token, path string) int {
+	t.Helper()
+	seen := make(map[string]bool)
+	for path != "" {
+		got, err := s.Do(p, system.Request{Method: http.MethodGet, Path: path, Token: token})
+		if err != nil || got.Status != http.StatusOK {
+			t.Fatalf("%s: %d %s %v", path, got.Status, got.Body, err)
+		}
+		items := decodeArray(t, got.Body)
+		if len(items) > 2 {
+			t.Fatalf("%s: %d items on a page, want at most 2", path, len(items))
+		}
+		for _, item := range items {
+			if seen[item] {
+				t.Fatalf("%s: %s comes twice", path, item)
+			}
+			seen[item] = true
+		}
+		path = next(t, got.Header.Get("Link"))
+	}
+	return len(seen)
+}
+
+// next returns the target of a Link header with rel="next", or "".
+func next(t *testing.T, link string) string {
+	t.Helper()
+	if link == "" {
+		return ""
+	}
+	target, rest, ok := strings.Cut(strings.TrimPrefix(link, "<"), ">")
+	if !ok || !strings.Contains(rest, `rel="next"`) {
+		t.Fatalf("Link is %q", link)
+	}
+	parsed, err := url.Parse(target)
+	if err != nil {
+		t.Fatalf("Link is %q: %v", link, err)
+	}
+	return parsed.RequestURI()
+}
+
+// With its store gone, every operation says so, nothing is half-done, and all of them
+// come back by themselves.
+func TestEveryOperationSaysThatItsStoreIsGone(t *testing.T) {
+	t.Parallel()
+	postgres, redis := system.NewPrivateServer(t, "postgres"), system.NewPrivateServer(t, "redis")
+	servers := system.Shared(t)
+	servers.Postgres, servers.Redis = postgres.URL, redis.URL
+	s := start(t, system.Options{Servers: servers})
+	all := targets(t, s)
+	postgres.Kill()
+	redis.Kill()
+	for _, target := range all {
+		for _, op := range operations(target.spec, http.StatusServiceUnavailable, "unavailable", target.ids) {
+			request := system.Request{Method: op.method, Path: op.path, Token: target.token, Body: op.validBody(t)}
+			// Who the admin is may be known for another second.
+			system.Eventually(t, allowed, op.OperationID+" says that its store is gone", func() error {
+				got, err := s.Do(target.Process, request)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got.Status != http.StatusServiceUnavailable || got.Code() != "unavailable" {
+					return fmt.Errorf("got %d %s", got.Status, got.Body)
+				}
+				return nil
+			})
+		}
+		target.Process.Kill()
+		target.Process.Start()
+		system.Eventually(t, 30*time.Second, target.Name+" starts and is not ready", func() error {
+			got, err := s.Do(target.Process, system.Request{Method: http.MethodGet, Path: "/readyz"})
+			if err == nil && got.Status != http.StatusServiceUnavailable {
+				err = fmt.Errorf("got %d %s", got.Status, got.Body)
+			}
+			return err
+		})
+	}
+	postgres.Start()
+	redis.Start()
+	s.AwaitReady()
+	tellStory(t, s)
+}
+
+func TestASilentLineTakesNoBets(t *testing.T) {
+	t.Parallel()
+	s := start(t, system.Options{Env: map[string]string{"FEED_TIMEOUT": "3s", "FEED_HEARTBEAT": "500ms"}})
+	user, line := s.NewUser(t, 0), s.Line(t, 0)
+	event := line.Create("1.45").EventID
+	user.Place(t, event, "1")
+	place := system.Request{Method: http.MethodPost, Path: "/api/bets", Token: user.Token, Body: fmt.Sprintf(`{"event_id":%d,"amount":1}`, event)}
+	wantCode := func(code string) func() error {
+		return func() error {
+			got, err := s.Do(s.BetMakers[0], place)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.Code() != code {
+				return fmt.Errorf("got %d %s", got.Status, got.Body)
+			}
+			return nil
+		}
+	}
+	s.LineProviders[0].Pause()
+	system.Eventually(t, 15*time.Second, "bets are refused", wantCode("feed_unavailable"))
+	if err := s.BetMakers[0].Ready(); err != nil {
+		t.Errorf("a silent feed is not a bet-maker that is not ready: %v", err)
+	}
+	if bets := betsOn(t, user, event); len(bets) == 0 {
+		t.Error("bets cannot be read")
+	}
+	s.LineProviders[0].Resume()
+	system.Eventually(t, 15*time.Second, "bets are taken again", wantCode(""))
+}
+
+// When the connection breaks while a bet is being committed, nobody can say whether
+// there is a bet; the same key tells, afterwards.
+func TestACommitWhoseFateIsUnknown(t *testing.T) {
+	t.Parallel()
+	servers := system.Shared(t)
+	cutter := system.NewCommitCutter(t, servers.Postgres, "insert into bets")
+	s := start(t, system.Options{Database: cutter.Through})
+	user, line := s.NewUser(t, 0), s.Line(t, 0)
+	event := line.Create("1.45").EventID
+	user.Place(t, event, "1")
+
+	cutter.Arm()
+	place := system.Request{
+		Method: http.MethodPost, Path: "/api/bets", Token: user.Token, Body: fmt.Sprintf(`{"event_id":%d,"amount":2}`, event),
+		Header: http.Header{"Idempotency-Key": {"unknown"}},
+	}
+	got, err := s.Do(s.BetMakers[0], place)
+	if err != nil || got.Code() != "outcome_unknown" {
+		t.Fatalf("got %d %s %v, want outcome_unknown", got.Status, got.Body, err)
+	}
+	again, err := s.Do(s.BetMakers[0], place)
+	if err != nil || again.Status != http.StatusCreated || again.Header.Get("Idempotent-Replayed") != "true" {
+		t.Errorf("the same key: got %d %s %v, want the bet, replayed", again.Status, again.Body, err)
+	}
+	if bets := betsOn(t, user, event); len(bets) != 2 {
+		t.Errorf("there are %d bets, want 2", len(bets))
+	}
+}
+
+func TestTheDocumentsAreServedAsTheyAre(t *testing.T) {
+	t.Parallel()
+	s := start(t, system.Options{})
+	for _, p := range s.Processes() {
+		for path, want := range map[string]string{"/openapi.yaml": "openapi: 3.0.3", "/docs": "swagger", "/metrics": "stavka_"} {
+			got, err := s.Do(p, system.Request{Method: http.MethodGet, Path: path})
+			if err != nil || got.Status != http.StatusOK || !strings.Contains(strings.ToLower(string(got.Body)), want) {
+				t.Errorf("%s%s: got %d %.200s %v, want %q in it", p.Name, path, got.Status, got.Body, err, want)
+			}
+		}
+	}
+}
+
+func TestASystemStopsInGoodOrder(t *testing.T) {
+	t.Parallel()
+	s := start(t, system.Options{})
+	user, line := s.NewUser(t, 0), s.Line(t, 0)
+	event := line.Create("1.45").EventID
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	answers := make(chan error, 1000)
+	go func() {
+		defer close(answers)
+		for ctx.Err() == nil {
+			got, err := s.Do(s.BetMakers[0], system.Request{
+				Method: http.MethodPost, Path: "/api/bets", Token: user.Token, Body: fmt.Sprintf(`{"event_id":%d,"amount":1}`, event),
+			})
+			if err != nil {
+				return // it has stopped listening
+			}
+			if got.Status != http.StatusCreated && got.Status != http.StatusServiceUnavailable {
+				answers <- fmt.Errorf("got %d %s", got.Status, got.Body)
+				return
+			}
+			if got.Status == http.StatusCreated {
+				select {
+				case answers <- nil:
+				default:
+				}
+			}
+		}
+	}()
+	<-answers // the first bet is accepted: now there is something to interrupt
+	for _, p := range s.Processes() {
+		p.Stop()
+	}
+	for err := range answers {
+		if err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func encodeJSON(t *testing.T, value any) string {
+	t.Helper()
+	data, err := json.Marshal(value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+func decodeArray(t *testing.T, body []byte) []string {
+	t.Helper()
+	var items []json.RawMessage
+	if err := json.Unmarshal(body, &items); err != nil {
+		t.Fatalf("%.200s: %v", body, err)
+	}
+	texts := make([]string, len(items))
+	for i, item := range items {
+		texts[i] = string(item)
+	}
+	return texts
+}
