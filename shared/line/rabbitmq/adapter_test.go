@@ -18,6 +18,7 @@ import (
 	"stavka.local/shared/line"
 	"stavka.local/shared/line/linetest"
 	"stavka.local/shared/line/rabbitmq"
+	"stavka.local/shared/line/rabbitmq/rabbitmqtest"
 )
 
 func TestNewRefusesBadOptions(t *testing.T) {
@@ -167,6 +168,32 @@ func TestDeadLettersWithoutConsumer(t *testing.T) {
 	}
 }
 
+// TestNotTaken has one queue that is full: the broker then refuses the message,
+// whatever the other queues do with it.
+func TestNotTaken(t *testing.T) {
+	t.Parallel()
+	opts := options(t)
+	changes := linetest.Changes(3)
+	publisher := newPublisher(t, opts)
+	publish(t, publisher, changes[:1]) // declares
+	full := opts.Queue + ".full"
+	onChannel(t, func(ch *amqp.Channel) error {
+		_, err := ch.QueueDeclare(full, true, false, false, false, amqp.Table{
+			"x-queue-type": "classic", "x-max-length": 1, "x-overflow": "reject-publish",
+		})
+		return errors.Join(err, ch.QueueBind(full, "event.changed", opts.Exchange, false, nil))
+	})
+	publish(t, publisher, changes[1:2])
+	if err := publisher.PublishChange(t.Context(), changes[2]); err == nil {
+		t.Error("a change that the broker refused is published")
+	}
+	onChannel(t, func(ch *amqp.Channel) error {
+		_, err := ch.QueueDelete(full, false, false, false)
+		return err
+	})
+	publish(t, publisher, changes[2:])
+}
+
 func TestTopologyConflict(t *testing.T) {
 	t.Parallel()
 	opts := options(t)
@@ -197,7 +224,7 @@ func TestAccessRefused(t *testing.T) {
 	t.Parallel()
 	var logged lockedBuffer
 	opts := rabbitmq.Options{Logger: slog.New(slog.NewTextHandler(&logged, nil)), RetryMin: time.Millisecond, RetryMax: 50 * time.Millisecond}
-	u, err := url.Parse(brokerURL(t))
+	u, err := url.Parse(rabbitmqtest.URL(t))
 	if err != nil {
 		t.Fatal("TEST_RABBITMQ_URL is not a URL")
 	}

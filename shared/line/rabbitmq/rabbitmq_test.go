@@ -2,11 +2,7 @@ package rabbitmq_test
 
 import (
 	"context"
-	"crypto/rand"
-	"errors"
 	"log/slog"
-	"os"
-	"strings"
 	"testing"
 	"time"
 
@@ -15,6 +11,7 @@ import (
 	"stavka.local/shared/line"
 	"stavka.local/shared/line/linetest"
 	"stavka.local/shared/line/rabbitmq"
+	"stavka.local/shared/line/rabbitmq/rabbitmqtest"
 )
 
 // patience is how long tests wait for what must happen.
@@ -34,8 +31,7 @@ func TestBus(t *testing.T) {
 			Unroute: func(t *testing.T) {
 				t.Helper()
 				onChannel(t, func(ch *amqp.Channel) error {
-					_, err := ch.QueueDelete(opts.Queue, false, false, false)
-					return err
+					return ch.QueueUnbind(opts.Queue, line.TypeChange, opts.Exchange, nil)
 				})
 			},
 			Corrupt: func(t *testing.T, body []byte) {
@@ -46,43 +42,13 @@ func TestBus(t *testing.T) {
 	})
 }
 
-// options returns the options for a bus of the test's own at the test's broker,
-// with short pauses. Everything with these names is deleted when the test ends.
+// options returns the options for a bus of the test's own, which writes its log to
+// the test's.
 func options(t *testing.T) rabbitmq.Options {
 	t.Helper()
-	id := strings.ToLower(rand.Text())
-	opts := rabbitmq.Options{
-		URL:      brokerURL(t),
-		Name:     t.Name(),
-		Exchange: "test-line-" + id,
-		Queue:    "test-changes-" + id,
-		RetryMin: 5 * time.Millisecond,
-		RetryMax: 100 * time.Millisecond,
-		Logger:   slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})),
-	}
-	t.Cleanup(func() {
-		onChannel(t, func(ch *amqp.Channel) error {
-			var problems []error
-			for _, queue := range []string{opts.Queue, opts.Queue + ".dead"} {
-				_, err := ch.QueueDelete(queue, false, false, false)
-				problems = append(problems, err)
-			}
-			for _, exchange := range []string{opts.Exchange, opts.Exchange + ".dead"} {
-				problems = append(problems, ch.ExchangeDelete(exchange, false, false))
-			}
-			return errors.Join(problems...)
-		})
-	})
+	opts := rabbitmqtest.Options(t)
+	opts.Logger = slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
 	return opts
-}
-
-func brokerURL(t *testing.T) string {
-	t.Helper()
-	url := os.Getenv("TEST_RABBITMQ_URL")
-	if url == "" {
-		t.Fatal("TEST_RABBITMQ_URL is not set; `make test` starts a broker and sets it")
-	}
-	return url
 }
 
 func newPublisher(t *testing.T, opts rabbitmq.Options) *rabbitmq.Publisher {
@@ -113,7 +79,7 @@ func newSubscriber(t *testing.T, opts rabbitmq.Options) *rabbitmq.Subscriber {
 // onChannel runs use on a channel of the test's own, past the code under test.
 func onChannel(t *testing.T, use func(*amqp.Channel) error) {
 	t.Helper()
-	conn, err := amqp.Dial(brokerURL(t))
+	conn, err := amqp.Dial(rabbitmqtest.URL(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,145 @@
+// Package rabbitmqtest gives a test a bus of its own at a broker that it shares
+// with others. It is for tests only.
+package rabbitmqtest
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"stavka.local/shared/line/rabbitmq"
+)
+
+// URL returns the URL of the broker that tests may use, from TEST_RABBITMQ_URL.
+// The test fails when it is not set.
+func URL(t testing.TB) string {
+	t.Helper()
+	url := os.Getenv("TEST_RABBITMQ_URL")
+	if url == "" {
+		t.Fatal("TEST_RABBITMQ_URL is not set; `make test` starts a broker and sets it")
+	}
+	return url
+}
+
+// Options returns the options for a bus of the test's own: names that nobody else
+// has, and short pauses between attempts. The bus is deleted after everything that
+// the test registers for cleanup after this call, so what uses the bus ends first.
+func Options(t testing.TB) rabbitmq.Options {
+	t.Helper()
+	id := strings.ToLower(rand.Text())
+	opts := rabbitmq.Options{
+		URL:      URL(t),
+		Name:     t.Name(),
+		Exchange: "test-line-" + id,
+		Queue:    "test-changes-" + id,
+		RetryMin: 5 * time.Millisecond,
+		RetryMax: 100 * time.Millisecond,
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		if err := remove(ctx, opts); err != nil {
+			t.Errorf("delete %s and %s: %v", opts.Exchange, opts.Queue, err)
+		}
+	})
+	return opts
+}
+
+// DeleteQueue deletes the queue that consumers share and leaves the rest of the bus
+// as it is. A test that does this to a queue has no other way: see settled.
+func DeleteQueue(ctx context.Context, opts rabbitmq.Options) error {
+	return visit(opts.URL, func(ch *amqp.Channel) error {
+		if err := settled(ctx, ch, opts.Queue); err != nil {
+			return err
+		}
+		_, err := ch.QueueDelete(opts.Queue, false, false, false)
+		return err
+	})
+}
+
+func remove(ctx context.Context, opts rabbitmq.Options) error {
+	dead := opts.Queue + ".dead"
+	var problems []error
+	if exists(opts.URL, opts.Queue) && exists(opts.URL, dead) {
+		problems = append(problems, visit(opts.URL, func(ch *amqp.Channel) error { return settled(ctx, ch, opts.Queue) }))
+	}
+	problems = append(problems, visit(opts.URL, func(ch *amqp.Channel) error {
+		_, queueErr := ch.QueueDelete(opts.Queue, false, false, false)
+		_, deadErr := ch.QueueDelete(dead, false, false, false)
+		return errors.Join(queueErr, deadErr,
+			ch.ExchangeDelete(opts.Exchange, false, false),
+			ch.ExchangeDelete(opts.Exchange+".dead", false, false))
+	}))
+	return errors.Join(problems...)
+}
+
+// settled waits until the broker's worker for the dead letters of the queue is at
+// work, which a message shows that goes all the way. RabbitMQ 3.10 cannot bear a
+// queue that is deleted while this worker starts: it then ends the workers of all
+// queues, and until it is restarted every queue with dead letters fails.
+func settled(ctx context.Context, ch *amqp.Channel, queue string) error {
+	dead := queue + ".dead"
+	before, err := ch.QueueDeclarePassive(dead, true, false, false, false, nil)
+	if err != nil {
+		return err
+	}
+	if err := ch.PublishWithContext(ctx, "", queue, false, false, amqp.Publishing{Body: []byte("probe")}); err != nil {
+		return err
+	}
+	rejected := false
+	ticker := time.NewTicker(2 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		if !rejected {
+			d, ok, err := ch.Get(queue, false)
+			if err != nil {
+				return err
+			}
+			if ok {
+				if err := d.Reject(false); err != nil {
+					return err
+				}
+				rejected = true
+			}
+		}
+		now, err := ch.QueueDeclarePassive(dead, true, false, false, false, nil)
+		if err != nil {
+			return err
+		}
+		if now.Messages > before.Messages {
+			return nil
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return fmt.Errorf("wait for a dead letter of %s: %w", queue, ctx.Err())
+		}
+	}
+}
+
+func exists(url, queue string) bool {
+	return visit(url, func(ch *amqp.Channel) error {
+		_, err := ch.QueueDeclarePassive(queue, true, false, false, false, nil)
+		return err
+	}) == nil
+}
+
+// visit runs use on a channel that lives no longer.
+func visit(url string, use func(*amqp.Channel) error) error {
+	conn, err := amqp.Dial(url)
+	if err != nil {
+		return err
+	}
+	ch, err := conn.Channel()
+	if err == nil {
+		err = use(ch)
+	}
+	return errors.Join(err, conn.Close())
+}
