@@ -1,0 +1,266 @@
+// Package app puts bet-maker together and runs it: the only package of the module that
+// others may import. A store and a bus are chosen by the schemes of their URLs.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"stavka.local/betmaker/internal/adapters/lineclient"
+	"stavka.local/betmaker/internal/adapters/ttlcache"
+	"stavka.local/betmaker/internal/domain"
+	"stavka.local/betmaker/internal/ports"
+	"stavka.local/betmaker/internal/usecase"
+	"stavka.local/shared/health"
+	"stavka.local/shared/httpedge"
+	"stavka.local/shared/lifecycle"
+	"stavka.local/shared/line"
+)
+
+const (
+	// grace bounds the stop as a whole. It is below the 30 s that containers get.
+	grace = 25 * time.Second
+	// placingWorkers is how many batches of bets may be in the store at once, and
+	// settlingWorkers how many events may be settled at once.
+	placingWorkers  = 4
+	settlingWorkers = 4
+	// The memory of events that do not exist.
+	unknownSize = 10_000
+	unknownTTL  = time.Second
+)
+
+// App is bet-maker.
+type App struct {
+	parts  *lifecycle.Group
+	health *health.Registry
+	server *httpedge.Server
+	log    *slog.Logger
+	// prepared is closed once the store can be used: its schema is there, and so is the
+	// first user.
+	prepared chan struct{}
+}
+
+// New returns a bet-maker that listens already and answers nothing yet. Whoever does not
+// start it stops it. It connects to nothing: the servers it depends on may come later.
+func New(ctx context.Context, c Config) (_ *App, err error) {
+	log := slog.Default()
+	for _, warning := range c.Warnings {
+		log.WarnContext(ctx, "INSECURE CONFIGURATION: "+warning)
+	}
+	a := &App{
+		parts: lifecycle.New(log, lifecycle.DefaultStopTimeout), health: health.New(),
+		log: log, prepared: make(chan struct{}),
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.parts.Stop(context.WithoutCancel(ctx)))
+		}
+	}()
+	m := newMeters()
+
+	store, err := openStore(ctx, c, log)
+	if err != nil {
+		return nil, err
+	}
+	a.parts.OnStop("store", func(context.Context) error { store.close(); return nil })
+
+	feed := usecase.NewFeed(c.FeedTimeout, log)
+	m.watchFeed(feed)
+	lines, err := lineclient.New(lineclient.Config{
+		URL: c.LineURL, Token: c.LineToken.Reveal(), Logger: log,
+		Unreadable: m.impossible.WithLabelValues(usecase.FromPage.String()).Inc,
+		ClockSkew:  feed.ObserveClock,
+	})
+	if err != nil {
+		return nil, err
+	}
+	a.parts.OnStop("line-provider", func(context.Context) error { lines.Close(); return nil })
+
+	losses := &usecase.LostPushes{
+		Grace:      c.ReconcileInterval,
+		Heartbeats: func() bool { return feed.HasHeartbeat(2 * c.FeedHeartbeat) },
+		Healed:     func(results int) { m.healed.Add(float64(results)) },
+		Logger:     log,
+	}
+	bus, err := openBus(c, m, losses, log)
+	if err != nil {
+		return nil, err
+	}
+
+	settler := usecase.NewSettler(usecase.SettlerConfig{
+		Settlements: store.settlements, Workers: settlingWorkers, SweepInterval: c.ReconcileInterval, Logger: log,
+		Settled: m.settlement,
+		Behind:  func(events int) { m.unsettled.Set(float64(events)) },
+		Healed:  func(bets int) { m.healed.Add(float64(bets)) },
+	})
+
+	cache := ttlcache.NewEvents(c.CacheSize, c.CacheTTL)
+	m.watchCache(cache)
+
+	// Applying a change may show that it is time to poll, and polling applies changes.
+	var poller *usecase.Poller
+	apply := usecase.NewApplyEventChange(usecase.ApplyConfig{
+		Events: store.events, Dataset: feed.Dataset, Offer: cache.Offer, Resulted: settler.Wake,
+		OtherDataset: func() { poller.Wake() }, Logger: log,
+		Applied: func(source usecase.Source, effect domain.Effect, change line.Change, age time.Duration) {
+			m.change(source, effect, age)
+			if source == usecase.FromPage && effect == domain.EffectResulted {
+				losses.Learnt(change)
+			}
+		},
+		Impossible:  func(source usecase.Source) { m.impossible.WithLabelValues(source.String()).Inc() },
+		Quarantined: m.quarantined.Inc,
+	})
+	poller = usecase.NewPoller(usecase.PollerConfig{
+		Line: lines, Cursors: store.cursors, Events: store.events, Apply: apply, Feed: feed,
+		Interval: c.ReconcileInterval, HeartbeatInterval: c.FeedHeartbeat, Logger: log, Polled: m.poll,
+	})
+	catalogue := usecase.NewCatalogue(usecase.CatalogueConfig{
+		Cache: cache, Unknown: ttlcache.NewUnknown(unknownSize, unknownTTL),
+		Events: store.events, Line: lines, Apply: apply.Lookup,
+	})
+	placer := usecase.NewPlacer(usecase.PlacerConfig{
+		Placements: store.placements, Limits: c.Stakes, Workers: placingWorkers,
+		FeedAlive: feed.Check, Peek: catalogue.Peek, Fetch: catalogue.Fetch, Observe: m.batch,
+	})
+
+	a.health.Require("postgres", store.ping)
+	a.health.Watch("rabbitmq", checkBus(bus))
+	a.health.Watch("line_provider", lines.Check)
+	a.health.Show("feed", func() any { return feedMember(feed.Status()) })
+	who, err := newAccess(c, store, log)
+	if err != nil {
+		return nil, err
+	}
+	handler, err := a.newHandler(c, store, who, catalogue, placer, m)
+	if err != nil {
+		return nil, err
+	}
+	a.server, err = httpedge.NewServer(ctx, c.Addr, handler, httpedge.DefaultLimits())
+	if err != nil {
+		return nil, err
+	}
+	a.parts.OnStop("listener", func(context.Context) error { return a.server.Close() })
+
+	// They stop in the reverse order: first no more requests, then no more messages,
+	// and what these have begun is brought to an end.
+	a.parts.Go("store's preparation", a.prepare(func(ctx context.Context) error {
+		if err := store.migrate(ctx); err != nil {
+			return err
+		}
+		return ensureFirstUser(ctx, who.users, c.FirstUser, log)
+	}))
+	a.loop("settling", settler.Run)
+	a.loop("placing", placer.Run)
+	a.loop("housekeeping", housekeeping{store, bus, m, log}.run)
+	a.loop("failed logins", who.throttle.Run)
+	a.parts.Go("feed's state", feed.Run)
+	a.loop("polling", poller.Run)
+	a.parts.Go("lost messages", losses.Run)
+	a.parts.Go("heartbeats", func(ctx context.Context) error {
+		return bus.WatchHeartbeats(ctx, func(heartbeat line.Heartbeat) { poller.Heartbeat(ctx, heartbeat) })
+	})
+	a.parts.Go("changes for the cache", func(ctx context.Context) error {
+		return bus.WatchChanges(ctx, func(change line.Change) {
+			losses.Pushed(change)
+			catalogue.Watch(change)
+		})
+	})
+	a.loop("changes", func(ctx context.Context) error {
+		return bus.ConsumeChanges(ctx, func(ctx context.Context, change line.Change) error {
+			losses.Pushed(change)
+			return apply.Push(ctx, change)
+		})
+	})
+	a.parts.Go("readiness", a.becomeReady(feed))
+	a.parts.Go("http", a.server.Run)
+	return a, nil
+}
+
+// loop registers a loop that needs the store.
+func (a *App) loop(name string, run lifecycle.Func) {
+	a.parts.Go(name, func(ctx context.Context) error {
+		select {
+		case <-a.prepared:
+			return run(ctx)
+		case <-ctx.Done():
+			return nil
+		}
+	})
+}
+
+// preparePause is the time between looks for a store that is not there yet.
+const preparePause = time.Second
+
+// prepare makes the store usable, as soon as it is there, and lets the loops that need
+// it begin. It fails when the store must not be used.
+func (a *App) prepare(once lifecycle.Func) lifecycle.Func {
+	return func(ctx context.Context) error {
+		for waiting := false; ; waiting = true {
+			err := once(ctx)
+			if err == nil {
+				break
+			}
+			if ctx.Err() != nil {
+				return nil
+			}
+			if !errors.Is(err, ports.ErrUnavailable) {
+				return fmt.Errorf("prepare the store: %w", err)
+			}
+			if !waiting {
+				a.log.WarnContext(ctx, "the store cannot be used yet; trying again every second", "error", err)
+			}
+			select {
+			case <-time.After(preparePause):
+			case <-ctx.Done():
+				return nil
+			}
+		}
+		close(a.prepared)
+		<-ctx.Done()
+		return nil
+	}
+}
+
+// becomeReady says that the service is ready once the line has been read.
+func (a *App) becomeReady(feed *usecase.Feed) lifecycle.Func {
+	return func(ctx context.Context) error {
+		select {
+		case <-feed.Ready():
+			a.health.Ready()
+			a.log.InfoContext(ctx, "bet-maker is ready: the line has been read")
+		case <-ctx.Done():
+		}
+		<-ctx.Done()
+		return nil
+	}
+}
+
+// Start returns when the service answers. Being ready comes later, when it has read the
+// line.
+func (a *App) Start(ctx context.Context) error {
+	if err := a.parts.Start(ctx); err != nil {
+		return err
+	}
+	a.log.InfoContext(ctx, "bet-maker answers", "address", a.Addr())
+	return nil
+}
+
+// Wait returns nil when ctx ends, or an error when the service cannot go on.
+func (a *App) Wait(ctx context.Context) error { return a.parts.Wait(ctx) }
+
+// Stop answers the requests in flight, finishes the batches and chunks that are in the
+// store, and ends everything. It is idempotent.
+func (a *App) Stop(ctx context.Context) error {
+	a.health.Stopping()
+	return a.parts.Stop(ctx)
+}
+
+// Run starts the service, runs it until a signal or the end of ctx, and stops it.
+func (a *App) Run(ctx context.Context) error { return lifecycle.Run(ctx, a, grace) }
+
+// Addr returns the address the service listens at, "host:port".
+func (a *App) Addr() string { return a.server.Addr() }

@@ -1,0 +1,57 @@
+package app
+
+import (
+	"context"
+	"log/slog"
+	"time"
+)
+
+const (
+	// countInterval is the time between counts of dead letters.
+	countInterval = 15 * time.Second
+	// forgetInterval is the time between deletions of what has expired.
+	forgetInterval = 10 * time.Minute
+)
+
+// housekeeping deletes what has expired and counts what nobody else does. Replicas may
+// do so at the same time.
+type housekeeping struct {
+	store *store
+	bus   bus
+	m     *meters
+	log   *slog.Logger
+}
+
+func (h housekeeping) run(ctx context.Context) error {
+	counting := time.NewTicker(countInterval)
+	defer counting.Stop()
+	forgetting := time.NewTicker(forgetInterval)
+	defer forgetting.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-counting.C:
+			h.count(ctx)
+		case <-forgetting.C:
+			h.forget(ctx)
+		}
+	}
+}
+
+func (h housekeeping) count(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, countInterval)
+	defer cancel()
+	count, err := h.bus.DeadLetters(ctx)
+	if err != nil {
+		h.log.DebugContext(ctx, "dead letters are not counted", "error", err)
+		return
+	}
+	h.m.deadLetters.Set(float64(count))
+}
+
+func (h housekeeping) forget(ctx context.Context) {
+	if _, err := h.store.placements.ForgetRefusals(ctx); err != nil && ctx.Err() == nil {
+		h.log.WarnContext(ctx, "old refusals are not deleted yet", "error", err)
+	}
+}

@@ -1,0 +1,72 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime"
+	"time"
+
+	"stavka.local/betmaker/internal/adapters/argon2id"
+	"stavka.local/betmaker/internal/adapters/httpapi"
+	"stavka.local/betmaker/internal/adapters/jwt"
+	"stavka.local/betmaker/internal/adapters/usercache"
+	"stavka.local/betmaker/internal/usecase"
+)
+
+// How many tokens and users are remembered, so that not every request checks a
+// signature and asks the store who sends it.
+const (
+	rememberedTokens = 100_000
+	rememberedUsers  = 100_000
+)
+
+// access is what decides who may come in.
+type access struct {
+	authenticator *usecase.Authenticator
+	login         *usecase.Login
+	throttle      *usecase.LoginThrottle
+	users         *usecase.Users
+}
+
+func newAccess(c Config, s *store, log *slog.Logger) (*access, error) {
+	tokens, err := jwt.New(jwt.Config{Algorithm: c.Algorithm, Secret: []byte(c.SecretKey.Reveal()), TTL: c.TokenTTL})
+	if err != nil {
+		return nil, fmt.Errorf("set up tokens: %w", err)
+	}
+	remembered := jwt.NewCache(tokens, rememberedTokens)
+	// Half of the processors stay free for bets while passwords are being guessed.
+	passwords := argon2id.New(runtime.GOMAXPROCS(0) / 2)
+	throttle := usecase.NewLoginThrottle(s.loginFailures, time.Now, log)
+	return &access{
+		authenticator: &usecase.Authenticator{Tokens: remembered, Users: usercache.New(s.users.User, rememberedUsers)},
+		login: &usecase.Login{
+			Users: s.users, Passwords: passwords, Tokens: remembered, Throttle: throttle, Logger: log,
+		},
+		throttle: throttle,
+		users:    &usecase.Users{Store: s.users, Passwords: passwords},
+	}, nil
+}
+
+// newHandler returns the handler of everything that bet-maker answers.
+func (a *App) newHandler(
+	c Config, s *store, who *access, catalogue *usecase.Catalogue, placer *usecase.Placer, m *meters,
+) (http.Handler, error) {
+	handler, err := httpapi.New(httpapi.Dependencies{
+		Authenticator: who.authenticator, Login: who.login, Users: who.users,
+		Placer: placer, Catalogue: catalogue, Events: s.events, Bets: s.bets,
+		TrustedProxies: c.TrustedProxies, Health: a.health, Metrics: m.Registry,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("set up HTTP: %w", err)
+	}
+	return handler, nil
+}
+
+// ensureFirstUser creates the admin whom the configuration names.
+func ensureFirstUser(ctx context.Context, users *usecase.Users, first FirstUser, log *slog.Logger) error {
+	return users.EnsureFirst(ctx, usecase.FirstUser{
+		Name: first.Name, Username: first.Username, Email: first.Email, Password: first.Password.Reveal(),
+	}, log)
+}
