@@ -61,11 +61,12 @@ fuzz: ## Run every fuzz test for FUZZTIME (30s)
 
 .PHONY: lint
 lint: ## Lint every module
-	@set -e; lint=$(call tool,golangci-lint); \
+	@lint=$(call tool,golangci-lint) && failed=; \
 	for module in $(MODULES); do \
 	  echo "lint $$module"; \
-	  (cd $$module && GOWORK=off $$lint run --config $(CURDIR)/.golangci.yml ./...); \
-	done
+	  (cd $$module && GOWORK=off $$lint run --config $(CURDIR)/.golangci.yml ./...) || failed="$$failed $$module"; \
+	done; \
+	[ -z "$$failed" ] || { echo "lint failed in:$$failed"; exit 1; }
 
 .PHONY: generate
 generate: ## Generate code from the contracts and the SQL
@@ -76,10 +77,12 @@ verify: ## Check that generated code and go.mod files are fresh, and that each m
 	tools/generate --check
 	@echo "gofmt"; unformatted=$$(gofmt -l $(MODULES)); \
 	  [ -z "$$unformatted" ] || { echo "not formatted: $$unformatted"; exit 1; }
-	@set -e; export GOWORK=off; for module in $(MODULES); do \
+	@export GOWORK=off; failed=; for module in $(MODULES); do \
 	  echo "verify $$module"; \
-	  (cd $$module && go mod tidy -diff && go build ./... && go vet ./... && go vet -tags crashpoints ./...); \
-	done
+	  (cd $$module && go mod tidy -diff && go build ./... && go vet ./... && go vet -tags crashpoints ./...) || \
+	    failed="$$failed $$module"; \
+	done; \
+	[ -z "$$failed" ] || { echo "verify failed in:$$failed"; exit 1; }
 
 .PHONY: tidy
 tidy: ## Tidy the go.mod file of every module
