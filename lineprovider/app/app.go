@@ -37,13 +37,9 @@ type App struct {
 	server *httpedge.Server
 }
 
-// store is all that a store stands behind.
+// store is all that a store stands behind, and what its owner does with it.
 type store interface {
-	ports.Events
-	ports.Catalogue
-	ports.ChangeLog
-	ports.Outbox
-	ports.Lease
+	ports.Store
 
 	Ping(ctx context.Context) error
 	Close() error
@@ -63,7 +59,7 @@ type bus interface {
 func New(ctx context.Context, c Config) (_ *App, err error) {
 	log := slog.Default()
 	for _, warning := range c.Warnings {
-		log.WarnContext(ctx, "INSECURE CONFIGURATION: "+warning)
+		log.WarnContext(ctx, "INSECURE CONFIGURATION", "problem", warning)
 	}
 	a := &App{parts: lifecycle.New(log, lifecycle.DefaultStopTimeout), health: health.New()}
 	defer func() {

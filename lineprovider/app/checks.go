@@ -57,7 +57,8 @@ func Healthcheck(ctx context.Context, c Config) error {
 	if err != nil {
 		return fmt.Errorf("health check: %w", err)
 	}
-	response, err := http.DefaultClient.Do(request)
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	response, err := client.Do(request)
 	if err != nil {
 		return fmt.Errorf("health check: %w", err)
 	}

@@ -14,6 +14,15 @@ import (
 	"stavka.local/shared/line"
 )
 
+// Store is all ports that one store stands behind.
+type Store interface {
+	Events
+	Catalogue
+	ChangeLog
+	Outbox
+	Lease
+}
+
 // Snapshot is an event together with the epoch its numbers belong to.
 type Snapshot struct {
 	Epoch line.Epoch

@@ -11,13 +11,7 @@ import (
 	"stavka.local/lineprovider/internal/ports"
 )
 
-var (
-	_ ports.Events    = (*Store)(nil)
-	_ ports.Catalogue = (*Store)(nil)
-	_ ports.ChangeLog = (*Store)(nil)
-	_ ports.Outbox    = (*Store)(nil)
-	_ ports.Lease     = (*Store)(nil)
-)
+var _ ports.Store = (*Store)(nil)
 
 // Event implements ports.Events.
 func (s *Store) Event(ctx context.Context, id domain.EventID) (ports.Snapshot, error) {

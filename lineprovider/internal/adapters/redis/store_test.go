@@ -12,15 +12,16 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"stavka.local/lineprovider/internal/adapters/redis"
+	"stavka.local/lineprovider/internal/ports"
 	"stavka.local/lineprovider/internal/ports/portstest"
 )
 
 func TestStore(t *testing.T) {
 	t.Parallel()
-	portstest.Run(t, func(t *testing.T) func() portstest.Store {
+	portstest.Run(t, func(t *testing.T) func() ports.Store {
 		t.Helper()
 		name := hashName(t)
-		return func() portstest.Store { return open(t, redis.Options{HashName: name}) }
+		return func() ports.Store { return open(t, redis.Options{HashName: name}) }
 	})
 }
 

@@ -16,18 +16,9 @@ import (
 	"stavka.local/shared/odds"
 )
 
-// Store is all ports that one store stands behind.
-type Store interface {
-	ports.Events
-	ports.Catalogue
-	ports.ChangeLog
-	ports.Outbox
-	ports.Lease
-}
-
 // NewLine returns a function that opens a line of its own, empty at first: each
 // call of that function is another process on the same line.
-type NewLine func(t *testing.T) (open func() Store)
+type NewLine func(t *testing.T) (open func() ports.Store)
 
 // Run runs the suite.
 func Run(t *testing.T, newLine NewLine) {
@@ -78,7 +69,7 @@ func creation(t *testing.T, coefficient string) ports.Creation {
 	return ports.Creation{Change: change, Author: author}
 }
 
-func create(t *testing.T, s Store) ports.Snapshot {
+func create(t *testing.T, s ports.Store) ports.Snapshot {
 	t.Helper()
 	created, err := s.Create(t.Context(), creation(t, "1.45"))
 	if err != nil {
@@ -101,7 +92,7 @@ func reprice(t *testing.T, from ports.Snapshot) ports.Update {
 	return ports.Update{Epoch: from.Epoch, Change: change, Author: author}
 }
 
-func apply(t *testing.T, s Store, u ports.Update) ports.Snapshot {
+func apply(t *testing.T, s ports.Store, u ports.Update) ports.Snapshot {
 	t.Helper()
 	snapshot, err := s.Apply(t.Context(), u)
 	if err != nil {
@@ -110,7 +101,7 @@ func apply(t *testing.T, s Store, u ports.Update) ports.Snapshot {
 	return snapshot
 }
 
-func finish(t *testing.T, s Store, from ports.Snapshot, state domain.State) ports.Snapshot {
+func finish(t *testing.T, s ports.Store, from ports.Snapshot, state domain.State) ports.Snapshot {
 	t.Helper()
 	change, err := from.Event.Decide(now.Add(time.Minute), domain.Result{State: state})
 	if err != nil {
@@ -628,7 +619,7 @@ func testHead(t *testing.T, newLine NewLine) {
 func testLease(t *testing.T, newLine NewLine) {
 	open := newLine(t)
 	one, two := open(), open()
-	hold := func(s Store) bool {
+	hold := func(s ports.Store) bool {
 		held, err := s.Hold(t.Context(), time.Minute)
 		isError(t, "Hold", err, nil)
 		return held
