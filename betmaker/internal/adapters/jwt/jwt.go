@@ -141,8 +141,8 @@ func accessClaims(parsed jwt.Token) (domain.AccessClaims, error) {
 	}
 	claim, _ := parsed.Get(versionClaim)
 	version, ok := claim.(int32)
-	if !ok {
-		return domain.AccessClaims{}, errors.New("the version is not a number")
+	if !ok || version < 1 {
+		return domain.AccessClaims{}, errors.New("the version is not one of a user's")
 	}
 	return domain.AccessClaims{UserID: domain.UserID(user), Version: version, ExpiresAt: parsed.Expiration()}, nil
 }

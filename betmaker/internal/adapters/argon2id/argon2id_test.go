@@ -1,0 +1,126 @@
+package argon2id
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/alexedwards/argon2id"
+
+	"stavka.local/shared/fault"
+)
+
+func TestVerifyKnowsThePassword(t *testing.T) {
+	t.Parallel()
+	h := New(1)
+	hash, err := h.Hash(t.Context(), "correct horse")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if prefix := "$argon2id$v=19$m=19456,t=2,p=1$"; !strings.HasPrefix(hash, prefix) {
+		t.Errorf("the hash %s does not begin with %s", hash, prefix)
+	}
+	for password, want := range map[string]bool{"correct horse": true, "Correct horse": false, "correct horse ": false, "": false} {
+		matches, outdated, err := h.Verify(t.Context(), password, hash)
+		if err != nil || matches != want || outdated {
+			t.Errorf("%q: got %t, outdated %t, %v; want %t", password, matches, outdated, err, want)
+		}
+	}
+	again, err := h.Hash(t.Context(), "correct horse")
+	if err != nil || again == hash {
+		t.Errorf("the same password hashed twice: got %s twice, %v", again, err)
+	}
+}
+
+func TestVerifyTellsWeakHashes(t *testing.T) {
+	t.Parallel()
+	for name, weaken := range map[string]func(*argon2id.Params){
+		"less memory":  func(p *argon2id.Params) { p.Memory /= 2 },
+		"fewer passes": func(p *argon2id.Params) { p.Iterations-- },
+		"shorter salt": func(p *argon2id.Params) { p.SaltLength = 8 },
+		"shorter key":  func(p *argon2id.Params) { p.KeyLength = 16 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			weak := params()
+			weaken(weak)
+			hash, err := argon2id.CreateHash("password", weak)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if matches, outdated, err := New(1).Verify(t.Context(), "password", hash); err != nil || !matches || !outdated {
+				t.Errorf("got %t, outdated %t, %v", matches, outdated, err)
+			}
+			if matches, outdated, err := New(1).Verify(t.Context(), "another", hash); err != nil || matches || outdated {
+				t.Errorf("another password: got %t, outdated %t, %v", matches, outdated, err)
+			}
+		})
+	}
+}
+
+// Nobody's hash must cost what a real one costs, or time tells who exists.
+func TestNobodysHashIsLikeAnyOther(t *testing.T) {
+	t.Parallel()
+	used, salt, key, err := argon2id.DecodeHash(nobody)
+	if err != nil || *used != *params() || len(salt) != 16 || len(key) != 32 {
+		t.Fatalf("got %+v, %v; want the parameters of new hashes", used, err)
+	}
+	matches, outdated, err := New(1).Verify(t.Context(), "", "")
+	if err != nil || matches || outdated {
+		t.Errorf("got %t, outdated %t, %v; want no match", matches, outdated, err)
+	}
+}
+
+func TestVerifyRefusesWhatIsNoHash(t *testing.T) {
+	t.Parallel()
+	if matches, _, err := New(1).Verify(t.Context(), "password", "password"); err == nil || matches {
+		t.Errorf("got %t, %v; want an error", matches, err)
+	}
+}
+
+func TestOnlyAFewAtATime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := New(2)
+		for range cap(h.slots) {
+			if _, err := h.enter(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		started := time.Now()
+		var waiting sync.WaitGroup
+		waiting.Go(func() {
+			_, err := h.Hash(t.Context(), "password")
+			if f := fault.Find(err); f == nil || f.Kind != fault.Unavailable || f.RetryAfter <= 0 {
+				t.Errorf("too many hashes: got %v, want a fault with a time to retry", err)
+			}
+		})
+		waiting.Go(func() {
+			if _, _, err := h.Verify(t.Context(), "password", ""); !errors.Is(err, ErrBusy) {
+				t.Errorf("too many checks: got %v, want ErrBusy", err)
+			}
+		})
+		waiting.Go(func() {
+			ctx, cancel := context.WithTimeout(t.Context(), patience/2)
+			defer cancel()
+			if _, err := h.Hash(ctx, "password"); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("the caller has gone: got %v", err)
+			}
+		})
+		waiting.Wait()
+		if waited := time.Since(started); waited != patience {
+			t.Errorf("waited %s, want %s", waited, patience)
+		}
+		<-h.slots
+		if _, err := h.Hash(t.Context(), "password"); err != nil {
+			t.Errorf("a free slot: got %v", err)
+		}
+		if got := len(h.slots); got != 1 {
+			t.Errorf("%d slots are taken, want 1: a hash gives its slot back", got)
+		}
+	})
+}

@@ -1,0 +1,135 @@
+package usercache_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"stavka.local/betmaker/internal/adapters/usercache"
+	"stavka.local/betmaker/internal/domain"
+	"stavka.local/betmaker/internal/ports"
+)
+
+// store is a store whose one user can be changed, and which can be slow.
+type store struct {
+	version atomic.Int32
+	looks   atomic.Int32
+	slow    time.Duration
+}
+
+func (s *store) load(ctx context.Context, id domain.UserID) (domain.User, error) {
+	s.looks.Add(1)
+	user := domain.User{ID: id, TokenVersion: s.version.Load()}
+	select {
+	case <-time.After(s.slow):
+	case <-ctx.Done():
+		return domain.User{}, ctx.Err()
+	}
+	if id != 1 {
+		return domain.User{}, ports.ErrNotFound
+	}
+	return user, nil
+}
+
+func version(t *testing.T, get func(context.Context, domain.UserID) (domain.User, error)) int32 {
+	t.Helper()
+	user, err := get(t.Context(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return user.TokenVersion
+}
+
+func TestWhatIsRememberedIsAtMostASecondOld(t *testing.T) {
+	t.Parallel()
+	for name, slow := range map[string]time.Duration{"a store that answers at once": 0, "a slow store": 400 * time.Millisecond} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s := &store{slow: slow}
+				users := usercache.New(s.load, 10)
+				for range 50 { // it is read all the time, which must not make it stay
+					before := s.version.Add(1)
+					changed := time.Now()
+					for time.Since(changed) <= time.Second {
+						if got := version(t, users.User); got < before-1 {
+							t.Fatalf("got version %d after %s, and %d is current", got, time.Since(changed), before)
+						}
+						time.Sleep(30 * time.Millisecond)
+					}
+					if got := version(t, users.User); got != before {
+						t.Fatalf("got version %d a second after it became %d", got, before)
+					}
+				}
+			})
+		})
+	}
+}
+
+func TestManyWhoAskAtOnceCauseOneLook(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &store{slow: 100 * time.Millisecond}
+		users := usercache.New(s.load, 10)
+		first, leave := context.WithCancel(t.Context())
+		var asking sync.WaitGroup
+		asking.Go(func() {
+			if _, err := users.User(first, 1); !errors.Is(err, context.Canceled) {
+				t.Errorf("the first one left: got %v", err)
+			}
+		})
+		synctest.Wait()
+		leave()
+		for range 100 {
+			asking.Go(func() { version(t, users.User) })
+		}
+		asking.Wait()
+		version(t, users.User)
+		if got := s.looks.Load(); got != 1 {
+			t.Errorf("%d looks at the store, want 1", got)
+		}
+	})
+}
+
+func TestReloadSeesWhatIsThereNow(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &store{slow: 100 * time.Millisecond}
+		users := usercache.New(s.load, 10)
+		var asking sync.WaitGroup
+		asking.Go(func() { version(t, users.User) })
+		synctest.Wait() // a look is under way and has read what is about to change
+		s.version.Add(1)
+		if got := version(t, users.Reload); got != 1 {
+			t.Errorf("while another looks: got version %d, want 1", got)
+		}
+		asking.Wait()
+		s.version.Add(1)
+		if got := version(t, users.Reload); got != 2 {
+			t.Errorf("with another one remembered: got version %d, want 2", got)
+		}
+		if got := version(t, users.User); got != 2 {
+			t.Errorf("after a reload: got version %d, want 2", got)
+		}
+	})
+}
+
+func TestFailuresAreNotRemembered(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &store{}
+		users := usercache.New(s.load, 10)
+		for range 2 {
+			if user, err := users.User(t.Context(), 2); !errors.Is(err, ports.ErrNotFound) {
+				t.Errorf("got %+v, %v; want ErrNotFound", user, err)
+			}
+		}
+		if got := s.looks.Load(); got != 2 {
+			t.Errorf("%d looks at the store, want 2", got)
+		}
+	})
+}
