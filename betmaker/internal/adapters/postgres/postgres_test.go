@@ -38,13 +38,18 @@ func TestPorts(t *testing.T) {
 // open opens a store that is closed when the test ends.
 func open(t *testing.T, config postgres.Config) *postgres.Store {
 	t.Helper()
-	config.Logger = slog.New(slog.DiscardHandler)
+	config.Logger = quiet("").Logger
 	store, err := postgres.Open(t.Context(), config)
 	if err != nil {
 		t.Fatalf("open: %v", err)
 	}
 	t.Cleanup(store.Close)
 	return store
+}
+
+// quiet returns the configuration for a database, without a log.
+func quiet(url string) postgres.Config {
+	return postgres.Config{URL: url, Logger: slog.New(slog.DiscardHandler)}
 }
 
 // connect returns a connection of the test's own, without the adapter's session settings.

@@ -178,13 +178,15 @@ func sessionSettings(config Config) map[string]string {
 		"statement_timeout":                   milliseconds(config.StatementTimeout),
 		"lock_timeout":                        milliseconds(config.LockTimeout),
 		"idle_in_transaction_session_timeout": milliseconds(config.StatementTimeout),
-		// Every statement here reaches its rows by a key. The planner, which does not know how
-		// long an array will be and plans once per connection, perhaps while a table is still
-		// empty, would at times rather read and hash a whole table.
-		"enable_seqscan":   "off",
-		"enable_hashjoin":  "off",
-		"enable_mergejoin": "off",
-		"jit":              "off",
+		// Every statement here reaches its rows by a key, and lists come out of an index in
+		// their order. The planner, which does not know how long an array will be and plans
+		// once per connection, perhaps while a table is still empty, would at times rather
+		// read, hash or sort a whole table.
+		"enable_seqscan":    "off",
+		"enable_bitmapscan": "off",
+		"enable_hashjoin":   "off",
+		"enable_mergejoin":  "off",
+		"jit":               "off",
 	}
 }
 

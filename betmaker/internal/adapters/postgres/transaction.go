@@ -100,6 +100,9 @@ func (tx *transaction) exec(sql string, args ...any) {
 	tx.query(ignoreRows, sql, args...)
 }
 
+// isEmpty tells whether nothing is queued.
+func (tx *transaction) isEmpty() bool { return len(tx.reads) == 0 }
+
 func ignoreRows(results pgx.BatchResults) error {
 	_, err := results.Exec()
 	return err
@@ -227,6 +230,3 @@ func (tx *transaction) rollback(ctx context.Context) {
 	// that it is still in a transaction, closes it.
 	_, _ = tx.conn.Exec(ctx, "rollback")
 }
-
-// isEmpty tells whether nothing is queued.
-func (tx *transaction) isEmpty() bool { return len(tx.reads) == 0 }

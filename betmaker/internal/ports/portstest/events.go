@@ -41,6 +41,7 @@ func fullEvent(id domain.EventID) domain.Event {
 }
 
 func keepsEvent(t *testing.T, s Stores) {
+	everyFieldSet(t, fullEvent(1))
 	for _, event := range []domain.Event{fullEvent(1), openEvent(2)} {
 		write(t, s, event)
 		read, err := s.Events.Event(t.Context(), event.ID)

@@ -21,6 +21,7 @@ func Placements(t *testing.T, open Open) {
 		"gives the working set as it is":                  givesWorkingSet,
 		"replays an accepted bet as it was accepted":      replaysAcceptedBet,
 		"replays a refusal with what it carried":          replaysRefusal,
+		"keeps all of a refusal":                          keepsRefusal,
 		"decides anew when a refusal has expired":         refusalExpires,
 		"forgets expired refusals only":                   forgetsExpiredRefusals,
 		"keeps nothing of a decision without verdict":     keepsNothingWithoutVerdict,
@@ -36,6 +37,7 @@ func Placements(t *testing.T, open Open) {
 		"lands every batch, whatever they have in common": landsEveryBatch,
 		"takes no bet of a user once deactivated":         takesNoBetOfDeactivated,
 		"finds a verdict by its key":                      findsVerdict,
+		"reads its clock after it has waited":             readsClockAfterWaiting,
 	})
 }
 
@@ -137,6 +139,26 @@ func replaysRefusal(t *testing.T, s Stores) {
 		{Verdict: refused[1].Verdict, Replayed: true},
 	})
 	equal(t, replayed[0].RequestID, "first")
+}
+
+func keepsRefusal(t *testing.T, s Stores) {
+	user := addUsers(t, s, 1)[0]
+	refused := domain.Verdict{
+		Fingerprint: [32]byte{0: 1, 31: 2},
+		Refusal: domain.Refusal{
+			Code: domain.RefusedPriceChanged, CurrentCoefficient: odds.MustParse("99999.99"), EventVersion: 1 << 40, Min: ten, Max: limits.Max,
+		},
+		RequestID: "request",
+	}
+	everyFieldSet(t, refused.Refusal)
+	batch := []domain.Placement{withKey(bet(user, 1), "key")}
+	_, err := s.Placements.Place(t.Context(), batch, func(*domain.WorkingSet) []domain.Decision {
+		return []domain.Decision{{Verdict: refused}}
+	})
+	ok(t, err)
+	stored, err := s.Placements.Verdict(t.Context(), domain.VerdictKey{UserID: user, Key: "key"})
+	ok(t, err)
+	equal(t, stored, refused)
 }
 
 func refusalExpires(t *testing.T, s Stores) {
@@ -396,4 +418,30 @@ func findsVerdict(t *testing.T, s Stores) {
 		_, err := s.Placements.Verdict(t.Context(), key)
 		isError(t, err, ports.ErrNotFound)
 	}
+}
+
+// readsClockAfterWaiting has a bet wait for its user's lock until the event's deadline has passed.
+func readsClockAfterWaiting(t *testing.T, s Stores) {
+	user := addUsers(t, s, 1)[0]
+	addOpenEvents(t, s, 2)
+	event := openEvent(1)
+	const open = 200 * time.Millisecond
+	event.Deadline = clock(t, s).Add(open)
+	write(t, s, event)
+
+	decided := make(chan domain.Decision, 1)
+	_, err := s.Users.Update(t.Context(), user, func(user ports.Credentials, _ int) (ports.Credentials, error) {
+		passed := time.After(open + 50*time.Millisecond)
+		go func() {
+			decisions, err := tryPlace(t.Context(), s, bet(user.ID, 1))
+			if err != nil {
+				decisions = []domain.Decision{{Err: err}}
+			}
+			decided <- decisions[0]
+		}()
+		<-passed
+		return user, nil
+	})
+	ok(t, err)
+	equal(t, (<-decided).Refusal, domain.Refusal{Code: domain.RefusedEventClosed})
 }

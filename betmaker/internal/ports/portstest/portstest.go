@@ -295,6 +295,18 @@ func isError(t *testing.T, got, want error) {
 	}
 }
 
+// everyFieldSet fails when a field of the struct has its zero value: what is compared with
+// it after a round trip would not show that the field was lost.
+func everyFieldSet(t *testing.T, value any) {
+	t.Helper()
+	v := reflect.ValueOf(value)
+	for _, field := range reflect.VisibleFields(v.Type()) {
+		if v.FieldByIndex(field.Index).IsZero() {
+			t.Fatalf("%T.%s is not set in %+v", value, field.Name, value)
+		}
+	}
+}
+
 // isTrue fails when what is said does not hold.
 func isTrue(t *testing.T, holds bool, what string, args ...any) {
 	t.Helper()

@@ -31,6 +31,7 @@ func Settlements(t *testing.T, open Open) {
 		"finishes when no bet is behind":                    finishesWhenNoneIsBehind,
 		"finds unsettled events, longest waiting first":     findsUnsettled,
 		"settles each bet once, whoever helps":              settlesOnce,
+		"never finishes a result that comes meanwhile":      neverFinishesNewResult,
 		"follows the newest of results that come meanwhile": followsNewestResult,
 	})
 }
@@ -209,6 +210,7 @@ func voidsBets(t *testing.T, s Stores) {
 	_, err = settle(t.Context(), s, 1, 10)
 	ok(t, err)
 	equal(t, readBet(t, s, early.ID).Outcome, domain.Outcome{Status: domain.StatusVoid, Payout: ten, VoidReason: domain.VoidLineReset})
+	everyFieldSet(t, readBet(t, s, early.ID))
 }
 
 func takesBetBackToPending(t *testing.T, s Stores) {
@@ -341,6 +343,30 @@ func settlesOnce(t *testing.T, s Stores) {
 			equal(t, bet.Revision, int64(revision+1))
 		}
 		equal(t, unsettled(t, s), nil)
+	}
+}
+
+// neverFinishesNewResult has a result come while the one before is being marked as settled.
+func neverFinishesNewResult(t *testing.T, s Stores) {
+	placeBets(t, s, 1)
+	const finishers, finishes = 4, 5
+	for range scaled(t, 500) {
+		finish(t, s, 1, domain.StateFinishedWin)
+		_, err := s.Settlements.SettleChunk(t.Context(), 1, 0, 10, asDomain)
+		ok(t, err)
+		together(t, finishers+1, func(i int) error {
+			if i == 0 {
+				finish(t, s, 1, domain.StateFinishedLose)
+				return nil
+			}
+			for range finishes {
+				if _, err := s.Settlements.FinishSettling(t.Context(), 1); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		equal(t, unsettled(t, s), []domain.EventID{1})
 	}
 }
 

@@ -84,6 +84,8 @@ func keepsChangedUser(t *testing.T, s Stores) {
 	want.ID, want.CreatedAt, want.UpdatedAt = created.ID, created.CreatedAt, changed.UpdatedAt.UTC()
 	equal(t, changed, want.User)
 	isStored(t, s, want)
+	want.Active = true // tested elsewhere
+	everyFieldSet(t, want)
 	_, err = s.Users.ByUsername(t.Context(), "bella")
 	isError(t, err, ports.ErrNotFound)
 }

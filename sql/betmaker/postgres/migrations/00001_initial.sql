@@ -28,6 +28,7 @@ create table users (
     constraint users_email_key unique (email_folded),
     constraint users_role_check check (role between 1 and 2)
 );
+create index users_active_admins_idx on users (id) where role = 2 and active;
 
 -- One row per user from the user's first moment. Placing a bet locks it, which orders
 -- everything one user does: bets, idempotency keys, deactivation.

@@ -16,15 +16,20 @@ for no key update;
 select pg_advisory_xact_lock_shared(unnest(@event_ids::bigint[]));
 
 -- name: StoredVerdicts :many
--- Joined against the primary key; "(user_id, key) in (select unnest ...)" may scan the table
--- under a generic plan.
+-- Looks each key up by itself: "(user_id, key) in (select unnest ...)", and a plain join as well,
+-- may be planned to read the whole table.
 select v.user_id, v.key, v.fingerprint, coalesce(v.refusal, 0)::smallint as refusal, v.params, v.request_id,
        coalesce(b.id, 0)::bigint as bet_id, coalesce(b.event_id, 0)::bigint as event_id, coalesce(b.stake, 0)::bigint as stake,
        coalesce(b.coefficient, 0)::integer as coefficient, coalesce(b.event_version, 0)::bigint as event_version, b.accepted_at
 from (select unnest(@user_ids::bigint[]) as user_id, unnest(@keys::text[]) as key) as wanted
-    join verdicts v on v.user_id = wanted.user_id and v.operation = 1 and v.key = wanted.key
-    left join bets b on b.id = v.bet_id
-where v.bet_id is not null or v.decided_at > clock_timestamp() - @refusals_last::interval;
+    cross join lateral (
+        select *
+        from verdicts
+        where verdicts.user_id = wanted.user_id and verdicts.operation = 1 and verdicts.key = wanted.key
+            and (verdicts.bet_id is not null or verdicts.decided_at > clock_timestamp() - @refusals_last::interval)
+        limit 1
+    ) as v
+    left join bets b on b.id = v.bet_id;
 
 -- name: ReserveBetIDs :many
 select nextval('bets_id_seq')::bigint as id
@@ -56,13 +61,14 @@ on conflict (user_id, operation, key) do update set
     decided_at  = excluded.decided_at;
 
 -- name: ForgetRefusals :execrows
+-- By now(), which an index can be searched for, unlike the clock's time.
 -- Skips what is locked: a row that a batch is replacing is not old any more, and waiting for it
 -- while holding others could deadlock with that batch.
 delete from verdicts v
 using (
     select user_id, operation, key
     from verdicts
-    where bet_id is null and decided_at <= clock_timestamp() - @refusals_last::interval
+    where bet_id is null and decided_at <= now() - @refusals_last::interval
     order by decided_at
     limit @at_most
     for update skip locked

@@ -26,7 +26,7 @@ delete from verdicts v
 using (
     select user_id, operation, key
     from verdicts
-    where bet_id is null and decided_at <= clock_timestamp() - $1::interval
+    where bet_id is null and decided_at <= now() - $1::interval
     order by decided_at
     limit $2
     for update skip locked
@@ -39,6 +39,7 @@ type ForgetRefusalsParams struct {
 	AtMost       int32
 }
 
+// By now(), which an index can be searched for, unlike the clock's time.
 // Skips what is locked: a row that a batch is replacing is not old any more, and waiting for it
 // while holding others could deadlock with that batch.
 func (q *Queries) ForgetRefusals(ctx context.Context, arg ForgetRefusalsParams) (int64, error) {
@@ -202,9 +203,14 @@ select v.user_id, v.key, v.fingerprint, coalesce(v.refusal, 0)::smallint as refu
        coalesce(b.id, 0)::bigint as bet_id, coalesce(b.event_id, 0)::bigint as event_id, coalesce(b.stake, 0)::bigint as stake,
        coalesce(b.coefficient, 0)::integer as coefficient, coalesce(b.event_version, 0)::bigint as event_version, b.accepted_at
 from (select unnest($1::bigint[]) as user_id, unnest($2::text[]) as key) as wanted
-    join verdicts v on v.user_id = wanted.user_id and v.operation = 1 and v.key = wanted.key
+    cross join lateral (
+        select user_id, operation, key, fingerprint, bet_id, refusal, params, request_id, decided_at
+        from verdicts
+        where verdicts.user_id = wanted.user_id and verdicts.operation = 1 and verdicts.key = wanted.key
+            and (verdicts.bet_id is not null or verdicts.decided_at > clock_timestamp() - $3::interval)
+        limit 1
+    ) as v
     left join bets b on b.id = v.bet_id
-where v.bet_id is not null or v.decided_at > clock_timestamp() - $3::interval
 `
 
 type StoredVerdictsParams struct {
@@ -228,8 +234,8 @@ type StoredVerdictsRow struct {
 	AcceptedAt   *time.Time
 }
 
-// Joined against the primary key; "(user_id, key) in (select unnest ...)" may scan the table
-// under a generic plan.
+// Looks each key up by itself: "(user_id, key) in (select unnest ...)", and a plain join as well,
+// may be planned to read the whole table.
 func (q *Queries) StoredVerdicts(ctx context.Context, arg StoredVerdictsParams) ([]StoredVerdictsRow, error) {
 	rows, err := q.db.Query(ctx, StoredVerdicts, arg.UserIds, arg.Keys, arg.RefusalsLast)
 	if err != nil {

@@ -9,11 +9,14 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/hex"
+	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
 	"net/url"
 	"os"
+	"sync"
 	"testing"
 	"time"
 
@@ -37,7 +40,11 @@ const timeout = 2 * time.Minute
 // in it. It is dropped when the test ends. Without a server the test fails.
 func NewDatabase(t testing.TB) string {
 	t.Helper()
-	return newDatabase(t, template(t))
+	name, err := template()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newDatabase(t, name)
 }
 
 // NewEmptyDatabase is NewDatabase without a schema.
@@ -48,25 +55,37 @@ func NewEmptyDatabase(t testing.TB) string {
 
 func newDatabase(t testing.TB, from string) string {
 	t.Helper()
-	server := serverURL(t)
 	name := "test_" + rand.Text()
-	admin(t, server, func(ctx context.Context, conn *pgx.Conn) error {
+	err := admin(func(ctx context.Context, conn *pgx.Conn) error {
 		return exec(ctx, conn, "create database %s template %s", name, from)
 	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(func() {
-		admin(t, server, func(ctx context.Context, conn *pgx.Conn) error {
+		err := admin(func(ctx context.Context, conn *pgx.Conn) error {
 			return exec(ctx, conn, "drop database if exists %s with (force)", name)
 		})
+		if err != nil {
+			t.Errorf("drop the test's database: %v", err)
+		}
 	})
-	return databaseURL(server, name)
+	created, err := databaseURL(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return created
 }
 
-// template returns the name of a database that has the schema, which is built if need be.
-func template(t testing.TB) string {
-	t.Helper()
-	server := serverURL(t)
-	name := "template_" + hashOfMigrations(t)
-	admin(t, server, func(ctx context.Context, conn *pgx.Conn) error {
+// template returns the name of a database that has the schema, and builds it if need be.
+// It is looked for once in a process.
+var template = sync.OnceValues(func() (string, error) {
+	hash, err := hashOfMigrations()
+	if err != nil {
+		return "", fmt.Errorf("read the migrations: %w", err)
+	}
+	name := "template_" + hash
+	err = admin(func(ctx context.Context, conn *pgx.Conn) error {
 		if _, err := conn.Exec(ctx, templateLock); err != nil {
 			return err
 		}
@@ -75,59 +94,60 @@ func template(t testing.TB) string {
 		if err != nil || exists {
 			return err
 		}
-		// It gets its name when it is complete, so that one whose making was interrupted is never used.
-		unfinished := name + "_unfinished"
-		if err := exec(ctx, conn, "drop database if exists %s with (force)", unfinished); err != nil {
-			return err
-		}
-		if err := exec(ctx, conn, "create database %s template template0", unfinished); err != nil {
-			return err
-		}
-		config := postgres.Config{URL: databaseURL(server, unfinished), Logger: slog.New(slog.DiscardHandler)}
-		if err := postgres.Migrate(ctx, config); err != nil {
-			return err
-		}
-		return exec(ctx, conn, "alter database %s rename to %s", unfinished, name)
+		return buildTemplate(ctx, conn, name)
 	})
-	return name
-}
+	return name, err
+})
 
-func serverURL(t testing.TB) *url.URL {
-	t.Helper()
-	text := os.Getenv(Variable)
-	if text == "" {
-		t.Fatalf("%s is not set: this test needs a PostgreSQL server; `make test` starts one", Variable)
+// buildTemplate gives the template its name when it is complete, so that one whose making
+// was interrupted is never used.
+func buildTemplate(ctx context.Context, conn *pgx.Conn, name string) error {
+	unfinished := name + "_unfinished"
+	if err := exec(ctx, conn, "drop database if exists %s with (force)", unfinished); err != nil {
+		return err
 	}
-	server, err := url.Parse(text)
+	if err := exec(ctx, conn, "create database %s template template0", unfinished); err != nil {
+		return err
+	}
+	u, err := databaseURL(unfinished)
 	if err != nil {
-		t.Fatalf("%s is not a URL", Variable)
+		return err
 	}
-	return server
+	if err := postgres.Migrate(ctx, postgres.Config{URL: u, Logger: slog.New(slog.DiscardHandler)}); err != nil {
+		return err
+	}
+	return exec(ctx, conn, "alter database %s rename to %s", unfinished, name)
 }
 
-func databaseURL(server *url.URL, database string) string {
-	u := *server
-	u.Path = "/" + database
-	return u.String()
+// databaseURL returns the URL of a database on the server.
+func databaseURL(database string) (string, error) {
+	server := os.Getenv(Variable)
+	if server == "" {
+		return "", fmt.Errorf("%s is not set: this test needs a PostgreSQL server, which `make test` starts", Variable)
+	}
+	u, err := url.Parse(server)
+	if err != nil {
+		return "", fmt.Errorf("%s is not a URL", Variable) //nolint:errorlint // the cause would show a password
+	}
+	if database != "" {
+		u.Path = "/" + database
+	}
+	return u.String(), nil
 }
 
 // admin connects to the server's own database. Locks taken by do end with the connection.
-func admin(t testing.TB, server *url.URL, do func(ctx context.Context, conn *pgx.Conn) error) {
-	t.Helper()
+func admin(do func(ctx context.Context, conn *pgx.Conn) error) error {
+	server, err := databaseURL("")
+	if err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
-	conn, err := pgx.Connect(ctx, server.String())
+	conn, err := pgx.Connect(ctx, server)
 	if err != nil {
-		t.Fatalf("connect to the server of %s: %v", Variable, err)
+		return fmt.Errorf("connect to the server of %s: %w", Variable, err)
 	}
-	defer func() {
-		if err := conn.Close(ctx); err != nil {
-			t.Errorf("close the connection to the server of %s: %v", Variable, err)
-		}
-	}()
-	if err := do(ctx, conn); err != nil {
-		t.Fatalf("prepare a database: %v", err)
-	}
+	return errors.Join(do(ctx, conn), conn.Close(ctx))
 }
 
 // exec runs a statement on databases, whose names cannot be parameters.
@@ -140,8 +160,7 @@ func exec(ctx context.Context, conn *pgx.Conn, statement string, databases ...st
 	return err
 }
 
-func hashOfMigrations(t testing.TB) string {
-	t.Helper()
+func hashOfMigrations() (string, error) {
 	hash := sha256.New()
 	err := fs.WalkDir(stavkasql.BetMakerPostgres, ".", func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
@@ -154,8 +173,5 @@ func hashOfMigrations(t testing.TB) string {
 		_, err = fmt.Fprintf(hash, "%s\n%d\n%s", path, len(content), content)
 		return err
 	})
-	if err != nil {
-		t.Fatalf("read the migrations: %v", err)
-	}
-	return fmt.Sprintf("%x", hash.Sum(nil)[:8])
+	return hex.EncodeToString(hash.Sum(nil)[:8]), err
 }

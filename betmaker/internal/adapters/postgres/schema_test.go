@@ -1,0 +1,218 @@
+package postgres_test
+
+import (
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"stavka.local/betmaker/internal/adapters/postgres"
+	"stavka.local/betmaker/internal/adapters/postgres/postgrestest"
+)
+
+func TestConstraintsAreTheSchemas(t *testing.T) {
+	t.Parallel()
+	conn := connect(t, postgrestest.NewDatabase(t))
+	for _, name := range postgres.Constraints {
+		var exists bool
+		err := conn.QueryRow(t.Context(), "select exists (select from pg_constraint where conname = $1)", name).Scan(&exists)
+		if err != nil || !exists {
+			t.Errorf("there is no constraint %s: %v", name, err)
+		}
+	}
+}
+
+// TestQueriesReachTheirRowsByKey looks at the plan of every query. With sequential scans
+// switched off, as the adapter does, one remains only where no index can serve; so this
+// holds for tables of any size.
+func TestQueriesReachTheirRowsByKey(t *testing.T) {
+	t.Parallel()
+	conn := connect(t, postgrestest.NewDatabase(t))
+	settings := maps.Clone(postgres.SessionSettings)
+	settings["plan_cache_mode"] = "force_generic_plan"
+	for name, value := range settings {
+		if _, err := conn.Exec(t.Context(), "select set_config($1, $2, false)", name, value); err != nil {
+			t.Fatalf("set %s: %v", name, err)
+		}
+	}
+	queries := generatedQueries(t)
+	if len(queries) < 20 {
+		t.Fatalf("found only %d generated queries", len(queries))
+	}
+	for name, query := range queries {
+		plan := explain(t, conn, name, query)
+		for line := range strings.Lines(plan) {
+			if strings.Contains(line, "Seq Scan") && !strings.Contains(line, "feed_cursor") { // which is one row
+				t.Errorf("%s reads a whole table:\n%s", name, plan)
+			}
+		}
+		if strings.Contains(plan, "Materialize") {
+			t.Errorf("%s reads a table beforehand instead of looking its rows up:\n%s", name, plan)
+		}
+		// Lists have to come out of an index in their order, or a page costs as much as the list.
+		if strings.Contains(plan, "Limit") && strings.Contains(plan, "Sort") {
+			t.Errorf("%s sorts before it limits:\n%s", name, plan)
+		}
+	}
+}
+
+// generatedQueries returns the queries of package pgdb by name.
+func generatedQueries(t *testing.T) map[string]string {
+	t.Helper()
+	files, err := filepath.Glob("pgdb/*.sql.go")
+	if err != nil {
+		t.Fatalf("find the generated code: %v", err)
+	}
+	queries := make(map[string]string)
+	for _, file := range files {
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+		if err != nil {
+			t.Fatalf("parse the generated code: %v", err)
+		}
+		for _, object := range parsed.Scope.Objects { //nolint:staticcheck // one file, no types needed
+			if object.Kind != ast.Con {
+				continue
+			}
+			literal := object.Decl.(*ast.ValueSpec).Values[0].(*ast.BasicLit) //nolint:forcetypeassert // as sqlc generates it
+			if queries[object.Name], err = strconv.Unquote(literal.Value); err != nil {
+				t.Fatalf("unquote %s: %v", object.Name, err)
+			}
+		}
+	}
+	return queries
+}
+
+func explain(t *testing.T, conn *pgx.Conn, name, query string) string {
+	t.Helper()
+	if _, err := conn.Exec(t.Context(), "prepare "+name+" as "+query); err != nil {
+		t.Fatalf("prepare %s: %v", name, err)
+	}
+	var parameters int
+	err := conn.QueryRow(t.Context(), "select cardinality(parameter_types) from pg_prepared_statements where name = lower($1)", name).Scan(&parameters)
+	if err != nil {
+		t.Fatalf("count the parameters of %s: %v", name, err)
+	}
+	execute := "explain execute " + name
+	if parameters > 0 {
+		execute += "(" + strings.Join(slices.Repeat([]string{"null"}, parameters), ", ") + ")"
+	}
+	rows, err := conn.Query(t.Context(), execute)
+	if err != nil {
+		t.Fatalf("explain %s: %v", name, err)
+	}
+	lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		t.Fatalf("explain %s: %v", name, err)
+	}
+	return strings.Join(lines, "\n")
+}
+
+func TestMigrateUpDownUp(t *testing.T) {
+	t.Parallel()
+	url := postgrestest.NewEmptyDatabase(t)
+	config := quiet(url)
+	known := migrations(t, config)
+	if slices.ContainsFunc(known, func(m postgres.Migration) bool { return !m.AppliedAt.IsZero() }) {
+		t.Fatalf("nothing is applied yet: %+v", known)
+	}
+	empty := tables(t, url)
+	for range 2 {
+		if err := postgres.Migrate(t.Context(), config); err != nil {
+			t.Fatalf("migrate: %v", err)
+		}
+		if applied := migrations(t, config); slices.ContainsFunc(applied, func(m postgres.Migration) bool { return m.AppliedAt.IsZero() }) {
+			t.Fatalf("all is applied: %+v", applied)
+		}
+		// With data in it: a user with a bet and a verdict.
+		store := open(t, config)
+		if _, err := place(t.Context(), store, prepare(t, store), "key", nothing); err != nil {
+			t.Fatalf("place: %v", err)
+		}
+		store.Close()
+		for range known {
+			if err := postgres.MigrateDown(t.Context(), config); err != nil {
+				t.Fatalf("migrate down: %v", err)
+			}
+		}
+		if left := tables(t, url); !maps.Equal(left, empty) {
+			t.Fatalf("left behind: %v", left)
+		}
+	}
+	if err := postgres.MigrateDown(t.Context(), config); err != nil {
+		t.Errorf("nothing is left to be taken back: %v", err)
+	}
+}
+
+func TestMigrateByManyAtOnce(t *testing.T) {
+	t.Parallel()
+	url := postgrestest.NewEmptyDatabase(t)
+	var replicas sync.WaitGroup
+	for range 4 {
+		replicas.Go(func() {
+			if err := postgres.Migrate(t.Context(), quiet(url)); err != nil {
+				t.Errorf("migrate: %v", err)
+			}
+		})
+	}
+	replicas.Wait()
+	if _, err := place(t.Context(), open(t, quiet(url)), 1, "", nothing); err != nil {
+		t.Errorf("place: %v", err)
+	}
+}
+
+func TestNewerSchemaIsRefused(t *testing.T) {
+	t.Parallel()
+	url := postgrestest.NewDatabase(t)
+	execute(t, url, "insert into goose_db_version (version_id, is_applied) values (99999, true)")
+	before := tables(t, url)
+	_, statusErr := postgres.Migrations(t.Context(), quiet(url))
+	for name, err := range map[string]error{
+		"up":     postgres.Migrate(t.Context(), quiet(url)),
+		"down":   postgres.MigrateDown(t.Context(), quiet(url)),
+		"status": statusErr,
+	} {
+		if !errors.Is(err, postgres.ErrSchemaNewer) || !strings.Contains(fmt.Sprint(err), "99999") {
+			t.Errorf("%s: got the error %v, want %v with the version", name, err, postgres.ErrSchemaNewer)
+		}
+	}
+	if after := tables(t, url); !maps.Equal(after, before) {
+		t.Errorf("the schema was changed: got %v, want %v", after, before)
+	}
+}
+
+func migrations(t *testing.T, config postgres.Config) []postgres.Migration {
+	t.Helper()
+	known, err := postgres.Migrations(t.Context(), config)
+	if err != nil || len(known) == 0 || known[0].Version != 1 || known[0].Name != "00001_initial.sql" {
+		t.Fatalf("migrations: %+v, %v", known, err)
+	}
+	return known
+}
+
+// tables returns all that is in a database's schema.
+func tables(t *testing.T, url string) map[string]bool {
+	t.Helper()
+	rows, err := connect(t, url).Query(t.Context(), "select relname from pg_class where relnamespace = 'public'::regnamespace")
+	if err != nil {
+		t.Fatalf("list tables: %v", err)
+	}
+	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		t.Fatalf("list tables: %v", err)
+	}
+	found := make(map[string]bool)
+	for _, name := range names {
+		found[name] = true
+	}
+	return found
+}
