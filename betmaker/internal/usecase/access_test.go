@@ -1,0 +1,113 @@
+package usecase_test
+
+import (
+	"context"
+	"net/netip"
+	"sync"
+	"testing"
+	"time"
+
+	"stavka.local/betmaker/internal/adapters/argon2id"
+	"stavka.local/betmaker/internal/adapters/jwt"
+	"stavka.local/betmaker/internal/adapters/postgres"
+	"stavka.local/betmaker/internal/adapters/postgres/postgrestest"
+	"stavka.local/betmaker/internal/adapters/usercache"
+	"stavka.local/betmaker/internal/domain"
+	"stavka.local/betmaker/internal/usecase"
+)
+
+// soon is how long a change of a user may take to be known everywhere; a test allows
+// five times as much.
+const soon = 5 * time.Second
+
+var root = domain.Actor{ID: 1_000_000, Role: domain.RoleAdmin}
+
+// access is what decides who may come in, on a database of its own.
+type access struct {
+	store     *postgres.Store
+	passwords *watchedPasswords
+	tokens    *jwt.Tokens
+	users     *usecase.Users
+	login     *usecase.Login
+	auth      *usecase.Authenticator
+}
+
+func newAccess(t *testing.T) *access {
+	t.Helper()
+	store, err := postgres.Open(t.Context(), postgres.Config{URL: postgrestest.NewDatabase(t), Logger: quiet})
+	if err != nil {
+		t.Fatalf("open: %v", err)
+	}
+	t.Cleanup(store.Close)
+	tokens, err := jwt.New(jwt.Config{Algorithm: "HS256", Secret: []byte("a secret key for tests, long enough"), TTL: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := &access{store: store, tokens: tokens, passwords: &watchedPasswords{Hasher: argon2id.New(2)}}
+	a.users = &usecase.Users{Store: store.Users, Passwords: a.passwords}
+	a.login = &usecase.Login{
+		Users: store.Users, Passwords: a.passwords, Tokens: tokens,
+		Throttle: usecase.NewLoginThrottle(store.LoginFailures, time.Now, quiet), Logger: quiet,
+	}
+	a.auth = a.newReplica()
+	return a
+}
+
+// newReplica returns what another replica would find out with who asks.
+func (a *access) newReplica() *usecase.Authenticator {
+	return &usecase.Authenticator{Tokens: jwt.NewCache(a.tokens, 10), Users: usercache.New(a.store.Users.User, 10)}
+}
+
+func (a *access) newUser(t *testing.T, name string, role domain.Role) domain.User {
+	t.Helper()
+	user, err := a.users.Create(t.Context(), root,
+		domain.NewUser{Name: name, Username: name, Email: name + "@example.com", Role: role}, "password of "+name)
+	if err != nil {
+		t.Fatalf("create %s: %v", name, err)
+	}
+	return user
+}
+
+func (a *access) signIn(t *testing.T, username, password string) string {
+	t.Helper()
+	token, err := a.login.Login(t.Context(), from("192.0.2.1", username, password))
+	if err != nil {
+		t.Fatalf("sign %s in: %v", username, err)
+	}
+	return token.Token
+}
+
+func from(address, username, password string) usecase.Credentials {
+	return usecase.Credentials{Username: username, Password: password, Address: netip.MustParseAddr(address)}
+}
+
+// watchedPasswords are real ones, and remember what was checked.
+type watchedPasswords struct {
+	*argon2id.Hasher
+	mu      sync.Mutex
+	checked []string // the hashes
+	hashing func()   // is called before a password is hashed, if set
+}
+
+func (w *watchedPasswords) Verify(ctx context.Context, password, hash string) (matches, outdated bool, err error) {
+	w.mu.Lock()
+	w.checked = append(w.checked, hash)
+	w.mu.Unlock()
+	return w.Hasher.Verify(ctx, password, hash)
+}
+
+func (w *watchedPasswords) Hash(ctx context.Context, password string) (string, error) {
+	if w.hashing != nil {
+		w.hashing()
+	}
+	return w.Hasher.Hash(ctx, password)
+}
+
+// takeChecked returns the hashes that passwords were checked against since it was last asked.
+func (w *watchedPasswords) takeChecked() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	checked := w.checked
+	w.checked = nil
+	return checked
+}
