@@ -1,0 +1,243 @@
+package usecase_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"stavka.local/betmaker/internal/domain"
+	"stavka.local/betmaker/internal/ports"
+	"stavka.local/betmaker/internal/usecase"
+	"stavka.local/shared/line"
+	"stavka.local/shared/odds"
+)
+
+func TestCatalogueFindsAnEvent(t *testing.T) {
+	t.Parallel()
+
+	t.Run("that only the line has, and remembers it", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		w.catchUp(t, w.replica)
+		w.line.put(7, unchanged)
+		asked := w.line.questions()
+		for range 3 {
+			event, err := w.catalogue.Event(t.Context(), 7)
+			if err != nil || event.ID != 7 {
+				t.Fatalf("got %+v, %v", event, err)
+			}
+		}
+		if got := w.line.questions() - asked; got != 1 {
+			t.Errorf("the line was asked %d times, want once", got)
+		}
+		if got := w.event(t, 7); got.Seq != 1 {
+			t.Errorf("in the projection is %+v", got)
+		}
+	})
+
+	t.Run("in the projection while the line is down", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		w.line.put(7, unchanged)
+		w.catchUp(t, w.replica)
+		w.line.fail(errors.New("down"))
+		other := w.newReplica()
+		if event, err := other.catalogue.Event(t.Context(), 7); err != nil || event.ID != 7 {
+			t.Errorf("got %+v, %v", event, err)
+		}
+	})
+
+	t.Run("unless there is none", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		w.catchUp(t, w.replica)
+		asked := w.line.questions()
+		for range 3 {
+			if _, err := w.catalogue.Event(t.Context(), 7); !errors.Is(err, domain.ErrEventNotFound) {
+				t.Fatalf("got %v, want ErrEventNotFound", err)
+			}
+		}
+		if got := w.line.questions() - asked; got != 1 {
+			t.Errorf("the line was asked %d times, want once", got)
+		}
+	})
+
+	t.Run("as soon as it exists, however often it was asked for before", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		w.catchUp(t, w.replica)
+		if _, err := w.catalogue.Event(t.Context(), 7); !errors.Is(err, domain.ErrEventNotFound) {
+			t.Fatalf("got %v, want ErrEventNotFound", err)
+		}
+		if err := w.apply.Push(t.Context(), w.line.put(7, unchanged)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.catalogue.Event(t.Context(), 7); err != nil {
+			t.Errorf("got %v", err)
+		}
+	})
+
+	t.Run("or says that the line cannot be asked", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		w.catchUp(t, w.replica)
+		w.line.fail(errors.New("down"))
+		if _, err := w.catalogue.Event(t.Context(), 7); !errors.Is(err, domain.ErrFeedUnavailable) {
+			t.Errorf("got %v, want ErrFeedUnavailable", err)
+		}
+	})
+
+	t.Run("but not in an answer of another data set", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		w.catchUp(t, w.replica)
+		w.line.restart(line.Epoch{Dataset: "b", Generation: 1}, 0, map[int64]line.Event{})
+		w.line.put(7, unchanged)
+		if err := w.catalogue.Fetch(t.Context(), 7); !errors.Is(err, domain.ErrFeedUnavailable) {
+			t.Errorf("got %v, want ErrFeedUnavailable until a page has begun the data set", err)
+		}
+		w.catchUp(t, w.replica)
+		if err := w.catalogue.Fetch(t.Context(), 7); err != nil {
+			t.Errorf("after that: %v", err)
+		}
+	})
+}
+
+// gate is a projection whose answers wait for somebody to let them pass.
+type gate struct {
+	ports.Events
+	asked chan struct{}
+	pass  chan struct{}
+}
+
+func (g *gate) Event(ctx context.Context, id domain.EventID) (domain.Event, error) {
+	event, err := g.Events.Event(ctx, id)
+	g.asked <- struct{}{}
+	<-g.pass
+	return event, err
+}
+
+func TestCatalogueNeverCachesAnOlderEventThanWasPushed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.line.put(7, unchanged)
+	w.catchUp(t, w.replica)
+	g := &gate{Events: w.store.Events, asked: make(chan struct{}), pass: make(chan struct{})}
+	r := newReplica(w.line, g, w.store.Cursors)
+	usecase.Follow(r.feed, "a")
+
+	loaded := make(chan error, 1)
+	go func() {
+		_, err := r.catalogue.Event(t.Context(), 7)
+		loaded <- err
+	}()
+	<-g.asked
+	if err := r.apply.Push(t.Context(), w.line.put(7, reprice)); err != nil {
+		t.Fatal(err)
+	}
+	close(g.pass)
+	if err := <-loaded; err != nil {
+		t.Fatal(err)
+	}
+	if cached, ok := r.catalogue.Peek(7); !ok || cached.Coefficient != odds.MustParse("2.00") {
+		t.Errorf("cached is %+v, want the pushed price", cached)
+	}
+}
+
+func TestCatalogueLooksOnceForMany(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.line.put(7, unchanged)
+	w.catchUp(t, w.replica)
+	g := &gate{Events: w.store.Events, asked: make(chan struct{}, 100), pass: make(chan struct{})}
+	r := newReplica(w.line, g, w.store.Cursors)
+
+	first, leave := context.WithCancel(t.Context())
+	left := make(chan error, 1)
+	go func() {
+		_, err := r.catalogue.Event(first, 7)
+		left <- err
+	}()
+	<-g.asked
+	var looking sync.WaitGroup
+	errs := make(chan error, 50)
+	for range 50 {
+		looking.Go(func() {
+			_, err := r.catalogue.Event(t.Context(), 7)
+			errs <- err
+		})
+	}
+	leave() // the others still get their answer
+	if err := <-left; !errors.Is(err, context.Canceled) {
+		t.Errorf("who left got %v", err)
+	}
+	close(g.pass)
+	looking.Wait()
+	for range 50 {
+		if err := <-errs; err != nil {
+			t.Error(err)
+		}
+	}
+	if got := len(g.asked); got > 1 {
+		// One that came after the first look had ended may look again, and finds the cache
+		// filled; none of those who came meanwhile does.
+		t.Errorf("%d more looks into the projection", got)
+	}
+}
+
+func TestCatalogueWatchesWhatIsPublished(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	first := w.line.put(7, unchanged)
+	w.catchUp(t, w.replica)
+	last := w.line.put(7, reprice)
+	stale := last
+	stale.Epoch.Dataset = "former"
+	impossible := last
+	impossible.Event.Seq, impossible.Event.ResultRevision = 9, 9
+	for _, change := range []line.Change{last, first, stale, impossible, w.line.put(8, unchanged)} {
+		w.catalogue.Watch(change)
+	}
+	cached, ok := w.catalogue.Peek(7)
+	if !ok || cached.Seq != last.Event.Seq || cached.Coefficient != odds.MustParse("2.00") || cached.Quarantined {
+		t.Errorf("cached is %+v, want the last change", cached)
+	}
+	if _, ok := w.catalogue.Peek(8); ok {
+		t.Error("an event that may not be in the projection yet is cached")
+	}
+	// When the projection follows, what it says replaces what was watched.
+	if err := w.apply.Push(t.Context(), w.line.put(7, result(line.StateFinishedWin))); err != nil {
+		t.Fatal(err)
+	}
+	if cached, _ := w.catalogue.Peek(7); cached != w.event(t, 7) {
+		t.Errorf("cached is %+v, want %+v", cached, w.event(t, 7))
+	}
+}
+
+func TestCatalogueAsksTheLineAgainAfterASecond(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := &memory{events: make(map[domain.EventID]domain.Event)}
+		lines := newFakeLine("a")
+		r := newReplica(lines, m, m)
+		usecase.Follow(r.feed, "a")
+		fetch := func(want error) {
+			t.Helper()
+			if err := r.catalogue.Fetch(t.Context(), 7); !errors.Is(err, want) {
+				t.Errorf("got %v, want %v", err, want)
+			}
+		}
+		fetch(domain.ErrEventNotFound)
+		lines.put(7, unchanged)
+		time.Sleep(999 * time.Millisecond)
+		fetch(domain.ErrEventNotFound)
+		time.Sleep(2 * time.Millisecond)
+		fetch(nil)
+		if got := lines.questions(); got != 2 {
+			t.Errorf("the line was asked %d times, want twice", got)
+		}
+	})
+}
