@@ -22,15 +22,16 @@ type Publisher interface {
 	PublishHeartbeat(ctx context.Context, heartbeat Heartbeat) error
 }
 
-// Subscriber receives messages. Every method blocks until ctx ends and then
-// returns nil; it connects, and connects again, for as long as it takes. Delivery
-// is at least once, in any order.
+// Subscriber receives messages. Every method blocks until ctx ends, lets handlers
+// that run finish, and then returns nil; it connects, and connects again, for as
+// long as it takes. Delivery is at least once, in any order.
 type Subscriber interface {
 	// ConsumeChanges hands each change to one of all the consumers that share the
 	// queue, and takes it off the bus only after handle has returned nil. When
 	// handle returns an error the message is kept and handed out again, after a
-	// pause that grows; an error that is ErrPoison dead-letters it instead, once.
-	// handle may run concurrently with itself, with its own ctx.
+	// pause that grows; an error that is ErrPoison, or a panic, dead-letters it
+	// instead, once. handle may run concurrently with itself; the context it gets
+	// outlives ctx for a while, so that it can finish what it has begun.
 	ConsumeChanges(ctx context.Context, handle func(context.Context, Change) error) error
 
 	// WatchChanges hands every change published while it is connected to handle,

@@ -356,13 +356,16 @@ func (m *members) boolean(name string) bool {
 
 func (m *members) state(name string) State {
 	n := m.integer(name, int64(StateNew))
-	if m.err == nil && n > int64(StateCancelled) {
-		m.fail(name, "%d is no state", n)
-	}
 	if m.err != nil {
 		return 0
 	}
-	return State(n)
+	for state := StateNew; state.IsValid(); state++ {
+		if int64(state) == n {
+			return state
+		}
+	}
+	m.fail(name, "%d is no state", n)
+	return 0
 }
 
 func (m *members) coefficient(name string) odds.Decimal {

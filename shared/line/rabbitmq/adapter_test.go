@@ -80,8 +80,8 @@ func TestWire(t *testing.T) {
 		if err != nil || !ok {
 			return fmt.Errorf("no message: %w", err)
 		}
-		got := fmt.Sprintf("%s %s %s %d %d %s", d.RoutingKey, d.Type, d.ContentType, d.DeliveryMode, d.Timestamp.Unix(), d.MessageId)
-		if want := "event.changed event.changed application/json 2 1737178400 f3b1c29a7d04.1:42"; got != want {
+		got := fmt.Sprintf("key %s, type %s, %s, mode %d, at %d, id %s", d.RoutingKey, d.Type, d.ContentType, d.DeliveryMode, d.Timestamp.Unix(), d.MessageId)
+		if want := "key event.changed, type event.changed, application/json, mode 2, at 1737178400, id f3b1c29a7d04.1:42"; got != want {
 			t.Errorf("properties %q, want %q", got, want)
 		}
 		if want := bytes.TrimSpace(body); !bytes.Equal(d.Body, want) {

@@ -45,17 +45,17 @@ func (s *Subscriber) DeadLetters(ctx context.Context) (int, error) {
 	}
 }
 
-// Redrive moves dead letters back to the queue that consumers share, at most max
-// of them, or all that are there now when max is 0, the oldest first. It returns
+// Redrive moves dead letters back to the queue that consumers share, at most limit
+// of them, or all that are there now when limit is 0, the oldest first. It returns
 // how many it has moved, also along with an error.
 //
 // It is for an operator who has mended what made them poison: a message that still
 // is poison comes back to the dead letters. Every message is confirmed in the one
 // queue before it is taken off the other, so none is lost, and one may be there
 // twice when the connection fails in between, which does no harm.
-func (s *Subscriber) Redrive(ctx context.Context, max int) (moved int, err error) {
-	if max < 0 {
-		return 0, fmt.Errorf("redrive: a maximum of %d is negative", max)
+func (s *Subscriber) Redrive(ctx context.Context, limit int) (moved int, err error) {
+	if limit < 0 {
+		return 0, fmt.Errorf("redrive: a limit of %d is negative", limit)
 	}
 	err = s.visit(ctx, "redrive", func(c *connection) error {
 		var r redrive
@@ -63,11 +63,11 @@ func (s *Subscriber) Redrive(ctx context.Context, max int) (moved int, err error
 			return err
 		}
 		// Poison that comes back while this runs is not taken up again.
-		limit := r.waiting
-		if max > 0 {
-			limit = min(limit, max)
+		rest := r.waiting
+		if limit > 0 {
+			rest = min(rest, limit)
 		}
-		for moved < limit {
+		for moved < rest {
 			var found bool
 			err := c.bounded(ctx, func() (err error) {
 				found, err = r.moveOne()

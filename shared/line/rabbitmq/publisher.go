@@ -31,10 +31,11 @@ type Publisher struct {
 	link     *link
 	requests chan *publication
 
-	start sync.Once
-	ctx   context.Context // ends with Close
-	stop  context.CancelFunc
-	ended chan struct{} // closed when nothing runs any more
+	start   sync.Once
+	keep    func() // keeps the connection until stopped
+	stop    context.CancelFunc
+	stopped <-chan struct{} // closed by stop
+	ended   chan struct{}   // closed when nothing runs any more
 }
 
 var _ line.Publisher = (*Publisher)(nil)
@@ -47,13 +48,15 @@ func NewPublisher(opts Options) (*Publisher, error) {
 		return nil, err
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	return &Publisher{
+	p := &Publisher{
 		link:     newLink("publisher", opts),
 		requests: make(chan *publication),
-		ctx:      ctx,
 		stop:     stop,
+		stopped:  ctx.Done(),
 		ended:    make(chan struct{}),
-	}, nil
+	}
+	p.keep = func() { p.link.keep(ctx, p.serve) }
+	return p, nil
 }
 
 // publication is one message on its way.
@@ -148,7 +151,7 @@ func (p *Publisher) run() {
 	p.start.Do(func() {
 		go func() {
 			defer close(p.ended)
-			p.link.keep(p.ctx, p.serve)
+			p.keep()
 		}()
 	})
 }
@@ -161,7 +164,7 @@ func (p *Publisher) publish(ctx context.Context, patience time.Duration, pub *pu
 	pub.result = make(chan error, 1)
 	select {
 	case p.requests <- pub:
-	case <-p.ctx.Done():
+	case <-p.stopped:
 		return ErrClosed
 	case <-ctx.Done():
 		return errors.Join(context.Cause(ctx), p.link.status())
@@ -177,9 +180,7 @@ func (p *Publisher) publish(ctx context.Context, patience time.Duration, pub *pu
 // serve publishes on one connection until it ends.
 func (p *Publisher) serve(ctx context.Context, c *connection) error {
 	s := session{pending: make(map[uint64]*publication)}
-	var confirms chan amqp.Confirmation
-	var returns chan amqp.Return
-	var lost chan *amqp.Error
+	var answers answers
 	err := c.bounded(ctx, func() error {
 		var err error
 		if s.confirmed, err = c.Channel(); err != nil {
@@ -192,11 +193,11 @@ func (p *Publisher) serve(ctx context.Context, c *connection) error {
 		if err := s.confirmed.Confirm(false); err != nil {
 			return err
 		}
-		// The library drops what it cannot deliver for five seconds. Nothing in the
-		// loop below takes long; the buffers are for speed.
-		confirms = s.confirmed.NotifyPublish(make(chan amqp.Confirmation, 256))
-		returns = s.confirmed.NotifyReturn(make(chan amqp.Return, 256))
-		lost = s.confirmed.NotifyClose(make(chan *amqp.Error, 1))
+		// The library drops what it cannot deliver for five seconds, but who listens
+		// never takes long; the buffers are for speed.
+		answers.confirms = s.confirmed.NotifyPublish(make(chan amqp.Confirmation, 256))
+		answers.returns = s.confirmed.NotifyReturn(make(chan amqp.Return, 256))
+		answers.lost = s.confirmed.NotifyClose(make(chan *amqp.Error, 1))
 		// Heartbeats go unconfirmed, on a channel of their own.
 		s.plain, err = c.Channel()
 		return err
@@ -216,32 +217,7 @@ func (p *Publisher) serve(ctx context.Context, c *connection) error {
 		writer.Wait()
 		s.failAll()
 	}()
-
-	for {
-		select {
-		case err := <-failed: // also when ctx has ended
-			return err
-		case err := <-lost: // of the connection, too
-			return reason(err)
-		case r, ok := <-returns:
-			if !ok {
-				return amqp.ErrClosed
-			}
-			s.markReturned(r)
-		case confirmation, ok := <-confirms:
-			if !ok {
-				return amqp.ErrClosed
-			}
-			// The broker returns a message before it confirms it, so the return is
-			// already here, but select does not know about the order.
-			for len(returns) > 0 {
-				s.markReturned(<-returns)
-			}
-			if s.resolve(confirmation) {
-				return errDeleted // it was there when this connection was set up
-			}
-		}
-	}
+	return s.listen(answers, failed)
 }
 
 // write passes requests on to the broker until ctx or the connection ends. While
@@ -279,6 +255,43 @@ type session struct {
 
 	mu      sync.Mutex
 	pending map[uint64]*publication // by the number the broker confirms
+}
+
+// answers is what comes back from the broker.
+type answers struct {
+	confirms chan amqp.Confirmation
+	returns  chan amqp.Return
+	lost     chan *amqp.Error // gets the reason, if any, for the end of channel or connection
+}
+
+// listen ends the wait for publications until there will be no more answers or the
+// writer has failed, which it does when its context ends, too.
+func (s *session) listen(a answers, failed <-chan error) error {
+	for {
+		select {
+		case err := <-failed:
+			return err
+		case err := <-a.lost:
+			return reason(err)
+		case r, ok := <-a.returns:
+			if !ok {
+				return amqp.ErrClosed
+			}
+			s.markReturned(r)
+		case confirmation, ok := <-a.confirms:
+			if !ok {
+				return amqp.ErrClosed
+			}
+			// The broker returns a message before it confirms it, so the return is
+			// already here, but select does not know about the order.
+			for len(a.returns) > 0 {
+				s.markReturned(<-a.returns)
+			}
+			if s.resolve(confirmation) {
+				return errDeleted // it was there when this connection was set up
+			}
+		}
+	}
 }
 
 // send hands pub to the broker. An error means that the connection is of no more

@@ -76,7 +76,7 @@ type consumer struct {
 // consume consumes until it is stopped or the test ends.
 func consume(t *testing.T, s *rabbitmq.Subscriber, handle func(context.Context, line.Change) error) *consumer {
 	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	c := &consumer{cancel: cancel, ended: make(chan struct{})}
 	go func() {
 		defer close(c.ended)
