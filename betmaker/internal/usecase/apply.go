@@ -207,9 +207,7 @@ func (a *ApplyEventChange) commit(ctx context.Context, ids []domain.EventID, new
 func (a *ApplyEventChange) report(ctx context.Context, outcomes []outcome, source Source) {
 	a.wake(outcomes)
 	for _, o := range outcomes {
-		if !o.after.Quarantined {
-			a.known.add(o.after.LineEvent)
-		}
+		a.known.add(o.after.LineEvent)
 		if o.effect == domain.EffectNone {
 			continue
 		}
@@ -270,8 +268,8 @@ func (a *ApplyEventChange) quarantine(ctx context.Context, abandoned []domain.Ev
 func (a *ApplyEventChange) Forget() { a.known.clear() }
 
 // applied remembers what is in the projection, so that changes that come by both
-// paths, as most do, take no locks the second time. What it remembers stays true: for
-// an event that is not in quarantine the projection only moves on.
+// paths, as most do, take no locks the second time. What it remembers stays true, because
+// the projection only moves on within a data set.
 type applied struct {
 	mu     sync.Mutex
 	events map[domain.EventID]appliedSeq

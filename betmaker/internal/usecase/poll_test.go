@@ -137,9 +137,11 @@ func TestPollerQuarantinesWhatAnotherDataSetContradicts(t *testing.T) {
 		w.line.put(id+1, unchanged)
 	}
 	w.line.put(4, result(line.StateFinishedLose))
+	w.line.put(5, result(line.StateFinishedLose))
 	w.catchUp(t, w.replica)
 	w.line.restart(line.Epoch{Dataset: "b", Generation: 1}, 0, map[int64]line.Event{})
 	w.line.put(1, unchanged)
+	w.line.put(5, unchanged)
 	w.line.put(9, unchanged)
 	w.catchUp(t, w.replica)
 
@@ -148,6 +150,7 @@ func TestPollerQuarantinesWhatAnotherDataSetContradicts(t *testing.T) {
 		2: true,  // open, and the line does not know it any more
 		3: true,  // likewise
 		4: false, // decided long ago
+		5: true,  // decided, and another event now
 		9: false, // new
 	} {
 		if got := w.event(t, id); got.Quarantined != quarantined {
@@ -162,6 +165,39 @@ func TestPollerQuarantinesWhatAnotherDataSetContradicts(t *testing.T) {
 	if got := w.event(t, 9); got.Quarantined {
 		t.Errorf("after a restart event 9 is %+v", got)
 	}
+}
+
+func TestPollerDropsAPageThatAnotherDataSetHasOvertaken(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.line.put(1, unchanged)
+	w.catchUp(t, w.replica)
+	w.line.put(7, unchanged)
+	other := w.newReplica()
+	slow := newReplica(&overtakenLine{fakeLine: w.line, meanwhile: func() {
+		w.line.restart(line.Epoch{Dataset: "b", Generation: 1}, 0, map[int64]line.Event{})
+		w.line.put(7, reprice)
+		w.catchUp(t, other)
+	}}, w.store.Events, w.store.Cursors)
+	w.catchUp(t, slow)
+	if got := w.event(t, 7); got.Quarantined || got.Dataset != "b" {
+		t.Errorf("got %+v, want event 7 of data set b", got)
+	}
+}
+
+// overtakenLine answers late: something happens between its first answer and its arrival.
+type overtakenLine struct {
+	*fakeLine
+	meanwhile func()
+}
+
+func (l *overtakenLine) Changes(ctx context.Context, after int64, limit int) (ports.Page, error) {
+	page, err := l.fakeLine.Changes(ctx, after, limit)
+	if l.meanwhile != nil {
+		l.meanwhile()
+		l.meanwhile = nil
+	}
+	return page, err
 }
 
 // memory is a cursor and a projection for tests in which time is not real, so that they
