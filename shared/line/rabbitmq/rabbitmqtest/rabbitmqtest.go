@@ -45,7 +45,7 @@ func Options(t testing.TB) rabbitmq.Options {
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
-		if err := remove(ctx, opts); err != nil {
+		if err := Remove(ctx, opts); err != nil {
 			t.Errorf("delete %s and %s: %v", opts.Exchange, opts.Queue, err)
 		}
 	})
@@ -64,7 +64,8 @@ func DeleteQueue(ctx context.Context, opts rabbitmq.Options) error {
 	})
 }
 
-func remove(ctx context.Context, opts rabbitmq.Options) error {
+// Remove deletes all of the bus that has been declared. Nothing may use it any more.
+func Remove(ctx context.Context, opts rabbitmq.Options) error {
 	dead := opts.Queue + ".dead"
 	var problems []error
 	if exists(opts.URL, opts.Queue) && exists(opts.URL, dead) {
