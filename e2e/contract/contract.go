@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -32,6 +33,9 @@ type Answer struct {
 func (a Answer) String() string {
 	return strings.TrimSpace(fmt.Sprintf("%s %d %s", a.Operation, a.Status, a.Code))
 }
+
+// ErrBroken tells an exchange that breaks the contract from one that did not take place.
+var ErrBroken = errors.New("against the contract")
 
 // Spec is an OpenAPI document and what has been seen of it. It is safe for concurrent use.
 type Spec struct {
@@ -82,7 +86,7 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	if err := t.spec.check(req, sent, resp, body); err != nil {
-		return nil, fmt.Errorf("%s %s answered %d %.300s, against the contract: %w", req.Method, req.URL.Path, resp.StatusCode, body, err)
+		return nil, fmt.Errorf("%s %s answered %d %.300s, %w: %w", req.Method, req.URL.Path, resp.StatusCode, body, ErrBroken, err)
 	}
 	return resp, nil
 }

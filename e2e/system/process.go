@@ -2,6 +2,7 @@ package system
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -53,11 +54,7 @@ func (p *Process) Start(extra ...string) {
 	cmd := exec.Command(p.binary)
 	cmd.Dir = filepath.Dir(p.log) // no .env here
 	cmd.Stdout, cmd.Stderr = log, log
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "GORACE=halt_on_error=1 exitcode=66"}
-	for _, name := range slices.Sorted(maps.Keys(p.env)) {
-		cmd.Env = append(cmd.Env, name+"="+p.env[name])
-	}
-	cmd.Env = append(cmd.Env, extra...)
+	cmd.Env = append(p.environment(), extra...)
 	if err := cmd.Start(); err != nil {
 		p.t.Fatalf("start %s: %v", p.Name, err)
 	}
@@ -114,6 +111,40 @@ func (p *Process) AwaitExit(within time.Duration) {
 	case <-time.After(within):
 		p.t.Fatalf("%s has not ended within %s", p.Name, within)
 	}
+}
+
+// AwaitKilled waits until SIGKILL has ended the process, which is how it ends at a crash
+// point, and fails the test when anything else has.
+func (p *Process) AwaitKilled(within time.Duration) {
+	p.t.Helper()
+	p.AwaitExit(within)
+	if status, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus); !ok || !status.Signaled() || status.Signal() != syscall.SIGKILL {
+		p.t.Fatalf("%s ended by itself: %s", p.Name, p.cmd.ProcessState)
+	}
+}
+
+// Command runs a subcommand of the service with the service's environment, and returns
+// what it wrote to its standard output.
+func (p *Process) Command(args ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, p.binary, args...)
+	cmd.Dir, cmd.Env = filepath.Dir(p.log), p.environment()
+	var said bytes.Buffer
+	cmd.Stderr = &said
+	out, err := cmd.Output()
+	if err != nil {
+		err = fmt.Errorf("%s %s: %w: %s", p.Name, strings.Join(args, " "), err, said.String())
+	}
+	return string(out), err
+}
+
+func (p *Process) environment() []string {
+	env := []string{"PATH=" + os.Getenv("PATH"), "GORACE=halt_on_error=1 exitcode=66"}
+	for _, name := range slices.Sorted(maps.Keys(p.env)) {
+		env = append(env, name+"="+p.env[name])
+	}
+	return env
 }
 
 // AwaitReady waits until /readyz says 200.

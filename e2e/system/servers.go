@@ -14,8 +14,10 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	amqp "github.com/rabbitmq/amqp091-go"
 	"github.com/redis/go-redis/v9"
+
+	"stavka.local/shared/line/rabbitmq"
+	"stavka.local/shared/line/rabbitmq/rabbitmqtest"
 )
 
 // Servers are the URLs of PostgreSQL, Redis and RabbitMQ.
@@ -159,27 +161,10 @@ func (s Servers) newKeys(t testing.TB, name string) string {
 func (s Servers) newQueue(t testing.TB, name string) string {
 	t.Helper()
 	t.Cleanup(func() {
-		conn, err := amqp.Dial(s.RabbitMQ)
-		if err != nil {
-			t.Errorf("connect to RabbitMQ: %v", err)
-			return
-		}
-		defer func() { _ = conn.Close() }()
-		channel, err := conn.Channel()
-		if err != nil {
-			t.Errorf("open a channel to RabbitMQ: %v", err)
-			return
-		}
-		for _, queue := range []string{name, name + ".dead"} {
-			_, err := channel.QueueDelete(queue, false, false, false)
-			if err != nil {
-				t.Errorf("delete the queue %s: %v", queue, err)
-			}
-		}
-		for _, exchange := range []string{name, name + ".dead"} {
-			if err := channel.ExchangeDelete(exchange, false, false); err != nil {
-				t.Errorf("delete the exchange %s: %v", exchange, err)
-			}
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+		defer cancel()
+		if err := rabbitmqtest.Remove(ctx, rabbitmq.Options{URL: s.RabbitMQ, Exchange: name, Queue: name}); err != nil {
+			t.Errorf("delete the queues of %s: %v", name, err)
 		}
 	})
 	return name

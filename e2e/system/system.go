@@ -45,6 +45,9 @@ type Options struct {
 	Env map[string]string
 	// Database, when set, gives bet-maker another way to its database.
 	Database func(databaseURL string) string
+	// Line, when set, is the address of another system's line-provider. The bet-makers follow
+	// it, and there is none of their own.
+	Line string
 	// Stopped: the processes are made and not started.
 	Stopped bool
 }
@@ -88,10 +91,16 @@ func Start(t testing.TB, options Options) *System {
 		toDatabase = options.Database(toDatabase)
 	}
 	s := &System{t: t, Env: env, client: newClient(t)}
-	for i := range max(1, options.LineProviders) {
+	var lines []string // the addresses at which bet-makers read the line
+	own := max(1, options.LineProviders)
+	if options.Line != "" {
+		own, lines = 0, []string{options.Line}
+	}
+	for i := range own {
 		port := freePort(t)
 		s.LineProviders = append(s.LineProviders, newProcess(t, fmt.Sprintf("lineprovider-%d", i), options.Binaries.LineProvider, port,
 			merged(env, map[string]string{"LINEPROVIDER_ADDR": fmt.Sprintf("127.0.0.1:%d", port)})))
+		lines = append(lines, s.LineProviders[i].URL)
 	}
 	for i := range max(1, options.BetMakers) {
 		port := freePort(t)
@@ -99,7 +108,7 @@ func Start(t testing.TB, options Options) *System {
 			merged(env, map[string]string{
 				"BETMAKER_ADDR": fmt.Sprintf("127.0.0.1:%d", port),
 				"DATABASE_URL":  toDatabase,
-				"EVENT_URL":     s.LineProviders[i%len(s.LineProviders)].URL + "/events",
+				"EVENT_URL":     lines[i%len(lines)] + "/events",
 			})))
 	}
 	if !options.Stopped {

@@ -1,0 +1,127 @@
+package system
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+// Broker is a system's RabbitMQ, for looking at what goes through it and for putting in
+// what no line-provider would. Each call uses a connection of its own, so that RabbitMQ
+// may be restarted between them.
+type Broker struct{ url, exchange, queue string }
+
+// Broker returns the system's broker.
+func (s *System) Broker() Broker {
+	return Broker{url: s.Env["RABBITMQ_URL"], exchange: s.Env["RABBIT_EXCHANGE"], queue: s.Env["RABBIT_QUEUE"]}
+}
+
+// Queue is the queue that bet-makers share.
+func (b Broker) Queue() string { return b.queue }
+
+// DeadQueue is where messages go that nobody can take.
+func (b Broker) DeadQueue() string { return b.queue + ".dead" }
+
+// Waiting returns how many messages of a queue wait for a consumer.
+func (b Broker) Waiting(t testing.TB, queue string) int {
+	t.Helper()
+	waiting := 0
+	b.use(t, func(ch *amqp.Channel) error {
+		q, err := ch.QueueDeclarePassive(queue, true, false, false, false, nil)
+		waiting = q.Messages
+		return err
+	})
+	return waiting
+}
+
+// Capture makes a queue that gets a copy of every change from now on, until the test ends.
+func (b Broker) Capture(t testing.TB) (queue string) {
+	t.Helper()
+	queue = b.queue + ".captured"
+	b.use(t, func(ch *amqp.Channel) error {
+		if err := ch.ExchangeDeclare(b.exchange, amqp.ExchangeTopic, true, false, false, false, nil); err != nil {
+			return err
+		}
+		if _, err := ch.QueueDeclare(queue, true, false, false, false, nil); err != nil {
+			return err
+		}
+		return ch.QueueBind(queue, "event.changed", b.exchange, false, nil)
+	})
+	t.Cleanup(func() {
+		b.use(t, func(ch *amqp.Channel) error {
+			_, err := ch.QueueDelete(queue, false, false, false)
+			return err
+		})
+	})
+	return queue
+}
+
+// Take takes everything out of a queue.
+func (b Broker) Take(t testing.TB, queue string) []amqp.Delivery {
+	t.Helper()
+	return b.get(t, queue, true)
+}
+
+// Peek returns everything in a queue and leaves it there.
+func (b Broker) Peek(t testing.TB, queue string) []amqp.Delivery {
+	t.Helper()
+	return b.get(t, queue, false)
+}
+
+func (b Broker) get(t testing.TB, queue string, take bool) (messages []amqp.Delivery) {
+	t.Helper()
+	b.use(t, func(ch *amqp.Channel) error {
+		for {
+			message, ok, err := ch.Get(queue, take)
+			if err != nil || !ok {
+				return err // what was not taken goes back when the channel closes
+			}
+			messages = append(messages, message)
+		}
+	})
+	return messages
+}
+
+// Publish publishes messages under a routing key and returns once the broker has them.
+func (b Broker) Publish(t testing.TB, key string, messages ...amqp.Publishing) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	b.use(t, func(ch *amqp.Channel) error {
+		if err := ch.Confirm(false); err != nil {
+			return err
+		}
+		confirmations := make([]*amqp.DeferredConfirmation, len(messages))
+		for i, message := range messages {
+			var err error
+			if confirmations[i], err = ch.PublishWithDeferredConfirm(b.exchange, key, false, false, message); err != nil {
+				return err
+			}
+		}
+		for _, confirmation := range confirmations {
+			if taken, err := confirmation.WaitContext(ctx); err != nil || !taken {
+				return fmt.Errorf("the broker has not taken a message: %w", err)
+			}
+		}
+		return nil
+	})
+}
+
+func (b Broker) use(t testing.TB, do func(*amqp.Channel) error) {
+	t.Helper()
+	conn, err := amqp.Dial(b.url)
+	if err != nil {
+		t.Fatalf("connect to RabbitMQ: %v", err)
+	}
+	ch, err := conn.Channel()
+	if err == nil {
+		err = do(ch)
+	}
+	if err := errors.Join(err, conn.Close()); err != nil {
+		t.Fatalf("use RabbitMQ: %v", err)
+	}
+}

@@ -1,0 +1,570 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"stavka.local/api/client/betmaker"
+	"stavka.local/api/client/lineprovider"
+	"stavka.local/shared/money"
+	"stavka.local/shared/odds"
+	"stavka.local/stavka/e2e/contract"
+	"stavka.local/stavka/e2e/system"
+)
+
+const (
+	// patience is how long a user goes on repeating one request through a fault.
+	patience = 2 * time.Minute
+	// repeatAfter is the pause before a request is repeated, askedFor how long an answer is waited for.
+	repeatAfter = 25 * time.Millisecond
+	askedFor    = 20 * time.Second
+	// aftermath is how soon after the last fault everything is as if there had been none.
+	aftermath = 30 * time.Second
+)
+
+// witness is the users and operators of a system, and remembers everything that the
+// system has acknowledged to them. They repeat a request, with the same key, until its
+// answer is definite, so that in the end nothing is in doubt: check holds what
+// the stores have against what was acknowledged, to the last row. It is safe for
+// concurrent use, but for check.
+type witness struct {
+	t     *testing.T
+	s     *system.System
+	line  *lineprovider.ClientWithResponses
+	users []*system.User
+
+	repeats, bets, changes atomic.Int64 // requests repeated; bets and changes acknowledged
+
+	mu       sync.Mutex
+	events   map[int64]*lineEvent
+	verdicts map[verdictKey]verdict
+}
+
+// lineEvent is an event as its operators have been told it is.
+type lineEvent struct {
+	lineprovider.Event
+	prices  map[int64]odds.Decimal // by version
+	closing bool                   // somebody has asked for a result
+}
+
+// verdictKey names a placement: who made it, under which Idempotency-Key.
+type verdictKey struct {
+	user int64
+	key  string
+}
+
+// verdict is the first definite answer to a placement.
+type verdict struct {
+	bet  *betmaker.Bet // nil for a refusal
+	sent betmaker.NewBet
+	body []byte
+}
+
+// newWitness makes users. From now on each settling of a bet is noted in the
+// database, too.
+func newWitness(t *testing.T, s *system.System, users int) *witness {
+	t.Helper()
+	w := &witness{t: t, s: s, events: make(map[int64]*lineEvent), verdicts: make(map[verdictKey]verdict)}
+	if len(s.LineProviders) > 0 {
+		w.line = s.Line(t, 0).API
+	}
+	for range users {
+		w.users = append(w.users, s.NewUser(t, 0))
+	}
+	if _, err := s.Database(t).Exec(t.Context(), `
+		create table settled (bet_id bigint, revision bigint);
+		create function note_settled() returns trigger language plpgsql as $$
+			begin insert into settled values (new.id, new.settle_revision); return null; end $$;
+		create trigger note_settled after update on bets for each row execute function note_settled()`); err != nil {
+		t.Fatalf("note what is settled: %v", err)
+	}
+	return w
+}
+
+// insist asks again and again until the answer is definite. ask returns nil then.
+func (w *witness) insist(what string, ask func(context.Context) error) {
+	w.t.Helper()
+	for begun := time.Now(); ; w.repeats.Add(1) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(w.t.Context()), askedFor)
+		err := ask(ctx)
+		cancel()
+		switch {
+		case err == nil:
+			return
+		case errors.Is(err, contract.ErrBroken) || errors.Is(err, errWrong):
+			w.t.Errorf("%s: %v", what, err)
+			return
+		case time.Since(begun) > patience:
+			w.t.Errorf("%s: no definite answer within %s: %v", what, patience, err)
+			return
+		}
+		wait(w.t, repeatAfter)
+	}
+}
+
+// errWrong is what an answer is that no fault can excuse.
+var errWrong = errors.New("a wrong answer")
+
+// indefinite returns the error for an answer that is not what was asked for: the
+// service may say that it cannot do it now, and nothing else.
+func indefinite(status int, body []byte) error {
+	if status == http.StatusServiceUnavailable {
+		return fmt.Errorf("%d %s", status, body)
+	}
+	return fmt.Errorf("%w: %d %s", errWrong, status, body)
+}
+
+// wait lets some time pass.
+func wait(t *testing.T, d time.Duration) {
+	t.Helper()
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-t.Context().Done():
+	}
+}
+
+// create creates an event of a name that no other has.
+func (w *witness) create(name, price string, deadline time.Time) int64 {
+	w.t.Helper()
+	want := lineprovider.NewEvent{Coefficient: odds.MustParse(price), Deadline: new(deadline.Unix()), Name: &name}
+	var created lineprovider.Event
+	w.insist("create event "+name, func(ctx context.Context) error {
+		got, err := w.line.CreateEventWithResponse(ctx, &lineprovider.CreateEventParams{IdempotencyKey: &name}, want)
+		if err != nil {
+			return err
+		}
+		if got.JSON201 == nil {
+			return indefinite(got.StatusCode(), got.Body)
+		}
+		created = *got.JSON201
+		return nil
+	})
+	if created.EventID == 0 {
+		w.t.FailNow()
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if known := w.events[created.EventID]; known != nil {
+		w.t.Errorf("event id %d was given to %s and to %s", created.EventID, *known.Name, name)
+	}
+	w.events[created.EventID] = &lineEvent{Event: created, prices: map[int64]odds.Decimal{created.Version: created.Coefficient}}
+	w.changes.Add(1)
+	return created.EventID
+}
+
+// amend changes an open event.
+func (w *witness) amend(event int64, patch lineprovider.EventPatch) {
+	w.t.Helper()
+	w.insist(fmt.Sprintf("amend event %d", event), func(ctx context.Context) error {
+		got, err := w.line.ChangeEventWithResponse(ctx, event, nil, patch)
+		if err != nil {
+			return err
+		}
+		if got.JSON200 == nil {
+			return indefinite(got.StatusCode(), got.Body)
+		}
+		return w.changed(*got.JSON200)
+	})
+}
+
+// finish gives an event a result, or another one.
+func (w *witness) finish(event int64, state lineprovider.NewState) {
+	w.t.Helper()
+	w.mu.Lock()
+	w.events[event].closing = true
+	w.mu.Unlock()
+	w.insist(fmt.Sprintf("set event %d to state %d", event, state.State), func(ctx context.Context) error {
+		got, err := w.line.SetEventStateWithResponse(ctx, event, nil, state)
+		if err != nil {
+			return err
+		}
+		if got.JSON200 == nil {
+			return indefinite(got.StatusCode(), got.Body)
+		}
+		return w.changed(*got.JSON200)
+	})
+}
+
+// changed takes note of an acknowledged change. A request that was repeated must not
+// have been carried out twice.
+func (w *witness) changed(now lineprovider.Event) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	known := w.events[now.EventID]
+	if now.Version != known.Version+1 {
+		return fmt.Errorf("%w: version %d comes after %d", errWrong, now.Version, known.Version)
+	}
+	known.Event = now
+	known.prices[now.Version] = now.Coefficient
+	w.changes.Add(1)
+	return nil
+}
+
+// place places a bet, and returns the answer.
+func (w *witness) place(user int, key string, event int64, amount string) verdict {
+	w.t.Helper()
+	var v verdict
+	w.insist(fmt.Sprintf("bet %s on event %d", key, event), func(ctx context.Context) error {
+		var err error
+		v, err = w.tryPlace(ctx, user, key, betmaker.NewBet{EventID: event, Amount: money.MustParse(amount)})
+		return err
+	})
+	return v
+}
+
+// tryPlace asks for a bet once. An error means that the answer was not definite.
+func (w *witness) tryPlace(ctx context.Context, user int, key string, bet betmaker.NewBet) (verdict, error) {
+	got, err := w.users[user].API.PlaceBetWithResponse(ctx, &betmaker.PlaceBetParams{IdempotencyKey: &key}, bet)
+	if err != nil {
+		return verdict{}, err
+	}
+	v := verdict{bet: got.JSON201, sent: bet, body: got.Body}
+	switch {
+	case v.bet != nil:
+	case got.StatusCode() == http.StatusConflict:
+		if err := w.excuse(bet.EventID, system.Response{Body: got.Body}.Code()); err != nil {
+			return verdict{}, err
+		}
+	default:
+		return verdict{}, indefinite(got.StatusCode(), got.Body)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.verdicts[verdictKey{w.users[user].ID, key}] = v
+	if v.bet != nil {
+		w.bets.Add(1)
+	}
+	return v, nil
+}
+
+// excuse returns an error unless there is a reason for a refusal.
+func (w *witness) excuse(event int64, code string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	known := w.events[event]
+	switch {
+	case code == "event_closed" && known != nil && (known.closing || time.Now().Unix() >= known.Deadline):
+		return nil
+	case code == "price_changed":
+		return nil
+	}
+	return fmt.Errorf("%w: event %d: refused as %s", errWrong, event, code)
+}
+
+// load has placers bet on ten events at a time while operators reprice, finish and
+// correct them, until stop is called, which waits for the last answers.
+func (w *witness) load(placers, operators int) (stop func()) {
+	w.t.Helper()
+	open := &openEvents{}
+	for i := range 10 {
+		open.add(w.create(fmt.Sprintf("first-%d", i), "1.45", time.Now().Add(time.Hour)))
+	}
+	ctx, cancel := context.WithCancel(w.t.Context())
+	var working sync.WaitGroup
+	for i := range operators {
+		working.Go(func() {
+			for n := 0; ctx.Err() == nil; n++ {
+				w.operate(open, fmt.Sprintf("operator-%d-%d", i, n), n)
+				wait(w.t, 20*time.Millisecond)
+			}
+		})
+	}
+	for i := range placers {
+		working.Go(func() {
+			for n := 0; ctx.Err() == nil; n++ {
+				w.place(i%len(w.users), fmt.Sprintf("placer-%d-%d", i, n), open.any(), fmt.Sprintf("%d.%02d", 1+n%50, i))
+				wait(w.t, 10*time.Millisecond)
+			}
+		})
+	}
+	begun := time.Now()
+	return func() {
+		cancel()
+		working.Wait()
+		w.t.Logf("in %s of load: %d changes of events and %d bets acknowledged, %d requests repeated",
+			time.Since(begun).Round(time.Millisecond), w.changes.Load(), w.bets.Load(), w.repeats.Load())
+	}
+}
+
+// operate creates one event, to be bet on, and ends the oldest one.
+func (w *witness) operate(open *openEvents, name string, n int) {
+	w.t.Helper()
+	deadline := time.Now().Add(time.Hour)
+	if n%5 == 4 {
+		deadline = time.Now().Add(3 * time.Second)
+	}
+	event := open.replace(w.create(name, "1.45", deadline))
+	state := lineprovider.NewState{State: lineprovider.EventState(2 + rand.IntN(3)), Reason: new("the whistle")}
+	if w.deadlineOf(event) > time.Now().Add(time.Minute).Unix() && n%2 == 0 {
+		w.amend(event, lineprovider.EventPatch{Coefficient: new(odds.MustParse("2.05"))})
+	}
+	w.finish(event, state)
+	if n%3 == 0 {
+		state.State = 2 + (state.State-1)%3
+		state.Reason = new("the video")
+		w.finish(event, state)
+	}
+}
+
+func (w *witness) deadlineOf(event int64) int64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.events[event].Deadline
+}
+
+// awaitProgress waits until both services have acknowledged something new.
+func (w *witness) awaitProgress(after string) {
+	w.t.Helper()
+	begun, bets, changes := time.Now(), w.bets.Load(), w.changes.Load()
+	system.Eventually(w.t, time.Minute, "work goes on after "+after, func() error {
+		if w.bets.Load() < bets+10 || w.changes.Load() < changes+5 {
+			return fmt.Errorf("%d bets and %d changes were acknowledged since", w.bets.Load()-bets, w.changes.Load()-changes)
+		}
+		return nil
+	})
+	w.t.Logf("work went on %s after %s", time.Since(begun).Round(time.Millisecond), after)
+}
+
+// betRow is a bet as it is in the database, with what its event says.
+type betRow struct {
+	ID, UserID, EventID, Stake, Coefficient, EventVersion int64
+	AcceptedAt                                            time.Time
+	Status, VoidReason                                    int
+	Payout                                                *int64
+	SettleRevision, EventRevision                         int64
+	Key                                                   string
+}
+
+// check waits until bet-maker has followed the line, and shows that nothing of what was
+// acknowledged is missing, nothing is there that was not, and nothing happened twice.
+func (w *witness) check() {
+	w.t.Helper()
+	db := w.s.Database(w.t)
+	w.follow(db)
+	rows, err := db.Query(w.t.Context(), `
+		select b.id, b.user_id, b.event_id, b.stake, b.coefficient, b.event_version, b.accepted_at, b.status,
+		       coalesce(b.void_reason, 0) as void_reason, b.payout, b.settle_revision, e.settle_revision as event_revision,
+		       coalesce(v.key, '') as key
+		from bets b join events e on e.id = b.event_id left join verdicts v on v.bet_id = b.id
+		order by b.id`)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	bets, err := pgx.CollectRows(rows, pgx.RowToStructByPos[betRow])
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	kept := make(map[verdictKey]bool)
+	for _, bet := range bets {
+		key := verdictKey{bet.UserID, bet.Key}
+		if kept[key] {
+			w.t.Errorf("user %d has two bets under the key %q", key.user, key.key)
+		}
+		kept[key] = true
+		w.checkBet(bet)
+	}
+	for key, v := range w.verdicts {
+		if v.bet != nil && !kept[key] {
+			w.t.Errorf("lost: bet %d of user %d, key %q", v.bet.ID, key.user, key.key)
+		}
+	}
+	for what, query := range map[string]string{
+		"bets were accepted at or after the close": `select count(*) from bets join events on events.id = event_id where accepted_at >= least(deadline, closed_at)`,
+		"bets were settled twice to one revision":  `select count(*) from (select from settled group by bet_id, revision having count(*) > 1) as twice`,
+	} {
+		if n := count(w.t, db, query); n > 0 {
+			w.t.Errorf("%d %s", n, what)
+		}
+	}
+	if n := w.s.Broker().Waiting(w.t, w.s.Broker().DeadQueue()); n > 0 {
+		w.t.Errorf("there are %d dead letters", n)
+	}
+	w.replay(50)
+}
+
+// follow waits until bet-maker's projection is the line, and every bet follows it; and
+// shows that the line is what its operators were told.
+func (w *witness) follow(db *pgx.Conn) {
+	w.t.Helper()
+	begun := time.Now()
+	current := w.readLine()
+	for id, event := range current {
+		if known := w.events[id]; known == nil {
+			w.t.Errorf("nobody has created event %d", id)
+		} else if got, want := describe(event), describe(known.Event); got != want {
+			w.t.Errorf("event %d is %s; acknowledged was %s", id, got, want)
+		}
+	}
+	for id := range w.events {
+		if _, ok := current[id]; !ok {
+			w.t.Errorf("lost: event %d", id)
+		}
+	}
+	system.Eventually(w.t, aftermath, "bet-maker has followed the line", func() error {
+		if err := compareProjection(w.t, db, current); err != nil {
+			return err
+		}
+		for what, query := range map[string]string{
+			"bets are behind their event":      `select count(*) from bets b join events e on e.id = b.event_id where b.settle_revision <> e.settle_revision`,
+			"bets on decided events are open":  `select count(*) from bets b join events e on e.id = b.event_id where e.state > 1 and b.status = 1`,
+			"events are not noted as settled":  `select count(*) from events where settled_revision <> settle_revision`,
+			"bets on open events are not open": `select count(*) from bets b join events e on e.id = b.event_id where e.state = 1 and b.status <> 1`,
+		} {
+			if n := count(w.t, db, query); n > 0 {
+				return fmt.Errorf("%d %s", n, what)
+			}
+		}
+		return nil
+	})
+	w.t.Logf("%d events and their bets had followed %s after the last answer", len(current), time.Since(begun).Round(time.Millisecond))
+}
+
+// readLine reads all events from line-provider.
+func (w *witness) readLine() map[int64]lineprovider.Event {
+	w.t.Helper()
+	all := make(map[int64]lineprovider.Event)
+	for after := int64(0); ; {
+		page, err := w.line.ListEventsWithResponse(w.t.Context(), &lineprovider.ListEventsParams{After: &after, Limit: new(500)})
+		if err != nil || page.JSON200 == nil {
+			w.t.Fatalf("read the line: %+v %v", page, err)
+		}
+		if len(*page.JSON200) == 0 {
+			return all
+		}
+		for _, event := range *page.JSON200 {
+			all[event.EventID], after = event, event.EventID
+		}
+	}
+}
+
+// describe returns all that an event is, as text that can be compared.
+func describe(e lineprovider.Event) string {
+	at := int64(0)
+	if e.EffectiveAt != nil {
+		at = *e.EffectiveAt
+	}
+	return fmt.Sprintf("%q %s deadline %d state %d suspended %t version %d seq %d result %d effective %d",
+		deref(e.Name), e.Coefficient, e.Deadline, e.State, e.Suspended, e.Version, e.Seq, e.ResultRevision, at)
+}
+
+// compareProjection returns an error unless bet-maker knows exactly these events.
+func compareProjection(t *testing.T, db *pgx.Conn, want map[int64]lineprovider.Event) error {
+	t.Helper()
+	rows, err := db.Query(t.Context(), `
+		select id, name, coefficient, extract(epoch from deadline)::bigint, state, suspended, version, seq, result_revision,
+		       extract(epoch from effective_at)::bigint, quarantined
+		from events`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var (
+		e           lineprovider.Event
+		name        string
+		coefficient int64
+		quarantined bool
+		known       int
+		differs     error
+	)
+	into := []any{&e.EventID, &name, &coefficient, &e.Deadline, &e.State, &e.Suspended, &e.Version, &e.Seq, &e.ResultRevision, &e.EffectiveAt, &quarantined}
+	if _, err := pgx.ForEachRow(rows, into, func() error {
+		known++
+		e.Name = &name
+		price, err := odds.FromHundredths(coefficient)
+		if err != nil {
+			return err
+		}
+		e.Coefficient = price
+		if got, want := describe(e), describe(want[e.EventID]); got != want || quarantined {
+			differs = fmt.Errorf("event %d is %s, quarantined %t; on the line it is %s", e.EventID, got, quarantined, want)
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if differs == nil && known != len(want) {
+		differs = fmt.Errorf("%d events are known, the line has %d", known, len(want))
+	}
+	return differs
+}
+
+// checkBet holds one bet against what was acknowledged, and against its event.
+func (w *witness) checkBet(bet betRow) {
+	w.t.Helper()
+	v := w.verdicts[verdictKey{bet.UserID, bet.Key}]
+	if v.bet == nil {
+		w.t.Errorf("nobody was told of bet %d", bet.ID)
+		return
+	}
+	told := betRow{
+		ID: v.bet.ID, UserID: v.bet.UserID, EventID: v.bet.EventID, Stake: v.sent.Amount.Minor(), Coefficient: v.bet.Coefficient.Hundredths(),
+		EventVersion: v.bet.EventVersion, AcceptedAt: v.bet.CreatedAt,
+	}
+	is := betRow{
+		ID: bet.ID, UserID: bet.UserID, EventID: bet.EventID, Stake: bet.Stake, Coefficient: bet.Coefficient,
+		EventVersion: bet.EventVersion, AcceptedAt: bet.AcceptedAt.In(told.AcceptedAt.Location()),
+	}
+	if is != told || v.bet.Amount != v.sent.Amount || v.bet.EventID != v.sent.EventID {
+		w.t.Errorf("bet %d is %+v; acknowledged was %+v", bet.ID, is, told)
+	}
+	event := w.events[bet.EventID]
+	if price := event.prices[bet.EventVersion]; price.Hundredths() != bet.Coefficient {
+		w.t.Errorf("bet %d is at %d hundredths; version %d of event %d was at %s", bet.ID, bet.Coefficient, bet.EventVersion, bet.EventID, price)
+	}
+	status, payout, reason := outcome(event.Event, v.bet)
+	if bet.Status != status || bet.VoidReason != reason || (bet.Payout == nil) != (payout == nil) || payout != nil && *bet.Payout != payout.Minor() {
+		w.t.Errorf("bet %d of %s at %s has status %d, reason %d, payout %v; its event is %s",
+			bet.ID, v.bet.Amount, v.bet.Coefficient, bet.Status, bet.VoidReason, bet.Payout, describe(event.Event))
+	}
+	// bet-maker may have skipped a result that another one came after, but has not made any up.
+	if bet.SettleRevision != bet.EventRevision || bet.SettleRevision > event.ResultRevision {
+		w.t.Errorf("bet %d is settled to revision %d of %d; the event has had %d results", bet.ID, bet.SettleRevision, bet.EventRevision, event.ResultRevision)
+	}
+}
+
+// outcome is what a bet must have come to under its event's last state, in the
+// database's numbers.
+func outcome(event lineprovider.Event, bet *betmaker.Bet) (status int, payout *money.Amount, voidReason int) {
+	switch {
+	case event.State == lineprovider.EventStateNew:
+		return 1, nil, 0
+	case event.State == lineprovider.EventStateCancelled:
+		return 4, &bet.Amount, 1
+	case event.EffectiveAt != nil && bet.CreatedAt.Unix() >= *event.EffectiveAt:
+		return 4, &bet.Amount, 2
+	case event.State == lineprovider.EventStateFinishedWin:
+		return 2, new(bet.Amount.Payout(bet.Coefficient)), 0
+	default:
+		return 3, &money.Amount{}, 0
+	}
+}
+
+// replay repeats some placements and wants the first answers, to the last byte.
+func (w *witness) replay(some int) {
+	w.t.Helper()
+	ids := make(map[int64]int, len(w.users))
+	for i, user := range w.users {
+		ids[user.ID] = i
+	}
+	keys := slices.Collect(maps.Keys(w.verdicts))
+	for _, i := range rand.Perm(len(keys))[:min(some, len(keys))] {
+		first := w.verdicts[keys[i]]
+		again, err := w.tryPlace(w.t.Context(), ids[keys[i].user], keys[i].key, first.sent)
+		if err != nil || !bytes.Equal(again.body, first.body) {
+			w.t.Errorf("the key %q is answered %s %v; at first it was %s", keys[i].key, again.body, err, first.body)
+		}
+	}
+}
