@@ -33,10 +33,16 @@ const (
 // those that are set already. A file that does not exist is no error. Only main
 // functions call it; tests never do.
 func LoadDotEnv(file string) error {
-	if err := godotenv.Load(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("read %s: %w", file, err)
+	err := godotenv.Load(file)
+	var unreadable *fs.PathError
+	switch {
+	case err == nil, errors.Is(err, fs.ErrNotExist):
+		return nil
+	case errors.As(err, &unreadable):
+		return fmt.Errorf("read .env: %w", err)
+	default: // its text quotes what may be a secret
+		return fmt.Errorf("read .env: %s has a line that is not of the form NAME=value", file)
 	}
-	return nil
 }
 
 // Reader reads variables and collects what is wrong with them. Every method

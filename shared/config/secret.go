@@ -7,20 +7,30 @@ const hidden = "[hidden]"
 
 // Secret is a text that must not be seen: every way of printing, logging or
 // marshalling it shows that there is something, and not what. Reveal gives it.
-type Secret struct{ text string }
+// Secrets are not to be compared with ==.
+type Secret struct {
+	// Behind a pointer, because package fmt calls no methods on the unexported
+	// fields of a struct that somebody prints; an address is all it finds here.
+	text *string
+}
 
 // NewSecret hides text.
-func NewSecret(text string) Secret { return Secret{text} }
+func NewSecret(text string) Secret { return Secret{&text} }
 
 // Reveal returns the text itself, for the one place that needs it.
-func (s Secret) Reveal() string { return s.text }
+func (s Secret) Reveal() string {
+	if s.text == nil {
+		return ""
+	}
+	return *s.text
+}
 
 // IsZero tells whether there is no secret.
-func (s Secret) IsZero() bool { return s.text == "" }
+func (s Secret) IsZero() bool { return s.Reveal() == "" }
 
 // String returns "[hidden]", or "" for no secret.
 func (s Secret) String() string {
-	if s.text == "" {
+	if s.IsZero() {
 		return ""
 	}
 	return hidden

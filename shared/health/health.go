@@ -42,8 +42,9 @@ type Registry struct {
 	mu    sync.Mutex
 	phase phase
 
-	// asking is held while the checks run, so that concurrent probes share them.
-	asking   sync.Mutex
+	// asking holds a token while the checks run, so that concurrent probes share
+	// them; it guards what follows.
+	asking   chan struct{}
 	answered time.Time
 	answer   map[string]Result
 }
@@ -79,7 +80,9 @@ type Result struct {
 }
 
 // New returns a registry of a service that is not ready yet.
-func New() *Registry { return &Registry{members: map[string]func() any{}} }
+func New() *Registry {
+	return &Registry{members: map[string]func() any{}, asking: make(chan struct{}, 1)}
+}
 
 // Require adds a check without which the service is not ready.
 func (r *Registry) Require(name string, run Check) { r.add(name, run, true) }
@@ -169,8 +172,8 @@ func (r *Registry) ask(ctx context.Context) (bool, map[string]Result) {
 // results runs the checks, or returns what they said less than freshness ago.
 // The map is not to be changed.
 func (r *Registry) results(ctx context.Context) map[string]Result {
-	r.asking.Lock()
-	defer r.asking.Unlock()
+	r.asking <- struct{}{}
+	defer func() { <-r.asking }()
 	if r.answer != nil && time.Since(r.answered) < freshness {
 		return r.answer
 	}

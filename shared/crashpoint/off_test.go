@@ -1,0 +1,18 @@
+//go:build !crashpoints
+
+package crashpoint_test
+
+import (
+	"testing"
+
+	"stavka.local/shared/crashpoint"
+)
+
+// TestNothingHappensWithoutTheTag is not parallel, because of the environment.
+func TestNothingHappensWithoutTheTag(t *testing.T) {
+	t.Setenv(crashpoint.Variable, "relay.published")
+	if crashpoint.Enabled {
+		t.Error("crash points are compiled in without the build tag")
+	}
+	crashpoint.Hit("relay.published")
+}
