@@ -143,6 +143,11 @@ func checkJSON(value any, schema *openapi3.Schema) error {
 // whether numbers are exactly what their Go types hold. Decimals are known by
 // their x-go-type.
 func checkDigits(value any, schema *openapi3.Schema, path []string) error {
+	for _, part := range schema.AllOf { // how a document adds a description to a shared schema
+		if err := checkDigits(value, part.Value, path); err != nil {
+			return err
+		}
+	}
 	switch v := value.(type) {
 	case map[string]any:
 		for name, property := range schema.Properties {
