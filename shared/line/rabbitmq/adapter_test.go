@@ -403,3 +403,37 @@ func (b *lockedBuffer) String() string {
 	defer b.mu.Unlock()
 	return b.text.String()
 }
+
+// TestWatcherPassesOver shows a watcher what it cannot take.
+func TestWatcherPassesOver(t *testing.T) {
+	t.Parallel()
+	opts := options(t)
+	publisher, subscriber := newPublisher(t, opts), newSubscriber(t, opts)
+	changes := linetest.Changes(2)
+	seen := newTally()
+	ctx, cancel := context.WithCancel(t.Context())
+	var watching sync.WaitGroup
+	t.Cleanup(watching.Wait)
+	t.Cleanup(cancel)
+	watching.Go(func() {
+		err := subscriber.WatchChanges(ctx, func(c line.Change) {
+			seen.add(c)
+			if c == changes[0] {
+				panic("the watcher has met what it did not expect")
+			}
+		})
+		if err != nil {
+			t.Errorf("WatchChanges returned %v, want nil", err)
+		}
+	})
+	eventually(t, func() error { return subscriber.Check(t.Context()) })
+
+	publish(t, publisher, changes[:1])
+	publishRaw(t, opts, []byte("{"))
+	publish(t, publisher, changes[1:])
+
+	eventually(t, func() error { return seen.hasAll(changes) })
+	if total := seen.total(); total != len(changes) {
+		t.Errorf("%d changes shown, want %d", total, len(changes))
+	}
+}
