@@ -77,6 +77,10 @@ verify: ## Check that generated code and go.mod files are fresh, and that each m
 	tools/generate --check
 	@echo "gofmt"; unformatted=$$(gofmt -l $(MODULES)); \
 	  [ -z "$$unformatted" ] || { echo "not formatted: $$unformatted"; exit 1; }
+	@echo "sleeping tests"; failed=; for file in $$(grep -rl --include '*_test.go' 'time\.Sleep' .); do \
+	  grep -q '"testing/synctest"' $$(dirname $$file)/*_test.go || failed="$$failed $$file"; \
+	done; \
+	[ -z "$$failed" ] || { echo "tests wait for conditions, they do not sleep:$$failed"; exit 1; }
 	@export GOWORK=off; failed=; for module in $(MODULES); do \
 	  echo "verify $$module"; \
 	  (cd $$module && go mod tidy -diff && go build ./... && go vet ./... && go vet -tags crashpoints ./...) || \
