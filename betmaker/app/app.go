@@ -163,10 +163,14 @@ func New(ctx context.Context, c Config) (_ *App, err error) {
 	a.parts.Go("heartbeats", func(ctx context.Context) error {
 		return bus.WatchHeartbeats(ctx, func(heartbeat line.Heartbeat) { poller.Heartbeat(ctx, heartbeat) })
 	})
-	a.parts.Go("changes for the cache", func(ctx context.Context) error {
+	a.loop("changes for the cache", func(ctx context.Context) error {
 		return bus.WatchChanges(ctx, func(change line.Change) {
 			losses.Pushed(change)
-			catalogue.Watch(change)
+			// Into the projection first, where bets are decided: who sees a price must be
+			// able to bet at it. What fails here comes by the shared queue, or by polling.
+			if err := apply.Push(ctx, change); err != nil {
+				log.DebugContext(ctx, "a watched change is not applied", "message_id", change.MessageID(), "error", err)
+			}
 		})
 	})
 	a.loop("changes", func(ctx context.Context) error {

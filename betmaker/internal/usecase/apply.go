@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/singleflight"
+
 	"stavka.local/betmaker/internal/domain"
 	"stavka.local/betmaker/internal/ports"
 	"stavka.local/shared/crashpoint"
@@ -55,7 +57,7 @@ type ApplyConfig struct {
 	Events ports.Events
 	// Dataset returns the data set being followed; empty while none is known.
 	Dataset func() string
-	// Offer is given every event as a change has left it.
+	// Offer is given every event as it stands after a change, once that is committed.
 	Offer func(domain.Event)
 	// Resulted is told of every event whose bets have to be settled.
 	Resulted func(domain.EventID)
@@ -78,7 +80,8 @@ type ApplyConfig struct {
 // matter: for each event the highest sequence number wins. It is safe for concurrent use.
 type ApplyEventChange struct {
 	ApplyConfig
-	known applied
+	known  applied
+	pushes singleflight.Group // by message: the queue and the watcher bring the same ones
 }
 
 // NewApplyEventChange returns the use case.
@@ -98,7 +101,10 @@ func NewApplyEventChange(config ApplyConfig) *ApplyEventChange {
 // Push applies a change that a message brought. An error is line.ErrPoison when no
 // repetition will help.
 func (a *ApplyEventChange) Push(ctx context.Context, change line.Change) error {
-	return a.Apply(ctx, []line.Change{change}, FromPush)
+	_, err, _ := a.pushes.Do(change.MessageID(), func() (any, error) {
+		return nil, a.Apply(ctx, []line.Change{change}, FromPush)
+	})
+	return err //nolint:wrapcheck // It is Apply's error.
 }
 
 // Lookup applies what the line answered when it was asked for one event.
@@ -208,10 +214,11 @@ func (a *ApplyEventChange) report(ctx context.Context, outcomes []outcome, sourc
 	a.wake(outcomes)
 	for _, o := range outcomes {
 		a.known.add(o.after.LineEvent)
+		// Without an effect, too: another replica may have applied the change before.
+		a.Offer(o.after)
 		if o.effect == domain.EffectNone {
 			continue
 		}
-		a.Offer(o.after)
 		a.Applied(source, o.effect, o.change, max(0, time.Since(o.change.Event.UpdatedAt)))
 		if o.effect == domain.EffectQuarantined {
 			a.Quarantined()

@@ -24,9 +24,6 @@ type EventCache interface {
 	Get(id domain.EventID) (domain.Event, bool)
 	// Offer puts an event there unless a newer state of it is there already.
 	Offer(event domain.Event)
-	// Revise replaces an event that is there by what change makes of it, unless that is
-	// not newer.
-	Revise(id domain.EventID, change func(domain.Event) domain.Event)
 }
 
 // UnknownEvents remembers for about a second which events do not exist, so that asking
@@ -60,23 +57,6 @@ func NewCatalogue(config CatalogueConfig) *Catalogue { return &Catalogue{Catalog
 // Peek returns an event from the cache alone. It may be as old as the cache keeps it;
 // only that an event is final can be relied on.
 func (c *Catalogue) Peek(id domain.EventID) (domain.Event, bool) { return c.Cache.Get(id) }
-
-// Watch takes note of a change that was published, so that the cache is not behind
-// until its entries expire. The projection may not have the change yet.
-func (c *Catalogue) Watch(change line.Change) {
-	next := lineEvent(change)
-	if next.Validate() != nil {
-		return
-	}
-	c.Cache.Revise(next.ID, func(known domain.Event) domain.Event {
-		if known.Dataset != next.Dataset {
-			// Which of the two data sets counts is decided in the projection.
-			return known
-		}
-		revised, _ := known.Apply(next, time.Now())
-		return revised
-	})
-}
 
 // Event returns an event, up to the cache's time to live old. Errors:
 // domain.ErrEventNotFound; domain.ErrFeedUnavailable when only the line could know and

@@ -102,7 +102,8 @@ func (t *LoginThrottle) begin(ctx context.Context, username string, address neti
 	defer timer.Stop()
 	select {
 	case lock <- struct{}{}:
-		g.unlock = func() { <-lock }
+		<-lock
+		g.unlock = func() {}
 	case <-timer.C:
 		return nil, ErrTooManyLogins
 	case <-ctx.Done():

@@ -159,7 +159,7 @@ func (p *Poller) poll(ctx context.Context) error {
 		asked := time.Now()
 		page, err := p.Line.Changes(ctx, cursor.After, pageLimit)
 		if err != nil {
-			return fmt.Errorf("read the change log after %d: %w", cursor.After, err)
+			return fmt.Errorf("read the change log: %w", err)
 		}
 		now, err := p.cursor(ctx)
 		if err != nil {

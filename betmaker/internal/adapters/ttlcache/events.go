@@ -61,20 +61,6 @@ func (e *Events) Offer(event domain.Event) {
 	e.cache.Set(event.ID, event, ttlcache.DefaultTTL)
 }
 
-// Revise replaces an event that is there by what change makes of it, unless that is
-// not newer.
-func (e *Events) Revise(id domain.EventID, change func(domain.Event) domain.Event) {
-	e.replacing.Lock()
-	defer e.replacing.Unlock()
-	known, ok := e.get(id)
-	if !ok {
-		return
-	}
-	if next := change(known); next.IsNewerThan(known) {
-		e.cache.Set(id, next, ttlcache.DefaultTTL)
-	}
-}
-
 // Counts returns how often Get found an event, and how often it did not.
 func (e *Events) Counts() (hits, misses uint64) { return e.hits.Load(), e.misses.Load() }
 
