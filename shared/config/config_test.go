@@ -268,7 +268,7 @@ func TestSecretsAreHidden(t *testing.T) {
 }
 
 // TestLoadDotEnv is not parallel, because the environment is the process's.
-func TestLoadDotEnv(t *testing.T) { //nolint:paralleltest // see above
+func TestLoadDotEnv(t *testing.T) {
 	t.Setenv("DOTENV_TEST_REAL", "from the environment")
 	for _, name := range []string{"DOTENV_TEST_FILE", "DOTENV_TEST_QUOTED"} {
 		t.Setenv(name, "") // so that it is restored

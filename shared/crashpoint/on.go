@@ -13,20 +13,18 @@ import (
 // Enabled tells whether crash points are compiled in.
 const Enabled = true
 
-// The point to crash at, and how many times it has yet to be hit.
-var (
-	target    string
-	remaining atomic.Int64
-)
+// target is the point to crash at, remaining how many times it has yet to be hit.
+var target, remaining = chosen(os.Getenv(Variable))
 
-func init() {
-	name, times, _ := strings.Cut(os.Getenv(Variable), ":")
+func chosen(text string) (string, *atomic.Int64) {
+	name, times, _ := strings.Cut(text, ":")
 	n, err := strconv.ParseInt(times, 10, 64)
 	if err != nil || n < 1 {
 		n = 1
 	}
-	target = name
-	remaining.Store(n)
+	counter := new(atomic.Int64)
+	counter.Store(n)
+	return name, counter
 }
 
 // Hit kills the process when name is the point to crash at and this is the

@@ -24,7 +24,9 @@ func TestMain(m *testing.M) {
 	}
 	for round := range 3 {
 		for _, name := range []string{"a", "b", "b.c"} {
-			fmt.Println(round+1, name)
+			if _, err := fmt.Fprintln(os.Stdout, round+1, name); err != nil {
+				panic(err)
+			}
 			crashpoint.Hit(name)
 		}
 	}
@@ -39,15 +41,18 @@ func TestTheProcessIsKilledThere(t *testing.T) {
 		"a": "1 a", "b": "1 b", "b:1": "1 b", "b:3": "3 b", "b.c:2": "2 b.c",
 		"": "3 b.c", "other": "3 b.c", "b:4": "3 b.c",
 	} {
-		command := exec.CommandContext(t.Context(), os.Args[0]) //nolint:gosec // ourselves
+		command := exec.CommandContext(t.Context(), os.Args[0])
 		command.Env = append(os.Environ(), childVariable+"=1", crashpoint.Variable+"="+target)
 		output, err := command.Output()
 		lines := strings.Split(strings.TrimSpace(string(output)), "\n")
 		if got := lines[len(lines)-1]; got != last {
 			t.Errorf("%q: the last words were %q, want %q", target, got, last)
 		}
-		var exit *exec.ExitError
-		killed := errors.As(err, &exit) && exit.Sys().(syscall.WaitStatus).Signal() == syscall.SIGKILL //nolint:forcetypeassert // on every Unix
+		killed := false
+		if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+			status, isStatus := exit.Sys().(syscall.WaitStatus)
+			killed = isStatus && status.Signal() == syscall.SIGKILL
+		}
 		if survives := last == "3 b.c"; killed == survives {
 			t.Errorf("%q: ended with %v", target, err)
 		}

@@ -60,7 +60,7 @@ func (e *Error) Error() string {
 
 // Is tells whether target is a fault with the same code.
 func (e *Error) Is(target error) bool {
-	t, ok := target.(*Error) //nolint:errorlint // errors.Is walks the chain and calls this per link.
+	t, ok := target.(*Error) // errors.Is walks the chain and calls this for each link
 	return ok && t.Code == e.Code
 }
 
@@ -102,9 +102,6 @@ func (e *Error) Because(err error) *Error {
 
 // Find returns the fault in err's chain, or nil when err is an internal failure.
 func Find(err error) *Error {
-	var e *Error
-	if errors.As(err, &e) {
-		return e
-	}
-	return nil
+	e, _ := errors.AsType[*Error](err)
+	return e
 }

@@ -44,7 +44,7 @@ func TestIsComparesCodes(t *testing.T) {
 	t.Parallel()
 	same := fault.New(fault.NotFound, "event_closed", "Another sentence.")
 	other := fault.New(fault.Conflict, "event_suspended", "The event takes no more bets.")
-	if !errors.Is(same, errClosed) || errors.Is(other, errClosed) || errors.Is(io.EOF, errClosed) {
+	if !errors.Is(same, errClosed) || errors.Is(other, errClosed) || errClosed.Is(io.EOF) {
 		t.Error("errors.Is does not compare codes")
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net"
 	"net/http"
 	"sync"
@@ -156,9 +157,7 @@ func (r *Registry) ask(ctx context.Context) (bool, map[string]Result) {
 		}
 	}
 	shown := make(map[string]Result, len(results)+1)
-	for name, result := range results {
-		shown[name] = result
-	}
+	maps.Copy(shown, results)
 	switch phase {
 	case starting:
 		shown["start"] = Result{Unavailable, "not finished yet"}

@@ -97,10 +97,10 @@ func TestReadinessFollowsWhatIsRequired(t *testing.T) {
 
 		rabbitmq.Store(&refused)
 		expect(t, ask(t, r.Readiness()), answer{200, "ok", map[string]result{"postgres": up, "rabbitmq": down}, feed})
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		postgres.Store(&refused)
 		expect(t, ask(t, r.Readiness()), answer{503, "down", map[string]result{"postgres": down, "rabbitmq": down}, feed})
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		postgres.Store(nil)
 		rabbitmq.Store(nil)
 		expect(t, ask(t, r.Readiness()), answer{200, "ok", map[string]result{"postgres": up, "rabbitmq": up}, feed})
@@ -153,7 +153,7 @@ func TestAnswersAreSharedForASecond(t *testing.T) {
 		r := health.New()
 		r.Require("postgres", func(context.Context) error {
 			calls.Add(1)
-			time.Sleep(500 * time.Millisecond)
+			<-time.After(500 * time.Millisecond)
 			return nil
 		})
 		r.Ready()
@@ -165,12 +165,12 @@ func TestAnswersAreSharedForASecond(t *testing.T) {
 		if n := calls.Load(); n != 1 {
 			t.Errorf("50 probes at once ran the check %d times", n)
 		}
-		time.Sleep(999 * time.Millisecond)
+		<-time.After(999 * time.Millisecond)
 		ask(t, r.Readiness())
 		if n := calls.Load(); n != 1 {
 			t.Errorf("within a second the check ran %d times", n)
 		}
-		time.Sleep(time.Millisecond)
+		<-time.After(time.Millisecond)
 		ask(t, r.Readiness())
 		if n := calls.Load(); n != 2 {
 			t.Errorf("after a second the check ran %d times, want 2", n)
@@ -197,7 +197,7 @@ func TestSlowChecksAreBoundedAndDoNotPileUp(t *testing.T) {
 			if took := time.Since(begin); took != 2*time.Second {
 				t.Errorf("the checks took %v, want 2 s for all together", took)
 			}
-			time.Sleep(time.Second)
+			<-time.After(time.Second)
 		}
 		if n := calls.Load(); n != 1 {
 			t.Errorf("a check that hangs runs %d times at once", n)

@@ -2,6 +2,7 @@ package httpedge
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
@@ -35,7 +36,7 @@ func newDocs(title string) (*docs, error) {
 			"defaultModelsExpandDepth": "0",
 		},
 	})
-	request, err := http.NewRequest(http.MethodGet, docsPath, http.NoBody)
+	request, err := http.NewRequestWithContext(context.Background(), http.MethodGet, docsPath, http.NoBody)
 	if err != nil {
 		return nil, fmt.Errorf("render the API's documentation: %w", err)
 	}
@@ -65,7 +66,7 @@ func (d *docs) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case name == "":
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		w.Header().Set("Content-Security-Policy", d.policy)
-		_, _ = w.Write(d.page) // the reader may be gone
+		_, _ = w.Write(d.page) //nolint:gosec // rendered in New from nothing of a request; the reader may be gone
 	case slices.Contains([]string{
 		"swagger-ui.css", "swagger-ui-bundle.js", "swagger-ui-standalone-preset.js",
 		"favicon-16x16.png", "favicon-32x32.png",

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
@@ -67,8 +68,13 @@ func (l *lines) of(t *testing.T, id string) string {
 // eventually polls until done, for at most 10 seconds.
 func eventually(t *testing.T, done func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !done(); time.Sleep(2 * time.Millisecond) {
-		if time.Now().After(deadline) {
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.After(10 * time.Second)
+	for !done() {
+		select {
+		case <-tick.C:
+		case <-deadline:
 			t.Fatal("waited 10 seconds in vain")
 		}
 	}
@@ -192,9 +198,7 @@ func (s *service) send(t *testing.T, q request) (*http.Response, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, values := range q.header {
-		r.Header[name] = values
-	}
+	maps.Copy(r.Header, q.header)
 	switch q.contentType {
 	case "none":
 	case "":

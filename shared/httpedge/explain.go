@@ -156,10 +156,8 @@ func show(e *openapi3.SchemaError) string {
 		return "null"
 	case string:
 		return strconv.Quote(v)
-	case bool, int64, int:
+	case bool, int64, float64:
 		return fmt.Sprint(v)
-	case float64:
-		return strconv.FormatFloat(v, 'f', -1, 64)
 	case fmt.Stringer: // json.Number
 		return v.String()
 	case []any:
@@ -200,7 +198,7 @@ func number(n *float64) string {
 	if n == nil {
 		return "the limit"
 	}
-	return strconv.FormatFloat(*n, 'f', -1, 64)
+	return fmt.Sprint(*n)
 }
 
 func characters(n uint64) string {

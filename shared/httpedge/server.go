@@ -82,7 +82,9 @@ func (s *Server) Run(ctx context.Context) error {
 	if err != nil {
 		err = errors.Join(fmt.Errorf("requests still in flight after %s were cut off: %w", s.drain, err), s.http.Close())
 	}
-	<-served
+	if failed := <-served; !errors.Is(failed, http.ErrServerClosed) {
+		err = errors.Join(err, fmt.Errorf("serve %s: %w", s.Addr(), failed))
+	}
 	return err
 }
 

@@ -3,6 +3,7 @@ package httpedge_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -133,13 +134,13 @@ func TestSlowReadersAreCutOff(t *testing.T) {
 	t.Parallel()
 	limits := httpedge.DefaultLimits()
 	limits.Write = 200 * time.Millisecond
-	ended := make(chan error, 1)
+	ended := make(chan struct{})
 	s := start(t, limits, handlers{"GET /open": func(w http.ResponseWriter, _ *http.Request) {
 		var err error
 		for block := make([]byte, 1<<20); err == nil; {
 			_, err = w.Write(block)
 		}
-		ended <- err
+		close(ended)
 	}})
 	conn := dial(t, s)
 	if _, err := io.WriteString(conn, "GET /open HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
@@ -168,7 +169,7 @@ func TestIdleConnectionsAreClosed(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = response.Body.Close()
-	if _, err := reader.ReadByte(); err != io.EOF { //nolint:errorlint // as net.Conn returns it
+	if _, err := reader.ReadByte(); !errors.Is(err, io.EOF) {
 		t.Errorf("got %v, want the end of the connection", err)
 	}
 }

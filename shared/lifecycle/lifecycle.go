@@ -88,7 +88,7 @@ func (g *Group) Go(name string, run Func) {
 		err  error // set before done is closed
 	)
 	start := func(ctx context.Context) error {
-		ctx, end = context.WithCancel(context.WithoutCancel(ctx))
+		ctx, end = context.WithCancel(context.WithoutCancel(ctx)) //nolint:gosec // stop calls it
 		go func() {
 			defer close(done)
 			err = run(ctx)

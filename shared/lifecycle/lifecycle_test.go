@@ -255,7 +255,7 @@ func TestALoopThatEndsByItselfIsReported(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				g := newGroup()
 				g.Go("relay", func(context.Context) error {
-					time.Sleep(time.Minute)
+					<-time.After(time.Minute)
 					return test.returns
 				})
 				g.Go("other", func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() })

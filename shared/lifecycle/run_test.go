@@ -31,7 +31,7 @@ func child(kind string) int {
 	g := lifecycle.New(slog.New(slog.DiscardHandler), time.Minute)
 	say := func(line string) lifecycle.Func {
 		return func(context.Context) error {
-			_, err := fmt.Println(line)
+			_, err := fmt.Fprintln(os.Stdout, line)
 			return err
 		}
 	}
@@ -40,13 +40,15 @@ func child(kind string) int {
 		g.Add("app", say("started"), say("stopped"))
 	case "hanging":
 		g.Add("app", say("started"), func(ctx context.Context) error {
-			_, err := fmt.Println("stopping")
+			err := say("stopping")(ctx)
 			<-ctx.Done()
 			return err
 		})
 	case "starting":
 		g.Add("app", func(ctx context.Context) error {
-			fmt.Println("started")
+			if err := say("started")(ctx); err != nil {
+				return err
+			}
 			<-ctx.Done()
 			return ctx.Err()
 		}, nil)
@@ -55,7 +57,7 @@ func child(kind string) int {
 		g.Go("loop", func(context.Context) error { return errBroken })
 	}
 	if err := lifecycle.Run(context.Background(), g, time.Minute); err != nil {
-		fmt.Println(err)
+		_ = say(err.Error())(context.Background())
 		return 1
 	}
 	return 0
@@ -64,7 +66,7 @@ func child(kind string) int {
 // run starts the child and returns it with a function that reads its next line.
 func run(t *testing.T, kind string) (*exec.Cmd, func() string) {
 	t.Helper()
-	command := exec.CommandContext(t.Context(), os.Args[0]) //nolint:gosec // ourselves
+	command := exec.CommandContext(t.Context(), os.Args[0])
 	command.Env = append(os.Environ(), childVariable+"="+kind)
 	output, err := command.StdoutPipe()
 	if err != nil {

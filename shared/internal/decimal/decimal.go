@@ -69,7 +69,7 @@ func Parse(text string, limit int64) (int64, error) {
 
 // Append appends hundredths to dst with exactly two decimals: 1050 as "10.50".
 func Append(dst []byte, hundredths int64) []byte {
-	magnitude := uint64(hundredths)
+	magnitude := uint64(hundredths) // of a negative number: negated below
 	if hundredths < 0 {
 		dst = append(dst, '-')
 		magnitude = -magnitude
