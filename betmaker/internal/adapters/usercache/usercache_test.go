@@ -70,6 +70,25 @@ func TestWhatIsRememberedIsAtMostASecondOld(t *testing.T) {
 	}
 }
 
+// What a slow store found out is old already when it comes.
+func TestTheAgeCountsFromTheQuestion(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &store{slow: 400 * time.Millisecond}
+		users := usercache.New(s.load, 10)
+		var asking sync.WaitGroup
+		asking.Go(func() { version(t, users.User) })
+		time.Sleep(200 * time.Millisecond)
+		s.version.Add(1)
+		changed := time.Now()
+		asking.Wait()
+		time.Sleep(time.Second - time.Since(changed))
+		if got := version(t, users.User); got != 1 {
+			t.Errorf("got version %d a second after it became 1", got)
+		}
+	})
+}
+
 func TestManyWhoAskAtOnceCauseOneLook(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
