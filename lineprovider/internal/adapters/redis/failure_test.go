@@ -36,6 +36,19 @@ func reprice(t *testing.T, from ports.Snapshot) ports.Update {
 	return ports.Update{Epoch: from.Epoch, Change: change}
 }
 
+// load has the server know the scripts that write, so that what is lost afterwards
+// are their answers, and not the news that it knows them not.
+func load(t *testing.T, s *redis.Store) {
+	t.Helper()
+	created, err := s.Create(t.Context(), creation(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Apply(t.Context(), reprice(t, created.Snapshot)); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestLostAnswer breaks the connection after the server has carried a write out
 // and before it answers: the adapter sends it again, and it has one effect.
 func TestLostAnswer(t *testing.T) {
@@ -43,31 +56,29 @@ func TestLostAnswer(t *testing.T) {
 	name := hashName(t)
 	n := newNetwork(t, "evalsha", nil)
 	s := open(t, redis.Options{HashName: name, URL: withHost(t, server(t), n.address)})
-	if _, err := s.Head(t.Context()); err != nil { // connect
-		t.Fatal(err)
-	}
+	load(t, s)
 
 	n.swallow.Store(2)
 	created, err := s.Create(t.Context(), creation(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if created.Event.ID != 1 || created.Event.Seq != 1 || created.Replayed {
-		t.Errorf("created %+v, want event 1 at seq 1, not replayed", created)
+	if created.Event.ID != 2 || created.Event.Seq != 3 || created.Replayed {
+		t.Errorf("created %+v, want event 2 at seq 3, not replayed", created)
 	}
 	n.swallow.Store(2)
 	changed, err := s.Apply(t.Context(), reprice(t, created.Snapshot))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if changed.Event.Version != 2 || changed.Event.Seq != 2 {
-		t.Errorf("changed to %+v, want version 2 at seq 2", changed)
+	if changed.Event.Version != 2 || changed.Event.Seq != 4 {
+		t.Errorf("changed to %+v, want version 2 at seq 4", changed)
 	}
 	head, err := s.Head(t.Context())
-	if err != nil || head.LastSeq != 2 || head.Waiting != 1 {
-		t.Errorf("head %+v, %v, want one event and last seq 2", head, err)
+	if err != nil || head.LastSeq != 4 || head.Waiting != 2 {
+		t.Errorf("head %+v, %v, want two events and last seq 4", head, err)
 	}
-	history, err := s.History(t.Context(), ports.HistoryQuery{ID: 1, Limit: 10})
+	history, err := s.History(t.Context(), ports.HistoryQuery{ID: 2, Limit: 10})
 	if err != nil || len(history.Entries) != 2 {
 		t.Errorf("history %+v, %v, want 2 entries", history, err)
 	}
@@ -79,15 +90,13 @@ func TestUnknownFate(t *testing.T) {
 	t.Parallel()
 	n := newNetwork(t, "evalsha", nil)
 	s := open(t, redis.Options{HashName: hashName(t), URL: withHost(t, server(t), n.address)})
-	if _, err := s.Head(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	load(t, s)
 	n.swallow.Store(100)
 	if _, err := s.Create(t.Context(), creation(t)); !errors.Is(err, domain.ErrUnavailable) {
 		t.Errorf("got %v, want %v", err, domain.ErrUnavailable)
 	}
 	n.swallow.Store(0)
-	if head, err := s.Head(t.Context()); err != nil || head.LastSeq != 1 {
+	if head, err := s.Head(t.Context()); err != nil || head.LastSeq != 3 {
 		t.Errorf("head %+v, %v: three attempts must have one effect", head, err)
 	}
 }
@@ -160,6 +169,34 @@ func TestOtherServer(t *testing.T) {
 	}
 	if page.Epoch != changed.Epoch || page.LastSeq != second.Event.Seq || len(page.Events) != 2 {
 		t.Errorf("page %+v, want both events in epoch %v", page, changed.Epoch)
+	}
+}
+
+// TestLargeNumbers: Lua writes numbers with 14 digits unless it is told otherwise.
+func TestLargeNumbers(t *testing.T) {
+	t.Parallel()
+	name := hashName(t)
+	s := open(t, redis.Options{HashName: name})
+	const large = 1<<53 - 100
+	for _, key := range []string{"seq", "max_id"} {
+		if err := direct(t).Set(t.Context(), "{"+name+"}:"+key, large, 0).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	created, err := s.Create(t.Context(), creation(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed, err := s.Apply(t.Context(), reprice(t, created.Snapshot))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if changed.Event.ID != large+1 || changed.Event.Seq != large+2 {
+		t.Errorf("event %d at seq %d, want %d and %d", changed.Event.ID, changed.Event.Seq, large+1, large+2)
+	}
+	page, err := s.Changes(t.Context(), large+1, 10)
+	if err != nil || len(page.Events) != 1 || page.Events[0] != changed.Event || page.LastSeq != large+2 {
+		t.Errorf("changes %+v, %v, want %+v", page, err, changed.Event)
 	}
 }
 
