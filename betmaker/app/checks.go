@@ -27,24 +27,32 @@ func checkBus(b bus) health.Check {
 
 // feedState is the member "feed" of /readyz.
 type feedState struct {
-	Alive   bool       `json:"alive"`
-	Epoch   *string    `json:"epoch"`
-	Cursor  int64      `json:"cursor"`
-	LastSeq int64      `json:"last_seq"`
-	HeardAt *time.Time `json:"heard_at"`
+	Alive       bool       `json:"alive"`
+	Epoch       *string    `json:"epoch"`
+	Cursor      int64      `json:"cursor"`
+	LastSeq     int64      `json:"last_seq"`
+	HeardAt     *time.Time `json:"heard_at"`
+	BehindSince *time.Time `json:"behind_since"`
 }
 
 func feedMember(status domain.FeedStatus) feedState {
-	state := feedState{Alive: status.Alive, Cursor: status.Applied, LastSeq: status.Last}
+	state := feedState{
+		Alive: status.Alive, Cursor: status.Applied, LastSeq: status.Last,
+		HeardAt: instant(status.Heard), BehindSince: instant(status.Behind),
+	}
 	if epoch := line.Epoch(status.Epoch); !epoch.IsZero() {
 		text := epoch.String()
 		state.Epoch = &text
 	}
-	if !status.Heard.IsZero() {
-		heard := status.Heard.UTC().Truncate(time.Millisecond)
-		state.HeardAt = &heard
-	}
 	return state
+}
+
+// instant returns t as JSON shows it; null for none.
+func instant(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return new(t.UTC().Truncate(time.Millisecond))
 }
 
 // Healthcheck asks the service that c describes, on this machine, whether it is ready.
