@@ -102,8 +102,7 @@ func (t *LoginThrottle) begin(ctx context.Context, username string, address neti
 	defer timer.Stop()
 	select {
 	case lock <- struct{}{}:
-		<-lock
-		g.unlock = func() {}
+		g.unlock = func() { <-lock }
 	case <-timer.C:
 		return nil, ErrTooManyLogins
 	case <-ctx.Done():
