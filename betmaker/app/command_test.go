@@ -1,0 +1,47 @@
+package app
+
+import (
+	"errors"
+	"strings"
+	"testing"
+)
+
+func TestCommandThatIsNotUnderstood(t *testing.T) {
+	t.Parallel()
+	for _, line := range []string{
+		"sing", "serve now", "migrate", "migrate sideways", "events", "events resolve", "events resolve 7",
+		"events resolve seven --void", "events resolve 0 --void", "events resolve 7 --perhaps", "events resolve 7 --void --adopt",
+		"dead-letters", "--void", "healthcheck please",
+	} {
+		var out strings.Builder
+		err := Command(t.Context(), strings.Fields(line), &out, &out)
+		if misuse := (*UsageError)(nil); !errors.As(err, &misuse) || !strings.Contains(err.Error(), "--help") {
+			t.Errorf("%q: got %v, want a usage error that leads to --help", line, err)
+		}
+		if out.Len() > 0 {
+			t.Errorf("%q printed %q", line, out.String())
+		}
+	}
+}
+
+func TestCommandsThatAreUnderstood(t *testing.T) {
+	t.Parallel()
+	for _, line := range []string{
+		"", "serve", "healthcheck", "migrate up", "migrate down", "migrate status", "dead-letters count", "dead-letters redrive",
+		"events resolve 7 --void", "events resolve 7 --adopt", "events resolve --void 7",
+	} {
+		if do, err := parse(strings.Fields(line)); do == nil || err != nil {
+			t.Errorf("%q is not understood: %v", line, err)
+		}
+	}
+}
+
+func TestCommandShowsHelpAndVersionWithoutConfiguration(t *testing.T) {
+	t.Parallel()
+	for args, want := range map[string]string{"--help": "Usage:", "-h": "Usage:", "help": "Usage:", "version": "betmaker"} {
+		var out strings.Builder
+		if err := Command(t.Context(), []string{args}, &out, &out); err != nil || !strings.Contains(out.String(), want) {
+			t.Errorf("%s: %v, %q", args, err, out.String())
+		}
+	}
+}

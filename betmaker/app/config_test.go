@@ -1,0 +1,168 @@
+package app
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"stavka.local/betmaker/internal/domain"
+	"stavka.local/shared/money"
+)
+
+// lookup returns the environment of a test. Nothing else is in it.
+func lookup(env map[string]string) func(string) (string, bool) {
+	return func(name string) (string, bool) {
+		value, ok := env[name]
+		return value, ok
+	}
+}
+
+const goodKey = "0123456789abcdef0123456789abcdef"
+
+func TestConfigDefaults(t *testing.T) {
+	t.Parallel()
+	c, err := ConfigFromEnv(lookup(map[string]string{"SECRET_KEY": goodKey}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := fmt.Sprint(c.Addr, c.StoreURL.Reveal(), c.BusURL.Reveal(), c.Exchange, c.Queue, c.LineURL, c.LineToken.Reveal(),
+		c.FirstUser.Username, c.FirstUser.Password.Reveal(), c.FirstUser.Email, c.FirstUser.Name, c.Algorithm, c.TokenTTL,
+		c.CacheSize, c.CacheTTL, c.FeedHeartbeat, c.FeedTimeout, c.ReconcileInterval, c.Stakes)
+	want := fmt.Sprint(":8000", "postgres://postgres:postgres@127.0.0.1:5432/postgres", "amqp://guest:guest@127.0.0.1:5672/",
+		"line", "event_status_updates", "http://127.0.0.1:8001", defaultToken, "string", "string", "example@example.com", "string",
+		"HS256", 3600*time.Minute, 100, time.Minute, 2*time.Second, 10*time.Second, 15*time.Second,
+		domain.StakeLimits{Min: money.MustParse("0.01"), Max: money.MustParse("1000000.00")})
+	if got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	for _, name := range []string{"POSTGRES_PASSWORD", "RABBITMQ_URL", "LINE_PROVIDER_TOKEN", "FIRST_USER_PASSWORD"} {
+		if !slices.ContainsFunc(c.Warnings, func(w string) bool { return strings.HasPrefix(w, name+" ") }) {
+			t.Errorf("no warning about %s in %q", name, c.Warnings)
+		}
+	}
+}
+
+func TestConfigTakesTheGivenNames(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		env   map[string]string
+		check func(Config) (got, want any)
+	}{
+		"DATABASE_URL as SQLAlchemy writes it": {
+			map[string]string{"DATABASE_URL": "postgresql+asyncpg://bets:secret-word@manager_db:5432/bets", "DB_HOST": "elsewhere"},
+			func(c Config) (any, any) {
+				return c.StoreURL.Reveal(), "postgresql+asyncpg://bets:secret-word@manager_db:5432/bets"
+			},
+		},
+		"the parts of a database's address": {
+			map[string]string{
+				"DB_ENGINE": "postgresql+asyncpg", "DB_NAME": "bets", "POSTGRES_USER": "bets", "POSTGRES_PASSWORD": "p@ss/word",
+				"DB_HOST": "manager_db", "DB_PORT": "5433",
+			},
+			func(c Config) (any, any) {
+				return c.StoreURL.Reveal(), "postgres://bets:p%40ss%2Fword@manager_db:5433/bets"
+			},
+		},
+		"EVENT_URL": {
+			map[string]string{"EVENT_URL": "http://line_provider:8000/events"},
+			func(c Config) (any, any) { return c.LineURL, "http://line_provider:8000" },
+		},
+		"EVENT_URL behind a path": {
+			map[string]string{"EVENT_URL": "https://example.com/line/events/"},
+			func(c Config) (any, any) { return c.LineURL, "https://example.com/line" },
+		},
+		"LINE_PROVIDER_TOKEN, of which the first is sent": {
+			map[string]string{"LINE_PROVIDER_TOKEN": "the-new-token-of-sufficient-length-1, the-old-token-of-sufficient-length-1"},
+			func(c Config) (any, any) { return c.LineToken.Reveal(), "the-new-token-of-sufficient-length-1" },
+		},
+		"RABBIT_HOST and RABBIT_PORT": {
+			map[string]string{"RABBIT_HOST": "bet_rabbitmq", "RABBIT_PORT": "5673"},
+			func(c Config) (any, any) { return c.BusURL.Reveal(), "amqp://guest:guest@bet_rabbitmq:5673/" },
+		},
+		"RABBITMQ_URL": {
+			map[string]string{"RABBITMQ_URL": "amqp://u:password-of-u@bet_rabbitmq:5672/vhost", "RABBIT_HOST": "elsewhere"},
+			func(c Config) (any, any) { return c.BusURL.Reveal(), "amqp://u:password-of-u@bet_rabbitmq:5672/vhost" },
+		},
+		"minutes and seconds": {
+			map[string]string{"TOKEN_EXPIRED_MINUTES": "30", "CACHE_TTL": "5", "CACHE_MAX_SIZE": "7"},
+			func(c Config) (any, any) {
+				return fmt.Sprint(c.TokenTTL, c.CacheTTL, c.CacheSize), fmt.Sprint(30*time.Minute, 5*time.Second, 7)
+			},
+		},
+		"TRUSTED_PROXIES": {
+			map[string]string{"TRUSTED_PROXIES": "10.1.2.3/8, 192.0.2.1,fd00::/8"},
+			func(c Config) (any, any) {
+				return fmt.Sprint(c.TrustedProxies), fmt.Sprint([]netip.Prefix{
+					netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.1/32"), netip.MustParsePrefix("fd00::/8"),
+				})
+			},
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test.env["SECRET_KEY"] = goodKey
+			c, err := ConfigFromEnv(lookup(test.env))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, want := test.check(c); got != want {
+				t.Errorf("got %v, want %v", got, want)
+			}
+		})
+	}
+}
+
+func TestConfigReportsAllProblemsAndNoSecret(t *testing.T) {
+	t.Parallel()
+	_, err := ConfigFromEnv(lookup(map[string]string{
+		"DATABASE_URL":       "mysql://bets:hush-hush@db/bets",
+		"EVENT_URL":          "http://user:hush-hush@line_provider:8000/",
+		"RABBITMQ_URL":       "http://u:hush-hush@rabbit/",
+		"ALGORITHM":          "none",
+		"FEED_TIMEOUT":       "3s",
+		"MIN_STAKE":          "5.00",
+		"MAX_STAKE":          "4.00",
+		"CACHE_MAX_SIZE":     "many",
+		"TRUSTED_PROXIES":    "proxy.example.com",
+		"BETMAKER_ADDR":      "8000",
+		"RECONCILE_INTERVAL": "-1",
+	}))
+	if err == nil {
+		t.Fatal("no error")
+	}
+	for _, name := range []string{
+		"DATABASE_URL", "EVENT_URL", "RABBITMQ_URL", "ALGORITHM", "FEED_TIMEOUT", "MAX_STAKE", "CACHE_MAX_SIZE",
+		"TRUSTED_PROXIES", "BETMAKER_ADDR", "RECONCILE_INTERVAL", "SECRET_KEY",
+	} {
+		if !strings.Contains(err.Error(), name+": ") {
+			t.Errorf("%s is not reported in %q", name, err)
+		}
+	}
+	if strings.Contains(err.Error(), "hush-hush") {
+		t.Errorf("the error shows a secret: %q", err)
+	}
+}
+
+func TestConfigRefusesDefaultSecretsInProduction(t *testing.T) {
+	t.Parallel()
+	_, err := ConfigFromEnv(lookup(map[string]string{"STAVKA_ENV": "production", "SECRET_KEY": "short"}))
+	if err == nil {
+		t.Fatal("no error")
+	}
+	for _, name := range []string{"POSTGRES_PASSWORD", "RABBITMQ_URL", "LINE_PROVIDER_TOKEN", "FIRST_USER_PASSWORD", "SECRET_KEY"} {
+		if !strings.Contains(err.Error(), name+": ") {
+			t.Errorf("%s is not refused in %q", name, err)
+		}
+	}
+	_, err = ConfigFromEnv(lookup(map[string]string{
+		"STAVKA_ENV": "production", "SECRET_KEY": goodKey, "POSTGRES_PASSWORD": "long-and-secret", "FIRST_USER_PASSWORD": "long-and-secret",
+		"RABBITMQ_URL": "amqp://u:long-and-secret@rabbit/", "LINE_PROVIDER_TOKEN": goodKey,
+	}))
+	if err != nil {
+		t.Errorf("good secrets are refused: %v", err)
+	}
+}
