@@ -1,0 +1,135 @@
+package stavka
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// rule says what the packages below a directory may import. Imports point inwards:
+// adapters know use cases, use cases know ports, ports know the domain, and the domain
+// knows nobody but the exact numbers and the names of failures.
+type rule struct {
+	dir string
+	// allowed lists prefixes of import paths besides the standard library.
+	allowed []string
+}
+
+// rules are checked from the first to the last; the first whose directory holds a file counts.
+func rules(service string) []rule {
+	internal := "stavka.local/" + service + "/internal/"
+	shared := func(names ...string) []string {
+		paths := make([]string, len(names))
+		for i, name := range names {
+			paths[i] = "stavka.local/shared/" + name
+		}
+		return paths
+	}
+	return []rule{
+		{service + "/internal/domain", shared("odds", "money", "fault")},
+		{service + "/internal/ports/portstest", append(shared("odds", "money", "fault", "line"), internal+"domain", internal+"ports", "pgregory.net/rapid")},
+		{service + "/internal/ports", append(shared("odds", "money", "fault", "line"), internal+"domain")},
+		{service + "/internal/usecase", append(shared("odds", "money", "fault", "line", "crashpoint"), internal+"domain", internal+"ports", "golang.org/x/sync/singleflight")},
+	}
+}
+
+func TestImportsPointInwards(t *testing.T) {
+	t.Parallel()
+	checked := 0
+	for _, service := range []string{"betmaker", "lineprovider"} {
+		for file, imports := range importsBelow(t, service+"/internal") {
+			for _, rule := range rules(service) {
+				if !strings.HasPrefix(file, rule.dir+"/") {
+					continue
+				}
+				checked++
+				for _, path := range imports {
+					if !isStandard(path) && !isAllowed(path, rule.allowed) {
+						t.Errorf("%s imports %s; %s may import only the standard library and %v", file, path, rule.dir, rule.allowed)
+					}
+				}
+				break
+			}
+		}
+	}
+	if checked < 20 {
+		t.Errorf("only %d files were checked: the rules do not fit the tree", checked)
+	}
+}
+
+// Adapters do not know each other: what two of them share belongs inside.
+func TestAdaptersDoNotKnowEachOther(t *testing.T) {
+	t.Parallel()
+	for _, service := range []string{"betmaker", "lineprovider"} {
+		adapters := "stavka.local/" + service + "/internal/adapters/"
+		for file, imports := range importsBelow(t, service+"/internal/adapters") {
+			own := strings.Split(strings.TrimPrefix(file, service+"/internal/adapters/"), "/")[0]
+			for _, path := range imports {
+				if rest, ok := strings.CutPrefix(path, adapters); ok && strings.Split(rest, "/")[0] != own {
+					t.Errorf("%s imports %s", file, path)
+				}
+			}
+		}
+	}
+}
+
+// The contract and what both services share do not know the services, and the services
+// do not know each other.
+func TestModulesDoNotKnowTheServices(t *testing.T) {
+	t.Parallel()
+	for module, forbidden := range map[string][]string{
+		"api":          {"stavka.local/betmaker", "stavka.local/lineprovider", "stavka.local/sql"},
+		"shared":       {"stavka.local/betmaker", "stavka.local/lineprovider", "stavka.local/sql", "stavka.local/api"},
+		"sql":          {"stavka.local/"},
+		"betmaker":     {"stavka.local/lineprovider"},
+		"lineprovider": {"stavka.local/betmaker"},
+	} {
+		for file, imports := range importsBelow(t, module) {
+			for _, path := range imports {
+				if isAllowed(path, forbidden) {
+					t.Errorf("%s imports %s", file, path)
+				}
+			}
+		}
+	}
+}
+
+// importsBelow returns the imports of every Go file below dir that is not a test.
+func importsBelow(t *testing.T, dir string) map[string][]string {
+	t.Helper()
+	found := make(map[string][]string)
+	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		for _, spec := range file.Imports {
+			imported, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				return err
+			}
+			found[filepath.ToSlash(path)] = append(found[filepath.ToSlash(path)], imported)
+		}
+		return nil
+	})
+	if err != nil || len(found) == 0 {
+		t.Fatalf("read the imports below %s: %v, %d files", dir, err, len(found))
+	}
+	return found
+}
+
+func isStandard(path string) bool { return !strings.Contains(strings.Split(path, "/")[0], ".") }
+
+func isAllowed(path string, prefixes []string) bool {
+	return slices.ContainsFunc(prefixes, func(prefix string) bool {
+		return path == prefix || strings.HasPrefix(path, strings.TrimSuffix(prefix, "/")+"/")
+	})
+}
