@@ -120,7 +120,8 @@ run-betmaker: ## Run bet-maker on port 8000, starting its PostgreSQL and RabbitM
 	@export DATABASE_URL RABBITMQ_URL && \
 	  DATABASE_URL=$$($(SERVICES) start postgres $(RUN)/postgres) && \
 	  RABBITMQ_URL=$$($(SERVICES) start rabbitmq $(RUN)/rabbitmq) && \
-	  BETMAKER_ADDR=:8000 EVENT_URL=http://127.0.0.1:8001/events go run ./betmaker/cmd/betmaker
+	  SECRET_KEY=$${SECRET_KEY:-not-a-secret} BETMAKER_ADDR=:8000 EVENT_URL=http://127.0.0.1:8001/events \
+	  go run ./betmaker/cmd/betmaker
 
 .PHONY: stop-servers
 stop-servers: ## Stop the servers that run-lineprovider and run-betmaker started; their data stays
