@@ -116,19 +116,19 @@ func lockWalletsOf(ctx context.Context, tx *transaction, bets []domain.Bet) (tim
 func (s *Settlements) FinishSettling(ctx context.Context, event domain.EventID) (bool, error) {
 	var (
 		revision int64
-		behind   bool
+		behind   []int64
 	)
 	err := s.pool.read(ctx, func(ctx context.Context, q *pgdb.Queries) (err error) {
 		if revision, err = q.SettleRevision(ctx, int64(event)); err != nil {
 			return err
 		}
-		behind, err = q.AnyBetBehind(ctx, pgdb.AnyBetBehindParams{EventID: int64(event), SettleRevision: revision})
+		behind, err = q.FirstBetBehind(ctx, pgdb.FirstBetBehindParams{EventID: int64(event), SettleRevision: revision})
 		return err
 	})
 	if errors.Is(err, ports.ErrNotFound) {
 		return true, nil
 	}
-	if err != nil || behind {
+	if err != nil || len(behind) > 0 {
 		return false, err
 	}
 	var marked int64

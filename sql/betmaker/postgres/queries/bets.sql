@@ -2,7 +2,8 @@
 select * from bets where id = @id;
 
 -- Lists of bets, the newest first. A status of 0 stands for all. They are three queries because
--- each has an index of its own to walk.
+-- each has an index of its own to walk; the latter two are written as a range of it, as is
+-- explained at LockBetsBehind.
 
 -- name: ListBets :many
 select *
@@ -15,14 +16,15 @@ limit @at_most;
 -- An event of 0 stands for all.
 select *
 from bets
-where user_id = @user_id and id < @before and (@event_id::bigint = 0 or event_id = @event_id)
-    and (@status::smallint = 0 or status = @status)
-order by id desc
+where (user_id, id) < (@user_id::bigint, @before::bigint) and user_id >= @user_id
+    and (@event_id::bigint = 0 or event_id = @event_id) and (@status::smallint = 0 or status = @status)
+order by user_id desc, id desc
 limit @at_most;
 
 -- name: ListBetsOnEvent :many
 select *
 from bets
-where event_id = @event_id and id < @before and (@status::smallint = 0 or status = @status)
-order by id desc
+where (event_id, id) < (@event_id::bigint, @before::bigint) and event_id >= @event_id
+    and (@status::smallint = 0 or status = @status)
+order by event_id desc, id desc
 limit @at_most;

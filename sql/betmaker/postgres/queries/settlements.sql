@@ -2,11 +2,15 @@
 -- The bets of an event that are behind its present revision, in order of id after a given one, so
 -- that no chunk walks again over the bets of the chunks before it. Bets that another settler holds
 -- are its business. A row is returned as it is once it is locked.
+--
+-- The event is a range of the index on (event_id, id), and the order is that index's. Written as
+-- "event_id = ... and id > ... order by id", which is the same, it may be planned as a walk over
+-- the primary key, past the bets of all other events.
 select b.*
 from bets b
-where b.event_id = @event_id and b.id > @after
+where (b.event_id, b.id) > (@event_id::bigint, @after::bigint) and b.event_id <= @event_id
     and b.settle_revision < (select e.settle_revision from events e where e.id = @event_id and not e.quarantined)
-order by b.id
+order by b.event_id, b.id
 limit @at_most
 for update skip locked;
 
@@ -28,9 +32,14 @@ where b.id = s.id and b.settle_revision < s.settle_revision;
 -- name: SettleRevision :one
 select settle_revision from events where id = @event_id and not quarantined;
 
--- name: AnyBetBehind :one
--- Reads past the locks of settlers: a bet that one of them is settling is still behind.
-select exists (select from bets where event_id = @event_id and settle_revision < @settle_revision);
+-- name: FirstBetBehind :many
+-- Reads past the locks of settlers: a bet that one of them is settling is still behind. Written as
+-- a range, see LockBetsBehind.
+select id
+from bets
+where (event_id, id) > (@event_id::bigint, 0) and event_id <= @event_id and settle_revision < @settle_revision
+order by event_id, id
+limit 1;
 
 -- name: MarkSettled :execrows
 -- Marks the event only while its revision is still the one that the bets were compared with.

@@ -49,7 +49,8 @@ type ListBetsParams struct {
 }
 
 // Lists of bets, the newest first. A status of 0 stands for all. They are three queries because
-// each has an index of its own to walk.
+// each has an index of its own to walk; the latter two are written as a range of it, as is
+// explained at LockBetsBehind.
 func (q *Queries) ListBets(ctx context.Context, arg ListBetsParams) ([]Bet, error) {
 	rows, err := q.db.Query(ctx, ListBets, arg.Before, arg.Status, arg.AtMost)
 	if err != nil {
@@ -86,9 +87,9 @@ func (q *Queries) ListBets(ctx context.Context, arg ListBetsParams) ([]Bet, erro
 const ListBetsOfUser = `-- name: ListBetsOfUser :many
 select id, user_id, event_id, stake, coefficient, event_version, accepted_at, status, payout, settle_revision, void_reason, settled_at
 from bets
-where user_id = $1 and id < $2 and ($3::bigint = 0 or event_id = $3)
-    and ($4::smallint = 0 or status = $4)
-order by id desc
+where (user_id, id) < ($1::bigint, $2::bigint) and user_id >= $1
+    and ($3::bigint = 0 or event_id = $3) and ($4::smallint = 0 or status = $4)
+order by user_id desc, id desc
 limit $5
 `
 
@@ -143,8 +144,9 @@ func (q *Queries) ListBetsOfUser(ctx context.Context, arg ListBetsOfUserParams) 
 const ListBetsOnEvent = `-- name: ListBetsOnEvent :many
 select id, user_id, event_id, stake, coefficient, event_version, accepted_at, status, payout, settle_revision, void_reason, settled_at
 from bets
-where event_id = $1 and id < $2 and ($3::smallint = 0 or status = $3)
-order by id desc
+where (event_id, id) < ($1::bigint, $2::bigint) and event_id >= $1
+    and ($3::smallint = 0 or status = $3)
+order by event_id desc, id desc
 limit $4
 `
 

@@ -10,29 +10,47 @@ import (
 	"time"
 )
 
-const AnyBetBehind = `-- name: AnyBetBehind :one
-select exists (select from bets where event_id = $1 and settle_revision < $2)
+const FirstBetBehind = `-- name: FirstBetBehind :many
+select id
+from bets
+where (event_id, id) > ($1::bigint, 0) and event_id <= $1 and settle_revision < $2
+order by event_id, id
+limit 1
 `
 
-type AnyBetBehindParams struct {
+type FirstBetBehindParams struct {
 	EventID        int64
 	SettleRevision int64
 }
 
-// Reads past the locks of settlers: a bet that one of them is settling is still behind.
-func (q *Queries) AnyBetBehind(ctx context.Context, arg AnyBetBehindParams) (bool, error) {
-	row := q.db.QueryRow(ctx, AnyBetBehind, arg.EventID, arg.SettleRevision)
-	var exists bool
-	err := row.Scan(&exists)
-	return exists, err
+// Reads past the locks of settlers: a bet that one of them is settling is still behind. Written as
+// a range, see LockBetsBehind.
+func (q *Queries) FirstBetBehind(ctx context.Context, arg FirstBetBehindParams) ([]int64, error) {
+	rows, err := q.db.Query(ctx, FirstBetBehind, arg.EventID, arg.SettleRevision)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []int64
+	for rows.Next() {
+		var id int64
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const LockBetsBehind = `-- name: LockBetsBehind :many
 select b.id, b.user_id, b.event_id, b.stake, b.coefficient, b.event_version, b.accepted_at, b.status, b.payout, b.settle_revision, b.void_reason, b.settled_at
 from bets b
-where b.event_id = $1 and b.id > $2
+where (b.event_id, b.id) > ($1::bigint, $2::bigint) and b.event_id <= $1
     and b.settle_revision < (select e.settle_revision from events e where e.id = $1 and not e.quarantined)
-order by b.id
+order by b.event_id, b.id
 limit $3
 for update skip locked
 `
@@ -46,6 +64,10 @@ type LockBetsBehindParams struct {
 // The bets of an event that are behind its present revision, in order of id after a given one, so
 // that no chunk walks again over the bets of the chunks before it. Bets that another settler holds
 // are its business. A row is returned as it is once it is locked.
+//
+// The event is a range of the index on (event_id, id), and the order is that index's. Written as
+// "event_id = ... and id > ... order by id", which is the same, it may be planned as a walk over
+// the primary key, past the bets of all other events.
 func (q *Queries) LockBetsBehind(ctx context.Context, arg LockBetsBehindParams) ([]Bet, error) {
 	rows, err := q.db.Query(ctx, LockBetsBehind, arg.EventID, arg.After, arg.AtMost)
 	if err != nil {
