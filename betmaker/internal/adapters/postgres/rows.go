@@ -146,6 +146,9 @@ func verdictFromRow(row pgdb.StoredVerdictsRow) (domain.Verdict, error) {
 		verdict.Refusal.Code = domain.RefusalCode(row.Refusal)
 		return verdict, nil
 	}
+	if row.BetID == 0 {
+		return domain.Verdict{}, fmt.Errorf("verdict of user %d: neither a refusal nor a bet", row.UserID)
+	}
 	coefficient, err := odds.FromHundredths(int64(row.Coefficient))
 	if err != nil {
 		return domain.Verdict{}, fmt.Errorf("bet %d: %w", row.BetID, err)
