@@ -203,24 +203,21 @@ const preparePause = time.Second
 // it begin. It fails when the store must not be used.
 func (a *App) prepare(once lifecycle.Func) lifecycle.Func {
 	return func(ctx context.Context) error {
-		for waiting := false; ; waiting = true {
+		warn := a.log.WarnContext
+		for {
 			err := once(ctx)
 			if err == nil {
 				break
 			}
-			if ctx.Err() != nil {
-				return nil
-			}
 			if !errors.Is(err, ports.ErrUnavailable) {
 				return fmt.Errorf("prepare the store: %w", err)
 			}
-			if !waiting {
-				a.log.WarnContext(ctx, "the store cannot be used yet; trying again every second", "error", err)
-			}
+			warn(ctx, "the store cannot be used yet; trying again every second", "error", err)
+			warn = a.log.DebugContext
 			select {
 			case <-time.After(preparePause):
 			case <-ctx.Done():
-				return nil
+				return ctx.Err()
 			}
 		}
 		close(a.prepared)

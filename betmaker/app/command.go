@@ -228,11 +228,11 @@ func version() string {
 	if !ok {
 		return "betmaker, built without build information\n"
 	}
-	text := "betmaker " + info.Main.Version + " " + info.GoVersion
+	words := []string{"betmaker", info.Main.Version, info.GoVersion}
 	for _, s := range info.Settings {
 		if s.Key == "vcs.revision" {
-			text += " " + s.Value
+			words = append(words, s.Value)
 		}
 	}
-	return text + "\n"
+	return strings.Join(words, " ") + "\n"
 }

@@ -47,7 +47,7 @@ func openStore(ctx context.Context, c Config, log *slog.Logger) (*store, error) 
 			close:   s.Close,
 		}, nil
 	default:
-		return nil, fmt.Errorf("open the store: no adapter for URLs that start with %s:", scheme)
+		return nil, fmt.Errorf("open the store: no adapter for URLs of the scheme %q", scheme)
 	}
 }
 
@@ -91,7 +91,7 @@ func openBus(c Config, m *meters, losses *usecase.LostPushes, log *slog.Logger) 
 		}
 		return s, nil
 	default:
-		return nil, fmt.Errorf("open the bus: no adapter for URLs that start with %s:", scheme)
+		return nil, fmt.Errorf("open the bus: no adapter for URLs of the scheme %q", scheme)
 	}
 }
 

@@ -216,7 +216,7 @@ func TestCatalogueAsksTheLineAgainAfterASecond(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		m := &memory{events: make(map[domain.EventID]domain.Event)}
-		lines := newFakeLine("a")
+		lines := newFakeLine()
 		r := newReplica(lines, m, m)
 		usecase.Follow(r.feed, "a")
 		fetch := func(want error) {

@@ -88,16 +88,21 @@ func (p *Poller) Heartbeat(ctx context.Context, heartbeat line.Heartbeat) {
 // Run polls until ctx ends.
 func (p *Poller) Run(ctx context.Context) error {
 	for ctx.Err() == nil {
-		started := time.Now()
-		err := p.poll(ctx)
-		if ctx.Err() != nil {
-			break
-		}
-		p.Polled(time.Since(started), err)
-		p.report(ctx, err)
-		p.pause(ctx, time.Now(), err != nil)
+		failed := p.pollOnce(ctx) != nil
+		p.pause(ctx, time.Now(), failed)
 	}
 	return nil
+}
+
+// pollOnce polls and tells how that went. When ctx has ended there is nothing to tell.
+func (p *Poller) pollOnce(ctx context.Context) error {
+	started := time.Now()
+	err := p.poll(ctx)
+	if ctx.Err() == nil {
+		p.Polled(time.Since(started), err)
+		p.report(ctx, err)
+	}
+	return err
 }
 
 // report logs when polls begin to fail and when they work again.

@@ -252,7 +252,7 @@ func inBubble(t *testing.T, story func(ctx context.Context, lines *fakeLine, r *
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		m := &memory{events: make(map[domain.EventID]domain.Event)}
-		lines := newFakeLine("a")
+		lines := newFakeLine()
 		r := newReplica(lines, m, m)
 		ctx, cancel := context.WithCancel(t.Context())
 		ran := make(chan error, 1)
@@ -391,65 +391,63 @@ func (l *restlessLine) Changes(ctx context.Context, after int64, limit int) (por
 func TestLostPushesAreCountedOnlyWhenTheyNeverCome(t *testing.T) {
 	t.Parallel()
 	const grace = 15 * time.Second
-	lines := newFakeLine("a")
-	change := func() line.Change { return lines.put(lines.seq+1, result(line.StateFinishedWin)) }
 	tests := map[string]struct {
-		story func(l *usecase.LostPushes, heartbeats *atomic.Bool)
+		story func(l *losses)
 		want  int
 	}{
-		"a message that never comes": {want: 1, story: func(l *usecase.LostPushes, _ *atomic.Bool) {
-			l.Learnt(change())
+		"a message that never comes": {want: 1, story: func(l *losses) {
+			l.Learnt(l.change())
 		}},
-		"a message that came before the page": {story: func(l *usecase.LostPushes, _ *atomic.Bool) {
-			c := change()
+		"a message that came before the page": {story: func(l *losses) {
+			c := l.change()
 			l.Pushed(c)
 			l.Learnt(c)
 		}},
-		"a message that comes after the page": {story: func(l *usecase.LostPushes, _ *atomic.Bool) {
-			c := change()
+		"a message that comes after the page": {story: func(l *losses) {
+			c := l.change()
 			l.Learnt(c)
 			time.Sleep(grace - time.Second)
 			l.Pushed(c)
 		}},
-		"a result from before the bus was connected": {story: func(l *usecase.LostPushes, _ *atomic.Bool) {
-			c := change()
+		"a result from before the bus was connected": {story: func(l *losses) {
+			c := l.change()
 			l.Connected(false)
 			time.Sleep(time.Second)
 			l.Connected(true)
 			l.Learnt(c)
 		}},
-		"the bus was lost meanwhile": {story: func(l *usecase.LostPushes, _ *atomic.Bool) {
-			l.Learnt(change())
+		"the bus was lost meanwhile": {story: func(l *losses) {
+			l.Learnt(l.change())
 			l.Connected(false)
 			l.Connected(true)
 		}},
-		"heartbeats are missing": {story: func(l *usecase.LostPushes, heartbeats *atomic.Bool) {
-			l.Learnt(change())
-			heartbeats.Store(false)
+		"heartbeats are missing": {story: func(l *losses) {
+			l.Learnt(l.change())
+			l.heartbeats.Store(false)
 		}},
-		"another generation's message": {story: func(l *usecase.LostPushes, _ *atomic.Bool) {
-			c := change()
+		"another generation's message": {story: func(l *losses) {
+			c := l.change()
 			l.Learnt(c)
 			c.Epoch.Generation++
 			l.Pushed(c)
 		}},
-		"three of four": {want: 3, story: func(l *usecase.LostPushes, _ *atomic.Bool) {
+		"three of four": {want: 3, story: func(l *losses) {
 			for range 4 {
-				l.Learnt(change())
+				l.Learnt(l.change())
 			}
-			l.Pushed(line.Change{Epoch: lines.epoch, Event: line.Event{Seq: lines.seq}})
+			l.Pushed(line.Change{Epoch: l.line.epoch, Event: line.Event{Seq: l.line.seq}})
 		}},
 	}
 	for name, test := range tests {
-		// They share the line, and are in bubbles of their own: one after the other.
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				healed := 0
-				var heartbeats atomic.Bool
-				heartbeats.Store(true)
-				l := &usecase.LostPushes{
+				l := &losses{line: newFakeLine()}
+				l.heartbeats.Store(true)
+				l.LostPushes = &usecase.LostPushes{
 					Grace: grace, Logger: quiet,
-					Heartbeats: heartbeats.Load,
+					Heartbeats: l.heartbeats.Load,
 					Healed:     func(results int) { healed += results },
 				}
 				ctx, cancel := context.WithCancel(t.Context())
@@ -457,7 +455,7 @@ func TestLostPushesAreCountedOnlyWhenTheyNeverCome(t *testing.T) {
 				go func() { ran <- l.Run(ctx) }()
 				l.Connected(true)
 				time.Sleep(time.Minute)
-				test.story(l, &heartbeats)
+				test.story(l)
 				time.Sleep(2 * grace)
 				cancel()
 				if err := <-ran; err != nil {
@@ -469,6 +467,18 @@ func TestLostPushesAreCountedOnlyWhenTheyNeverCome(t *testing.T) {
 			})
 		})
 	}
+}
+
+// losses is what a story about lost messages happens to.
+type losses struct {
+	*usecase.LostPushes
+	line       *fakeLine
+	heartbeats atomic.Bool
+}
+
+// change makes a result.
+func (l *losses) change() line.Change {
+	return l.line.put(l.line.seq+1, result(line.StateFinishedWin))
 }
 
 func TestFeedReportsAClockThatDiffers(t *testing.T) {

@@ -32,8 +32,8 @@ type fakeLine struct {
 	asked  int   // how many questions there were
 }
 
-func newFakeLine(dataset string) *fakeLine {
-	return &fakeLine{epoch: line.Epoch{Dataset: dataset, Generation: 1}, events: make(map[int64]line.Event)}
+func newFakeLine() *fakeLine {
+	return &fakeLine{epoch: line.Epoch{Dataset: "a", Generation: 1}, events: make(map[int64]line.Event)}
 }
 
 // put makes a change: edit gets the event as it is, or a new one. The change is returned.
@@ -161,7 +161,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatalf("open: %v", err)
 	}
 	t.Cleanup(store.Close)
-	w := &world{line: newFakeLine("a"), store: store}
+	w := &world{line: newFakeLine(), store: store}
 	w.replica = w.newReplica()
 	return w
 }

@@ -75,8 +75,13 @@ func New(config Config) (*Client, error) {
 	if config.ClockSkew == nil {
 		config.ClockSkew = func(context.Context, time.Duration) {}
 	}
-	pool := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // that is what it is
-	pool.MaxIdleConnsPerHost = 8
+	pool := &http.Transport{
+		Proxy:               http.ProxyFromEnvironment,
+		TLSHandshakeTimeout: config.Timeout,
+		MaxIdleConnsPerHost: 8,
+		IdleConnTimeout:     90 * time.Second,
+		ForceAttemptHTTP2:   true,
+	}
 	api, err := lineprovider.NewClient(config.URL,
 		lineprovider.WithHTTPClient(&http.Client{
 			Transport: pool,
