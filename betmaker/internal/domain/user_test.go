@@ -99,7 +99,7 @@ func TestValidate(t *testing.T) {
 		},
 		{
 			"name",
-			[]string{"a", "Anna Maria", "محمد‌رضا", long[:256]},
+			[]string{"a", "Anna Maria", "محمد\u200cرضا", long[:256]},
 			[]string{"", "   ", "a\nb", "a\x00", "a\xff", long[:258]},
 		},
 		{

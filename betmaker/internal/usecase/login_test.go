@@ -40,7 +40,8 @@ func TestLogin(t *testing.T) {
 		{"a deactivated user", "retired", "password of retired", domain.ErrUserInactive},
 		{"a deactivated user's wrong password", "retired", "password of anna", domain.ErrInvalidCredentials},
 	} {
-		t.Run(tt.name, func(t *testing.T) { //nolint:paralleltest // The cases share what is watched.
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			token, err := a.login.Login(t.Context(), from("192.0.2.1", tt.username, tt.password))
 			if !errors.Is(err, tt.err) || (err == nil) != (token.Token != "") {
 				t.Fatalf("got %+v, %v; want %v", token, err, tt.err)

@@ -213,8 +213,8 @@ func decode[T any](t *testing.T, got *httptest.ResponseRecorder, status int) T {
 
 // problemOf is what the tests look at in a problem.
 type problemOf struct {
-	Code      string
-	Field     string
+	Code      string `json:"code"`
+	Field     string `json:"field"`
 	RequestID string `json:"request_id"`
 }
 
@@ -373,10 +373,12 @@ func pages[T any](t *testing.T, s *service, as session, path string) []T {
 		if link == "" {
 			return items
 		}
-		next, ok := strings.CutSuffix(link, `>; rel="next"`)
-		if path, ok = strings.CutPrefix(next, "<"); !ok {
+		next, isNext := strings.CutSuffix(link, `>; rel="next"`)
+		target, isLink := strings.CutPrefix(next, "<")
+		if !isNext || !isLink {
 			t.Fatalf("the link is %s", link)
 		}
+		path = target
 	}
 	t.Fatalf("%s has no end", path)
 	return nil

@@ -25,20 +25,20 @@ import (
 
 const secret = "a secret key for tests, long enough"
 
-func newTokens(t testing.TB, algorithm string) *jwt.Tokens {
-	t.Helper()
+func newTokens(tb testing.TB, algorithm string) *jwt.Tokens {
+	tb.Helper()
 	tokens, err := jwt.New(jwt.Config{Algorithm: algorithm, Secret: []byte(secret), TTL: time.Hour})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return tokens
 }
 
-func issue(t testing.TB, tokens *jwt.Tokens, user domain.UserID, version int32) string {
-	t.Helper()
+func issue(tb testing.TB, tokens *jwt.Tokens, user domain.UserID, version int32) string {
+	tb.Helper()
 	token, _, err := tokens.Issue(user, version)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return token
 }
