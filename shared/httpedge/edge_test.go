@@ -368,7 +368,7 @@ func TestMalformedRequests(t *testing.T) {
 		"too deep":          {request{method: "PATCH", path: "/bets/1", body: nested(17)}, bad("body", "body is nested deeper than 16 levels.")},
 		"far too deep":      {request{method: "PATCH", path: "/bets/1", body: strings.Repeat("[", 60_000)}, bad("body", "body is nested deeper than 16 levels.")},
 		"invalid UTF-8":     {request{method: "POST", path: "/bets", body: "{\"event_id\":1,\"amount\":1,\"note\":\"\xff\xfe\"}"}, bad("body", "body is not valid UTF-8.")},
-		"half a surrogate":  {request{method: "POST", path: "/bets", body: `{"event_id":1,"amount":1,"note":"\ud800"}`}, bad("note", "")},
+		"half a character":  {request{method: "POST", path: "/bets", body: `{"event_id":1,"amount":1,"note":"ab\ud800"}`}, bad("body", "body has an escape for half a character.")},
 		"NUL":               {request{method: "POST", path: "/bets", body: `{"event_id":1,"amount":1,"note":"a\u0000b"}`}, bad("note", "note holds a NUL character.")},
 		"NUL in a name":     {request{method: "PATCH", path: "/bets/1", body: `{"a\u0000b":1}`}, bad("body", "")},
 		"raw NUL":           {request{method: "POST", path: "/bets", body: "{\"event_id\":1,\"amount\":1,\"note\":\"a\x00b\"}"}, bad("body", "")},

@@ -7,6 +7,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -20,12 +21,15 @@ import (
 const maxDepth = 16
 
 // parseJSON reads a body more strictly than encoding/json does: it is valid
-// UTF-8 without NUL characters, not nested deeper than maxDepth, and no object
-// has a key twice, of which different readers would take different ones. Numbers
-// are json.Number, that is their digits.
+// UTF-8 without NUL characters or halves of characters, not nested deeper than
+// maxDepth, and no object has a key twice, of which different readers would take
+// different ones. Numbers are json.Number, that is their digits.
 func parseJSON(data []byte) (any, error) {
 	if !utf8.Valid(data) {
 		return nil, invalid("body", "is not valid UTF-8")
+	}
+	if hasHalfCharacter(data) {
+		return nil, invalid("body", "has an escape for half a character")
 	}
 	p := parser{decoder: json.NewDecoder(bytes.NewReader(data))}
 	p.decoder.UseNumber()
@@ -40,6 +44,41 @@ func parseJSON(data []byte) (any, error) {
 		}
 	}
 	return nil, explainSyntax(err)
+}
+
+// hasHalfCharacter tells whether JSON holds an escaped surrogate without the other
+// one of its pair, for which encoding/json would quietly take another character.
+func hasHalfCharacter(data []byte) bool {
+	for {
+		start := bytes.IndexByte(data, '\\')
+		if start < 0 || start+1 >= len(data) {
+			return false
+		}
+		data = data[start:]
+		first := escaped(data)
+		switch {
+		case first < 0:
+			data = data[2:] // another escape
+		case !utf16.IsSurrogate(first):
+			data = data[6:]
+		case utf16.DecodeRune(first, escaped(data[6:])) == utf8.RuneError:
+			return true
+		default:
+			data = data[12:]
+		}
+	}
+}
+
+// escaped returns the code unit of the \uXXXX that data begins with, or -1.
+func escaped(data []byte) rune {
+	if len(data) < 6 || data[0] != '\\' || data[1] != 'u' {
+		return -1
+	}
+	unit, err := strconv.ParseUint(string(data[2:6]), 16, 16)
+	if err != nil {
+		return -1
+	}
+	return rune(unit)
 }
 
 func explainSyntax(err error) error {

@@ -112,7 +112,11 @@ func (o *observer) report(
 		route = unmatched
 	}
 	status := w.Status()
-	if status == 0 && !aborted {
+	switch {
+	case status != 0:
+	case aborted:
+		status = problem.StatusClientGone
+	default:
 		status = http.StatusOK // what net/http sends for a handler that wrote nothing
 	}
 	method := knownMethod(r.Method)

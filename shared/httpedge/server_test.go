@@ -69,6 +69,10 @@ func TestSlowClientsAreCutOff(t *testing.T) {
 			if strings.HasPrefix(string(answer), "HTTP/1.1 5") {
 				t.Errorf("a slow client is answered %s", answer)
 			}
+			_, scraped := s.send(t, request{method: "GET", path: "/metrics"})
+			if strings.Contains(sent, "\r\n\r\n") && !strings.Contains(scraped, `method="POST",route="/bets",status="499"} 1`) {
+				t.Error("the metrics do not show it as a client that went away")
+			}
 			if n := s.handled(); n != 1 {
 				t.Errorf("the service was called %d times, want 1", n)
 			}

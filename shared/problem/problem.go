@@ -22,9 +22,10 @@ import (
 // ContentType is the media type of a problem document.
 const ContentType = "application/problem+json"
 
-// statusClientGone is what the access log shows for a request whose client went
-// away; nobody receives it. nginx made the number known.
-const statusClientGone = 499
+// StatusClientGone is what the access log and the metrics show for a request whose
+// client went away, or did not send it in time; nobody receives it. nginx made the
+// number known.
+const StatusClientGone = 499
 
 // errInternal is what the outside learns of everything that is not a fault.
 var errInternal = fault.New(fault.Internal, "internal_error", "Something went wrong on our side.")
@@ -78,7 +79,7 @@ func Status(kind fault.Kind) int {
 func Write(w http.ResponseWriter, r *http.Request, err error) {
 	ctx := r.Context()
 	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
-		w.WriteHeader(statusClientGone)
+		w.WriteHeader(StatusClientGone)
 		return
 	}
 	f := fault.Find(err)
