@@ -118,15 +118,18 @@ func generatedQueries(t *testing.T) map[string]string {
 		if err != nil {
 			t.Fatalf("parse the generated code: %v", err)
 		}
-		for _, object := range parsed.Scope.Objects { //nolint:staticcheck // one file, no types needed
-			if object.Kind != ast.Con {
-				continue
+		ast.Inspect(parsed, func(node ast.Node) bool {
+			constant, ok := node.(*ast.ValueSpec)
+			if !ok || len(constant.Values) != 1 {
+				return true
 			}
-			literal := object.Decl.(*ast.ValueSpec).Values[0].(*ast.BasicLit) //nolint:forcetypeassert // as sqlc generates it
-			if queries[object.Name], err = strconv.Unquote(literal.Value); err != nil {
-				t.Fatalf("unquote %s: %v", object.Name, err)
+			if literal, ok := constant.Values[0].(*ast.BasicLit); ok && literal.Kind == token.STRING {
+				if queries[constant.Names[0].Name], err = strconv.Unquote(literal.Value); err != nil {
+					t.Errorf("unquote %s: %v", constant.Names[0].Name, err)
+				}
 			}
-		}
+			return true
+		})
 	}
 	return queries
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"strconv"
 	"strings"
 	"sync"
@@ -133,12 +134,10 @@ func openPool(ctx context.Context, config Config, size int, durability *durabili
 	if err != nil {
 		return nil, fmt.Errorf("database url: %w", err)
 	}
-	settings.MaxConns = int32(min(size, 1000)) //nolint:gosec // bounded
+	settings.MaxConns = int32(min(size, 1000))
 	settings.MaxConnLifetimeJitter = settings.MaxConnLifetime / 10
 	settings.ConnConfig.ConnectTimeout = connectTimeout
-	for name, value := range sessionSettings(config) {
-		settings.ConnConfig.RuntimeParams[name] = value
-	}
+	maps.Copy(settings.ConnConfig.RuntimeParams, sessionSettings(config))
 	settings.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
 		readInstantsAsUTC(conn)
 		return durability.run(ctx, conn)

@@ -27,11 +27,11 @@ func Events(t *testing.T, open Open) {
 	})
 }
 
-// fullEvent returns an event in which everything is set.
-func fullEvent(id domain.EventID) domain.Event {
+// fullEvent returns event 1 with everything set.
+func fullEvent() domain.Event {
 	return domain.Event{
 		LineEvent: domain.LineEvent{
-			ID: id, Dataset: "Data-Set_1", Seq: 1 << 40, Version: 12, Name: "Ajax – PSV", Coefficient: odds.MustParse("99999.99"),
+			ID: 1, Dataset: "Data-Set_1", Seq: 1 << 40, Version: 12, Name: "Ajax – PSV", Coefficient: odds.MustParse("99999.99"),
 			Deadline: distant, State: domain.StateFinishedLose, Suspended: true, ResultRevision: 5, EffectiveAt: past.Add(1 * time.Hour),
 			CreatedAt: past.Add(2 * time.Hour), UpdatedAt: past.Add(3 * time.Hour),
 		},
@@ -41,8 +41,8 @@ func fullEvent(id domain.EventID) domain.Event {
 }
 
 func keepsEvent(t *testing.T, s Stores) {
-	everyFieldSet(t, fullEvent(1))
-	for _, event := range []domain.Event{fullEvent(1), openEvent(2)} {
+	everyFieldSet(t, fullEvent())
+	for _, event := range []domain.Event{fullEvent(), openEvent(2)} {
 		write(t, s, event)
 		read, err := s.Events.Event(t.Context(), event.ID)
 		ok(t, err)
@@ -57,10 +57,10 @@ func keepsEvent(t *testing.T, s Stores) {
 
 func replacesEvent(t *testing.T, s Stores) {
 	write(t, s, openEvent(1))
-	write(t, s, fullEvent(1))
+	write(t, s, fullEvent())
 	read, err := s.Events.Event(t.Context(), 1)
 	ok(t, err)
-	equal(t, read, fullEvent(1))
+	equal(t, read, fullEvent())
 	write(t, s, openEvent(1))
 	read, err = s.Events.Event(t.Context(), 1)
 	ok(t, err)

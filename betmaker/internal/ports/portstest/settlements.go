@@ -121,7 +121,7 @@ func leavesUnsettleableAlone(t *testing.T, s Stores) {
 	placeBets(t, s, 1)
 	never := func(_ time.Time, event domain.Event, bets []domain.Bet) []domain.Settlement {
 		t.Errorf("decide is called with %+v and %+v", event, bets)
-		return nil
+		return make([]domain.Settlement, len(bets))
 	}
 	untouched := func(event domain.EventID) {
 		t.Helper()

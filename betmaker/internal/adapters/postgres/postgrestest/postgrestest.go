@@ -127,7 +127,7 @@ func databaseURL(database string) (string, error) {
 	}
 	u, err := url.Parse(server)
 	if err != nil {
-		return "", fmt.Errorf("%s is not a URL", Variable) //nolint:errorlint // the cause would show a password
+		return "", fmt.Errorf("%s is not a URL", Variable) // the cause would show a password
 	}
 	if database != "" {
 		u.Path = "/" + database
