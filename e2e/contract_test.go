@@ -504,7 +504,9 @@ func TestACommitWhoseFateIsUnknown(t *testing.T) {
 	t.Parallel()
 	servers := system.Shared(t)
 	cutter := system.NewCommitCutter(t, servers.Postgres, "insert into bets")
-	s := start(t, system.Options{Database: cutter.Through})
+	s := start(t, system.Options{BetMakerEnv: func(env map[string]string) {
+		env["DATABASE_URL"] = cutter.Through(env["DATABASE_URL"])
+	}})
 	user, line := s.NewUser(t, 0), s.Line(t, 0)
 	event := line.Create("1.45").EventID
 	user.Place(t, event, "1")

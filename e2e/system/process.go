@@ -52,7 +52,7 @@ func (p *Process) Start(extra ...string) {
 		p.t.Fatalf("open the log of %s: %v", p.Name, err)
 	}
 	cmd := exec.Command(p.binary)
-	cmd.Dir = filepath.Dir(p.log) // no .env here
+	cmd.Dir = filepath.Dir(p.log) // a directory of the process's own, with no .env unless WriteDotEnv made one
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.Env = append(p.environment(), extra...)
 	if err := cmd.Start(); err != nil {
@@ -65,6 +65,25 @@ func (p *Process) Start(extra ...string) {
 		_ = log.Close()
 		close(exited)
 	}()
+}
+
+// WriteDotEnv moves the process's variables from its environment into the file .env of
+// its directory, but for the address it listens at.
+func (p *Process) WriteDotEnv() {
+	p.t.Helper()
+	kept := make(map[string]string)
+	var file strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(p.env)) {
+		if strings.HasSuffix(name, "_ADDR") {
+			kept[name] = p.env[name]
+			continue
+		}
+		fmt.Fprintf(&file, "%s=%s\n", name, p.env[name])
+	}
+	if err := os.WriteFile(filepath.Join(filepath.Dir(p.log), ".env"), []byte(file.String()), 0o600); err != nil {
+		p.t.Fatalf("write the .env of %s: %v", p.Name, err)
+	}
+	p.env = kept
 }
 
 // Kill ends the process with SIGKILL and waits for its end.

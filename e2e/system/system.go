@@ -43,8 +43,8 @@ type Options struct {
 	Servers       Servers
 	// Env holds variables for both services; an empty value takes a variable away.
 	Env map[string]string
-	// Database, when set, gives bet-maker another way to its database.
-	Database func(databaseURL string) string
+	// BetMakerEnv, when set, changes the variables of bet-makers in the end.
+	BetMakerEnv func(env map[string]string)
 	// Line, when set, is the address of another system's line-provider. The bet-makers follow
 	// it, and there is none of their own.
 	Line string
@@ -86,10 +86,6 @@ func Start(t testing.TB, options Options) *System {
 			delete(env, key)
 		}
 	}
-	toDatabase := env["DATABASE_URL"]
-	if options.Database != nil {
-		toDatabase = options.Database(toDatabase)
-	}
 	s := &System{t: t, Env: env, client: newClient(t)}
 	var lines []string // the addresses at which bet-makers read the line
 	own := max(1, options.LineProviders)
@@ -104,12 +100,14 @@ func Start(t testing.TB, options Options) *System {
 	}
 	for i := range max(1, options.BetMakers) {
 		port := freePort(t)
-		s.BetMakers = append(s.BetMakers, newProcess(t, fmt.Sprintf("betmaker-%d", i), options.Binaries.BetMaker, port,
-			merged(env, map[string]string{
-				"BETMAKER_ADDR": fmt.Sprintf("127.0.0.1:%d", port),
-				"DATABASE_URL":  toDatabase,
-				"EVENT_URL":     lines[i%len(lines)] + "/events",
-			})))
+		own := merged(env, map[string]string{
+			"BETMAKER_ADDR": fmt.Sprintf("127.0.0.1:%d", port),
+			"EVENT_URL":     lines[i%len(lines)] + "/events",
+		})
+		if options.BetMakerEnv != nil {
+			options.BetMakerEnv(own)
+		}
+		s.BetMakers = append(s.BetMakers, newProcess(t, fmt.Sprintf("betmaker-%d", i), options.Binaries.BetMaker, port, own))
 	}
 	if !options.Stopped {
 		for _, p := range s.Processes() {
