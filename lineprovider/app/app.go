@@ -152,7 +152,7 @@ func openStore(c Config, log *slog.Logger) (store, error) {
 		}
 		return s, nil
 	default:
-		return nil, fmt.Errorf("open the store: no adapter for URLs that start with %s:", scheme)
+		return nil, fmt.Errorf("open the store: no adapter for URLs of the scheme %q", scheme)
 	}
 }
 
@@ -172,7 +172,7 @@ func openBus(c Config, registry *metrics.Registry, log *slog.Logger) (bus, error
 		}
 		return p, nil
 	default:
-		return nil, fmt.Errorf("open the bus: no adapter for URLs that start with %s:", scheme)
+		return nil, fmt.Errorf("open the bus: no adapter for URLs of the scheme %q", scheme)
 	}
 }
 

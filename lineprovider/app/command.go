@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"runtime/debug"
+	"strings"
 
 	"stavka.local/shared/config"
 	"stavka.local/shared/logging"
@@ -76,11 +77,11 @@ func version() string {
 	if !ok {
 		return "lineprovider, built without build information\n"
 	}
-	text := "lineprovider " + info.Main.Version + " " + info.GoVersion
+	words := []string{"lineprovider", info.Main.Version, info.GoVersion}
 	for _, s := range info.Settings {
 		if s.Key == "vcs.revision" {
-			text += " " + s.Value
+			words = append(words, s.Value)
 		}
 	}
-	return text + "\n"
+	return strings.Join(words, " ") + "\n"
 }

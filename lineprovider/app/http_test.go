@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -31,7 +32,7 @@ func TestEvents(t *testing.T) {
 	if !strings.Contains(created.body, `"coefficient":1.45,`) || created.member["name"] != "Lions – Tigers" {
 		t.Errorf("created: %s", created.body)
 	}
-	deadline, err := created.member["deadline"].(json.Number).Int64()
+	deadline, err := strconv.ParseInt(fmt.Sprint(created.member["deadline"]), 10, 64)
 	if err != nil || deadline < before+5000 || deadline > time.Now().Unix()+5000 {
 		t.Errorf("default deadline %d, want 5000 s from %d", deadline, before)
 	}
@@ -148,13 +149,15 @@ func TestHistory(t *testing.T) {
 	var got []string
 	for _, id := range []string{"1", "2"} {
 		var entries []struct {
-			Action, Token string
-			Actor, Reason *string
-			Event         struct {
+			Action string  `json:"action"`
+			Token  string  `json:"token"`
+			Actor  *string `json:"actor"`
+			Reason *string `json:"reason"`
+			Event  struct {
 				Version   int64 `json:"version"`
 				State     int   `json:"state"`
 				Suspended bool  `json:"suspended"`
-			}
+			} `json:"event"`
 		}
 		if err := json.Unmarshal([]byte(s.do(http.MethodGet, "/event/"+id+"/history", "").body), &entries); err != nil {
 			t.Fatal(err)

@@ -35,8 +35,6 @@ func with(e domain.Event, edit func(*domain.Event)) domain.Event {
 	return e
 }
 
-func to[T any](v T) *T { return &v }
-
 // check compares a decision with what it should be: a change to want, or err.
 func check(t *testing.T, got domain.Change, err error, want domain.Change, wantErr error) {
 	t.Helper()
@@ -64,21 +62,21 @@ func TestOpen(t *testing.T) {
 			want:  opened,
 		},
 		"has a deadline and a name": {
-			offer: domain.Offer{Coefficient: odds.MustParse("1.45"), Deadline: to(noon.Add(time.Minute)), Name: "derby"},
+			offer: domain.Offer{Coefficient: odds.MustParse("1.45"), Deadline: new(noon.Add(time.Minute)), Name: "derby"},
 			want: with(opened, func(e *domain.Event) {
 				e.Deadline, e.Name = noon.Add(time.Minute), "derby"
 			}),
 		},
 		"may end now": {
-			offer: domain.Offer{Coefficient: odds.MustParse("1.45"), Deadline: to(noon)},
+			offer: domain.Offer{Coefficient: odds.MustParse("1.45"), Deadline: new(noon)},
 			want:  with(opened, func(e *domain.Event) { e.Deadline = noon }),
 		},
 		"may not have ended": {
-			offer: domain.Offer{Coefficient: odds.MustParse("1.45"), Deadline: to(noon.Add(-time.Second))},
+			offer: domain.Offer{Coefficient: odds.MustParse("1.45"), Deadline: new(noon.Add(-time.Second))},
 			err:   domain.ErrDeadlineInPast,
 		},
 		"may not have ended at the zero time": {
-			offer: domain.Offer{Coefficient: odds.MustParse("1.45"), Deadline: to(time.Time{})},
+			offer: domain.Offer{Coefficient: odds.MustParse("1.45"), Deadline: new(time.Time{})},
 			err:   domain.ErrDeadlineInPast,
 		},
 		"may return the stake": {
@@ -120,80 +118,80 @@ func TestAmend(t *testing.T) {
 		err   error
 	}{
 		"reprices": {
-			event(domain.StateNew), later, domain.Amendment{Coefficient: to(odds.MustParse("1.60"))},
+			event(domain.StateNew), later, domain.Amendment{Coefficient: new(odds.MustParse("1.60"))},
 			func(e *domain.Event) { e.Coefficient = odds.MustParse("1.60") }, nil,
 		},
 		"reprices until the last second": {
-			event(domain.StateNew), late.Add(-time.Second), domain.Amendment{Coefficient: to(odds.MustParse("1.60"))},
+			event(domain.StateNew), late.Add(-time.Second), domain.Amendment{Coefficient: new(odds.MustParse("1.60"))},
 			func(e *domain.Event) { e.Coefficient = odds.MustParse("1.60") }, nil,
 		},
 		"does not reprice at the deadline": {
-			event(domain.StateNew), late, domain.Amendment{Coefficient: to(odds.MustParse("1.60"))},
+			event(domain.StateNew), late, domain.Amendment{Coefficient: new(odds.MustParse("1.60"))},
 			nil, domain.ErrDeadlinePassed,
 		},
 		"does not reprice beyond the maximum": {
-			event(domain.StateNew), later, domain.Amendment{Coefficient: to(odds.MustParse("1000.01"))},
+			event(domain.StateNew), later, domain.Amendment{Coefficient: new(odds.MustParse("1000.01"))},
 			nil, domain.ErrCoefficient,
 		},
 		"moves": {
-			event(domain.StateNew), later, domain.Amendment{Deadline: to(noon.Add(2 * time.Hour))},
+			event(domain.StateNew), later, domain.Amendment{Deadline: new(noon.Add(2 * time.Hour))},
 			func(e *domain.Event) { e.Deadline = noon.Add(2 * time.Hour) }, nil,
 		},
 		"ends now": {
-			event(domain.StateNew), later, domain.Amendment{Deadline: to(later)},
+			event(domain.StateNew), later, domain.Amendment{Deadline: new(later)},
 			func(e *domain.Event) { e.Deadline = later }, nil,
 		},
 		"does not move into the past": {
-			event(domain.StateNew), later, domain.Amendment{Deadline: to(later.Add(-time.Second))},
+			event(domain.StateNew), later, domain.Amendment{Deadline: new(later.Add(-time.Second))},
 			nil, domain.ErrDeadlineInPast,
 		},
 		"does not move after the deadline": {
-			event(domain.StateNew), late, domain.Amendment{Deadline: to(noon.Add(2 * time.Hour))},
+			event(domain.StateNew), late, domain.Amendment{Deadline: new(noon.Add(2 * time.Hour))},
 			nil, domain.ErrDeadlinePassed,
 		},
 		"does not confirm the price after the deadline": {
-			event(domain.StateNew), late, domain.Amendment{Coefficient: to(odds.MustParse("1.45"))},
+			event(domain.StateNew), late, domain.Amendment{Coefficient: new(odds.MustParse("1.45"))},
 			nil, domain.ErrDeadlinePassed,
 		},
 		"suspends after the deadline": {
-			event(domain.StateNew), late, domain.Amendment{Suspended: to(true)},
+			event(domain.StateNew), late, domain.Amendment{Suspended: new(true)},
 			func(e *domain.Event) { e.Suspended = true }, nil,
 		},
 		"resumes": {
 			with(event(domain.StateNew), func(e *domain.Event) { e.Suspended = true }), later,
-			domain.Amendment{Suspended: to(false)},
+			domain.Amendment{Suspended: new(false)},
 			func(e *domain.Event) { e.Suspended = false }, nil,
 		},
 		"names": {
-			event(domain.StateNew), late, domain.Amendment{Name: to("derby")},
+			event(domain.StateNew), late, domain.Amendment{Name: new("derby")},
 			func(e *domain.Event) { e.Name = "derby" }, nil,
 		},
 		"takes the name away": {
 			with(event(domain.StateNew), func(e *domain.Event) { e.Name = "derby" }), later,
-			domain.Amendment{Name: to("")}, func(e *domain.Event) { e.Name = "" }, nil,
+			domain.Amendment{Name: new("")}, func(e *domain.Event) { e.Name = "" }, nil,
 		},
 		"does all at once": {
 			event(domain.StateNew), later, domain.Amendment{
-				Coefficient: to(odds.MustParse("2.00")), Deadline: to(late.Add(time.Hour)), Name: to("derby"), Suspended: to(true),
+				Coefficient: new(odds.MustParse("2.00")), Deadline: new(late.Add(time.Hour)), Name: new("derby"), Suspended: new(true),
 			},
 			func(e *domain.Event) {
 				e.Coefficient, e.Deadline, e.Name, e.Suspended = odds.MustParse("2.00"), late.Add(time.Hour), "derby", true
 			}, nil,
 		},
 		"does nothing in part": {
-			event(domain.StateNew), late, domain.Amendment{Suspended: to(true), Deadline: to(late.Add(time.Hour))},
+			event(domain.StateNew), late, domain.Amendment{Suspended: new(true), Deadline: new(late.Add(time.Hour))},
 			nil, domain.ErrDeadlinePassed,
 		},
 		"leaves what is so already": {
 			event(domain.StateNew), later, domain.Amendment{
-				Coefficient: to(odds.MustParse("1.45")), Deadline: to(late), Name: to(""), Suspended: to(false),
+				Coefficient: new(odds.MustParse("1.45")), Deadline: new(late), Name: new(""), Suspended: new(false),
 			}, nil, nil,
 		},
 		"leaves a finished event alone": {
-			event(domain.StateFinishedWin), later, domain.Amendment{Suspended: to(true)}, nil, domain.ErrEventNotOpen,
+			event(domain.StateFinishedWin), later, domain.Amendment{Suspended: new(true)}, nil, domain.ErrEventNotOpen,
 		},
 		"leaves a cancelled event alone": {
-			event(domain.StateCancelled), later, domain.Amendment{Name: to("")}, nil, domain.ErrEventNotOpen,
+			event(domain.StateCancelled), later, domain.Amendment{Name: new("")}, nil, domain.ErrEventNotOpen,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -238,36 +236,36 @@ func TestDecide(t *testing.T) {
 			func(e *domain.Event) { e.State, e.ResultRevision = domain.StateFinishedWin, 1 }, nil,
 		},
 		"loses, as of a second": {
-			event(domain.StateNew), domain.Result{State: domain.StateFinishedLose, EffectiveAt: to(noon)}, domain.ActionFinish,
+			event(domain.StateNew), domain.Result{State: domain.StateFinishedLose, EffectiveAt: new(noon)}, domain.ActionFinish,
 			func(e *domain.Event) { e.State, e.ResultRevision, e.EffectiveAt = domain.StateFinishedLose, 1, noon }, nil,
 		},
 		"is cancelled, as of now": {
-			event(domain.StateNew), domain.Result{State: domain.StateCancelled, EffectiveAt: to(later)}, domain.ActionFinish,
+			event(domain.StateNew), domain.Result{State: domain.StateCancelled, EffectiveAt: new(later)}, domain.ActionFinish,
 			func(e *domain.Event) { e.State, e.ResultRevision, e.EffectiveAt = domain.StateCancelled, 1, later }, nil,
 		},
 		"does not win in the future": {
 			event(domain.StateNew),
-			domain.Result{State: domain.StateFinishedWin, EffectiveAt: to(later.Add(time.Second))},
+			domain.Result{State: domain.StateFinishedWin, EffectiveAt: new(later.Add(time.Second))},
 			"", nil, domain.ErrEffectiveAt,
 		},
 		"does not win before it exists": {
 			event(domain.StateNew),
-			domain.Result{State: domain.StateFinishedWin, EffectiveAt: to(noon.Add(-time.Second))},
+			domain.Result{State: domain.StateFinishedWin, EffectiveAt: new(noon.Add(-time.Second))},
 			"", nil, domain.ErrEffectiveAt,
 		},
 		"does not win at the zero time": {
-			event(domain.StateNew), domain.Result{State: domain.StateFinishedWin, EffectiveAt: to(time.Time{})},
+			event(domain.StateNew), domain.Result{State: domain.StateFinishedWin, EffectiveAt: new(time.Time{})},
 			"", nil, domain.ErrEffectiveAt,
 		},
 		"is open already": {
 			event(domain.StateNew), domain.Result{State: domain.StateNew}, "", nil, nil,
 		},
 		"is not open as of a second": {
-			event(domain.StateNew), domain.Result{State: domain.StateNew, EffectiveAt: to(noon)},
+			event(domain.StateNew), domain.Result{State: domain.StateNew, EffectiveAt: new(noon)},
 			"", nil, domain.ErrEffectiveAt,
 		},
 		"is won already": {
-			said, domain.Result{State: domain.StateFinishedWin, EffectiveAt: to(later), Reason: "again"}, "", nil, nil,
+			said, domain.Result{State: domain.StateFinishedWin, EffectiveAt: new(later), Reason: "again"}, "", nil, nil,
 		},
 		"is not opened again": {
 			event(domain.StateFinishedWin), domain.Result{State: domain.StateNew, Reason: "oops"},
@@ -278,7 +276,7 @@ func TestDecide(t *testing.T) {
 			func(e *domain.Event) { e.State, e.ResultRevision = domain.StateFinishedLose, 2 }, nil,
 		},
 		"is corrected, with its instant": {
-			said, domain.Result{State: domain.StateCancelled, Reason: "abandoned", EffectiveAt: to(later)}, domain.ActionCorrect,
+			said, domain.Result{State: domain.StateCancelled, Reason: "abandoned", EffectiveAt: new(later)}, domain.ActionCorrect,
 			func(e *domain.Event) { e.State, e.ResultRevision, e.EffectiveAt = domain.StateCancelled, 2, later }, nil,
 		},
 		"is corrected out of a cancellation": {

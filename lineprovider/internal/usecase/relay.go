@@ -13,10 +13,10 @@ import (
 )
 
 const (
-	relayTick     = 250 * time.Millisecond // how long a change waits when nobody wakes the relay
-	relayWindow   = 128                    // changes on their way to the bus at a time
-	relayPauseMin = 250 * time.Millisecond // after a failure; doubles with each further one
-	relayPauseMax = 2 * time.Second
+	relayTick       = 250 * time.Millisecond // how long a change waits when nobody wakes the relay
+	relayWindow     = 128                    // changes on their way to the bus at a time
+	relayFirstPause = 250 * time.Millisecond // after a failure; doubles with each further one
+	relayLongPause  = 2 * time.Second
 
 	leaseTime  = 3 * time.Second
 	leaseRenew = time.Second
@@ -65,7 +65,7 @@ func (r *Relay) Wake() {
 // down it goes on trying.
 func (r *Relay) Run(ctx context.Context) error {
 	defer r.release(ctx)
-	pause := relayPauseMin
+	pause := relayFirstPause
 	for {
 		held, err := r.hold(ctx)
 		if err == nil && held {
@@ -75,7 +75,7 @@ func (r *Relay) Run(ctx context.Context) error {
 			return nil
 		}
 		if err == nil {
-			pause = relayPauseMin
+			pause = relayFirstPause
 			await(ctx, relayTick, r.woken)
 			continue
 		}
@@ -83,7 +83,7 @@ func (r *Relay) Run(ctx context.Context) error {
 		// Another replica may reach what this one does not.
 		r.release(ctx)
 		await(ctx, pause, nil)
-		pause = min(2*pause, relayPauseMax)
+		pause = min(2*pause, relayLongPause)
 	}
 }
 

@@ -8,8 +8,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// ErrNotDurable: the server could lose an acknowledged write, and the options
-// forbid to work with such a one.
+// ErrNotDurable tells that the server could lose an acknowledged write, and that
+// the options forbid to work with such a one.
 var ErrNotDurable = errors.New("redis must run with appendonly yes and appendfsync always")
 
 // errTooFewReplicas: the write is here, but not yet on as many disks as it must be.

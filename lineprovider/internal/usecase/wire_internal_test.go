@@ -1,0 +1,93 @@
+package usecase
+
+import (
+	"reflect"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"stavka.local/lineprovider/internal/domain"
+	"stavka.local/shared/line"
+	"stavka.local/shared/odds"
+)
+
+// TestOnTheWire compares the two forms of an event field by field: they are equal
+// but for the types of an id and a state.
+func TestOnTheWire(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	event := domain.Event{
+		ID: 1, Coefficient: odds.MustParse("1.45"), Deadline: at.Add(1), State: domain.StateFinishedLose,
+		CreatedAt: at.Add(2), UpdatedAt: at.Add(3), Name: "derby", Suspended: true, Version: 4, Seq: 5,
+		ResultRevision: 6, EffectiveAt: at.Add(7),
+	}
+	from, to := reflect.ValueOf(event), reflect.ValueOf(onTheWire(event))
+	if from.NumField() != to.NumField() {
+		t.Errorf("%d fields become %d", from.NumField(), to.NumField())
+	}
+	for i := range from.NumField() {
+		name := from.Type().Field(i).Name
+		if from.Field(i).IsZero() {
+			t.Errorf("the test leaves %s zero", name)
+		}
+		got := to.FieldByName(name)
+		if !got.IsValid() || !got.CanConvert(from.Field(i).Type()) ||
+			!got.Convert(from.Field(i).Type()).Equal(from.Field(i)) {
+			t.Errorf("%s: %v became %v", name, from.Field(i), got)
+		}
+	}
+}
+
+// TestEverythingCanBePublished: the codec refuses what the contract does not allow,
+// and one event that it refuses would hold up the relay for ever.
+func TestEverythingCanBePublished(t *testing.T) {
+	t.Parallel()
+	rules := domain.Rules{MinimumDuration: time.Second, MaxCoefficient: odds.MustParse("99999.99")}
+	rapid.Check(t, func(t *rapid.T) {
+		seconds := func(name string, from, to int64) time.Time {
+			return time.Unix(rapid.Int64Range(from, to).Draw(t, name), 0).UTC()
+		}
+		const last = 253_402_300_799 // what the contract allows
+		now := seconds("now", 0, 4_000_000_000)
+		coefficient, err := odds.FromHundredths(rapid.Int64Range(100, 9_999_999).Draw(t, "coefficient"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		deadline := seconds("deadline", now.Unix(), last)
+		opened, err := domain.Open(now, domain.Offer{
+			Coefficient: coefficient, Deadline: &deadline,
+			Name: rapid.StringN(0, 200, -1).Filter(isPlain).Draw(t, "name"),
+		}, rules)
+		if err != nil {
+			t.Fatal(err)
+		}
+		effective := seconds("effective", now.Unix(), now.Unix()+10)
+		decided, err := opened.After.Decide(now.Add(10*time.Second), domain.Result{
+			State: domain.State(rapid.IntRange(1, 4).Draw(t, "state")), EffectiveAt: &effective,
+		})
+		if err != nil {
+			decided = opened
+		}
+		event := decided.After
+		event.ID, event.Seq = 1, 1 // the store's
+		change := line.Change{Epoch: line.Epoch{Dataset: "d", Generation: 1}, Event: onTheWire(event)}
+		body, err := line.EncodeChange(change)
+		if err != nil {
+			t.Fatalf("%+v: %v", event, err)
+		}
+		if back, err := line.DecodeChange(body); err != nil || back != change {
+			t.Fatalf("%+v came back as %+v, %v", change, back, err)
+		}
+	})
+}
+
+// isPlain keeps to the names that the contract allows: no control characters.
+func isPlain(name string) bool {
+	for _, r := range name {
+		if r < ' ' || r == 0x7f {
+			return false
+		}
+	}
+	return true
+}
