@@ -86,8 +86,20 @@ func (b Broker) get(t testing.TB, queue string, take bool) (messages []amqp.Deli
 	return messages
 }
 
-// Publish publishes messages under a routing key and returns once the broker has them.
+// Publish publishes messages under a routing key, as line-provider does, and returns once
+// the broker has them.
 func (b Broker) Publish(t testing.TB, key string, messages ...amqp.Publishing) {
+	t.Helper()
+	b.publish(t, b.exchange, key, messages)
+}
+
+// PublishTo puts messages into a queue.
+func (b Broker) PublishTo(t testing.TB, queue string, messages ...amqp.Publishing) {
+	t.Helper()
+	b.publish(t, "", queue, messages)
+}
+
+func (b Broker) publish(t testing.TB, exchange, key string, messages []amqp.Publishing) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -98,7 +110,7 @@ func (b Broker) Publish(t testing.TB, key string, messages ...amqp.Publishing) {
 		confirmations := make([]*amqp.DeferredConfirmation, len(messages))
 		for i, message := range messages {
 			var err error
-			if confirmations[i], err = ch.PublishWithDeferredConfirm(b.exchange, key, false, false, message); err != nil {
+			if confirmations[i], err = ch.PublishWithDeferredConfirm(exchange, key, false, false, message); err != nil {
 				return err
 			}
 		}

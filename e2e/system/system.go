@@ -118,6 +118,20 @@ func Start(t testing.TB, options Options) *System {
 	return s
 }
 
+// Attach returns a system that runs already and is not the test's to start or stop.
+func Attach(t testing.TB, betMaker, lineProvider string, env map[string]string) *System {
+	t.Helper()
+	s := &System{
+		BetMakers:     []*Process{{Name: "betmaker", URL: betMaker, t: t}},
+		LineProviders: []*Process{{Name: "lineprovider", URL: lineProvider, t: t}},
+		Env:           env, t: t, client: newClient(t),
+	}
+	for _, p := range s.Processes() {
+		Eventually(t, 60*time.Second, p.Name+" is ready", p.Ready)
+	}
+	return s
+}
+
 // Processes returns all processes, the line-providers first.
 func (s *System) Processes() []*Process {
 	return append(append([]*Process{}, s.LineProviders...), s.BetMakers...)

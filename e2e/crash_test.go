@@ -1,0 +1,259 @@
+package e2e
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"stavka.local/api/client/lineprovider"
+	"stavka.local/shared/crashpoint"
+	"stavka.local/shared/odds"
+	"stavka.local/stavka/e2e/system"
+)
+
+// crashes is every crash point of the services, each with the time it comes by at which
+// the service dies there: not always the first, so that something has been done before.
+var crashes = []struct {
+	point string
+	time  int
+	// crowd is how many more bets the story has on one event; more than a chunk, so that
+	// settling is cut between chunks.
+	crowd int
+}{
+	{"event.committed", 3, 0},
+	{"relay.read", 2, 0},
+	{"relay.published", 2, 0},
+	{"relay.confirmed", 2, 0},
+	{"relay.advanced", 2, 0},
+
+	{"apply.locked", 3, 0},
+	{"apply.written", 3, 0},
+	{"apply.committed", 3, 0},
+	{"poll.applied", 1, 0},
+
+	{"place.decided", 3, 0},
+	{"place.committed", 3, 0},
+
+	{"settle.locked", 2, 0},
+	{"settle.decided", 2, 0},
+	{"settle.written", 2, 0},
+	{"settle.committed", 2, 0},
+	{"settle.written", 2, 600},
+	{"settle.committed", 1, 600},
+}
+
+// TestCrashPointsAreInTheTable reads the source.
+func TestCrashPointsAreInTheTable(t *testing.T) {
+	t.Parallel()
+	points := crashPoints(t)
+	for point, service := range points {
+		if !slices.ContainsFunc(crashes, func(c struct {
+			point string
+			time  int
+			crowd int
+		}) bool {
+			return c.point == point
+		}) {
+			t.Errorf("the crash point %s of %s is not in the table", point, service)
+		}
+	}
+	for _, crash := range crashes {
+		if points[crash.point] == "" {
+			t.Errorf("no service has the crash point %s", crash.point)
+		}
+	}
+}
+
+// crashPoints returns the crash points that the services name, each with its service.
+func crashPoints(t *testing.T) map[string]string {
+	t.Helper()
+	points := make(map[string]string)
+	for _, service := range []string{"betmaker", "lineprovider"} {
+		err := filepath.WalkDir(filepath.Join(system.Root(), service), func(path string, entry fs.DirEntry, err error) error {
+			if err != nil || entry.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+				return err
+			}
+			file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
+			if err != nil {
+				return err
+			}
+			for _, point := range pointsIn(t, path, file) {
+				points[point] = service
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return points
+}
+
+// pointsIn returns the names that a file gives crash points: those it hits by a literal,
+// and the constants called Crash..., which are what it may hit otherwise.
+func pointsIn(t *testing.T, path string, file *ast.File) (points []string) {
+	t.Helper()
+	add := func(e ast.Expr) {
+		if literal, ok := e.(*ast.BasicLit); ok {
+			point, err := strconv.Unquote(literal.Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			points = append(points, point)
+		}
+	}
+	ast.Inspect(file, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.ValueSpec:
+			for i, name := range n.Names {
+				if strings.HasPrefix(name.Name, "Crash") && i < len(n.Values) {
+					add(n.Values[i])
+				}
+			}
+		case *ast.CallExpr:
+			hit, ok := n.Fun.(*ast.SelectorExpr)
+			if !ok || len(n.Args) != 1 || !isName(hit.X, "crashpoint") {
+				break
+			}
+			add(n.Args[0])
+			if name, ok := n.Args[0].(*ast.Ident); ok && !strings.HasPrefix(name.Name, "Crash") {
+				t.Errorf("%s hits a crash point by %s, which this test cannot follow", path, name.Name)
+			}
+		}
+		return true
+	})
+	return points
+}
+
+func isName(e ast.Expr, name string) bool {
+	id, ok := e.(*ast.Ident)
+	return ok && id.Name == name
+}
+
+// crashPointsHit tells the same story with the process dying at each crash point in turn,
+// and wants it to end as it does without.
+func (private servers) crashPointsHit(t *testing.T) {
+	services := crashPoints(t)
+	s := start(t, system.Options{Servers: private.urls(), Env: quick})
+	w := newWitness(t, s, 2)
+	w.tell(0, 0)
+	w.check()
+	undisturbed := w.ending(0)
+	if len(undisturbed) != 6+12 {
+		t.Fatalf("the story ends with %q", undisturbed)
+	}
+	for _, crash := range crashes {
+		t.Run(fmt.Sprintf("%s/%d of a crowd of %d", crash.point, crash.time, crash.crowd), func(t *testing.T) {
+			t.Parallel()
+			s := start(t, system.Options{Servers: private.urls(), Env: quick})
+			w := newWitness(t, s, 2)
+			w.tell(0, 0)
+			p := s.BetMakers[0]
+			if services[crash.point] == "lineprovider" {
+				p = s.LineProviders[0]
+			}
+			p.Stop()
+			p.Start(fmt.Sprintf("%s=%s:%d", crashpoint.Variable, crash.point, crash.time))
+
+			var died atomic.Bool
+			told := 1
+			var telling sync.WaitGroup
+			telling.Go(func() {
+				for ; !died.Load() && !t.Failed(); told++ {
+					w.tell(told, crash.crowd)
+				}
+			})
+			p.AwaitKilled(time.Minute)
+			died.Store(true)
+			p.Start()
+			telling.Wait()
+			w.tell(told, 0)
+			w.check()
+			for story := range told + 1 {
+				if ending := w.ending(story); !slices.Equal(ending, undisturbed) {
+					t.Errorf("story %d ends as %q; without the crash it ends as %q", story, ending, undisturbed)
+				}
+			}
+		})
+	}
+}
+
+// tell tells a story of six events and twelve bets, which ends the same each time, and of
+// another event with a crowd of bets.
+func (w *witness) tell(story, crowd int) {
+	w.t.Helper()
+	name := func(what string) string { return fmt.Sprintf("story-%d-%s", story, what) }
+	events := make(map[string]int64)
+	for _, what := range []string{"win", "lose", "cancelled", "corrected", "late", "open"} {
+		events[what] = w.create(name(what), "1.45", time.Now().Add(time.Hour))
+	}
+	var placing sync.WaitGroup
+	for what, event := range events {
+		for user, amount := range []string{"10.01", "2"} {
+			placing.Go(func() { w.place(user, name(what), event, amount) })
+		}
+	}
+	if crowd > 0 {
+		event := w.create(name("crowd"), "1.45", time.Now().Add(time.Hour))
+		for placer := range 32 {
+			placing.Go(func() {
+				for i := placer; i < crowd; i += 32 {
+					w.place(i%2, name(fmt.Sprintf("crowd-%d", i)), event, "1")
+				}
+			})
+		}
+		events["crowd"] = event
+	}
+	placing.Wait()
+	w.amend(events["lose"], lineprovider.EventPatch{Coefficient: new(odds.MustParse("2.10"))})
+	w.amend(events["open"], lineprovider.EventPatch{Suspended: new(true)})
+	if crowd > 0 {
+		w.finish(events["crowd"], lineprovider.NewState{State: lineprovider.EventStateFinishedWin})
+	}
+	w.finish(events["win"], lineprovider.NewState{State: lineprovider.EventStateFinishedWin})
+	w.finish(events["lose"], lineprovider.NewState{State: lineprovider.EventStateFinishedLose})
+	w.finish(events["cancelled"], lineprovider.NewState{State: lineprovider.EventStateCancelled})
+	w.finish(events["corrected"], lineprovider.NewState{State: lineprovider.EventStateFinishedLose})
+	w.finish(events["late"], lineprovider.NewState{State: lineprovider.EventStateFinishedWin, EffectiveAt: new(w.createdAt(events["late"]))})
+	w.finish(events["corrected"], lineprovider.NewState{State: lineprovider.EventStateFinishedWin, Reason: new("the video")})
+	w.amend(events["open"], lineprovider.EventPatch{Suspended: new(false)})
+}
+
+func (w *witness) createdAt(event int64) int64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.events[event].CreateDate
+}
+
+// ending returns what became of the events and bets of a story, but for the crowd.
+func (w *witness) ending(story int) []string {
+	w.t.Helper()
+	prefix := fmt.Sprintf("story-%d-", story)
+	rows, err := w.s.Database(w.t).Query(w.t.Context(), `
+		select concat_ws(' ', 'event', substr(e.name, $2), e.coefficient, e.state, e.suspended, e.version, e.result_revision, e.quarantined)
+		from events e where starts_with(e.name, $1) and not starts_with(e.name, $1 || 'crowd')
+		union all
+		select concat_ws(' ', 'bet on', substr(e.name, $2), b.user_id, b.stake, b.coefficient, b.status, b.payout, b.void_reason)
+		from bets b join events e on e.id = b.event_id where starts_with(e.name, $1) and not starts_with(e.name, $1 || 'crowd')
+		order by 1`, prefix, len(prefix)+1)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	ending, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return ending
+}

@@ -1,0 +1,506 @@
+package e2e
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"stavka.local/api/client/betmaker"
+	"stavka.local/api/client/lineprovider"
+	"stavka.local/shared/odds"
+	"stavka.local/stavka/e2e/system"
+)
+
+// servers are private ones, which a test may take down.
+type servers struct{ postgres, redis, rabbitmq *system.PrivateServer }
+
+func (s servers) urls() system.Servers {
+	return system.Servers{Postgres: s.postgres.URL, Redis: s.redis.URL, RabbitMQ: s.rabbitmq.URL}
+}
+
+// TestNothingLost breaks everything that Stavka is made of and depends on, one thing
+// after the other, and shows each time that nothing acknowledged was lost, nothing
+// happened twice, and that nobody had to help. Its parts use the same servers in turn.
+func TestNothingLost(t *testing.T) {
+	t.Parallel()
+	var private servers
+	private.postgres, private.redis, private.rabbitmq = system.PrivateServers(t)
+	nothingLost(t, private)
+}
+
+func nothingLost(t *testing.T, private servers) {
+	t.Helper()
+	t.Run("while RabbitMQ is stopped", private.rabbitMQStopped)
+	t.Run("while servers are killed", private.serversKilled)
+	t.Run("while services are killed", private.servicesKilled)
+	t.Run("at crash points", private.crashPointsHit)
+	t.Run("by duplicated and shuffled messages", private.messagesShuffled)
+	t.Run("by poison", private.messagesPoisoned)
+	t.Run("while the feed is silent", private.feedSilent)
+	t.Run("while servers come late", private.serversLate)
+	t.Run("when the data set is reset", private.dataSetReset)
+}
+
+// quick makes what goes on behind requests go on more often, to save time, and keeps the
+// requests out of the log, because there are so many.
+var quick = map[string]string{"FEED_HEARTBEAT": "500ms", "RECONCILE_INTERVAL": "2s", "LOG_LEVEL": "warn"}
+
+// rabbitMQStopped changes 50 events while RabbitMQ is stopped.
+func (private servers) rabbitMQStopped(t *testing.T) {
+	s := start(t, system.Options{Servers: private.urls(), Env: map[string]string{"FEED_HEARTBEAT": "1s", "LOG_LEVEL": "warn"}})
+	w := newWitness(t, s, 2)
+	broker := s.Broker()
+	captured := broker.Capture(t)
+	var events []int64
+	for i := range 25 {
+		events = append(events, w.create(fmt.Sprintf("before-%d", i), "1.45", time.Now().Add(time.Hour)))
+		w.place(i%2, fmt.Sprintf("before-%d", i), events[i], "10")
+	}
+	unready := watchReadiness(t, s)
+
+	private.rabbitmq.Stop()
+	stopped := time.Now()
+	for i := range 25 {
+		events = append(events, w.create(fmt.Sprintf("during-%d", i), "1.85", time.Now().Add(time.Hour)))
+		w.place(i%2, fmt.Sprintf("during-%d", i), events[25+i], "10")
+	}
+	for i, event := range events {
+		w.amend(event, lineprovider.EventPatch{Coefficient: new(odds.MustParse("2.05"))})
+		if i%3 > 0 {
+			w.finish(event, lineprovider.NewState{State: lineprovider.EventState(2 + i%3)})
+		}
+		if i%6 == 5 {
+			w.finish(event, lineprovider.NewState{State: lineprovider.EventStateFinishedWin, Reason: new("the video")})
+		}
+	}
+	w.follow(s.Database(t))
+	if state := readiness(t, s, s.BetMakers[0]); state.Checks["rabbitmq"].Status != "down" || !state.Feed.Alive {
+		t.Errorf("without RabbitMQ bet-maker says that it is %+v", state)
+	}
+	w.place(0, "meanwhile", events[0], "10")
+	waiting := metric(t, s.LineProviders[0], "stavka_relay_lag_events")
+	t.Logf("after %s without RabbitMQ bet-maker is current, and %g events wait to be published", time.Since(stopped).Round(time.Second), waiting)
+	if waiting != 50 {
+		t.Errorf("%g events wait to be published, want 50", waiting)
+	}
+
+	private.rabbitmq.Start()
+	started := time.Now()
+	awaitMessagesFlow(t, s)
+	t.Logf("everything was published %s after RabbitMQ answered", time.Since(started).Round(time.Millisecond))
+	newest := make(map[int64]int64)
+	for _, message := range broker.Take(t, captured) {
+		var event lineprovider.Event
+		if err := json.Unmarshal(message.Body, &event); err != nil {
+			t.Fatal(err)
+		}
+		newest[event.EventID] = max(newest[event.EventID], event.Seq)
+	}
+	for id, event := range w.readLine() {
+		if newest[id] != event.Seq {
+			t.Errorf("the newest message about event %d has seq %d, the line says %d", id, newest[id], event.Seq)
+		}
+	}
+	w.finish(events[0], lineprovider.NewState{State: lineprovider.EventStateFinishedWin})
+	w.check()
+	if failures := unready(); len(failures) > 0 {
+		t.Errorf("a service was not ready %d times, at first because: %v", len(failures), failures[0])
+	}
+}
+
+// watchReadiness asks all processes again and again whether they are ready, until the
+// function it returns is called, which tells when they were not.
+func watchReadiness(t *testing.T, s *system.System) (stop func() []error) {
+	t.Helper()
+	done := make(chan struct{})
+	var failures []error
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		for {
+			for _, p := range s.Processes() {
+				if err := p.Ready(); err != nil {
+					failures = append(failures, err)
+				}
+			}
+			select {
+			case <-done:
+				return
+			case <-time.After(100 * time.Millisecond):
+			}
+		}
+	})
+	return func() []error {
+		close(done)
+		watching.Wait()
+		return failures
+	}
+}
+
+// awaitMessagesFlow waits until both services are connected to RabbitMQ and nothing
+// waits to be published or consumed.
+func awaitMessagesFlow(t *testing.T, s *system.System) {
+	t.Helper()
+	system.Eventually(t, time.Minute, "messages flow", func() error {
+		for _, p := range s.LineProviders {
+			if metric(t, p, "stavka_rabbitmq_connected") != 1 || metric(t, p, "stavka_relay_lag_events") != 0 {
+				return fmt.Errorf("%s has not published everything", p.Name)
+			}
+		}
+		for _, p := range s.BetMakers {
+			if metric(t, p, "stavka_rabbitmq_connected") != 3 {
+				return fmt.Errorf("%s is not connected", p.Name)
+			}
+		}
+		if n := s.Broker().Waiting(t, s.Broker().Queue()); n > 0 {
+			return fmt.Errorf("%d messages wait", n)
+		}
+		return nil
+	})
+}
+
+// ready is what /readyz says.
+type ready struct {
+	Status string
+	Checks map[string]struct{ Status, Detail string }
+	Feed   struct {
+		Alive   bool
+		Cursor  int64
+		LastSeq int64 `json:"last_seq"`
+	}
+	code int
+}
+
+func readiness(t *testing.T, s *system.System, p *system.Process) ready {
+	t.Helper()
+	got, err := s.Do(p, system.Request{Method: http.MethodGet, Path: "/readyz"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	state := ready{code: got.Status}
+	if err := json.Unmarshal(got.Body, &state); err != nil {
+		t.Fatalf("%s: %v", got.Body, err)
+	}
+	return state
+}
+
+// serversKilled kills Redis, PostgreSQL and RabbitMQ under load.
+func (private servers) serversKilled(t *testing.T) {
+	s := start(t, system.Options{Servers: private.urls(), Env: quick})
+	w := newWitness(t, s, 8)
+	stop := w.load(16, 4)
+	w.awaitProgress("the start")
+	for range scaled(t, 10) {
+		for name, server := range map[string]*system.PrivateServer{"Redis": private.redis, "PostgreSQL": private.postgres} {
+			repeats := w.repeats.Load()
+			server.Kill()
+			system.Eventually(t, time.Minute, "requests fail without "+name, func() error {
+				if w.repeats.Load() < repeats+20 {
+					return errors.New("they do not")
+				}
+				return nil
+			})
+			server.Start()
+			w.awaitProgress(name + " was killed and started")
+		}
+		private.rabbitmq.Kill()
+		w.awaitProgress("RabbitMQ was killed")
+		private.rabbitmq.Start()
+		w.awaitProgress("RabbitMQ was started")
+	}
+	stop()
+	awaitMessagesFlow(t, s)
+	w.check()
+}
+
+// servicesKilled kills both services at random instants under load.
+func (private servers) servicesKilled(t *testing.T) {
+	s := start(t, system.Options{Servers: private.urls(), Env: quick})
+	w := newWitness(t, s, 8)
+	stop := w.load(16, 4)
+	kills := scaled(t, 20)
+	for range kills {
+		for _, p := range s.Processes() {
+			wait(t, rand.N(time.Second))
+			p.Kill()
+			p.Start()
+			w.awaitProgress(p.Name + " was killed")
+		}
+	}
+	stop()
+	t.Logf("each service was killed %d times", kills)
+	w.check()
+}
+
+// feedSilent stops line-provider where it is.
+func (private servers) feedSilent(t *testing.T) {
+	const timeout = 3 * time.Second
+	s := start(t, system.Options{Servers: private.urls(), Env: map[string]string{"FEED_TIMEOUT": timeout.String(), "FEED_HEARTBEAT": "500ms", "LOG_LEVEL": "warn"}})
+	w := newWitness(t, s, 1)
+	user := w.users[0]
+	event := w.create("silent", "1.45", time.Now().Add(time.Hour))
+	accepted := w.place(0, "accepted", event, "10")
+	refused, err := w.tryPlace(t.Context(), 0, "refused", betmaker.NewBet{EventID: event, Amount: accepted.sent.Amount, Coefficient: new(odds.MustParse("1.46"))})
+	if err != nil || refused.bet != nil {
+		t.Fatalf("a bet at another price: %+v %v", refused, err)
+	}
+	place := func(n int) system.Response {
+		got, err := s.Do(s.BetMakers[0], system.Request{
+			Method: http.MethodPost, Path: "/api/bets", Token: user.Token, Body: fmt.Sprintf(`{"event_id":%d,"amount":1}`, event),
+			Header: http.Header{"Idempotency-Key": {"silence-" + strconv.Itoa(n)}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+
+	s.LineProviders[0].Pause()
+	paused := time.Now()
+	silence := 0
+	system.Eventually(t, timeout+time.Second, "bets are refused", func() error {
+		silence++
+		if got := place(silence); got.Status != http.StatusServiceUnavailable || got.Code() != "feed_unavailable" {
+			return fmt.Errorf("a bet is answered %d %s", got.Status, got.Body)
+		} else if after, err := strconv.Atoi(got.Header.Get("Retry-After")); err != nil || after < 1 {
+			t.Errorf("Retry-After is %q", got.Header.Get("Retry-After"))
+		}
+		return nil
+	})
+	t.Logf("bets were refused %s after line-provider stopped; FEED_TIMEOUT is %s", time.Since(paused).Round(time.Millisecond), timeout)
+
+	for _, path := range []string{
+		"/api/bets", fmt.Sprintf("/api/bets/%d", accepted.bet.ID), "/api/events", fmt.Sprintf("/api/events/%d", event), "/api/users/me", "/healthz", "/metrics",
+	} {
+		asked := time.Now()
+		got, err := s.Do(s.BetMakers[0], system.Request{Method: http.MethodGet, Path: path, Token: user.Token})
+		if err != nil || got.Status != http.StatusOK {
+			t.Errorf("%s is answered %d %.200s %v while the feed is silent", path, got.Status, got.Body, err)
+		}
+		if took := time.Since(asked); took > time.Second {
+			t.Errorf("%s took %s while the feed is silent", path, took)
+		}
+	}
+	if state := readiness(t, s, s.BetMakers[0]); state.code != http.StatusOK || state.Feed.Alive {
+		t.Errorf("while the feed is silent bet-maker says that it is %+v", state)
+	}
+	if alive := metric(t, s.BetMakers[0], "stavka_feed_alive"); alive != 0 {
+		t.Errorf("stavka_feed_alive is %g", alive)
+	}
+	w.replay(2)
+
+	s.LineProviders[0].Resume()
+	resumed := time.Now()
+	system.Eventually(t, allowed, "bets are taken again", func() error {
+		if got := place(silence); got.Status != http.StatusCreated {
+			return fmt.Errorf("a bet is answered %d %s", got.Status, got.Body)
+		}
+		return nil
+	})
+	t.Logf("bets were taken %s after line-provider went on", time.Since(resumed).Round(time.Millisecond))
+}
+
+// serversLate starts both services without any server, and then one server after the
+// other.
+func (private servers) serversLate(t *testing.T) {
+	s := start(t, system.Options{Servers: private.urls(), Env: quick, Stopped: true})
+	line, maker := s.LineProviders[0], s.BetMakers[0]
+	var stopping sync.WaitGroup
+	for _, server := range []*system.PrivateServer{private.postgres, private.redis, private.rabbitmq} {
+		stopping.Go(server.Stop)
+	}
+	stopping.Wait()
+
+	maker.Start()
+	awaitAlive(t, maker)
+	expect(t, s, maker, system.Request{Method: http.MethodPost, Path: "/token", Body: `{"username":"admin","password":"admin-password"}`}, http.StatusServiceUnavailable)
+	if state := readiness(t, s, maker); state.code != http.StatusServiceUnavailable || state.Checks["postgres"].Status != "down" {
+		t.Errorf("without any server bet-maker says that it is %+v", state)
+	}
+	private.postgres.Start()
+	var admin *system.User
+	system.Eventually(t, allowed, "bet-maker signs users in", func() error {
+		got, err := s.Do(maker, system.Request{Method: http.MethodPost, Path: "/token", Body: `{"username":"admin","password":"admin-password"}`})
+		if err != nil || got.Status != http.StatusOK {
+			return fmt.Errorf("%d %s %w", got.Status, got.Body, err)
+		}
+		return nil
+	})
+	admin = s.Admin(t, 0)
+	expect(t, s, maker, system.Request{Method: http.MethodPost, Path: "/api/bets", Token: admin.Token, Body: `{"event_id":1,"amount":1}`}, http.StatusServiceUnavailable)
+	expect(t, s, maker, system.Request{Method: http.MethodGet, Path: "/api/bets", Token: admin.Token}, http.StatusOK)
+	if state := readiness(t, s, maker); state.code != http.StatusServiceUnavailable || state.Checks["postgres"].Status != "ok" || state.Checks["line_provider"].Status != "down" {
+		t.Errorf("without line-provider bet-maker says that it is %+v", state)
+	}
+
+	line.Start()
+	awaitAlive(t, line)
+	create := system.Request{Method: http.MethodPost, Path: "/event", Token: system.ServiceToken, Body: `{"coefficient":1.45}`}
+	expect(t, s, line, create, http.StatusServiceUnavailable)
+	if state := readiness(t, s, line); state.code != http.StatusServiceUnavailable || state.Checks["redis"].Status != "down" {
+		t.Errorf("without Redis line-provider says that it is %+v", state)
+	}
+	private.redis.Start()
+	started := time.Now()
+	s.AwaitReady()
+	t.Logf("both services were ready %s after Redis answered", time.Since(started).Round(time.Millisecond))
+	expect(t, s, line, create, http.StatusCreated)
+	event := s.Line(t, 0).Create("1.45").EventID
+	bet := admin.Place(t, event, "10")
+	s.Line(t, 0).Finish(event, lineprovider.EventStateFinishedWin)
+	admin.AwaitStatus(t, bet.ID, betmaker.BetStatusWon, allowed)
+	for _, p := range s.Processes() {
+		if state := readiness(t, s, p); state.code != http.StatusOK || state.Checks["rabbitmq"].Status != "down" {
+			t.Errorf("without RabbitMQ %s says that it is %+v", p.Name, state)
+		}
+	}
+
+	private.rabbitmq.Start()
+	started = time.Now()
+	awaitMessagesFlow(t, s)
+	t.Logf("messages flowed %s after RabbitMQ answered", time.Since(started).Round(time.Millisecond))
+}
+
+func awaitAlive(t *testing.T, p *system.Process) {
+	t.Helper()
+	system.Eventually(t, allowed, p.Name+" is alive", func() error {
+		resp, err := http.Get(p.URL + "/healthz")
+		if err != nil {
+			return err
+		}
+		return resp.Body.Close()
+	})
+}
+
+// expect asks once for a status.
+func expect(t *testing.T, s *system.System, p *system.Process, r system.Request, status int) system.Response {
+	t.Helper()
+	got, err := s.Do(p, r)
+	if err != nil || got.Status != status {
+		t.Errorf("%s %s at %s: got %d %s %v, want %d", r.Method, r.Path, p.Name, got.Status, got.Body, err, status)
+	}
+	return got
+}
+
+// dataSetReset empties Redis, so that line-provider begins again with event 1.
+func (private servers) dataSetReset(t *testing.T) {
+	s := start(t, system.Options{Servers: private.urls(), Env: quick})
+	line, user, maker := s.Line(t, 0), s.NewUser(t, 0), s.BetMakers[0]
+	bets := make(map[int64]betmaker.Bet)
+	for id := int64(1); id <= 4; id++ {
+		if got := line.Create("1.45").EventID; got != id {
+			t.Fatalf("event %d is the first; want %d", got, id)
+		}
+		bets[id] = user.Place(t, id, "10")
+	}
+	line.Finish(2, lineprovider.EventStateFinishedWin)
+	user.AwaitStatus(t, bets[2].ID, betmaker.BetStatusWon, allowed)
+
+	empty(t, private.redis.URL)
+	for id := int64(1); id <= 2; id++ {
+		if got := line.Create("3.00").EventID; got != id {
+			t.Fatalf("event %d is the first of the new data set; want %d", got, id)
+		}
+	}
+	system.Eventually(t, allowed, "all four events are in quarantine", func() error {
+		if n := metric(t, maker, "stavka_events_quarantined_total"); n != 4 {
+			return fmt.Errorf("%g are", n)
+		}
+		return nil
+	})
+	refuse := func(id int64, code string) {
+		t.Helper()
+		got := expect(t, s, maker, system.Request{
+			Method: http.MethodPost, Path: "/api/bets", Token: user.Token, Body: fmt.Sprintf(`{"event_id":%d,"amount":1}`, id),
+		}, http.StatusConflict)
+		if got.Code() != code {
+			t.Errorf("a bet on event %d is refused as %s, want %s", id, got.Code(), code)
+		}
+	}
+	refuse(1, "event_suspended")
+	refuse(3, "event_suspended")
+	refuse(4, "event_suspended")
+
+	line.Finish(1, lineprovider.EventStateFinishedWin)
+	caughtUp(t, s)
+	if bet := user.Bet(t, bets[1].ID); bet.Status != betmaker.BetStatusPending {
+		t.Errorf("a bet on an event in quarantine was settled: %+v", bet)
+	}
+	resolve(t, maker, 1, "--adopt", "")
+	if won := user.AwaitStatus(t, bets[1].ID, betmaker.BetStatusWon, allowed); won.Payout == nil || won.Payout.String() != "14.50" {
+		t.Errorf("the bet on the adopted event: %+v", won)
+	}
+	resolve(t, maker, 1, "--adopt", "not in quarantine")
+	resolve(t, maker, 2, "--void", "")
+	if void := user.AwaitStatus(t, bets[2].ID, betmaker.BetStatusVoid, allowed); deref(void.VoidReason) != "line_reset" {
+		t.Errorf("the bet on the voided event: %+v", void)
+	}
+	resolve(t, maker, 3, "--void", "")
+	user.AwaitStatus(t, bets[3].ID, betmaker.BetStatusVoid, allowed)
+	resolve(t, maker, 4, "--adopt", "no such event")
+
+	for id := int64(3); id <= 5; id++ {
+		if got := line.Create("3.00").EventID; got != id {
+			t.Fatalf("event %d is the next of the new data set; want %d", got, id)
+		}
+	}
+	resolve(t, maker, 4, "--adopt", "")
+	for _, id := range []int64{2, 4, 5} {
+		if bet := user.Place(t, id, "1"); bet.Coefficient != odds.MustParse("3.00") {
+			t.Errorf("a new bet on event %d: %+v", id, bet)
+		}
+	}
+	if bet := user.Bet(t, bets[4].ID); bet.Status != betmaker.BetStatusPending {
+		t.Errorf("the bet on the adopted open event: %+v", bet)
+	}
+	line.Finish(4, lineprovider.EventStateFinishedLose)
+	user.AwaitStatus(t, bets[4].ID, betmaker.BetStatusLost, allowed)
+}
+
+// empty takes all data out of a private Redis.
+func empty(t *testing.T, address string) {
+	t.Helper()
+	options, err := redis.ParseURL(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := redis.NewClient(options)
+	if err := errors.Join(client.FlushAll(t.Context()).Err(), client.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// caughtUp waits until bet-maker has read all of the line.
+func caughtUp(t *testing.T, s *system.System) {
+	t.Helper()
+	page, err := s.Line(t, 0).API.EventChangesWithResponse(t.Context(), nil)
+	if err != nil || page.JSON200 == nil {
+		t.Fatalf("read the change log: %+v %v", page, err)
+	}
+	system.Eventually(t, aftermath, "bet-maker has read the line", func() error {
+		if feed := readiness(t, s, s.BetMakers[0]).Feed; feed.Cursor != page.JSON200.LastSeq {
+			return fmt.Errorf("it has read up to %d of %d", feed.Cursor, page.JSON200.LastSeq)
+		}
+		return nil
+	})
+}
+
+// resolve takes an event out of quarantine, or is told that this cannot be.
+func resolve(t *testing.T, p *system.Process, event int64, how, refusal string) {
+	t.Helper()
+	out, err := p.Command("events", "resolve", strconv.FormatInt(event, 10), how)
+	switch {
+	case refusal == "" && err != nil:
+		t.Errorf("resolve event %d %s: %v", event, how, err)
+	case refusal != "" && (err == nil || !strings.Contains(err.Error(), refusal)):
+		t.Errorf("resolve event %d %s: got %q %v, want %q", event, how, out, err, refusal)
+	}
+}
