@@ -41,7 +41,7 @@ test-long: ## Run all tests with the full counts of kills, races and changes (up
 .PHONY: test-compose
 test-compose: ## Build the images, start the whole system with Compose, and run its story there
 	docker compose --project-name stavka-test up --build --wait && \
-	  STAVKA_COMPOSE=1 go test -count=1 -timeout 15m -run TestCompose ./e2e; \
+	  go test -count=1 -timeout 15m -tags compose -run TestCompose$$ ./e2e; \
 	  code=$$?; \
 	  [ $$code = 0 ] || docker compose --project-name stavka-test logs --tail 50; \
 	  docker compose --project-name stavka-test down --volumes; \

@@ -108,7 +108,7 @@ type Line struct {
 func (s *System) Line(t testing.TB, replica int) *Line {
 	t.Helper()
 	p := s.LineProviders[replica]
-	client, err := lineprovider.NewClientWithResponses(p.URL, lineprovider.WithHTTPClient(s.clientFor(p)), lineprovider.WithRequestEditorFn(bearer(ServiceToken)))
+	client, err := lineprovider.NewClientWithResponses(p.URL, lineprovider.WithHTTPClient(s.clientFor(p)), lineprovider.WithRequestEditorFn(bearer(s.Env["LINE_PROVIDER_TOKEN"])))
 	if err != nil {
 		t.Fatalf("make a client of %s: %v", p.Name, err)
 	}

@@ -1,0 +1,113 @@
+package e2e
+
+import (
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/compose-spec/compose-go/v2/cli"
+	"github.com/compose-spec/compose-go/v2/types"
+
+	"stavka.local/stavka/e2e/system"
+)
+
+// The Compose file says what the design says; `make test-compose` runs it for real.
+func TestComposeFile(t *testing.T) {
+	t.Parallel()
+	project := loadCompose(t)
+	ours := []string{"bet_maker", "line_provider"}
+	servers := map[string]string{
+		"manager_db": "postgres:17-alpine", "line_redis": "redis:8-alpine", "bet_rabbitmq": "rabbitmq:4-management-alpine",
+	}
+
+	t.Run("it has the services of the design", func(t *testing.T) {
+		want := append(slices.Sorted(maps.Keys(servers)), ours...)
+		slices.Sort(want)
+		if got := slices.Sorted(slices.Values(project.ServiceNames())); !slices.Equal(got, want) {
+			t.Errorf("got %v, want %v", got, want)
+		}
+		for name, image := range servers {
+			if got := project.Services[name].Image; got != image {
+				t.Errorf("%s runs %s, want %s", name, got, image)
+			}
+		}
+	})
+	t.Run("every service has a health check, a restart policy and no new privileges", func(t *testing.T) {
+		for name, service := range project.Services {
+			if service.HealthCheck == nil || len(service.HealthCheck.Test) == 0 || service.HealthCheck.Disable {
+				t.Errorf("%s has no health check", name)
+			}
+			if service.Restart != types.RestartPolicyUnlessStopped {
+				t.Errorf("%s restarts %q", name, service.Restart)
+			}
+			if !slices.Contains(service.SecurityOpt, "no-new-privileges:true") {
+				t.Errorf("%s may gain privileges", name)
+			}
+		}
+	})
+	t.Run("only 8000 and 8001 are published", func(t *testing.T) {
+		published := make(map[string]string)
+		for name, service := range project.Services {
+			for _, port := range service.Ports {
+				published[port.Published] = name
+			}
+		}
+		if want := map[string]string{"8000": "bet_maker", "8001": "line_provider"}; !maps.Equal(published, want) {
+			t.Errorf("got %v, want %v", published, want)
+		}
+	})
+	t.Run("our services wait for healthy servers, and not for each other", func(t *testing.T) {
+		want := map[string][]string{"bet_maker": {"bet_rabbitmq", "manager_db"}, "line_provider": {"bet_rabbitmq", "line_redis"}}
+		for _, name := range ours {
+			depends := project.Services[name].DependsOn
+			if got := slices.Sorted(maps.Keys(depends)); !slices.Equal(got, want[name]) {
+				t.Errorf("%s waits for %v, want %v", name, got, want[name])
+			}
+			for server, condition := range depends {
+				if condition.Condition != types.ServiceConditionHealthy {
+					t.Errorf("%s waits for %s to be %q", name, server, condition.Condition)
+				}
+			}
+		}
+	})
+	t.Run("our containers write nothing and may do nothing", func(t *testing.T) {
+		for _, name := range ours {
+			service := project.Services[name]
+			if !service.ReadOnly || !slices.Equal(service.CapDrop, []string{"ALL"}) {
+				t.Errorf("%s: read only %t, capabilities dropped %v", name, service.ReadOnly, service.CapDrop)
+			}
+		}
+	})
+	t.Run("what the servers hold outlives their containers", func(t *testing.T) {
+		for server := range servers {
+			volumes := project.Services[server].Volumes
+			if len(volumes) != 1 || volumes[0].Type != types.VolumeTypeVolume || project.Volumes[volumes[0].Source].Name == "" {
+				t.Errorf("%s keeps its data in %+v, want one named volume", server, volumes)
+			}
+		}
+	})
+	t.Run("the line is on disk before it is acknowledged", func(t *testing.T) {
+		command := strings.Join(project.Services["line_redis"].Command, " ")
+		for _, option := range []string{"--appendonly yes", "--appendfsync always", "--requirepass "} {
+			if !strings.Contains(command, option) {
+				t.Errorf("Redis runs as %q, want %s", command, option)
+			}
+		}
+	})
+}
+
+// loadCompose reads the Compose file as `docker compose` would without any variable set.
+func loadCompose(t *testing.T) *types.Project {
+	t.Helper()
+	options, err := cli.NewProjectOptions([]string{filepath.Join(system.Root(), "docker-compose.yml")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	project, err := options.LoadProject(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return project
+}
