@@ -16,6 +16,7 @@ import (
 	"log/slog"
 	"net/url"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -55,7 +56,7 @@ func NewEmptyDatabase(t testing.TB) string {
 
 func newDatabase(t testing.TB, from string) string {
 	t.Helper()
-	name := "test_" + rand.Text()
+	name := "stavka_test_" + strings.ToLower(rand.Text())
 	err := admin(func(ctx context.Context, conn *pgx.Conn) error {
 		return exec(ctx, conn, "create database %s template %s", name, from)
 	})
@@ -84,7 +85,7 @@ var template = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("read the migrations: %w", err)
 	}
-	name := "template_" + hash
+	name := "stavka_template_" + hash
 	err = admin(func(ctx context.Context, conn *pgx.Conn) error {
 		if _, err := conn.Exec(ctx, templateLock); err != nil {
 			return err
