@@ -23,9 +23,9 @@ type Events interface {
 	// Event returns one event, or ErrNotFound.
 	Event(ctx context.Context, id domain.EventID) (domain.Event, error)
 
-	// OpenEvents returns up to limit events that take bets at this moment (neither
-	// final, suspended, in quarantine nor past their deadline), by id, from the first
-	// after the given id.
+	// OpenEvents returns up to limit events that are open (neither final, in quarantine
+	// nor past their deadline by the store's clock), by id, from the first after the
+	// given id. Suspended events are among them: they are visible, and may take bets again.
 	OpenEvents(ctx context.Context, after domain.EventID, limit int) ([]domain.Event, error)
 }
 

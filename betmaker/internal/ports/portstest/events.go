@@ -160,7 +160,7 @@ func listsOpenEvents(t *testing.T, s Stores) {
 	write(t, s, openEvent(8), cancelled, lost, won, late, quarantined, suspended, openEvent(1))
 	events, err := s.Events.OpenEvents(t.Context(), 0, 10)
 	ok(t, err)
-	equal(t, events, []domain.Event{openEvent(1), openEvent(8)})
+	equal(t, events, []domain.Event{openEvent(1), suspended, openEvent(8)})
 }
 
 func pagesOpenEvents(t *testing.T, s Stores) {

@@ -72,7 +72,7 @@ create table events (
     constraint events_state_check check (state between 1 and 4),
     constraint events_settled_revision_check check (settled_revision <= settle_revision)
 );
-create index events_open_idx on events (id) where state = 1 and not suspended and not quarantined;
+create index events_open_idx on events (id) where state = 1 and not quarantined;
 create index events_unsettled_idx on events (resulted_at, id) where settled_revision < settle_revision and not quarantined;
 
 create table bets (

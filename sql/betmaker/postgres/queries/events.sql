@@ -12,7 +12,7 @@ select * from events where id = @id;
 -- name: OpenEvents :many
 select *
 from events
-where id > @after and state = 1 and not suspended and not quarantined and deadline > clock_timestamp()
+where id > @after and state = 1 and not quarantined and deadline > clock_timestamp()
 order by id
 limit @at_most;
 

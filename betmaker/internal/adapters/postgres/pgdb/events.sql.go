@@ -146,7 +146,7 @@ func (q *Queries) MoveCursor(ctx context.Context, arg MoveCursorParams) (int64, 
 const OpenEvents = `-- name: OpenEvents :many
 select id, dataset, seq, version, name, coefficient, deadline, state, suspended, result_revision, effective_at, created_at, updated_at, quarantined, void_before, closed_at, resulted_at, settle_revision, settled_revision
 from events
-where id > $1 and state = 1 and not suspended and not quarantined and deadline > clock_timestamp()
+where id > $1 and state = 1 and not quarantined and deadline > clock_timestamp()
 order by id
 limit $2
 `
