@@ -112,14 +112,15 @@ func (p *Placer) replay(ctx context.Context, placement domain.Placement, reason 
 
 // refuseFinal refuses, without the store, a bet on an event that the cache knows to be
 // decided: that never changes back, while everything else may have and is decided on
-// the locked row. A placement with a key goes to the store all the same, where its
-// first verdict may be kept.
+// the locked row; so may an event in quarantine, which an operator may have replaced by
+// an open one. A placement with a key goes to the store all the same, where its first
+// verdict may be kept.
 func (p *Placer) refuseFinal(placement domain.Placement) (domain.Decision, bool) {
 	if placement.IdempotencyKey != "" || !p.Limits.Allow(placement.Stake) {
 		return domain.Decision{}, false
 	}
 	event, ok := p.Peek(placement.EventID)
-	if !ok || !event.State.IsFinal() {
+	if !ok || !event.State.IsFinal() || event.Quarantined {
 		return domain.Decision{}, false
 	}
 	refusal := domain.Refusal{Code: domain.RefusedEventClosed}
