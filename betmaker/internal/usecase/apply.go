@@ -14,7 +14,6 @@ import (
 
 	"stavka.local/betmaker/internal/domain"
 	"stavka.local/betmaker/internal/ports"
-	"stavka.local/shared/crashpoint"
 	"stavka.local/shared/line"
 )
 
@@ -201,7 +200,6 @@ func (a *ApplyEventChange) commit(ctx context.Context, ids []domain.EventID, new
 	})
 	switch {
 	case err == nil:
-		crashpoint.Hit("apply.committed")
 		a.report(ctx, outcomes, source)
 	case errors.Is(err, ports.ErrOutcomeUnknown):
 		// If it was committed, the repetition will find nothing new and wake nobody.

@@ -43,12 +43,15 @@ func (e *Events) Update(
 			}
 			crashpoint.Hit("apply.written")
 		}
-		return tx.commit(ctx)
+		if err := tx.commit(ctx); err != nil {
+			return err
+		}
+		crashpoint.Hit("apply.committed")
+		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("update %d events: %w", len(ids), err)
 	}
-	crashpoint.Hit("apply.committed")
 	return nil
 }
 
