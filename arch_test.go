@@ -68,9 +68,10 @@ func TestAdaptersDoNotKnowEachOther(t *testing.T) {
 	for _, service := range []string{"betmaker", "lineprovider"} {
 		adapters := "stavka.local/" + service + "/internal/adapters/"
 		for file, imports := range importsBelow(t, service+"/internal/adapters") {
-			own := strings.Split(strings.TrimPrefix(file, service+"/internal/adapters/"), "/")[0]
+			own, _, _ := strings.Cut(strings.TrimPrefix(file, service+"/internal/adapters/"), "/")
 			for _, path := range imports {
-				if rest, ok := strings.CutPrefix(path, adapters); ok && strings.Split(rest, "/")[0] != own {
+				rest, isAdapter := strings.CutPrefix(path, adapters)
+				if adapter, _, _ := strings.Cut(rest, "/"); isAdapter && adapter != own {
 					t.Errorf("%s imports %s", file, path)
 				}
 			}
@@ -126,7 +127,10 @@ func importsBelow(t *testing.T, dir string) map[string][]string {
 	return found
 }
 
-func isStandard(path string) bool { return !strings.Contains(strings.Split(path, "/")[0], ".") }
+func isStandard(path string) bool {
+	host, _, _ := strings.Cut(path, "/")
+	return !strings.Contains(host, ".")
+}
 
 func isAllowed(path string, prefixes []string) bool {
 	return slices.ContainsFunc(prefixes, func(prefix string) bool {

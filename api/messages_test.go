@@ -162,7 +162,7 @@ func TestEventIsOneEverywhere(t *testing.T) {
 	var ofMessage map[string]any
 	for _, m := range messages(t) {
 		if m.Name == line.TypeChange {
-			ofMessage = resolve(t, m.Payload)["properties"].(map[string]any)
+			ofMessage, _ = resolve(t, m.Payload)["properties"].(map[string]any)
 		}
 	}
 	got := slices.Sorted(maps.Keys(ofMessage))

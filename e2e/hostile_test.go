@@ -229,7 +229,7 @@ func dribble(address, begin string) error {
 			return nil // closed
 		}
 		if _, err := conn.Write([]byte(" ")); err != nil {
-			return nil //nolint:nilerr // The server has closed the connection, as it should.
+			return nil // the server has closed the connection, as it should
 		}
 	}
 	return errors.New("a slow client was borne for a minute")

@@ -2,11 +2,8 @@ package e2e
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
-	"net/http"
 	"os"
 	"slices"
 	"strconv"
@@ -214,8 +211,8 @@ func (o *openEvents) add(id int64) {
 	o.ids = append(o.ids, id)
 }
 
-// replace takes the oldest event away only after its close has been asked for a moment,
-// so that placers keep betting on it meanwhile; it returns the event to close.
+// replace adds an event and returns the one to close. That one stays for another ten
+// rounds, so that placers keep betting on it while it closes and after.
 func (o *openEvents) replace(id int64) int64 {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -260,16 +257,12 @@ func count(t *testing.T, db *pgx.Conn, query string, args ...any) int64 {
 // fails the test.
 func metric(t *testing.T, p *system.Process, name string) float64 {
 	t.Helper()
-	resp, err := http.Get(p.URL + "/metrics")
+	body, err := p.Get("/metrics")
 	if err != nil {
 		t.Fatal(err)
 	}
-	body, err := io.ReadAll(resp.Body)
-	if err := errors.Join(err, resp.Body.Close()); err != nil {
-		t.Fatal(err)
-	}
 	sum, found := 0.0, false
-	for line := range strings.Lines(string(body)) {
+	for line := range strings.Lines(body) {
 		series, value, ok := strings.Cut(strings.TrimSpace(line), " ")
 		if base, _, _ := strings.Cut(series, "{"); !ok || base != name {
 			continue

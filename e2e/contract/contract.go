@@ -171,9 +171,11 @@ func checkProblem(resp *http.Response, body []byte) error {
 		return fmt.Errorf("the content type of a failure is %q", got)
 	}
 	var problem struct {
-		Type, Title, Detail, Code string
-		Status                    int
-		RequestID                 string `json:"request_id"`
+		Title     string `json:"title"`
+		Status    int    `json:"status"`
+		Detail    string `json:"detail"`
+		Code      string `json:"code"`
+		RequestID string `json:"request_id"`
 	}
 	if err := json.Unmarshal(body, &problem); err != nil {
 		return fmt.Errorf("the problem: %w", err)

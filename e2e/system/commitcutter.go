@@ -86,12 +86,10 @@ func (c *CommitCutter) serve(client net.Conn) {
 		})
 		_ = client.Close()
 	})
-	err = eachMessage(client, true, c.forward(server, &deaf, ready))
+	// However it ends, by the client, the server or a cut, the connection is over.
+	_ = eachMessage(client, true, c.forward(server, &deaf, ready))
 	_ = server.Close()
 	answering.Wait()
-	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) {
-		return
-	}
 }
 
 var errCut = errors.New("cut")
@@ -139,7 +137,8 @@ func eachMessage(from io.Reader, fromClient bool, handle func(kind byte, message
 			return err
 		}
 		length := int(binary.BigEndian.Uint32(header[len(header)-4:])) - 4
-		message := append(header, make([]byte, length)...)
+		message := make([]byte, len(header)+length)
+		copy(message, header)
 		if _, err := io.ReadFull(from, message[len(header):]); err != nil {
 			return err
 		}

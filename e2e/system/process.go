@@ -3,9 +3,7 @@ package system
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"math/rand/v2"
 	"net"
@@ -36,6 +34,7 @@ type Process struct {
 // newProcess describes a process; Start starts it. env is all the environment it gets
 // besides what a Go program needs, so that nothing of the tester's own leaks in.
 func newProcess(t testing.TB, name, binary string, port int, env map[string]string) *Process {
+	t.Helper()
 	p := &Process{
 		Name: name, URL: fmt.Sprintf("http://127.0.0.1:%d", port),
 		t: t, binary: binary, env: env, log: filepath.Join(t.TempDir(), name+".log"),
@@ -179,18 +178,25 @@ func (p *Process) AwaitReady() {
 
 // Ready returns nil when /readyz says 200.
 func (p *Process) Ready() error {
-	resp, err := http.Get(p.URL + "/readyz")
+	_, err := p.Get("/readyz")
+	return err
+}
+
+// Get returns the body of one of the operational routes; anything but a 200 is an error.
+func (p *Process) Get(path string) (string, error) {
+	client := http.Client{Timeout: 10 * time.Second}
+	resp, err := client.Get(p.URL + path)
 	if err != nil {
-		return fmt.Errorf("ask %s whether it is ready: %w", p.Name, err)
+		return "", fmt.Errorf("ask %s: %w", p.Name, err)
 	}
-	body, err := io.ReadAll(resp.Body)
-	if err := errors.Join(err, resp.Body.Close()); err != nil {
-		return fmt.Errorf("read the readiness of %s: %w", p.Name, err)
+	got, err := readResponse(resp)
+	if err != nil {
+		return "", fmt.Errorf("ask %s: %w", p.Name, err)
 	}
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s is not ready: %s", p.Name, body)
+	if got.Status != http.StatusOK {
+		return "", fmt.Errorf("%s%s answered %d %s", p.Name, path, got.Status, got.Body)
 	}
-	return nil
+	return string(got.Body), nil
 }
 
 func (p *Process) signal(sig syscall.Signal) {

@@ -45,7 +45,8 @@ type PrivateServer struct {
 // NewPrivateServer starts a private postgres, redis or rabbitmq.
 func NewPrivateServer(t testing.TB, name string) *PrivateServer {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "stavka-"+name+"-")
+	// Not t.TempDir: its parents are closed to the user that the server runs as.
+	dir, err := os.MkdirTemp("", "stavka-"+name+"-") //nolint:usetesting // see above
 	if err != nil {
 		t.Fatalf("make a directory for %s: %v", name, err)
 	}

@@ -3,6 +3,7 @@ package system
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
@@ -147,6 +148,7 @@ func (s *System) AwaitReady() {
 
 // newClient returns a client of many connections at a time.
 func newClient(t testing.TB) *http.Client {
+	t.Helper()
 	base := &http.Transport{MaxIdleConnsPerHost: 256}
 	t.Cleanup(base.CloseIdleConnections)
 	return &http.Client{Transport: base, Timeout: 60 * time.Second}
@@ -187,9 +189,7 @@ func (s *System) Do(p *Process, r Request) (Response, error) {
 	if err != nil {
 		return Response{}, fmt.Errorf("make a request: %w", err)
 	}
-	for name, values := range r.Header {
-		req.Header[name] = values
-	}
+	maps.Copy(req.Header, r.Header)
 	if r.Token != "" {
 		req.Header.Set("Authorization", "Bearer "+r.Token)
 	}
