@@ -38,14 +38,15 @@ race: ## Run all but the story tests with 1, 2 and 8 processors, in random order
 test-long: ## Run all tests with the full counts of kills, races and changes (up to 3 h)
 	STAVKA_TEST_SCALE=10 $(SERVICES) run -- $(TEST) -timeout 3h work
 
+# A project of its own, without anybody's .env.
+COMPOSE_TEST := docker compose --project-name stavka-test --env-file /dev/null
+
 .PHONY: test-compose
 test-compose: ## Build the images, start the whole system with Compose, and run its story there
-	docker compose --project-name stavka-test up --build --wait && \
-	  go test -count=1 -timeout 15m -tags compose -run TestCompose$$ ./e2e; \
-	  code=$$?; \
-	  [ $$code = 0 ] || docker compose --project-name stavka-test logs --tail 50; \
-	  docker compose --project-name stavka-test down --volumes; \
-	  exit $$code
+	@trap '$(COMPOSE_TEST) down --volumes' EXIT; trap 'exit 130' INT TERM; \
+	$(COMPOSE_TEST) up --build --wait && \
+	STAVKA_COMPOSE=1 go test -count=1 -timeout 15m -run TestCompose ./e2e || \
+	{ $(COMPOSE_TEST) logs --tail 50; exit 1; }
 
 .PHONY: test-services
 test-services: ## Test the script that starts the servers for the tests
