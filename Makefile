@@ -45,7 +45,7 @@ COMPOSE_TEST := docker compose --project-name stavka-test --env-file /dev/null
 test-compose: ## Build the images, start the whole system with Compose, and run its story there
 	@trap '$(COMPOSE_TEST) down --volumes' EXIT; trap 'exit 130' INT TERM; \
 	$(COMPOSE_TEST) up --build --wait && \
-	STAVKA_COMPOSE=1 go test -count=1 -timeout 15m -run TestCompose ./e2e || \
+	go test -tags compose -count=1 -timeout 15m -v -run '^TestCompose$$' ./e2e || \
 	{ $(COMPOSE_TEST) logs --tail 50; exit 1; }
 
 .PHONY: test-services
@@ -84,7 +84,7 @@ verify: ## Check that generated code and go.mod files are fresh, and that each m
 	[ -z "$$failed" ] || { echo "tests wait for conditions, they do not sleep:$$failed"; exit 1; }
 	@export GOWORK=off; failed=; for module in $(MODULES); do \
 	  echo "verify $$module"; \
-	  (cd $$module && go mod tidy -diff && go build ./... && go vet ./... && go vet -tags crashpoints ./...) || \
+	  (cd $$module && go mod tidy -diff && go build ./... && go vet ./... && go vet -tags crashpoints,compose ./...) || \
 	    failed="$$failed $$module"; \
 	done; \
 	[ -z "$$failed" ] || { echo "verify failed in:$$failed"; exit 1; }
