@@ -16,6 +16,7 @@ import (
 
 	"stavka.local/api/client/betmaker"
 	"stavka.local/api/client/lineprovider"
+	"stavka.local/shared/money"
 	"stavka.local/shared/odds"
 	"stavka.local/stavka/e2e/system"
 )
@@ -46,8 +47,10 @@ func nothingLost(t *testing.T, private servers) {
 	t.Run("by duplicated and shuffled messages", private.messagesShuffled)
 	t.Run("by poison", private.messagesPoisoned)
 	t.Run("while the feed is silent", private.feedSilent)
+	t.Run("while bet-maker lags behind", private.betMakerLags)
 	t.Run("while servers come late", private.serversLate)
 	t.Run("when the data set is reset", private.dataSetReset)
+	t.Run("when an older copy is restored", private.copyRestored)
 }
 
 // quick makes what goes on behind requests go on more often, to save time, and keeps the
@@ -308,6 +311,50 @@ func (private servers) feedSilent(t *testing.T) {
 	t.Logf("bets were taken %s after line-provider went on", time.Since(resumed).Round(time.Millisecond))
 }
 
+// betMakerLags lets line-provider's heartbeats through, and keeps bet-maker from applying
+// what they say there is. That is no better than silence.
+func (private servers) betMakerLags(t *testing.T) {
+	const timeout = 3 * time.Second
+	s := start(t, system.Options{Servers: private.urls(), Env: map[string]string{"FEED_TIMEOUT": timeout.String(), "FEED_HEARTBEAT": "500ms", "LOG_LEVEL": "warn"}})
+	w := newWitness(t, s, 1)
+	changing := w.create("changing", "1.45", time.Now().Add(time.Hour))
+	other := w.create("other", "1.45", time.Now().Add(time.Hour))
+	w.place(0, "before", changing, "10")
+	w.place(0, "before, too", other, "10")
+
+	lock, err := s.Database(t).Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := lock.Exec(t.Context(), `lock table events in share mode`); err != nil { // reading goes on
+		t.Fatal(err)
+	}
+	w.amend(changing, lineprovider.EventPatch{Coefficient: new(odds.MustParse("2.05"))})
+	changed, bets := time.Now(), 0
+	try := func() error {
+		bets++
+		_, err := w.tryPlace(t.Context(), 0, fmt.Sprintf("lag-%d", bets), betmaker.NewBet{EventID: other, Amount: money.MustParse("1")})
+		return err
+	}
+	system.Eventually(t, timeout+2*time.Second, "bets are refused", func() error {
+		if err := try(); err == nil || !strings.Contains(err.Error(), "feed_unavailable") {
+			return fmt.Errorf("a bet is answered %w", err)
+		}
+		return nil
+	})
+	t.Logf("bets were refused %s after a change that could not be applied; FEED_TIMEOUT is %s", time.Since(changed).Round(time.Millisecond), timeout)
+	if state := readiness(t, s, s.BetMakers[0]); state.code != http.StatusOK || state.Feed.Alive || state.Feed.LastSeq <= state.Feed.Cursor {
+		t.Errorf("while it lags behind bet-maker says that it is %+v", state)
+	}
+	if err := lock.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	released := time.Now()
+	system.Eventually(t, 2*allowed, "bets are taken again", try)
+	t.Logf("bets were taken %s after changes could be applied", time.Since(released).Round(time.Millisecond))
+	w.check()
+}
+
 // serversLate starts both services without any server, and then one server after the
 // other.
 func (private servers) serversLate(t *testing.T) {
@@ -468,14 +515,101 @@ func (private servers) dataSetReset(t *testing.T) {
 // empty takes all data out of a private Redis.
 func empty(t *testing.T, address string) {
 	t.Helper()
+	if err := dialRedis(t, address).FlushAll(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// copyRestored puts Redis back to what it held before some changes that bet-maker knows.
+// What is gone is gone, but no number is given out twice, and an event that goes on
+// from where bet-maker has not left it is not taken for an old message.
+func (private servers) copyRestored(t *testing.T) {
+	s := start(t, system.Options{Servers: private.urls(), Env: quick})
+	line, user, maker := s.Line(t, 0), s.NewUser(t, 0), s.BetMakers[0]
+	won, repriced := line.Create("1.45").EventID, line.Create("1.45").EventID
+	bet := user.Place(t, won, "10")
+	reprice := func(event int64, price string) {
+		t.Helper()
+		got, err := line.API.ChangeEventWithResponse(t.Context(), event, nil, lineprovider.EventPatch{Coefficient: new(odds.MustParse(price))})
+		if err != nil || got.JSON200 == nil {
+			t.Fatalf("reprice event %d: %+v %v", event, got, err)
+		}
+	}
+	copied := copyOf(t, private.redis.URL)
+	line.Finish(won, lineprovider.EventStateFinishedWin)
+	user.AwaitStatus(t, bet.ID, betmaker.BetStatusWon, allowed)
+	reprice(repriced, "2.05")
+	lost := line.Create("1.45")
+	caughtUp(t, s)
+
+	empty(t, private.redis.URL)
+	restore(t, private.redis.URL, copied)
+	private.redis.Kill() // a server that was restored is another one
+	private.redis.Start()
+	s.AwaitReady()
+	fresh := line.Create("1.45")
+	if fresh.EventID <= lost.EventID || fresh.Seq <= lost.Seq {
+		t.Errorf("after the restore event %d with seq %d was created; before it there was event %d with seq %d", fresh.EventID, fresh.Seq, lost.EventID, lost.Seq)
+	}
+	caughtUp(t, s)
+	user.Place(t, fresh.EventID, "10")
+	reprice(repriced, "1.95")
+	awaitEvent(t, user, repriced, "at 1.95", func(e betmaker.Event) bool { return e.Coefficient == odds.MustParse("1.95") })
+	if bet := user.Bet(t, bet.ID); bet.Status != betmaker.BetStatusWon {
+		t.Errorf("a settled bet is now %+v", bet)
+	}
+
+	reprice(won, "1.95") // it is open again, which no line may say of an event that has a result
+	system.Eventually(t, allowed, "the event is in quarantine", func() error {
+		if n := metric(t, maker, "stavka_events_quarantined_total"); n != 1 {
+			return fmt.Errorf("%g are", n)
+		}
+		return nil
+	})
+	resolve(t, maker, won, "--adopt", "")
+	user.AwaitStatus(t, bet.ID, betmaker.BetStatusPending, allowed)
+	line.Finish(won, lineprovider.EventStateFinishedLose)
+	user.AwaitStatus(t, bet.ID, betmaker.BetStatusLost, allowed)
+}
+
+// copyOf returns all that a private Redis holds.
+func copyOf(t *testing.T, address string) map[string]string {
+	t.Helper()
+	client := dialRedis(t, address)
+	copied := make(map[string]string)
+	for keys := client.Scan(t.Context(), 0, "*", 1000).Iterator(); keys.Next(t.Context()); {
+		value, err := client.Dump(t.Context(), keys.Val()).Result()
+		if err != nil {
+			t.Fatal(err)
+		}
+		copied[keys.Val()] = value
+	}
+	if len(copied) == 0 {
+		t.Fatal("there is nothing to copy")
+	}
+	return copied
+}
+
+// restore puts back what copyOf has returned, into an empty Redis.
+func restore(t *testing.T, address string, copied map[string]string) {
+	t.Helper()
+	client := dialRedis(t, address)
+	for key, value := range copied {
+		if err := client.Restore(t.Context(), key, 0, value).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func dialRedis(t *testing.T, address string) *redis.Client {
+	t.Helper()
 	options, err := redis.ParseURL(address)
 	if err != nil {
 		t.Fatal(err)
 	}
 	client := redis.NewClient(options)
-	if err := errors.Join(client.FlushAll(t.Context()).Err(), client.Close()); err != nil {
-		t.Fatal(err)
-	}
+	t.Cleanup(func() { _ = client.Close() })
+	return client
 }
 
 // caughtUp waits until bet-maker has read all of the line.
