@@ -24,6 +24,9 @@ import (
 	"stavka.local/shared/line/rabbitmq/rabbitmqtest"
 )
 
+// client asks the bet-makers under test.
+var client = &http.Client{Timeout: 30 * time.Second}
+
 func TestMain(m *testing.M) {
 	slog.SetDefault(slog.New(slog.DiscardHandler))
 	os.Exit(m.Run())
@@ -67,11 +70,11 @@ func (g *gateway) open(t *testing.T) {
 	}
 	g.connections.Go(func() {
 		for {
-			client, err := g.listener.Accept()
+			accepted, err := g.listener.Accept()
 			if err != nil {
 				return
 			}
-			g.connections.Go(func() { g.forward(client) })
+			g.connections.Go(func() { g.forward(accepted) })
 		}
 	})
 }
@@ -152,7 +155,7 @@ type readiness struct {
 
 func ready(t *testing.T, a *App) (int, readiness) {
 	t.Helper()
-	response, err := http.Get("http://" + a.Addr() + "/readyz")
+	response, err := client.Get("http://" + a.Addr() + "/readyz")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -222,7 +225,7 @@ func TestAppStartsBeforeItsServersAndWaitsForThem(t *testing.T) {
 	})
 
 	form := url.Values{"username": {c.FirstUser.Username}, "password": {c.FirstUser.Password.Reveal()}}
-	response, err := http.PostForm("http://"+a.Addr()+"/token", form)
+	response, err := client.PostForm("http://"+a.Addr()+"/token", form)
 	if err != nil {
 		t.Fatal(err)
 	}
