@@ -21,6 +21,11 @@ import (
 // or the inside of a service.
 var internals = regexp.MustCompile(`(?i)pgx|postgres|sqlstate|redis|amqp|goroutine|panic|\.go:|stavka\.local|0x[0-9a-f]{6}|kin-openapi|openapi3|json: cannot|strconv|unmarshal|runtime error|nil pointer`)
 
+// requestID is random letters, which may spell anything.
+var requestID = regexp.MustCompile(`"request_id":"[^"]*"`)
+
+func showsInternals(body []byte) bool { return internals.Match(requestID.ReplaceAll(body, nil)) }
+
 // Whatever comes in, the answer is a 4xx problem without internals.
 func TestHostileRequests(t *testing.T) {
 	t.Parallel()
@@ -73,7 +78,7 @@ func TestHostileRequests(t *testing.T) {
 			t.Errorf("%s to %s %s: %v", what, r.Method, r.Path, err)
 		case got.Status < 400 || got.Status > 499:
 			t.Errorf("%s to %s %s: got %d %s, want a 4xx", what, r.Method, r.Path, got.Status, got.Body)
-		case internals.Match(got.Body):
+		case showsInternals(got.Body):
 			t.Errorf("%s to %s %s: the answer shows internals: %s", what, r.Method, r.Path, got.Body)
 		}
 	}
@@ -195,7 +200,7 @@ func exchange(t *testing.T, address, raw string) int {
 	}
 	body, _ := io.ReadAll(resp.Body)
 	_ = resp.Body.Close()
-	if internals.Match(body) {
+	if showsInternals(body) {
 		t.Errorf("the answer to %.60q shows internals: %s", raw, body)
 	}
 	return resp.StatusCode
