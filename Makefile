@@ -5,7 +5,7 @@ MODULES := . api betmaker lineprovider shared sql
 
 # Tests in these packages need PostgreSQL, Redis or RabbitMQ. A package that needs one and is not
 # listed fails in `make test-fast` with a sentence that names the variable it misses; none is skipped.
-NEED_SERVERS := /adapters/(postgres|redis|rabbitmq)|/line/rabbitmq|/app$$|/e2e
+NEED_SERVERS := /adapters/(postgres|redis|rabbitmq)|/betmaker/internal/(usecase|adapters/httpapi)$$|/line/rabbitmq|/app$$|/e2e
 
 # `work` is Go's name for all packages of the workspace. -count=1 because the story tests run binaries
 # that they build themselves, of which the test cache knows nothing.
