@@ -27,6 +27,11 @@ type Events interface {
 	// nor past their deadline by the store's clock), by id, from the first after the
 	// given id. Suspended events are among them: they are visible, and may take bets again.
 	OpenEvents(ctx context.Context, after domain.EventID, limit int) ([]domain.Event, error)
+
+	// UndecidedEvents returns up to limit events of other data sets than the given one
+	// that have no result and are not in quarantine, whatever their deadline, by id, from
+	// the first after the given id.
+	UndecidedEvents(ctx context.Context, notOf string, after domain.EventID, limit int) ([]domain.Event, error)
 }
 
 // Cursor is how far the line's change log has been read.

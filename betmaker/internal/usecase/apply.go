@@ -261,7 +261,7 @@ func (a *ApplyEventChange) quarantine(ctx context.Context, abandoned []domain.Ev
 		for _, event := range quarantined {
 			a.Offer(event)
 			a.Quarantined()
-			a.Logger.ErrorContext(ctx, "the line does not know an open event any more: it is in quarantine until an operator resolves it",
+			a.Logger.ErrorContext(ctx, "the line does not know an undecided event any more: it is in quarantine until an operator resolves it",
 				"event_id", event.ID, "dataset", event.Dataset)
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"time"
 
 	"stavka.local/betmaker/internal/domain"
@@ -260,23 +259,22 @@ func (p *Poller) move(ctx context.Context, from, to ports.Cursor) (ports.Cursor,
 	return to, nil
 }
 
-// quarantineAbandoned puts events that take bets, but are not of the line's present
-// data set, into quarantine. The line does not know them, so it would never close them.
+// quarantineAbandoned puts events that have no result, and are not of the line's present
+// data set, into quarantine. The line does not know them, so it would never decide them.
 // Those whose ids the present data set uses again are in quarantine already.
 func (p *Poller) quarantineAbandoned(ctx context.Context, dataset string) error {
 	if p.swept == dataset {
 		return nil
 	}
 	for after := domain.EventID(0); ; {
-		open, err := p.Events.OpenEvents(ctx, after, pageLimit)
+		abandoned, err := p.Events.UndecidedEvents(ctx, dataset, after, pageLimit)
 		if err != nil {
 			return fmt.Errorf("look for abandoned events: %w", err)
 		}
-		if len(open) == 0 {
+		if len(abandoned) == 0 {
 			break
 		}
-		after = open[len(open)-1].ID
-		abandoned := slices.DeleteFunc(open, func(event domain.Event) bool { return event.Dataset == dataset })
+		after = abandoned[len(abandoned)-1].ID
 		if err := p.Apply.quarantine(ctx, abandoned); err != nil {
 			return err
 		}

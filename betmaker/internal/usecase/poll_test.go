@@ -243,6 +243,10 @@ func (m *memory) Event(_ context.Context, id domain.EventID) (domain.Event, erro
 	return event, nil
 }
 
+func (m *memory) UndecidedEvents(context.Context, string, domain.EventID, int) ([]domain.Event, error) {
+	return nil, nil
+}
+
 func (m *memory) OpenEvents(context.Context, domain.EventID, int) ([]domain.Event, error) {
 	return nil, nil
 }

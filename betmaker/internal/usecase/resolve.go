@@ -22,7 +22,9 @@ type ResolveQuarantine struct {
 
 // Resolve takes an event out of quarantine and returns it as it is then. Its bets are
 // settled by any bet-maker that runs, at its next sweep. When the line does not have the
-// event any more, its bets can only be voided.
+// event any more, its bets can only be voided; then they can be without a quarantine, too,
+// as long as the event has no result: a line that was restored from a backup has lost the
+// events since, and nobody will ever decide them.
 //
 // Errors: domain.ErrEventNotFound when bet-maker does not know the event;
 // domain.ErrNotQuarantined; ErrNotOnLine; those of ports.Events and ports.Line. After an
@@ -36,12 +38,13 @@ func (r ResolveQuarantine) Resolve(ctx context.Context, id domain.EventID, how d
 	if err != nil {
 		return domain.Event{}, fmt.Errorf("read event %d: %w", id, err)
 	}
-	current, err := r.current(ctx, known, how)
+	current, gone, err := r.current(ctx, known, how)
 	if err != nil {
 		return domain.Event{}, err
 	}
 	resolved, refusal := known, error(nil)
 	err = r.update(ctx, id, func(event domain.Event, now time.Time) (domain.Event, bool) {
+		event.Quarantined = event.Quarantined || (gone && !event.State.IsFinal())
 		resolved, refusal = event.Resolve(how, current, now)
 		return resolved, refusal == nil
 	})
@@ -50,7 +53,7 @@ func (r ResolveQuarantine) Resolve(ctx context.Context, id domain.EventID, how d
 	}
 	// What changed on the line after it was asked, and arrived here while the event was
 	// still in quarantine, was not applied. So it is asked once more.
-	latest, err := r.current(ctx, resolved, how)
+	latest, _, err := r.current(ctx, resolved, how)
 	if err != nil {
 		return domain.Event{}, err
 	}
@@ -67,25 +70,25 @@ func (r ResolveQuarantine) Resolve(ctx context.Context, id domain.EventID, how d
 	return resolved, refusal
 }
 
-// current returns the event as the line has it now. One that the line does not have,
-// and whose bets are to be voided, is cancelled.
-func (r ResolveQuarantine) current(ctx context.Context, known domain.Event, how domain.Resolution) (domain.LineEvent, error) {
+// current returns the event as the line has it now. One that the line does not have is
+// gone; when its bets are to be voided, it is cancelled.
+func (r ResolveQuarantine) current(ctx context.Context, known domain.Event, how domain.Resolution) (event domain.LineEvent, gone bool, err error) {
 	change, err := r.Line.Event(ctx, known.ID)
 	switch {
 	case err == nil:
-		event := lineEvent(change)
-		return event, event.Validate()
+		event = lineEvent(change)
+		return event, false, event.Validate()
 	case !errors.Is(err, ports.ErrNotFound):
-		return domain.LineEvent{}, fmt.Errorf("ask the line for event %d: %w", known.ID, err)
+		return event, false, fmt.Errorf("ask the line for event %d: %w", known.ID, err)
 	case how != domain.ResolveVoid:
-		return domain.LineEvent{}, ErrNotOnLine
+		return event, true, ErrNotOnLine
 	}
-	gone := known.LineEvent
-	if gone.State != domain.StateCancelled {
-		gone.State = domain.StateCancelled
-		gone.ResultRevision++
+	event = known.LineEvent
+	if event.State != domain.StateCancelled {
+		event.State = domain.StateCancelled
+		event.ResultRevision++
 	}
-	return gone, nil
+	return event, true, nil
 }
 
 // update changes one event in the projection.

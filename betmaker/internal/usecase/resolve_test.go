@@ -132,6 +132,23 @@ func TestResolveQuarantine(t *testing.T) {
 		}
 	})
 
+	t.Run("voids an undecided event that a restored line has lost", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		w.line.put(7, unchanged)
+		w.line.put(8, result(line.StateFinishedWin))
+		w.catchUp(t, w.replica)
+		w.line.restart(line.Epoch{Dataset: "a", Generation: 2}, 1<<20, map[int64]line.Event{})
+		w.catchUp(t, w.replica)
+		event, err := w.resolve(t, 7, domain.ResolveVoid)
+		if err != nil || event.State != domain.StateCancelled || !event.IsSettleable() {
+			t.Errorf("got %+v, %v, want it cancelled", event, err)
+		}
+		if _, err := w.resolve(t, 8, domain.ResolveVoid); !errors.Is(err, domain.ErrNotQuarantined) {
+			t.Errorf("an event with a result: got %v, want ErrNotQuarantined", err)
+		}
+	})
+
 	t.Run("refuses an event that is not in quarantine", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)

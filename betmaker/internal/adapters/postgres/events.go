@@ -97,6 +97,19 @@ func (e *Events) Event(ctx context.Context, id domain.EventID) (event domain.Eve
 	return event, err
 }
 
+// UndecidedEvents implements ports.Events.
+func (e *Events) UndecidedEvents(ctx context.Context, notOf string, after domain.EventID, limit int) (events []domain.Event, err error) {
+	err = e.pool.read(ctx, func(ctx context.Context, q *pgdb.Queries) error {
+		rows, err := q.UndecidedEvents(ctx, pgdb.UndecidedEventsParams{After: int64(after), NotOf: notOf, AtMost: limit32(limit)})
+		if err != nil {
+			return err
+		}
+		events, err = eventsFromRows(rows)
+		return err
+	})
+	return events, err
+}
+
 // OpenEvents implements ports.Events.
 func (e *Events) OpenEvents(ctx context.Context, after domain.EventID, limit int) (events []domain.Event, err error) {
 	err = e.pool.read(ctx, func(ctx context.Context, q *pgdb.Queries) error {

@@ -23,6 +23,7 @@ func Events(t *testing.T, open Open) {
 		"does not find what is not there":                eventNotFound,
 		"lists events that take bets":                    listsOpenEvents,
 		"lists events in pages":                          pagesOpenEvents,
+		"lists what other data sets left undecided":      listsUndecidedEvents,
 		"closes events by its own clock":                 closesByItsClock,
 	})
 }
@@ -161,6 +162,28 @@ func listsOpenEvents(t *testing.T, s Stores) {
 	events, err := s.Events.OpenEvents(t.Context(), 0, 10)
 	ok(t, err)
 	equal(t, events, []domain.Event{openEvent(1), suspended, openEvent(8)})
+}
+
+func listsUndecidedEvents(t *testing.T, s Stores) {
+	events := make([]domain.Event, 6)
+	for i := range events {
+		events[i] = openEvent(domain.EventID(i + 1))
+		events[i].Dataset = "former"
+	}
+	late, suspended, quarantined, decided, present, last := &events[0], &events[1], &events[2], &events[3], &events[4], &events[5]
+	late.Deadline = clock(t, s)
+	suspended.Suspended = true
+	quarantined.Quarantined = true
+	decided.State = domain.StateCancelled
+	present.Dataset = "present"
+	write(t, s, events...)
+
+	first, err := s.Events.UndecidedEvents(t.Context(), "present", 0, 2)
+	ok(t, err)
+	equal(t, first, []domain.Event{*late, *suspended})
+	rest, err := s.Events.UndecidedEvents(t.Context(), "present", 2, 2)
+	ok(t, err)
+	equal(t, rest, []domain.Event{*last})
 }
 
 func pagesOpenEvents(t *testing.T, s Stores) {

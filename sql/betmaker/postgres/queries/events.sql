@@ -16,6 +16,13 @@ where id > @after and state = 1 and not quarantined and deadline > clock_timesta
 order by id
 limit @at_most;
 
+-- name: UndecidedEvents :many
+select *
+from events
+where id > @after and state = 1 and not quarantined and dataset <> @not_of
+order by id
+limit @at_most;
+
 -- name: WriteEvents :exec
 -- Writes all that an event is, except how far its bets have been settled. In the arrays Go's zero
 -- time, the first of January of the year 1, stands for no time: an array of instants has no nulls.

@@ -196,6 +196,60 @@ func (q *Queries) OpenEvents(ctx context.Context, arg OpenEventsParams) ([]Event
 	return items, nil
 }
 
+const UndecidedEvents = `-- name: UndecidedEvents :many
+select id, dataset, seq, version, name, coefficient, deadline, state, suspended, result_revision, effective_at, created_at, updated_at, quarantined, void_before, closed_at, resulted_at, settle_revision, settled_revision
+from events
+where id > $1 and state = 1 and not quarantined and dataset <> $2
+order by id
+limit $3
+`
+
+type UndecidedEventsParams struct {
+	After  int64
+	NotOf  string
+	AtMost int32
+}
+
+func (q *Queries) UndecidedEvents(ctx context.Context, arg UndecidedEventsParams) ([]Event, error) {
+	rows, err := q.db.Query(ctx, UndecidedEvents, arg.After, arg.NotOf, arg.AtMost)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Event
+	for rows.Next() {
+		var i Event
+		if err := rows.Scan(
+			&i.ID,
+			&i.Dataset,
+			&i.Seq,
+			&i.Version,
+			&i.Name,
+			&i.Coefficient,
+			&i.Deadline,
+			&i.State,
+			&i.Suspended,
+			&i.ResultRevision,
+			&i.EffectiveAt,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+			&i.Quarantined,
+			&i.VoidBefore,
+			&i.ClosedAt,
+			&i.ResultedAt,
+			&i.SettleRevision,
+			&i.SettledRevision,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const WriteEvents = `-- name: WriteEvents :exec
 insert into events (
     id, dataset, seq, version, name, coefficient, deadline, state, suspended, result_revision, effective_at, created_at,
