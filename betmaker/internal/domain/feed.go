@@ -51,7 +51,9 @@ func NewFeed(timeout time.Duration) Feed { return Feed{timeout: timeout} }
 //
 // Only a heartbeat of the epoch that is being followed, and not older than what has
 // been read already, is a sign of life. One of another epoch may be a straggler or the
-// first of a new one; only the change log can tell.
+// first of a new one; only the change log can tell. Nor does one that brings news end a
+// silence that has killed the feed: what it tells of may be as old as the silence, and
+// bets must wait until it has been read.
 func (f *Feed) Heartbeat(now time.Time, epoch Epoch, lastSeq int64) (news bool) {
 	switch {
 	case epoch != f.epoch:
@@ -61,10 +63,13 @@ func (f *Feed) Heartbeat(now time.Time, epoch Epoch, lastSeq int64) (news bool) 
 	case lastSeq < f.seq:
 		return true
 	}
-	f.heard = now
 	f.last = max(f.last, lastSeq)
 	if f.last == f.seq {
+		f.heard = now
 		return !f.complete
+	}
+	if now.Sub(f.heard) < f.timeout {
+		f.heard = now
 	}
 	f.fallBehind(now)
 	return true

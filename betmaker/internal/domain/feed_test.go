@@ -105,6 +105,32 @@ func TestFeedIsAlive(t *testing.T) {
 			alive: []float64{32, 40.9},
 			dead:  []float64{42},
 		},
+		"not on heartbeats that end a silence with news, before that has been read": {
+			story: func(f *feedAt) {
+				f.CaughtUp(f.at(0), epochA1, 5)
+				for second := 300.0; second <= 320; second += 2 {
+					f.Heartbeat(f.at(second), epochA1, 6)
+				}
+			},
+			dead: []float64{300, 301, 320},
+		},
+		"when the news at the end of a silence has been read": {
+			story: func(f *feedAt) {
+				f.CaughtUp(f.at(0), epochA1, 5)
+				f.Heartbeat(f.at(300), epochA1, 6)
+				f.CaughtUp(f.at(301), epochA1, 6)
+			},
+			alive: []float64{301, 310.9},
+			dead:  []float64{311},
+		},
+		"at once when a heartbeat ends a silence and tells that nothing has changed": {
+			story: func(f *feedAt) {
+				f.CaughtUp(f.at(0), epochA1, 5)
+				f.Heartbeat(f.at(300), epochA1, 5)
+			},
+			alive: []float64{300, 309.9},
+			dead:  []float64{310},
+		},
 		"not on old heartbeats that were overtaken by a page": {
 			story: func(f *feedAt) {
 				f.CaughtUp(f.at(0), epochA1, 5)
