@@ -66,7 +66,8 @@ type Decision struct {
 	// Replayed: the verdict was reached by an earlier request.
 	Replayed bool
 	// Err is set instead of a verdict when there is none to keep: the key was used
-	// for something else, the user is not active, the event has to be looked up.
+	// for something else, the user is not active, the event has to be looked up, the line
+	// is not known.
 	Err error
 }
 
@@ -88,6 +89,9 @@ type WorkingSet struct {
 	BetIDs []BetID
 	// Now is the store's clock, read after the last lock: every bet of the batch is accepted at it.
 	Now time.Time
+	// Blind is why nothing may be decided anew, because the line is not known; nil when it
+	// is. What was decided before can be replayed all the same.
+	Blind error
 }
 
 // StakeLimits bounds the stake of one bet, both ends included.
@@ -126,6 +130,9 @@ func (ws *WorkingSet) decide(limits StakeLimits, p Placement) Decision {
 		if known, ok := ws.Verdicts[key]; ok {
 			return known.Replay(fingerprint)
 		}
+	}
+	if ws.Blind != nil {
+		return Decision{Err: ws.Blind}
 	}
 	if !ws.Wallets[p.UserID].Open {
 		return Decision{Err: ErrUserInactive}

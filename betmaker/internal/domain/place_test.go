@@ -215,6 +215,27 @@ func TestDecideReplaysAVerdictWhateverHasChangedSince(t *testing.T) {
 	})
 }
 
+func TestDecideReplaysAndAcceptsNothingWhileTheLineIsNotKnown(t *testing.T) {
+	t.Parallel()
+	ws := workingSet(openEvent())
+	first := placement()
+	first.IdempotencyKey = "k"
+	accepted := ws.Decide(limits, []domain.Placement{first})[0]
+
+	ws.Blind = domain.ErrFeedUnavailable
+	anew := placement()
+	anew.IdempotencyKey = "other"
+	got := ws.Decide(limits, []domain.Placement{first, anew, anew, placement()})
+	if !got[0].Replayed || got[0].Bet != accepted.Bet {
+		t.Errorf("got %+v, want the replay of %+v", got[0], accepted)
+	}
+	for i, decision := range got[1:] {
+		if !errors.Is(decision.Err, domain.ErrFeedUnavailable) || decision.IsNew() || decision.Accepted() {
+			t.Errorf("placement %d: got %+v, want ErrFeedUnavailable and no verdict", i+1, decision)
+		}
+	}
+}
+
 func TestDecideDecidesDuplicatesInOneBatchOnce(t *testing.T) {
 	t.Parallel()
 	p := placement()

@@ -226,6 +226,9 @@ func (p *Placer) transact(ctx context.Context, batch []*pendingPlacement) ([]dom
 	}
 	started := time.Now()
 	decisions, err := p.Placements.Place(ctx, placements, func(ws *domain.WorkingSet) []domain.Decision {
+		// Asked once more: since Place was called the batch may have waited, for the store
+		// or for a process that was halted, and the line may have fallen silent.
+		ws.Blind = p.FeedAlive()
 		return ws.Decide(p.Limits, placements)
 	})
 	if p.Observe != nil {
