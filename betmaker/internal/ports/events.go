@@ -54,7 +54,7 @@ type Cursors interface {
 type Page struct {
 	Epoch     line.Epoch
 	LastSeq   int64 // the highest seq of the line at that moment
-	NextAfter int64 // where the next page starts
+	NextAfter int64 // where the next page starts: further on than this one, unless this is the last
 	Events    []line.Event
 }
 

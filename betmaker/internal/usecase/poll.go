@@ -187,7 +187,8 @@ func (p *Poller) poll(ctx context.Context) error {
 		if cursor, err = p.take(ctx, cursor, page); err != nil {
 			return err
 		}
-		if len(page.Events) > 0 && page.NextAfter < page.LastSeq {
+		if page.NextAfter < page.LastSeq {
+			// Also when the page has no events: perhaps none of them could be read.
 			continue
 		}
 		if err := p.quarantineAbandoned(ctx, page.Epoch.Dataset); err != nil {

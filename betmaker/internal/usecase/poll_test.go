@@ -46,6 +46,33 @@ func TestPollerReadsTheLineToItsEnd(t *testing.T) {
 	}
 }
 
+// The client of the line leaves out what it cannot read, which may be all of a page.
+func TestPollerIsNotAtTheEndBehindAPageOfWhichNothingCouldBeRead(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for id := range int64(502) {
+		w.line.put(id+1, unchanged)
+	}
+	r := newReplica(&partlyUnreadableLine{fakeLine: w.line, upTo: 500}, w.store.Events, w.store.Cursors)
+	w.catchUp(t, r)
+	w.event(t, 502)
+	if got := w.cursor(t).After; got != 502 {
+		t.Errorf("the feed says that it has caught up with the cursor at %d, want 502", got)
+	}
+}
+
+// partlyUnreadableLine is a line whose events up to a seq cannot be read.
+type partlyUnreadableLine struct {
+	*fakeLine
+	upTo int64
+}
+
+func (l *partlyUnreadableLine) Changes(ctx context.Context, after int64, limit int) (ports.Page, error) {
+	page, err := l.fakeLine.Changes(ctx, after, limit)
+	page.Events = slices.DeleteFunc(page.Events, func(event line.Event) bool { return event.Seq <= l.upTo })
+	return page, err
+}
+
 func TestPollerGoesOnFromTheCursorOfAllReplicas(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

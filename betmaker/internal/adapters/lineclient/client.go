@@ -187,7 +187,7 @@ func (c *Client) readPage(ctx context.Context, p page, after int64) (ports.Page,
 	switch {
 	case result.LastSeq < last && len(result.Events) > 0,
 		result.NextAfter < last,
-		len(p.Events) > 0 && result.NextAfter == after:
+		result.NextAfter == after && (len(p.Events) > 0 || after < result.LastSeq):
 		return ports.Page{}, fmt.Errorf("after seq %d, next_after is %d and last_seq %d", last, result.NextAfter, result.LastSeq)
 	}
 	return result, nil

@@ -207,6 +207,7 @@ func TestClientRefusesAPageThatWouldLeadAstray(t *testing.T) {
 		"from before":        `{"epoch":"f3b1.2","last_seq":50,"next_after":50,"events":[` + strings.Replace(event, `"seq":42`, `"seq":41`, 1) + `]}`,
 		"going back":         `{"epoch":"f3b1.2","last_seq":50,"next_after":40,"events":[]}`,
 		"standing still":     `{"epoch":"f3b1.2","last_seq":50,"next_after":41,"events":[{}]}`,
+		"ending too early":   `{"epoch":"f3b1.2","last_seq":50,"next_after":41,"events":[]}`,
 		"beyond its own end": `{"epoch":"f3b1.2","last_seq":41,"next_after":43,"events":[` + event + `]}`,
 	} {
 		client := newClient(t, answering(http.StatusOK, body))
