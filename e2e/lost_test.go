@@ -28,6 +28,13 @@ func (private servers) urls() system.Servers {
 	return system.Servers{Postgres: private.postgres.URL, Redis: private.redis.URL, RabbitMQ: private.rabbitmq.URL}
 }
 
+// up starts those that do not run, so that a part that fails leaves the next ones a chance.
+func (private servers) up() {
+	for _, server := range []*system.PrivateServer{private.postgres, private.redis, private.rabbitmq} {
+		server.Start()
+	}
+}
+
 // TestNothingLost breaks everything that Stavka is made of and depends on, one thing
 // after the other, and shows each time that nothing acknowledged was lost, nothing
 // happened twice, and that nobody had to help. Its parts use the same servers in turn.
@@ -62,6 +69,7 @@ func (private servers) rabbitMQStopped(t *testing.T) {
 	s := start(t, system.Options{Servers: private.urls(), Env: map[string]string{
 		"FEED_HEARTBEAT": "1s", "LOG_LEVEL": "warn", "RECONCILE_INTERVAL": "10m", // so only the silence makes it look
 	}})
+	t.Cleanup(private.up)
 	w := newWitness(t, s, 2)
 	broker := s.Broker()
 	captured := broker.Capture(t)
@@ -207,6 +215,7 @@ func readiness(t *testing.T, s *system.System, p *system.Process) ready {
 // serversKilled kills Redis, PostgreSQL and RabbitMQ under load.
 func (private servers) serversKilled(t *testing.T) {
 	s := start(t, system.Options{Servers: private.urls(), Env: quick})
+	t.Cleanup(private.up)
 	w := newWitness(t, s, 8)
 	stop := w.load(16, 4)
 	w.awaitProgress("the start")
@@ -368,6 +377,7 @@ func (private servers) betMakerLags(t *testing.T) {
 // other.
 func (private servers) serversLate(t *testing.T) {
 	s := start(t, system.Options{Servers: private.urls(), Env: quick, Stopped: true})
+	t.Cleanup(private.up)
 	line, maker := s.LineProviders[0], s.BetMakers[0]
 	var stopping sync.WaitGroup
 	for _, server := range []*system.PrivateServer{private.postgres, private.redis, private.rabbitmq} {
