@@ -11,7 +11,7 @@ import (
 )
 
 // Events implements ports.Events.
-type Events struct{ pool *pool }
+type Events struct{ following, rest *pool }
 
 // Update implements ports.Events. Once a connection has been got, it goes to its end
 // whatever becomes of ctx.
@@ -21,7 +21,7 @@ func (e *Events) Update(
 	if len(ids) == 0 {
 		return nil
 	}
-	err := e.pool.transact(ctx, func(ctx context.Context, tx *transaction) error {
+	err := e.following.transact(ctx, func(ctx context.Context, tx *transaction) error {
 		now, known, err := lockEvents(ctx, tx, ids)
 		if err != nil {
 			return err
@@ -86,7 +86,7 @@ func lockEvents(ctx context.Context, tx *transaction, ids []domain.EventID) (tim
 
 // Event implements ports.Events.
 func (e *Events) Event(ctx context.Context, id domain.EventID) (event domain.Event, err error) {
-	err = e.pool.read(ctx, func(ctx context.Context, q *pgdb.Queries) error {
+	err = e.rest.read(ctx, func(ctx context.Context, q *pgdb.Queries) error {
 		row, err := q.EventByID(ctx, int64(id))
 		if err != nil {
 			return err
@@ -99,7 +99,7 @@ func (e *Events) Event(ctx context.Context, id domain.EventID) (event domain.Eve
 
 // UndecidedEvents implements ports.Events.
 func (e *Events) UndecidedEvents(ctx context.Context, notOf string, after domain.EventID, limit int) (events []domain.Event, err error) {
-	err = e.pool.read(ctx, func(ctx context.Context, q *pgdb.Queries) error {
+	err = e.rest.read(ctx, func(ctx context.Context, q *pgdb.Queries) error {
 		rows, err := q.UndecidedEvents(ctx, pgdb.UndecidedEventsParams{After: int64(after), NotOf: notOf, AtMost: limit32(limit)})
 		if err != nil {
 			return err
@@ -112,7 +112,7 @@ func (e *Events) UndecidedEvents(ctx context.Context, notOf string, after domain
 
 // OpenEvents implements ports.Events.
 func (e *Events) OpenEvents(ctx context.Context, after domain.EventID, limit int) (events []domain.Event, err error) {
-	err = e.pool.read(ctx, func(ctx context.Context, q *pgdb.Queries) error {
+	err = e.rest.read(ctx, func(ctx context.Context, q *pgdb.Queries) error {
 		rows, err := q.OpenEvents(ctx, pgdb.OpenEventsParams{After: int64(after), AtMost: limit32(limit)})
 		if err != nil {
 			return err

@@ -16,5 +16,5 @@ func (s *Store) PlacingSetting(ctx context.Context, name string) (value string, 
 
 // Connected returns how many connections have been made so far.
 func (s *Store) Connected() int64 {
-	return s.placing.Stat().NewConnsCount() + s.rest.Stat().NewConnsCount()
+	return s.placing.Stat().NewConnsCount() + s.following.Stat().NewConnsCount() + s.rest.Stat().NewConnsCount()
 }

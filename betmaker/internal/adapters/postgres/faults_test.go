@@ -252,12 +252,34 @@ func TestRequestThatLeavesTakesNoConnectionWithIt(t *testing.T) {
 	}
 }
 
-func TestPlacingHasConnectionsOfItsOwn(t *testing.T) {
+// Whoever places bets or follows the line never waits for a connection that somebody else
+// has: slow readers would put off the close of an event, and bets be taken after it.
+func TestPlacingAndFollowingHaveConnectionsOfTheirOwn(t *testing.T) {
 	t.Parallel()
-	store := open(t, postgres.Config{URL: postgrestest.NewDatabase(t), Connections: 1})
+	store := open(t, postgres.Config{URL: postgrestest.NewDatabase(t), Connections: 1, FollowingConnections: 1})
 	user := prepare(t, store)
-	err := store.Events.Update(t.Context(), []domain.EventID{2}, func(time.Time, map[domain.EventID]domain.Event) []domain.Event {
-		// The only other connection is in use.
+	_, err := store.Users.Update(t.Context(), user, func(user ports.Credentials, _ int) (ports.Credentials, error) {
+		// The only connection for the rest is in use.
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		if err := store.Events.Update(ctx, []domain.EventID{1}, func(time.Time, map[domain.EventID]domain.Event) []domain.Event {
+			return nil
+		}); err != nil {
+			t.Errorf("apply a change: %v", err)
+		}
+		if _, err := store.Cursors.Cursor(ctx); err != nil {
+			t.Errorf("read the cursor: %v", err)
+		}
+		if _, err := store.Settlements.Unsettled(ctx, 1); err != nil {
+			t.Errorf("look for unsettled events: %v", err)
+		}
+		return user, nil
+	})
+	if err != nil {
+		t.Errorf("update the user: %v", err)
+	}
+	err = store.Events.Update(t.Context(), []domain.EventID{2}, func(time.Time, map[domain.EventID]domain.Event) []domain.Event {
+		// The only connection for following is in use.
 		if _, err := place(t.Context(), store, user, "", nothing); err != nil {
 			t.Errorf("place: %v", err)
 		}

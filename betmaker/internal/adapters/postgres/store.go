@@ -25,6 +25,9 @@ type Config struct {
 	URL string
 	// PlacingConnections is how many batches of bets may be in the database at once; 4 by default.
 	PlacingConnections int
+	// FollowingConnections is how many connections follow the line and settle bets; 10 by
+	// default, which is one for each of those who do so at the same time.
+	FollowingConnections int
 	// Connections is how many connections everything else shares; 12 by default.
 	Connections int
 	// StatementTimeout ends a statement on the server; 10 s by default.
@@ -46,6 +49,7 @@ const (
 
 func (c Config) withDefaults() Config {
 	c.PlacingConnections = positiveOr(c.PlacingConnections, 4)
+	c.FollowingConnections = positiveOr(c.FollowingConnections, 10)
 	c.Connections = positiveOr(c.Connections, 12)
 	c.StatementTimeout = positiveOr(c.StatementTimeout, 10*time.Second)
 	c.LockTimeout = positiveOr(c.LockTimeout, 5*time.Second)
@@ -74,7 +78,10 @@ type Store struct {
 	LoginFailures *LoginFailures
 
 	placing *pool // of its own, so that nothing else can keep bets waiting for a connection
-	rest    *pool
+	// following is of its own, so that no crowd of readers can put off the close of an
+	// event: bets on it would be taken meanwhile.
+	following *pool
+	rest      *pool
 }
 
 var (
@@ -97,20 +104,27 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	rest, err := openPool(ctx, config, config.Connections, durability)
+	following, err := openPool(ctx, config, config.FollowingConnections, durability)
 	if err != nil {
 		placing.Close()
 		return nil, err
 	}
+	rest, err := openPool(ctx, config, config.Connections, durability)
+	if err != nil {
+		placing.Close()
+		following.Close()
+		return nil, err
+	}
 	return &Store{
 		Placements:    &Placements{placing: placing, rest: rest},
-		Events:        &Events{rest},
-		Cursors:       &Cursors{rest},
-		Settlements:   &Settlements{rest},
+		Events:        &Events{following: following, rest: rest},
+		Cursors:       &Cursors{following},
+		Settlements:   &Settlements{following},
 		Bets:          &Bets{rest},
 		Users:         &Users{rest},
 		LoginFailures: &LoginFailures{rest},
 		placing:       placing,
+		following:     following,
 		rest:          rest,
 	}, nil
 }
@@ -118,6 +132,7 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 // Close waits for what is under way and closes all connections.
 func (s *Store) Close() {
 	s.placing.Close()
+	s.following.Close()
 	s.rest.Close()
 }
 
