@@ -13,7 +13,9 @@ import (
 )
 
 const (
-	relayTick       = 250 * time.Millisecond // how long a change waits when nobody wakes the relay
+	// relayTick is how long a change waits when nobody wakes the relay, as is so for every
+	// change that was made through another replica. Events should be closed within 250 ms.
+	relayTick       = 50 * time.Millisecond
 	relayWindow     = 128                    // changes on their way to the bus at a time
 	relayFirstPause = 250 * time.Millisecond // after a failure; doubles with each further one
 	relayLongPause  = 2 * time.Second
