@@ -23,15 +23,19 @@ import (
 	"stavka.local/stavka/e2e/system"
 )
 
-// crashes is every crash point of the services, each with the time it comes by at which
-// the service dies there: not always the first, so that something has been done before.
-var crashes = []struct {
+// crash is a service dying at a crash point.
+type crash struct {
 	point string
-	time  int
-	// crowd is how many more bets the story has on one event; more than a chunk, so that
-	// settling is cut between chunks.
+	// time is which time it comes by there: not always the first, so that something has been
+	// done before.
+	time int
+	// crowd is how many more bets the story has on one event: when they are more than a
+	// chunk, settling is cut between chunks.
 	crowd int
-}{
+}
+
+// crashes has every crash point of the services.
+var crashes = []crash{
 	{"event.committed", 3, 0},
 	{"relay.read", 2, 0},
 	{"relay.published", 2, 0},
@@ -59,28 +63,22 @@ func TestCrashPointsAreInTheTable(t *testing.T) {
 	t.Parallel()
 	points := crashPoints(t)
 	for point, service := range points {
-		if !slices.ContainsFunc(crashes, func(c struct {
-			point string
-			time  int
-			crowd int
-		}) bool {
-			return c.point == point
-		}) {
+		if !slices.ContainsFunc(crashes, func(c crash) bool { return c.point == point }) {
 			t.Errorf("the crash point %s of %s is not in the table", point, service)
 		}
 	}
-	for _, crash := range crashes {
-		if points[crash.point] == "" {
-			t.Errorf("no service has the crash point %s", crash.point)
+	for _, c := range crashes {
+		if points[c.point] == "" {
+			t.Errorf("no service has the crash point %s", c.point)
 		}
 	}
 }
 
-// crashPoints returns the crash points that the services name, each with its service.
+// crashPoints returns the crash points that the source names, each with its module.
 func crashPoints(t *testing.T) map[string]string {
 	t.Helper()
 	points := make(map[string]string)
-	for _, service := range []string{"betmaker", "lineprovider"} {
+	for _, service := range []string{"shared", "betmaker", "lineprovider"} {
 		err := filepath.WalkDir(filepath.Join(system.Root(), service), func(path string, entry fs.DirEntry, err error) error {
 			if err != nil || entry.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
 				return err
@@ -145,7 +143,7 @@ func isName(e ast.Expr, name string) bool {
 // crashPointsHit tells the same story with the process dying at each crash point in turn,
 // and wants it to end as it does without.
 func (private servers) crashPointsHit(t *testing.T) {
-	services := crashPoints(t)
+	modules := crashPoints(t)
 	s := start(t, system.Options{Servers: private.urls(), Env: quick})
 	w := newWitness(t, s, 2)
 	w.tell(0, 0)
@@ -154,25 +152,25 @@ func (private servers) crashPointsHit(t *testing.T) {
 	if len(undisturbed) != 6+12 {
 		t.Fatalf("the story ends with %q", undisturbed)
 	}
-	for _, crash := range crashes {
-		t.Run(fmt.Sprintf("%s/%d of a crowd of %d", crash.point, crash.time, crash.crowd), func(t *testing.T) {
+	for _, c := range crashes {
+		t.Run(fmt.Sprintf("%s, time %d, crowd %d", c.point, c.time, c.crowd), func(t *testing.T) {
 			t.Parallel()
 			s := start(t, system.Options{Servers: private.urls(), Env: quick})
 			w := newWitness(t, s, 2)
 			w.tell(0, 0)
 			p := s.BetMakers[0]
-			if services[crash.point] == "lineprovider" {
+			if modules[c.point] == "lineprovider" {
 				p = s.LineProviders[0]
 			}
 			p.Stop()
-			p.Start(fmt.Sprintf("%s=%s:%d", crashpoint.Variable, crash.point, crash.time))
+			p.Start(fmt.Sprintf("%s=%s:%d", crashpoint.Variable, c.point, c.time))
 
 			var died atomic.Bool
 			told := 1
 			var telling sync.WaitGroup
 			telling.Go(func() {
 				for ; !died.Load() && !t.Failed(); told++ {
-					w.tell(told, crash.crowd)
+					w.tell(told, c.crowd)
 				}
 			})
 			p.AwaitKilled(time.Minute)
