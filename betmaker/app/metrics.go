@@ -71,6 +71,9 @@ func newMeters() *meters {
 		deadLettered: r.Counter("consumer_dead_lettered_total", "Messages put aside because no retry can make them acceptable."),
 		deadLetters:  r.Gauge("dead_letters", "Messages that have been put aside, when last counted."),
 	}
+	for _, connection := range []string{watchConnection, "changes", "heartbeats-watch"} {
+		m.connected.WithLabelValues(connection)
+	}
 	for _, source := range []usecase.Source{usecase.FromPush, usecase.FromPage, usecase.FromLookup} {
 		m.impossible.WithLabelValues(source.String())
 		m.delay.WithLabelValues(source.String())
