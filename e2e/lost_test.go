@@ -18,6 +18,7 @@ import (
 	"stavka.local/api/client/lineprovider"
 	"stavka.local/shared/money"
 	"stavka.local/shared/odds"
+	"stavka.local/stavka/e2e/contract"
 	"stavka.local/stavka/e2e/system"
 )
 
@@ -392,15 +393,21 @@ func (private servers) serversLate(t *testing.T) {
 		t.Errorf("without any server bet-maker says that it is %+v", state)
 	}
 	private.postgres.Start()
-	var admin *system.User
 	system.Eventually(t, allowed, "bet-maker signs users in", func() error {
 		got, err := s.Do(maker, system.Request{Method: http.MethodPost, Path: "/token", Body: `{"username":"admin","password":"admin-password"}`})
-		if err != nil || got.Status != http.StatusOK {
-			return fmt.Errorf("%d %s %w", got.Status, got.Body, err)
+		switch {
+		case errors.Is(err, contract.ErrBroken):
+			t.Fatal(err)
+		case err != nil:
+			return err
+		case got.Status == http.StatusServiceUnavailable:
+			return errors.New(string(got.Body))
+		case got.Status != http.StatusOK:
+			t.Fatalf("the first user signs in: %d %s", got.Status, got.Body)
 		}
 		return nil
 	})
-	admin = s.Admin(t, 0)
+	admin := s.Admin(t, 0)
 	expect(t, s, maker, system.Request{Method: http.MethodPost, Path: "/api/bets", Token: admin.Token, Body: `{"event_id":1,"amount":1}`}, http.StatusServiceUnavailable)
 	expect(t, s, maker, system.Request{Method: http.MethodGet, Path: "/api/bets", Token: admin.Token}, http.StatusOK)
 	if state := readiness(t, s, maker); state.code != http.StatusServiceUnavailable || state.Checks["postgres"].Status != "ok" || state.Checks["line_provider"].Status != "down" {
@@ -556,6 +563,7 @@ func (private servers) copyRestored(t *testing.T) {
 	user.AwaitStatus(t, bet.ID, betmaker.BetStatusWon, allowed)
 	reprice(repriced, "2.05")
 	lost := line.Create("1.45")
+	forlorn := user.Place(t, lost.EventID, "10")
 	caughtUp(t, s)
 
 	empty(t, private.redis.URL)
@@ -574,6 +582,9 @@ func (private servers) copyRestored(t *testing.T) {
 	if bet := user.Bet(t, bet.ID); bet.Status != betmaker.BetStatusWon {
 		t.Errorf("a settled bet is now %+v", bet)
 	}
+
+	resolve(t, maker, lost.EventID, "--void", "")
+	user.AwaitStatus(t, forlorn.ID, betmaker.BetStatusVoid, allowed)
 
 	reprice(won, "1.95") // it is open again, which no line may say of an event that has a result
 	system.Eventually(t, allowed, "the event is in quarantine", func() error {
