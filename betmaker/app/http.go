@@ -56,7 +56,7 @@ func (a *App) newHandler(
 	handler, err := httpapi.New(httpapi.Dependencies{
 		Authenticator: who.authenticator, Login: who.login, Users: who.users,
 		Placer: placer, Catalogue: catalogue, Events: s.events, Bets: s.bets,
-		TrustedProxies: c.TrustedProxies, Health: a.health, Metrics: m.Registry,
+		TrustedProxies: c.TrustedProxies, Prepared: a.prepared, Health: a.health, Metrics: m.Registry,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("set up HTTP: %w", err)

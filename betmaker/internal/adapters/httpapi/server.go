@@ -40,6 +40,10 @@ type Dependencies struct {
 	// logins are counted by address.
 	TrustedProxies []netip.Prefix
 
+	// Prepared is closed once the store can be used. Until then tables may be missing, or
+	// the first user, and every operation is answered as unavailable.
+	Prepared <-chan struct{}
+
 	Health  *health.Registry
 	Metrics *metrics.Registry
 }
@@ -64,7 +68,7 @@ type server struct{ Dependencies }
 var _ oapi.StrictServerInterface = (*server)(nil)
 
 func (s *server) mount(r chi.Router) {
-	strict := oapi.NewStrictHandlerWithOptions(s, []oapi.StrictMiddlewareFunc{s.noteClient}, oapi.StrictHTTPServerOptions{
+	strict := oapi.NewStrictHandlerWithOptions(s, []oapi.StrictMiddlewareFunc{s.noteClient, s.requireStore}, oapi.StrictHTTPServerOptions{
 		RequestErrorHandlerFunc:  httpedge.HandleRequestError,
 		ResponseErrorHandlerFunc: handleError,
 	})
@@ -73,10 +77,34 @@ func (s *server) mount(r chi.Router) {
 	})
 }
 
+// unprepared returns ports.ErrUnavailable until the store can be used.
+func (s *server) unprepared() error {
+	select {
+	case <-s.Prepared:
+		return nil
+	default:
+		return ports.ErrUnavailable
+	}
+}
+
+// requireStore refuses operations, those that are for anyone included, until the store can
+// be used.
+func (s *server) requireStore(next oapi.StrictHandlerFunc, _ string) oapi.StrictHandlerFunc {
+	return func(ctx context.Context, w http.ResponseWriter, r *http.Request, request any) (any, error) {
+		if err := s.unprepared(); err != nil {
+			return nil, err
+		}
+		return next(ctx, w, r, request)
+	}
+}
+
 type actorKey struct{}
 
 // authenticate returns a context that knows who asks, for the operations and the logs.
 func (s *server) authenticate(ctx context.Context, token string) (context.Context, error) {
+	if err := s.unprepared(); err != nil {
+		return nil, err
+	}
 	actor, err := s.Authenticator.Authenticate(ctx, token)
 	if err != nil {
 		return nil, err

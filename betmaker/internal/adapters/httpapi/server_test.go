@@ -85,6 +85,8 @@ func newService(t *testing.T) *service {
 		Workers:    2, FeedAlive: func() error { return s.feed }, Peek: catalogue.Peek, Fetch: catalogue.Fetch,
 	})
 	run(t, placer.Run)
+	prepared := make(chan struct{})
+	close(prepared)
 	s.server = &server{Dependencies{
 		Authenticator: &usecase.Authenticator{Tokens: remembered, Users: usercache.New(store.Users.User, 100)},
 		Login: &usecase.Login{
@@ -93,7 +95,7 @@ func newService(t *testing.T) *service {
 		},
 		Users:  &usecase.Users{Store: store.Users, Passwords: passwords},
 		Placer: placer, Catalogue: catalogue, Events: store.Events, Bets: store.Bets,
-		Health: health.New(), Metrics: metrics.New("betmaker"),
+		Health: health.New(), Metrics: metrics.New("betmaker"), Prepared: prepared,
 	}}
 	if s.handler, err = New(s.server.Dependencies); err != nil {
 		t.Fatal(err)
@@ -263,6 +265,27 @@ func TestTokens(t *testing.T) {
 		got := s.send(t, session{}, http.MethodPost, "/token", `{"username":"anna","password":"password"}`, map[string]string{"Content-Type": "Application/JSON"})
 		refusal(t, got, http.StatusUnsupportedMediaType, "unsupported_media_type")
 	})
+}
+
+func TestNothingIsDecidedBeforeTheStoreIsPrepared(t *testing.T) {
+	t.Parallel()
+	s := newService(t)
+	unprepared := s.server.Dependencies
+	unprepared.Prepared = make(chan struct{})
+	unprepared.Metrics = metrics.New("betmaker")
+	var err error
+	if s.handler, err = New(unprepared); err != nil {
+		t.Fatal(err)
+	}
+	for name, got := range map[string]*httptest.ResponseRecorder{
+		"a token": s.post(t, session{}, "/token", `{"username":"root","password":"password"}`),
+		"a list":  s.get(t, s.admin, "/api/bets"),
+		"a bet":   s.post(t, s.anna, "/api/bets", `{"event_id":1,"amount":1}`),
+	} {
+		if got.Code != http.StatusServiceUnavailable || got.Header().Get("Retry-After") == "" {
+			t.Errorf("%s: got %d %s, want 503 and Retry-After", name, got.Code, got.Body)
+		}
+	}
 }
 
 func TestGuessesAreThrottled(t *testing.T) {

@@ -26,8 +26,6 @@ const (
 	codeStalePlan            = "0A000" // once per connection after a migration: "cached plan must not change result type"
 	codeReadOnly             = "25006" // the server has become a standby
 	codeIdleInTransaction    = "25P03"
-	codeUndefinedColumn      = "42703" // the schema is older than we are, and about to be migrated
-	codeUndefinedTable       = "42P01" // likewise
 	codeLockNotAvailable     = "55P03"
 	codeQueryCanceled        = "57014" // statement_timeout
 
@@ -81,7 +79,7 @@ func interpretPgError(err error, pgErr *pgconn.PgError) error {
 	}
 	switch pgErr.Code {
 	case codeReadOnly, codeIdleInTransaction, codeLockNotAvailable, codeQueryCanceled,
-		codeSerializationFailure, codeDeadlockDetected, codeUndefinedColumn, codeUndefinedTable:
+		codeSerializationFailure, codeDeadlockDetected:
 		return ports.ErrUnavailable.Because(err)
 	}
 	switch pgErr.Code[:2] {

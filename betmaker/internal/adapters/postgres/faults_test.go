@@ -320,23 +320,6 @@ func TestServerIsNotThere(t *testing.T) {
 	}
 }
 
-func TestSchemaIsNotThere(t *testing.T) {
-	t.Parallel()
-	url := postgrestest.NewEmptyDatabase(t)
-	store := open(t, postgres.Config{URL: url}) // it has not been migrated yet
-	_, userErr := store.Users.User(t.Context(), 1)
-	_, placeErr := place(t.Context(), store, 1, "key", nothing)
-	if !errors.Is(userErr, ports.ErrUnavailable) || !errors.Is(placeErr, ports.ErrUnavailable) {
-		t.Errorf("without tables: got the errors %v and %v, want %v", userErr, placeErr, ports.ErrUnavailable)
-	}
-	url = postgrestest.NewDatabase(t)
-	store = open(t, postgres.Config{URL: url})
-	execute(t, url, "alter table users drop column role")
-	if _, err := store.Users.User(t.Context(), 1); !errors.Is(err, ports.ErrUnavailable) {
-		t.Errorf("without a column: got the error %v, want %v", err, ports.ErrUnavailable)
-	}
-}
-
 func TestOpenUnderstandsURLs(t *testing.T) {
 	t.Parallel()
 	database := postgrestest.NewDatabase(t)
