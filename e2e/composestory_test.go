@@ -18,8 +18,9 @@ func TestCompose(t *testing.T) {
 		return "http://127.0.0.1:" + cmp.Or(os.Getenv(variable), standard)
 	}
 	tellStory(t, system.Attach(t, port("BETMAKER_PORT", "8000"), port("LINEPROVIDER_PORT", "8001"), map[string]string{
-		"FIRST_USER_USERNAME": "string",
-		"FIRST_USER_PASSWORD": "string",
-		"LINE_PROVIDER_TOKEN": "f3fb8928bad49887d2089f5ad04c2cb634bb1980db77fc8c3b111edad34f4eb7",
+		"FIRST_USER_USERNAME":   "string",
+		"FIRST_USER_PASSWORD":   "string",
+		"TOKEN_EXPIRED_MINUTES": "3600",
+		"LINE_PROVIDER_TOKEN":   "f3fb8928bad49887d2089f5ad04c2cb634bb1980db77fc8c3b111edad34f4eb7",
 	}))
 }

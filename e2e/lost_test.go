@@ -566,10 +566,11 @@ func (private servers) copyRestored(t *testing.T) {
 	forlorn := user.Place(t, lost.EventID, "10")
 	caughtUp(t, s)
 
-	empty(t, private.redis.URL)
+	s.LineProviders[0].Pause() // it must not see the copy in the server that it knows
 	restore(t, private.redis.URL, copied)
-	private.redis.Kill() // a server that was restored is another one
+	private.redis.Kill()
 	private.redis.Start()
+	s.LineProviders[0].Resume()
 	s.AwaitReady()
 	fresh := line.Create("1.45")
 	if fresh.EventID <= lost.EventID || fresh.Seq <= lost.Seq {
@@ -617,14 +618,17 @@ func copyOf(t *testing.T, address string) map[string]string {
 	return copied
 }
 
-// restore puts back what copyOf has returned, into an empty Redis.
+// restore makes what copyOf has returned all that a private Redis holds.
 func restore(t *testing.T, address string, copied map[string]string) {
 	t.Helper()
-	client := dialRedis(t, address)
-	for key, value := range copied {
-		if err := client.Restore(t.Context(), key, 0, value).Err(); err != nil {
-			t.Fatal(err)
+	if _, err := dialRedis(t, address).TxPipelined(t.Context(), func(pipe redis.Pipeliner) error {
+		pipe.FlushAll(t.Context())
+		for key, value := range copied {
+			pipe.Restore(t.Context(), key, 0, value)
 		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -62,9 +62,14 @@ func tokenByJSONAndForm(t *testing.T, s *system.System) {
 	if err != nil || got.Status != http.StatusOK {
 		t.Fatalf("a token by form: %d %s %v", got.Status, got.Body, err)
 	}
+	minutes, err := strconv.Atoi(s.Env["TOKEN_EXPIRED_MINUTES"])
+	if err != nil {
+		t.Fatal(err)
+	}
 	var token betmaker.Token
-	if err := json.Unmarshal(got.Body, &token); err != nil || token.TokenType != "bearer" || token.ExpiresIn != 3600 {
-		t.Errorf("got %+v %v", token, err)
+	err = json.Unmarshal(got.Body, &token)
+	if err != nil || token.TokenType != "bearer" || int(token.ExpiresIn) != 60*minutes {
+		t.Errorf("got %+v %v, want a bearer token for %d minutes", token, err, minutes)
 	}
 	me, err := s.BetMaker(t, 0, token.AccessToken).GetCurrentUserWithResponse(t.Context())
 	if err != nil || me.JSON200 == nil || me.JSON200.Role != betmaker.RoleAdmin {
