@@ -122,11 +122,13 @@ func (g *gate) middleware(next http.Handler) http.Handler {
 		}
 		ctx, err := g.identify(op, r)
 		if err != nil {
+			discard(r)
 			problem.Write(w, r, err)
 			return
 		}
 		r = r.WithContext(ctx)
 		if err := op.check(w, r); err != nil {
+			discard(r)
 			problem.Write(w, r, err)
 			return
 		}
@@ -255,6 +257,13 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 		panic(http.ErrAbortHandler)
 	}
 	return data, nil
+}
+
+// discard reads what is left of a body that is not wanted, up to a bound, so that a
+// client which is still sending hears the answer instead of losing its connection.
+func discard(r *http.Request) {
+	// Whoever does not send it in time does not hear the answer, which is the same.
+	_, _ = io.CopyN(io.Discard, r.Body, 4*BodyLimit)
 }
 
 func (op *operation) checkBody(r *http.Request, data []byte) error {
