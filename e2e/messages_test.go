@@ -142,19 +142,20 @@ func shuffle(t *testing.T, s *system.System, messages map[string]amqp.Delivery, 
 		}
 	}
 	rand.Shuffle(len(publishings), func(i, j int) { publishings[i], publishings[j] = publishings[j], publishings[i] })
-	s.Broker().Publish(t, line.TypeChange, publishings...)
-	waiting := func() error {
-		if n := s.Broker().Waiting(t, s.Broker().Queue()); n > 0 {
-			return fmt.Errorf("%d are left", n)
+	// The queue is in order: when a message that nobody can take has come through at the end,
+	// all others have been begun with, and bet-maker ends what it has begun before it stops.
+	broker := s.Broker()
+	broker.Publish(t, line.TypeChange, append(publishings, amqp.Publishing{MessageId: "the last", DeliveryMode: amqp.Persistent})...)
+	system.Eventually(t, time.Minute, "bet-maker takes the messages", func() error {
+		if broker.Waiting(t, broker.DeadQueue()) == 0 {
+			return fmt.Errorf("%d are left", broker.Waiting(t, broker.Queue()))
 		}
 		return nil
-	}
-	system.Eventually(t, time.Minute, "bet-maker takes the messages", waiting)
+	})
 	polls = metric(t, s.BetMakers[0], "stavka_feed_polls_total")
-	// What it was handling it finishes, or else gives back.
 	s.BetMakers[0].Stop()
-	if err := waiting(); err != nil {
-		t.Errorf("bet-maker has stopped before it had handled all messages: %v", err)
+	if left, dead := broker.Waiting(t, broker.Queue()), len(broker.Take(t, broker.DeadQueue())); left > 0 || dead != 1 {
+		t.Errorf("%d messages are left and %d are dead, want none but the last", left, dead)
 	}
 	return polls
 }
