@@ -54,7 +54,7 @@ require (
 	github.com/pressly/goose/v3 v3.29.0
 	github.com/sethvargo/go-retry v0.5.0 // indirect
 	go.uber.org/multierr v1.11.0 // indirect
-	golang.org/x/sync v0.24.0
+	golang.org/x/sync v0.25.0
 	golang.org/x/text v0.43.0 // indirect
 	pgregory.net/rapid v1.3.0
 	stavka.local/sql v0.0.0

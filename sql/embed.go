@@ -2,9 +2,25 @@
 // services to run, and the queries, from which sqlc generates each adapter's code.
 package sql
 
-import "embed"
+import (
+	"embed"
+	"io/fs"
+)
 
-// BetMakerPostgres holds bet-maker's goose migrations for PostgreSQL.
-//
-//go:embed betmaker/postgres/migrations/*.sql
-var BetMakerPostgres embed.FS
+//go:embed betmaker/*/migrations/*.sql lineprovider/*/migrations/*.sql
+var files embed.FS
+
+// The goose migrations of each store.
+var (
+	BetMakerPostgres   = below("betmaker/postgres/migrations")
+	BetMakerSQLite     = below("betmaker/sqlite/migrations")
+	LineProviderSQLite = below("lineprovider/sqlite/migrations")
+)
+
+func below(dir string) fs.FS {
+	sub, err := fs.Sub(files, dir)
+	if err != nil {
+		panic(err) // dir is not a path, which is seen at the first start
+	}
+	return sub
+}

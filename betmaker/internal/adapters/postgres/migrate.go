@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"io/fs"
 	"path"
 	"time"
 
@@ -120,10 +119,6 @@ func withMigrations(ctx context.Context, config Config, do func(*goose.Provider)
 }
 
 func newMigrations(db *sql.DB) (*goose.Provider, error) {
-	files, err := fs.Sub(stavkasql.BetMakerPostgres, "betmaker/postgres/migrations")
-	if err != nil {
-		return nil, err
-	}
 	locker, err := lock.NewPostgresSessionLocker(
 		lock.WithLockID(migrationLock),
 		lock.WithLockTimeout(migrationLockPeriod, migrationLockTries),
@@ -131,7 +126,7 @@ func newMigrations(db *sql.DB) (*goose.Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	return goose.NewProvider(goose.DialectPostgres, db, files,
+	return goose.NewProvider(goose.DialectPostgres, db, stavkasql.BetMakerPostgres,
 		goose.WithSessionLocker(locker), goose.WithDisableGlobalRegistry(true))
 }
 

@@ -1,0 +1,139 @@
+-- bet-maker's first schema in SQLite: the tables of the one for PostgreSQL, whose comments say what
+-- they are for. Here stands only what differs.
+--
+-- Conventions: money is an integer of minor units; a coefficient is an integer of hundredths; instants
+-- are integers, microseconds since 1970 in UTC; a boolean is 0 or 1; every constraint has a name.
+-- Tables are strict.
+
+-- +goose Up
+
+create table users (
+    id              integer not null,
+    name            text not null,
+    username        text not null,
+    email           text not null,
+    username_folded text not null,
+    email_folded    text not null,
+    password_hash   text not null,
+    role            integer not null,
+    active          integer not null default 1,
+    token_version   integer not null default 1,
+    created_at      integer not null,
+    updated_at      integer not null,
+    constraint users_pkey primary key (id),
+    constraint users_username_key unique (username_folded),
+    constraint users_email_key unique (email_folded),
+    constraint users_role_check check (role between 1 and 2),
+    constraint users_active_check check (active in (0, 1))
+) strict;
+create index users_active_admins_idx on users (id) where role = 2 and active = 1;
+
+create table wallets (
+    user_id integer not null,
+    balance integer not null default 0,
+    open    integer not null default 1,
+    constraint wallets_pkey primary key (user_id),
+    constraint wallets_user_id_fkey foreign key (user_id) references users (id),
+    constraint wallets_balance_check check (balance >= 0),
+    constraint wallets_open_check check (open in (0, 1))
+) strict;
+
+create table events (
+    id               integer not null,
+    dataset          text not null,
+    seq              integer not null,
+    version          integer not null,
+    name             text not null,
+    coefficient      integer not null,
+    deadline         integer not null,
+    state            integer not null,
+    suspended        integer not null,
+    result_revision  integer not null,
+    effective_at     integer,
+    created_at       integer not null,
+    updated_at       integer not null,
+    quarantined      integer not null default 0,
+    void_before      integer,
+    closed_at        integer,
+    resulted_at      integer,
+    settle_revision  integer not null default 0,
+    settled_revision integer not null default 0,
+    constraint events_pkey primary key (id),
+    constraint events_coefficient_check check (coefficient >= 100),
+    constraint events_state_check check (state between 1 and 4),
+    constraint events_suspended_check check (suspended in (0, 1)),
+    constraint events_quarantined_check check (quarantined in (0, 1)),
+    constraint events_settled_revision_check check (settled_revision <= settle_revision)
+) strict;
+create index events_open_idx on events (id) where state = 1 and quarantined = 0;
+create index events_unsettled_idx on events (resulted_at, id) where settled_revision < settle_revision and quarantined = 0;
+
+create table bets (
+    id              integer not null,
+    user_id         integer not null,
+    event_id        integer not null,
+    stake           integer not null,
+    coefficient     integer not null,
+    event_version   integer not null,
+    accepted_at     integer not null,
+    status          integer not null default 1,
+    payout          integer,
+    settle_revision integer not null default 0,
+    void_reason     integer,
+    settled_at      integer,
+    constraint bets_pkey primary key (id),
+    constraint bets_user_id_fkey foreign key (user_id) references wallets (user_id),
+    constraint bets_event_id_fkey foreign key (event_id) references events (id),
+    constraint bets_stake_check check (stake > 0),
+    constraint bets_coefficient_check check (coefficient >= 100),
+    constraint bets_status_check check (status between 1 and 4),
+    constraint bets_settled_check check ((status = 1) = (payout is null)),
+    constraint bets_void_reason_check check ((status = 4) = (void_reason is not null))
+) strict;
+create index bets_user_id_idx on bets (user_id, id);
+create index bets_event_id_idx on bets (event_id, id);
+
+create table verdicts (
+    user_id     integer not null,
+    operation   integer not null,
+    key         text not null,
+    fingerprint blob not null,
+    bet_id      integer,
+    refusal     integer,
+    -- JSON.
+    params      text,
+    request_id  text not null,
+    decided_at  integer not null,
+    constraint verdicts_pkey primary key (user_id, operation, key),
+    constraint verdicts_either_check check ((bet_id is null) <> (refusal is null))
+) strict, without rowid;
+create index verdicts_refused_idx on verdicts (decided_at) where bet_id is null;
+
+create table feed_cursor (
+    id         integer not null default 1,
+    dataset    text not null,
+    generation integer not null,
+    after_seq  integer not null,
+    constraint feed_cursor_pkey primary key (id),
+    constraint feed_cursor_single_check check (id = 1)
+) strict;
+insert into feed_cursor (dataset, generation, after_seq) values ('', 0, 0);
+
+create table login_failures (
+    id        integer not null,
+    subject   text not null,
+    failed_at integer not null,
+    constraint login_failures_pkey primary key (id)
+) strict;
+create index login_failures_subject_idx on login_failures (subject, failed_at);
+create index login_failures_failed_at_idx on login_failures (failed_at);
+
+-- +goose Down
+
+drop table login_failures;
+drop table feed_cursor;
+drop table verdicts;
+drop table bets;
+drop table events;
+drop table wallets;
+drop table users;
