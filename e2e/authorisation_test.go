@@ -46,7 +46,11 @@ type row struct {
 
 func TestAuthorisation(t *testing.T) {
 	t.Parallel()
-	s := start(t, system.Options{})
+	checkAuthorisation(t, start(t, system.Options{}))
+}
+
+func checkAuthorisation(t *testing.T, s *system.System) {
+	t.Helper()
 	a, b, root := s.NewUser(t, 0), s.NewUser(t, 0), s.Admin(t, 0)
 	leaving := s.NewUser(t, 0)
 	line := s.Line(t, 0)
@@ -134,20 +138,20 @@ func TestAuthorisation(t *testing.T) {
 
 // checkTable sends every row as every actor. An operation of the document without a
 // row fails, and so does a row without an operation.
-func checkTable(t *testing.T, s *system.System, p *system.Process, spec *contract.Spec, table map[string][]row, tokens [actorCount]string) {
+func checkTable(t *testing.T, s *system.System, service *system.Service, spec *contract.Spec, table map[string][]row, tokens [actorCount]string) {
 	t.Helper()
 	var operations []string
 	for _, item := range spec.Document.Paths.Map() {
 		for _, operation := range item.Operations() {
 			operations = append(operations, operation.OperationID)
 			if len(table[operation.OperationID]) == 0 {
-				t.Errorf("%s: the operation %s has no row", p.Name, operation.OperationID)
+				t.Errorf("%s: the operation %s has no row", service.Name, operation.OperationID)
 			}
 		}
 	}
 	for operation, rows := range table {
 		if !slices.Contains(operations, operation) {
-			t.Errorf("%s: the row %s has no operation", p.Name, operation)
+			t.Errorf("%s: the row %s has no operation", service.Name, operation)
 		}
 		for _, row := range rows {
 			for actor, token := range tokens {
@@ -161,7 +165,7 @@ func checkTable(t *testing.T, s *system.System, p *system.Process, spec *contrac
 				}
 				request := row.request()
 				request.Token = token
-				got, err := s.Do(p, request)
+				got, err := s.Do(service, request)
 				if err != nil {
 					t.Errorf("%s as %s: %v", operation, actorNames[actor], err)
 					continue
@@ -224,9 +228,13 @@ func encode(t *testing.T, value any) string {
 // whatever else is wrong with it.
 func TestAuthenticationComesFirst(t *testing.T) {
 	t.Parallel()
-	s := start(t, system.Options{})
+	authenticationComesFirst(t, start(t, system.Options{}))
+}
+
+func authenticationComesFirst(t *testing.T, s *system.System) {
+	t.Helper()
 	broken := url.QueryEscape("\x00")
-	for _, p := range s.Processes() {
+	for _, service := range s.Services() {
 		for _, r := range []system.Request{
 			{Method: http.MethodPost, Path: "/api/bets", Body: "{"},
 			{Method: http.MethodPost, Path: "/event", Body: "{"},
@@ -235,13 +243,13 @@ func TestAuthenticationComesFirst(t *testing.T) {
 			{Method: http.MethodGet, Path: "/events?limit=none"},
 			{Method: http.MethodGet, Path: "/api/bets?limit=" + broken},
 		} {
-			ours := strings.HasPrefix(p.Name, "betmaker") == strings.HasPrefix(r.Path, "/api")
+			ours := strings.HasPrefix(service.Name, "betmaker") == strings.HasPrefix(r.Path, "/api")
 			if !ours {
 				continue
 			}
-			got, err := s.Do(p, r)
+			got, err := s.Do(service, r)
 			if err != nil || got.Status != http.StatusUnauthorized {
-				t.Errorf("%s %s %s: got %d %s %v, want 401", p.Name, r.Method, r.Path, got.Status, got.Body, err)
+				t.Errorf("%s %s %s: got %d %s %v, want 401", service.Name, r.Method, r.Path, got.Status, got.Body, err)
 			}
 		}
 	}

@@ -70,7 +70,11 @@ func (o operation) validBody(t *testing.T) string {
 
 func TestEveryOperationRefusesWhatIsMalformed(t *testing.T) {
 	t.Parallel()
-	s := start(t, system.Options{})
+	refuseWhatIsMalformed(t, start(t, system.Options{}))
+}
+
+func refuseWhatIsMalformed(t *testing.T, s *system.System) {
+	t.Helper()
 	for _, target := range targets(t, s) {
 		for _, op := range operations(target.spec, http.StatusBadRequest, "invalid_request", target.ids) {
 			request := system.Request{Method: op.method, Path: op.path, Token: target.token}
@@ -114,7 +118,7 @@ func withoutNumber(segments []string) []string {
 
 // target is a service as a test of its whole document sees it.
 type target struct {
-	*system.Process
+	*system.Service
 	s          *system.System
 	spec       *contract.Spec
 	token      string
@@ -135,7 +139,7 @@ func targets(t *testing.T, s *system.System) []target {
 
 func (target target) expect(t *testing.T, request system.Request, status int, code string) system.Response {
 	t.Helper()
-	got, err := target.s.Do(target.Process, request)
+	got, err := target.s.Do(target.Service, request)
 	switch {
 	case err != nil:
 		t.Errorf("%s %s: %v", request.Method, request.Path, err)
@@ -147,7 +151,11 @@ func (target target) expect(t *testing.T, request system.Request, status int, co
 
 func TestAnInactiveUserIsRefusedEverywhere(t *testing.T) {
 	t.Parallel()
-	s := start(t, system.Options{})
+	refuseAnInactiveUser(t, start(t, system.Options{}))
+}
+
+func refuseAnInactiveUser(t *testing.T, s *system.System) {
+	t.Helper()
 	admin, leaver := s.Admin(t, 0), s.NewUser(t, 0)
 	all := targets(t, s)[0]
 	all.ids["user_id"] = leaver.ID
@@ -172,7 +180,11 @@ func TestAnInactiveUserIsRefusedEverywhere(t *testing.T) {
 
 func TestRulesAboutUsers(t *testing.T) {
 	t.Parallel()
-	s := start(t, system.Options{})
+	checkRulesAboutUsers(t, start(t, system.Options{}))
+}
+
+func checkRulesAboutUsers(t *testing.T, s *system.System) {
+	t.Helper()
 	admin, user := s.Admin(t, 0), s.NewUser(t, 0)
 	all := targets(t, s)[0]
 	newUser := func(username, email string) string {
@@ -220,19 +232,23 @@ func TestRulesAboutUsers(t *testing.T) {
 
 func TestGuessingAPasswordIsThrottled(t *testing.T) {
 	t.Parallel()
-	s := start(t, system.Options{BetMakers: 2})
+	throttleGuessing(t, start(t, system.Options{BetMakers: 2}))
+}
+
+func throttleGuessing(t *testing.T, s *system.System) {
+	t.Helper()
 	user := s.NewUser(t, 0)
 	var last system.Response
 	for i := range 101 { // ASVS 2.2.1: no more than 100 an hour on one account
 		var err error
-		last, err = s.Do(s.BetMakers[i%2], system.Request{
+		last, err = s.Do(s.BetMakers[i%len(s.BetMakers)], system.Request{
 			Method: http.MethodPost, Path: "/token", Body: fmt.Sprintf(`{"username":%q,"password":"guess-%d"}`, user.Username, i),
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if last.Status == http.StatusTooManyRequests {
-			t.Logf("throttled after %d guesses, over two replicas", i)
+			t.Logf("throttled after %d guesses, over %d replicas", i, len(s.BetMakers))
 			return
 		}
 	}
@@ -241,7 +257,11 @@ func TestGuessingAPasswordIsThrottled(t *testing.T) {
 
 func TestRulesOfTheLine(t *testing.T) {
 	t.Parallel()
-	s := start(t, system.Options{})
+	checkRulesOfTheLine(t, start(t, system.Options{}))
+}
+
+func checkRulesOfTheLine(t *testing.T, s *system.System) {
+	t.Helper()
 	all, line := targets(t, s)[1], s.Line(t, 0)
 	open, finished := line.Create("1.45"), line.Create("1.45")
 	line.Finish(finished.EventID, lineprovider.EventStateFinishedWin)
@@ -307,7 +327,11 @@ func TestRulesOfTheLine(t *testing.T) {
 // A corrected result settles the same bets again, and its history says why.
 func TestCorrection(t *testing.T) {
 	t.Parallel()
-	s := start(t, system.Options{})
+	correctAResult(t, start(t, system.Options{}))
+}
+
+func correctAResult(t *testing.T, s *system.System) {
+	t.Helper()
 	user, line := s.NewUser(t, 0), s.Line(t, 0)
 	event := line.Create("2.00").EventID
 	bet := user.Place(t, event, "10").ID
@@ -334,7 +358,11 @@ func TestCorrection(t *testing.T) {
 // Bets accepted at or after the instant the result became fact are void.
 func TestPastPost(t *testing.T) {
 	t.Parallel()
-	s := start(t, system.Options{})
+	voidPastPost(t, start(t, system.Options{}))
+}
+
+func voidPastPost(t *testing.T, s *system.System) {
+	t.Helper()
 	user, line := s.NewUser(t, 0), s.Line(t, 0)
 	event := line.Create("2.00").EventID
 	early := user.Place(t, event, "10")
@@ -360,7 +388,11 @@ func TestPastPost(t *testing.T) {
 // Every page of every list leads on to the next, and together they hold everything once.
 func TestLists(t *testing.T) {
 	t.Parallel()
-	s := start(t, system.Options{})
+	walkLists(t, start(t, system.Options{}))
+}
+
+func walkLists(t *testing.T, s *system.System) {
+	t.Helper()
 	user, admin, line := s.NewUser(t, 0), s.Admin(t, 0), s.Line(t, 0)
 	for range 5 {
 		event := line.Create("1.45").EventID
@@ -368,10 +400,10 @@ func TestLists(t *testing.T) {
 		s.NewUser(t, 0)
 	}
 	for _, tt := range []struct {
-		p     *system.Process
-		token string
-		path  string
-		want  int
+		service *system.Service
+		token   string
+		path    string
+		want    int
 	}{
 		{s.BetMakers[0], user.Token, "/api/bets?limit=2", 5},
 		{s.BetMakers[0], user.Token, "/api/bets?limit=2&status=pending", 5},
@@ -383,18 +415,18 @@ func TestLists(t *testing.T) {
 		{s.LineProviders[0], system.ServiceToken, "/events?limit=2&state=1", 5},
 		{s.LineProviders[0], system.ServiceToken, "/events?limit=2&state=2", 0},
 	} {
-		if got := walk(t, s, tt.p, tt.token, tt.path); got != tt.want {
+		if got := walk(t, s, tt.service, tt.token, tt.path); got != tt.want {
 			t.Errorf("%s: the pages hold %d, want %d", tt.path, got, tt.want)
 		}
 	}
 }
 
 // walk follows the Link headers and returns how many different items the pages hold.
-func walk(t *testing.T, s *system.System, p *system.Process, token, path string) int {
+func walk(t *testing.T, s *system.System, service *system.Service, token, path string) int {
 	t.Helper()
 	seen := make(map[string]bool)
 	for path != "" {
-		got, err := s.Do(p, system.Request{Method: http.MethodGet, Path: path, Token: token})
+		got, err := s.Do(service, system.Request{Method: http.MethodGet, Path: path, Token: token})
 		if err != nil || got.Status != http.StatusOK {
 			t.Fatalf("%s: %d %s %v", path, got.Status, got.Body, err)
 		}
@@ -446,7 +478,7 @@ func TestEveryOperationSaysThatItsStoreIsGone(t *testing.T) {
 			request := system.Request{Method: op.method, Path: op.path, Token: target.token, Body: op.validBody(t)}
 			// Who the admin is may be known for another second.
 			system.Eventually(t, allowed, op.OperationID+" says that its store is gone", func() error {
-				got, err := s.Do(target.Process, request)
+				got, err := s.Do(target.Service, request)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -456,10 +488,10 @@ func TestEveryOperationSaysThatItsStoreIsGone(t *testing.T) {
 				return nil
 			})
 		}
-		target.Process.Kill()
-		target.Process.Start()
+		target.Kill()
+		target.Start()
 		system.Eventually(t, 30*time.Second, target.Name+" starts and is not ready", func() error {
-			got, err := s.Do(target.Process, system.Request{Method: http.MethodGet, Path: "/readyz"})
+			got, err := s.Do(target.Service, system.Request{Method: http.MethodGet, Path: "/readyz"})
 			if err == nil && got.Status != http.StatusServiceUnavailable {
 				err = fmt.Errorf("got %d %s", got.Status, got.Body)
 			}
@@ -536,12 +568,16 @@ func TestACommitWhoseFateIsUnknown(t *testing.T) {
 
 func TestTheDocumentsAreServedAsTheyAre(t *testing.T) {
 	t.Parallel()
-	s := start(t, system.Options{})
-	for _, p := range s.Processes() {
+	serveTheDocuments(t, start(t, system.Options{}))
+}
+
+func serveTheDocuments(t *testing.T, s *system.System) {
+	t.Helper()
+	for _, service := range s.Services() {
 		for path, want := range map[string]string{"/openapi.yaml": "openapi: 3.0.3", "/docs": "swagger", "/metrics": "stavka_"} {
-			got, err := s.Do(p, system.Request{Method: http.MethodGet, Path: path})
+			got, err := s.Do(service, system.Request{Method: http.MethodGet, Path: path})
 			if err != nil || got.Status != http.StatusOK || !strings.Contains(strings.ToLower(string(got.Body)), want) {
-				t.Errorf("%s%s: got %d %.200s %v, want %q in it", p.Name, path, got.Status, got.Body, err, want)
+				t.Errorf("%s%s: got %d %.200s %v, want %q in it", service.Name, path, got.Status, got.Body, err, want)
 			}
 		}
 	}

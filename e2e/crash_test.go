@@ -15,8 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"stavka.local/api/client/lineprovider"
 	"stavka.local/shared/crashpoint"
 	"stavka.local/shared/odds"
@@ -143,9 +141,17 @@ func isName(e ast.Expr, name string) bool {
 // crashPointsHit tells the same story with the process dying at each crash point in turn,
 // and wants it to end as it does without.
 func (private servers) crashPointsHit(t *testing.T) {
+	dieAtCrashPoints(t, func(t *testing.T) *system.System {
+		t.Helper()
+		return start(t, system.Options{Servers: private.urls(), Env: quick})
+	})
+}
+
+// dieAtCrashPoints does so on systems of any shape.
+func dieAtCrashPoints(t *testing.T, startSystem func(*testing.T) *system.System) {
+	t.Helper()
 	modules := crashPoints(t)
-	s := start(t, system.Options{Servers: private.urls(), Env: quick})
-	w := newWitness(t, s, 2)
+	w := newWitness(t, startSystem(t), 2)
 	w.tell(0, 0)
 	w.check()
 	undisturbed := w.ending(0)
@@ -155,7 +161,7 @@ func (private servers) crashPointsHit(t *testing.T) {
 	for _, c := range crashes {
 		t.Run(fmt.Sprintf("%s, time %d, crowd %d", c.point, c.time, c.crowd), func(t *testing.T) {
 			t.Parallel()
-			s := start(t, system.Options{Servers: private.urls(), Env: quick})
+			s := startSystem(t)
 			w := newWitness(t, s, 2)
 			w.tell(0, 0)
 			p := s.BetMakers[0]
@@ -238,20 +244,28 @@ func (w *witness) createdAt(event int64) int64 {
 // ending returns what became of the events and bets of a story, but for the crowd.
 func (w *witness) ending(story int) []string {
 	w.t.Helper()
-	prefix := fmt.Sprintf("story-%d-", story)
-	rows, err := w.s.Database(w.t).Query(w.t.Context(), `
-		select concat_ws(' ', 'event', substr(e.name, $2), e.coefficient, e.state, e.suspended, e.version, e.result_revision, e.quarantined)
-		from events e where starts_with(e.name, $1) and not starts_with(e.name, $1 || 'crowd')
-		union all
-		select concat_ws(' ', 'bet on', substr(e.name, $2), b.user_id, b.stake, b.coefficient, b.status, b.payout, b.void_reason)
-		from bets b join events e on e.id = b.event_id where starts_with(e.name, $1) and not starts_with(e.name, $1 || 'crowd')
-		order by 1`, prefix, len(prefix)+1)
-	if err != nil {
-		w.t.Fatal(err)
+	now := w.records.Read()
+	belongs := func(e system.Event) (what string, ok bool) {
+		what, ok = strings.CutPrefix(e.Name, fmt.Sprintf("story-%d-", story))
+		return what, ok && what != "crowd"
 	}
-	ending, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
-		w.t.Fatal(err)
+	var ending []string
+	for _, e := range now.Events {
+		if what, ok := belongs(e); ok {
+			ending = append(ending, fmt.Sprintf("event %s: %d hundredths, state %d, suspended %t, version %d, result %d, quarantined %t",
+				what, e.Coefficient, e.State, e.Suspended, e.Version, e.ResultRevision, e.Quarantined))
+		}
 	}
+	for _, b := range now.Bets {
+		if what, ok := belongs(now.Events[b.EventID]); ok {
+			payout := "none"
+			if b.Payout != nil {
+				payout = fmt.Sprint(*b.Payout)
+			}
+			ending = append(ending, fmt.Sprintf("bet on %s by user %d: stake %d, %d hundredths, status %d, payout %s, void reason %d",
+				what, b.UserID, b.Stake, b.Coefficient, b.Status, payout, b.VoidReason))
+		}
+	}
+	slices.Sort(ending)
 	return ending
 }

@@ -19,7 +19,7 @@ import (
 
 // internals are words that no answer may hold: they would come from a library, a store
 // or the inside of a service.
-var internals = regexp.MustCompile(`(?i)pgx|postgres|sqlstate|redis|amqp|goroutine|panic|\.go:|stavka\.local|0x[0-9a-f]{6}|kin-openapi|openapi3|json: cannot|strconv|unmarshal|runtime error|nil pointer`)
+var internals = regexp.MustCompile(`(?i)pgx|postgres|sqlstate|sqlite|modernc|redis|amqp|goroutine|panic|\.go:|stavka\.local|0x[0-9a-f]{6}|kin-openapi|openapi3|json: cannot|strconv|unmarshal|runtime error|nil pointer`)
 
 // requestID is random letters, which may spell anything.
 var requestID = regexp.MustCompile(`"request_id":"[^"]*"`)
@@ -29,7 +29,11 @@ func showsInternals(body []byte) bool { return internals.Match(requestID.Replace
 // Whatever comes in, the answer is a 4xx problem without internals.
 func TestHostileRequests(t *testing.T) {
 	t.Parallel()
-	s := start(t, system.Options{})
+	refuseHostileRequests(t, start(t, system.Options{}))
+}
+
+func refuseHostileRequests(t *testing.T, s *system.System) {
+	t.Helper()
 	admin := s.Admin(t, 0)
 	event := s.Line(t, 0).Create("1.45").EventID
 	betMaker, lineProvider := s.BetMakers[0], s.LineProviders[0]
@@ -65,7 +69,7 @@ func TestHostileRequests(t *testing.T) {
 		{Method: http.MethodPatch, Path: fmt.Sprintf("/event/%d", event), Token: system.ServiceToken},
 		{Method: http.MethodPatch, Path: fmt.Sprintf("/event/%d/status", event), Token: system.ServiceToken},
 	}
-	serverOf := func(r system.Request) *system.Process {
+	serverOf := func(r system.Request) *system.Service {
 		if strings.HasPrefix(r.Path, "/event") {
 			return lineProvider
 		}
@@ -127,8 +131,8 @@ func TestHostileRequests(t *testing.T) {
 			check("a bad token", system.Request{Method: http.MethodGet, Path: path, Token: token})
 		}
 	}
-	for _, p := range s.Processes() {
-		if err := p.Ready(); err != nil {
+	for _, service := range s.Services() {
+		if err := service.Ready(); err != nil {
 			t.Error(err)
 		}
 	}
@@ -138,9 +142,13 @@ func TestHostileRequests(t *testing.T) {
 // and hold up nobody.
 func TestSlowAndBrokenClients(t *testing.T) {
 	t.Parallel()
-	s := start(t, system.Options{})
-	for _, p := range s.Processes() {
-		address := strings.TrimPrefix(p.URL, "http://")
+	bearSlowAndBrokenClients(t, start(t, system.Options{}))
+}
+
+func bearSlowAndBrokenClients(t *testing.T, s *system.System) {
+	t.Helper()
+	for _, service := range s.Services() {
+		address := strings.TrimPrefix(service.URL, "http://")
 		for what, bytes := range map[string]string{
 			"no request":               "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
 			"an unknown method":        "BREW /pot HTTP/1.1\r\nHost: x\r\n\r\n",
@@ -155,7 +163,7 @@ func TestSlowAndBrokenClients(t *testing.T) {
 		} {
 			got := exchange(t, address, bytes)
 			if got != 0 && (got < 400 || got > 499) && got != http.StatusHTTPVersionNotSupported {
-				t.Errorf("%s to %s: got %d, want a 4xx or a closed connection", what, p.Name, got)
+				t.Errorf("%s to %s: got %d, want a 4xx or a closed connection", what, service.Name, got)
 			}
 		}
 		// A head that never ends, and a body that never ends, are cut off; both at once.
@@ -168,10 +176,10 @@ func TestSlowAndBrokenClients(t *testing.T) {
 		}
 		for range 2 {
 			if err := <-done; err != nil {
-				t.Errorf("%s: %v", p.Name, err)
+				t.Errorf("%s: %v", service.Name, err)
 			}
 		}
-		if err := p.Ready(); err != nil {
+		if err := service.Ready(); err != nil {
 			t.Error(err)
 		}
 	}

@@ -96,7 +96,7 @@ func (private servers) rabbitMQStopped(t *testing.T) {
 			w.finish(event, lineprovider.NewState{State: lineprovider.EventStateFinishedWin, Reason: new("the video")})
 		}
 	}
-	w.follow(s.Database(t))
+	w.follow()
 	if state := readiness(t, s, s.BetMakers[0]); state.Checks["rabbitmq"].Status != "down" || !state.Feed.Alive {
 		t.Errorf("without RabbitMQ bet-maker says that it is %+v", state)
 	}
@@ -137,7 +137,7 @@ func (private servers) rabbitMQStopped(t *testing.T) {
 	}
 }
 
-// watchReadiness asks all processes again and again whether they are ready, until the
+// watchReadiness asks all services again and again whether they are ready, until the
 // function it returns is called, which tells when they were not.
 func watchReadiness(t *testing.T, s *system.System) (stop func() []error) {
 	t.Helper()
@@ -146,8 +146,8 @@ func watchReadiness(t *testing.T, s *system.System) (stop func() []error) {
 	var watching sync.WaitGroup
 	watching.Go(func() {
 		for {
-			for _, p := range s.Processes() {
-				if err := p.Ready(); err != nil {
+			for _, service := range s.Services() {
+				if err := service.Ready(); err != nil {
 					failures = append(failures, err)
 				}
 			}
@@ -170,14 +170,14 @@ func watchReadiness(t *testing.T, s *system.System) (stop func() []error) {
 func awaitMessagesFlow(t *testing.T, s *system.System) {
 	t.Helper()
 	system.Eventually(t, time.Minute, "messages flow", func() error {
-		for _, p := range s.LineProviders {
-			if metric(t, p, "stavka_rabbitmq_connected") != 1 || metric(t, p, "stavka_relay_lag_events") != 0 {
-				return fmt.Errorf("%s has not published everything", p.Name)
+		for _, service := range s.LineProviders {
+			if metric(t, service, "stavka_rabbitmq_connected") != 1 || metric(t, service, "stavka_relay_lag_events") != 0 {
+				return fmt.Errorf("%s has not published everything", service.Name)
 			}
 		}
-		for _, p := range s.BetMakers {
-			if metric(t, p, "stavka_rabbitmq_connected") != 3 {
-				return fmt.Errorf("%s is not connected", p.Name)
+		for _, service := range s.BetMakers {
+			if metric(t, service, "stavka_rabbitmq_connected") != 3 {
+				return fmt.Errorf("%s is not connected", service.Name)
 			}
 		}
 		if n := s.Broker().Waiting(t, s.Broker().Queue()); n > 0 {
@@ -200,9 +200,9 @@ type ready struct {
 	code int
 }
 
-func readiness(t *testing.T, s *system.System, p *system.Process) ready {
+func readiness(t *testing.T, s *system.System, service *system.Service) ready {
 	t.Helper()
-	got, err := s.Do(p, system.Request{Method: http.MethodGet, Path: "/readyz"})
+	got, err := s.Do(service, system.Request{Method: http.MethodGet, Path: "/readyz"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -430,9 +430,9 @@ func (private servers) serversLate(t *testing.T) {
 	bet := admin.Place(t, event, "10")
 	s.Line(t, 0).Finish(event, lineprovider.EventStateFinishedWin)
 	admin.AwaitStatus(t, bet.ID, betmaker.BetStatusWon, allowed)
-	for _, p := range s.Processes() {
-		if state := readiness(t, s, p); state.code != http.StatusOK || state.Checks["rabbitmq"].Status != "down" {
-			t.Errorf("without RabbitMQ %s says that it is %+v", p.Name, state)
+	for _, service := range s.Services() {
+		if state := readiness(t, s, service); state.code != http.StatusOK || state.Checks["rabbitmq"].Status != "down" {
+			t.Errorf("without RabbitMQ %s says that it is %+v", service.Name, state)
 		}
 	}
 
@@ -442,20 +442,20 @@ func (private servers) serversLate(t *testing.T) {
 	t.Logf("messages flowed %s after RabbitMQ answered", time.Since(started).Round(time.Millisecond))
 }
 
-func awaitAlive(t *testing.T, s *system.System, p *system.Process) {
+func awaitAlive(t *testing.T, s *system.System, service *system.Service) {
 	t.Helper()
-	system.Eventually(t, allowed, p.Name+" is alive", func() error {
-		_, err := s.Do(p, system.Request{Method: http.MethodGet, Path: "/healthz"})
+	system.Eventually(t, allowed, service.Name+" is alive", func() error {
+		_, err := s.Do(service, system.Request{Method: http.MethodGet, Path: "/healthz"})
 		return err
 	})
 }
 
 // expect asks once for a status.
-func expect(t *testing.T, s *system.System, p *system.Process, r system.Request, status int) system.Response {
+func expect(t *testing.T, s *system.System, service *system.Service, r system.Request, status int) system.Response {
 	t.Helper()
-	got, err := s.Do(p, r)
+	got, err := s.Do(service, r)
 	if err != nil || got.Status != status {
-		t.Errorf("%s %s at %s: got %d %s %v, want %d", r.Method, r.Path, p.Name, got.Status, got.Body, err, status)
+		t.Errorf("%s %s at %s: got %d %s %v, want %d", r.Method, r.Path, service.Name, got.Status, got.Body, err, status)
 	}
 	return got
 }
@@ -659,9 +659,9 @@ func caughtUp(t *testing.T, s *system.System) {
 }
 
 // resolve takes an event out of quarantine, or is told that this cannot be.
-func resolve(t *testing.T, p *system.Process, event int64, how, refusal string) {
+func resolve(t *testing.T, maker *system.Service, event int64, how, refusal string) {
 	t.Helper()
-	out, err := p.Command("events", "resolve", strconv.FormatInt(event, 10), how)
+	out, err := maker.Command("events", "resolve", strconv.FormatInt(event, 10), how)
 	switch {
 	case refusal == "" && err != nil:
 		t.Errorf("resolve event %d %s: %v", event, how, err)

@@ -25,15 +25,13 @@ func TestMain(m *testing.M) {
 
 func run(m *testing.M) int {
 	dir, err := os.MkdirTemp("", "stavka-e2e-")
-	if err == nil {
-		binaries, err = system.Build(dir)
-	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
+	binaries = system.NewBinaries(dir)
 	code := m.Run()
-	if err := binaries.Remove(); err != nil {
+	if err := os.RemoveAll(dir); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}

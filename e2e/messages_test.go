@@ -249,7 +249,7 @@ func (private servers) messagesPoisoned(t *testing.T) {
 		w.finish(event, lineprovider.NewState{State: lineprovider.EventState(2 + round%3)})
 		broker.Publish(t, line.TypeChange, batch[len(batch)/2:]...)
 	}
-	w.follow(s.Database(t))
+	w.follow()
 	awaitDeadLetters(t, s, injected)
 	if n := metric(t, maker, "stavka_consumer_dead_lettered_total"); n != float64(len(injected)) {
 		t.Errorf("%g messages were counted as dead, %d were injected", n, len(injected))

@@ -13,8 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"stavka.local/api/client/betmaker"
 	"stavka.local/api/client/lineprovider"
 	"stavka.local/shared/money"
@@ -99,24 +97,30 @@ func race(t *testing.T, s *system.System, closes int) {
 		t.Error("the placers raced with nothing")
 	}
 
-	db := s.Database(t)
+	records := s.Records(t)
+	var now system.Snapshot
 	system.Eventually(t, 10*allowed, "no bet on a finished event is pending", func() error {
-		if n := count(t, db, `select count(*) from bets join events on events.id = event_id where state > 1 and status = 1`); n > 0 {
-			return fmt.Errorf("%d are", n)
+		now = records.Read()
+		for event := range results {
+			if now.Events[event].State <= 1 {
+				return fmt.Errorf("event %d is not finished", event)
+			}
 		}
-		if n := count(t, db, `select count(*) from events where state = 1 and id = any($1)`, keys(results)); n > 0 {
-			return fmt.Errorf("%d finished events are open", n)
+		for _, bet := range now.Bets {
+			if bet.Status == 1 && now.Events[bet.EventID].State > 1 {
+				return fmt.Errorf("bet %d is", bet.ID)
+			}
 		}
 		return nil
 	})
-	checkSettled(t, db, results)
-	if n := count(t, db, `select count(*) from bets`); n != accepted.Load() {
+	checkSettled(t, now, results)
+	if n := int64(len(now.Bets)); n != accepted.Load() {
 		t.Errorf("the database has %d bets, %d were acknowledged", n, accepted.Load())
 	}
-	checkCloses(t, db, answered)
-	for _, p := range s.BetMakers {
-		if healed := metric(t, p, "stavka_betmaker_reconciler_healed_total"); healed != 0 {
-			t.Errorf("%s has healed %g: the main path lost something", p.Name, healed)
+	checkCloses(t, now, answered)
+	for _, service := range s.BetMakers {
+		if healed := metric(t, service, "stavka_betmaker_reconciler_healed_total"); healed != 0 {
+			t.Errorf("%s has healed %g: the main path lost something", service.Name, healed)
 		}
 	}
 }
@@ -158,37 +162,30 @@ func placeUntil(ctx context.Context, t *testing.T, api *betmaker.ClientWithRespo
 }
 
 // checkSettled holds every bet against its event's result.
-func checkSettled(t *testing.T, db *pgx.Conn, results map[int64]lineprovider.EventState) {
+func checkSettled(t *testing.T, now system.Snapshot, results map[int64]lineprovider.EventState) {
 	t.Helper()
 	status := map[lineprovider.EventState]int{
 		lineprovider.EventStateFinishedWin: 2, lineprovider.EventStateFinishedLose: 3, lineprovider.EventStateCancelled: 4,
 	}
-	for event, state := range results {
-		if n := count(t, db, `select count(*) from bets where event_id = $1 and (status <> $2 or settle_revision <> 1)`, event, status[state]); n > 0 {
-			t.Errorf("%d bets on event %d do not follow its state %d, once", n, event, state)
+	for _, bet := range now.Bets {
+		if state := results[bet.EventID]; bet.Status != status[state] || bet.SettleRevision != 1 {
+			t.Errorf("bet %d on event %d does not follow its state %d, once: %+v", bet.ID, bet.EventID, state, bet)
 		}
 	}
 }
 
 // checkCloses shows that no bet was accepted at or after its event's close or deadline,
 // and that the closes were prompt.
-func checkCloses(t *testing.T, db *pgx.Conn, answered map[int64]time.Time) {
+func checkCloses(t *testing.T, now system.Snapshot, answered map[int64]time.Time) {
 	t.Helper()
-	if n := count(t, db, `select count(*) from bets join events on events.id = event_id where accepted_at >= least(deadline, closed_at)`); n > 0 {
-		t.Errorf("%d bets were accepted at or after the close", n)
-	}
+	checkInTime(t, now)
 	var delays []time.Duration
-	rows, err := db.Query(t.Context(), `select id, closed_at from events where id = any($1)`, keys(answered))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var id int64
-	var closed time.Time
-	if _, err := pgx.ForEachRow(rows, []any{&id, &closed}, func() error {
-		delays = append(delays, closed.Sub(answered[id]))
-		return nil
-	}); err != nil {
-		t.Fatal(err)
+	for event, at := range answered {
+		closed := now.Events[event].ClosedAt
+		if closed == nil {
+			t.Fatalf("event %d was never closed", event)
+		}
+		delays = append(delays, closed.Sub(at))
 	}
 	slices.Sort(delays)
 	p99 := delays[len(delays)*99/100]
@@ -196,6 +193,21 @@ func checkCloses(t *testing.T, db *pgx.Conn, answered map[int64]time.Time) {
 		delays[len(delays)/2].Round(time.Millisecond), p99.Round(time.Millisecond), delays[len(delays)-1].Round(time.Millisecond), closePromised)
 	if p99 > 5*closePromised {
 		t.Errorf("the p99 of a close is %s, more than five times the promised %s", p99, closePromised)
+	}
+}
+
+// checkInTime shows that no bet was accepted at or after its event's close or deadline.
+func checkInTime(t *testing.T, now system.Snapshot) {
+	t.Helper()
+	for _, bet := range now.Bets {
+		event := now.Events[bet.EventID]
+		end := event.Deadline
+		if event.ClosedAt != nil && event.ClosedAt.Before(end) {
+			end = *event.ClosedAt
+		}
+		if !bet.AcceptedAt.Before(end) {
+			t.Errorf("bet %d was accepted at %s, event %d ended at %s", bet.ID, bet.AcceptedAt, event.ID, end)
+		}
 	}
 }
 
@@ -236,28 +248,11 @@ func (o *openEvents) all() []int64 {
 	return slices.Clone(o.ids[len(o.ids)-10:])
 }
 
-func keys[V any](m map[int64]V) []int64 {
-	ids := make([]int64, 0, len(m))
-	for id := range m {
-		ids = append(ids, id)
-	}
-	return ids
-}
-
-func count(t *testing.T, db *pgx.Conn, query string, args ...any) int64 {
-	t.Helper()
-	var n int64
-	if err := db.QueryRow(t.Context(), query, args...).Scan(&n); err != nil {
-		t.Fatalf("%s: %v", query, err)
-	}
-	return n
-}
-
-// metric returns the sum of a metric's series at a process; a metric that is not there
+// metric returns the sum of a metric's series at a service; a metric that is not there
 // fails the test.
-func metric(t *testing.T, p *system.Process, name string) float64 {
+func metric(t *testing.T, service *system.Service, name string) float64 {
 	t.Helper()
-	body, err := p.Get("/metrics")
+	body, err := service.Get("/metrics")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -274,7 +269,7 @@ func metric(t *testing.T, p *system.Process, name string) float64 {
 		sum, found = sum+number, true
 	}
 	if !found {
-		t.Fatalf("%s has no metric %s", p.Name, name)
+		t.Fatalf("%s has no metric %s", service.Name, name)
 	}
 	return sum
 }

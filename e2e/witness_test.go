@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,8 +14,6 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"github.com/jackc/pgx/v5"
 
 	"stavka.local/api/client/betmaker"
 	"stavka.local/api/client/lineprovider"
@@ -40,10 +39,11 @@ const (
 // the stores have against what was acknowledged, to the last row. It is safe for
 // concurrent use, but for check.
 type witness struct {
-	t     *testing.T
-	s     *system.System
-	line  *lineprovider.ClientWithResponses
-	users []*system.User
+	t       *testing.T
+	s       *system.System
+	records system.Records
+	line    *lineprovider.ClientWithResponses
+	users   []*system.User
 
 	repeats, bets, changes atomic.Int64 // requests repeated; bets and changes acknowledged
 
@@ -76,20 +76,14 @@ type verdict struct {
 // database, too.
 func newWitness(t *testing.T, s *system.System, users int) *witness {
 	t.Helper()
-	w := &witness{t: t, s: s, events: make(map[int64]*lineEvent), verdicts: make(map[verdictKey]verdict)}
+	w := &witness{t: t, s: s, records: s.Records(t), events: make(map[int64]*lineEvent), verdicts: make(map[verdictKey]verdict)}
 	if len(s.LineProviders) > 0 {
 		w.line = s.Line(t, 0).API
 	}
 	for range users {
 		w.users = append(w.users, s.NewUser(t, 0))
 	}
-	if _, err := s.Database(t).Exec(t.Context(), `
-		create table settled (bet_id bigint, revision bigint);
-		create function note_settled() returns trigger language plpgsql as $$
-			begin insert into settled values (new.id, new.settle_revision); return null; end $$;
-		create trigger note_settled after update on bets for each row execute function note_settled()`); err != nil {
-		t.Fatalf("note what is settled: %v", err)
-	}
+	w.records.NoteSettlements()
 	return w
 }
 
@@ -344,66 +338,40 @@ func (w *witness) awaitProgress(after string) {
 	w.t.Logf("work went on %s after %s", time.Since(begun).Round(time.Millisecond), after)
 }
 
-// betRow is a bet as it is in the database, with what its event says.
-type betRow struct {
-	ID, UserID, EventID, Stake, Coefficient, EventVersion int64
-	AcceptedAt                                            time.Time
-	Status, VoidReason                                    int
-	Payout                                                *int64
-	SettleRevision, EventRevision                         int64
-	Key                                                   string
-}
-
 // check waits until bet-maker has followed the line, and shows that nothing of what was
 // acknowledged is missing, nothing is there that was not, and nothing happened twice.
 func (w *witness) check() {
 	w.t.Helper()
-	db := w.s.Database(w.t)
-	w.follow(db)
-	rows, err := db.Query(w.t.Context(), `
-		select b.id, b.user_id, b.event_id, b.stake, b.coefficient, b.event_version, b.accepted_at, b.status,
-		       coalesce(b.void_reason, 0) as void_reason, b.payout, b.settle_revision, e.settle_revision as event_revision,
-		       coalesce(v.key, '') as key
-		from bets b join events e on e.id = b.event_id left join verdicts v on v.bet_id = b.id
-		order by b.id`)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	bets, err := pgx.CollectRows(rows, pgx.RowToStructByPos[betRow])
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	now := w.follow()
 	kept := make(map[verdictKey]bool)
-	for _, bet := range bets {
+	for _, bet := range now.Bets {
 		key := verdictKey{bet.UserID, bet.Key}
 		if kept[key] {
 			w.t.Errorf("user %d has two bets under the key %q", key.user, key.key)
 		}
 		kept[key] = true
-		w.checkBet(bet)
+		w.checkBet(bet, now.Events[bet.EventID])
 	}
 	for key, v := range w.verdicts {
 		if v.bet != nil && !kept[key] {
 			w.t.Errorf("lost: bet %d of user %d, key %q", v.bet.ID, key.user, key.key)
 		}
 	}
-	for what, query := range map[string]string{
-		"bets were accepted at or after the close": `select count(*) from bets join events on events.id = event_id where accepted_at >= least(deadline, closed_at)`,
-		"bets were settled twice to one revision":  `select count(*) from (select from settled group by bet_id, revision having count(*) > 1) as twice`,
-	} {
-		if n := count(w.t, db, query); n > 0 {
-			w.t.Errorf("%d %s", n, what)
-		}
+	checkInTime(w.t, now)
+	if n := w.records.SettledTwice(); n > 0 {
+		w.t.Errorf("%d bets were settled twice to one revision", n)
 	}
-	if n := w.s.Broker().Waiting(w.t, w.s.Broker().DeadQueue()); n > 0 {
-		w.t.Errorf("there are %d dead letters", n)
+	if !w.s.Embedded { // which has no broker
+		if n := w.s.Broker().Waiting(w.t, w.s.Broker().DeadQueue()); n > 0 {
+			w.t.Errorf("there are %d dead letters", n)
+		}
 	}
 	w.replay(50)
 }
 
 // follow waits until bet-maker's projection is the line, and every bet follows it; and
-// shows that the line is what its operators were told.
-func (w *witness) follow(db *pgx.Conn) {
+// shows that the line is what its operators were told. It returns what bet-maker has then.
+func (w *witness) follow() (now system.Snapshot) {
 	w.t.Helper()
 	begun := time.Now()
 	current := w.readLine()
@@ -420,22 +388,11 @@ func (w *witness) follow(db *pgx.Conn) {
 		}
 	}
 	system.Eventually(w.t, aftermath, "bet-maker has followed the line", func() error {
-		if err := compareProjection(w.t, db, current); err != nil {
-			return err
-		}
-		for what, query := range map[string]string{
-			"bets are behind their event":      `select count(*) from bets b join events e on e.id = b.event_id where b.settle_revision <> e.settle_revision`,
-			"bets on decided events are open":  `select count(*) from bets b join events e on e.id = b.event_id where e.state > 1 and b.status = 1`,
-			"events are not noted as settled":  `select count(*) from events where settled_revision <> settle_revision`,
-			"bets on open events are not open": `select count(*) from bets b join events e on e.id = b.event_id where e.state = 1 and b.status <> 1`,
-		} {
-			if n := count(w.t, db, query); n > 0 {
-				return fmt.Errorf("%d %s", n, what)
-			}
-		}
-		return nil
+		now = w.records.Read()
+		return cmp.Or(compareProjection(now, current), compareSettling(now))
 	})
 	w.t.Logf("%d events and their bets had followed %s after the last answer", len(current), time.Since(begun).Round(time.Millisecond))
+	return now
 }
 
 // readLine reads all events from line-provider.
@@ -467,63 +424,59 @@ func describe(e lineprovider.Event) string {
 }
 
 // compareProjection returns an error unless bet-maker knows exactly these events.
-func compareProjection(t *testing.T, db *pgx.Conn, want map[int64]lineprovider.Event) error {
-	t.Helper()
-	rows, err := db.Query(t.Context(), `
-		select id, name, coefficient, extract(epoch from deadline)::bigint, state, suspended, version, seq, result_revision,
-		       extract(epoch from effective_at)::bigint, quarantined
-		from events`)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var (
-		e           lineprovider.Event
-		name        string
-		coefficient int64
-		quarantined bool
-		known       int
-		differs     error
-	)
-	into := []any{&e.EventID, &name, &coefficient, &e.Deadline, &e.State, &e.Suspended, &e.Version, &e.Seq, &e.ResultRevision, &e.EffectiveAt, &quarantined}
-	if _, err := pgx.ForEachRow(rows, into, func() error {
-		known++
-		e.Name = &name
-		price, err := odds.FromHundredths(coefficient)
+func compareProjection(now system.Snapshot, want map[int64]lineprovider.Event) error {
+	for id, e := range now.Events {
+		price, err := odds.FromHundredths(e.Coefficient)
 		if err != nil {
-			return err
+			return fmt.Errorf("event %d: %w", id, err)
 		}
-		e.Coefficient = price
-		if got, want := describe(e), describe(want[e.EventID]); got != want || quarantined {
-			differs = fmt.Errorf("event %d is %s, quarantined %t; on the line it is %s", e.EventID, got, quarantined, want)
+		is := lineprovider.Event{
+			Name: &e.Name, Coefficient: price, Deadline: e.Deadline.Unix(), State: lineprovider.EventState(e.State),
+			Suspended: e.Suspended, Version: e.Version, Seq: e.Seq, ResultRevision: e.ResultRevision,
 		}
-		return nil
-	}); err != nil {
-		t.Fatal(err)
+		if e.EffectiveAt != nil {
+			is.EffectiveAt = new(e.EffectiveAt.Unix())
+		}
+		if got, want := describe(is), describe(want[id]); got != want || e.Quarantined {
+			return fmt.Errorf("event %d is %s, quarantined %t; on the line it is %s", id, got, e.Quarantined, want)
+		}
 	}
-	if differs == nil && known != len(want) {
-		differs = fmt.Errorf("%d events are known, the line has %d", known, len(want))
+	if len(now.Events) != len(want) {
+		return fmt.Errorf("%d events are known, the line has %d", len(now.Events), len(want))
 	}
-	return differs
+	return nil
+}
+
+// compareSettling returns an error unless every bet has followed its event, and every event
+// is noted as settled.
+func compareSettling(now system.Snapshot) error {
+	for _, bet := range now.Bets {
+		event := now.Events[bet.EventID]
+		if bet.SettleRevision != event.SettleRevision || (bet.Status == 1) != (event.State == 1) {
+			return fmt.Errorf("bet %d does not follow its event: %+v, %+v", bet.ID, bet, event)
+		}
+	}
+	for id, event := range now.Events {
+		if event.SettledRevision != event.SettleRevision {
+			return fmt.Errorf("event %d is not noted as settled: %+v", id, event)
+		}
+	}
+	return nil
 }
 
 // checkBet holds one bet against what was acknowledged, and against its event.
-func (w *witness) checkBet(bet betRow) {
+func (w *witness) checkBet(bet system.Bet, projected system.Event) {
 	w.t.Helper()
 	v := w.verdicts[verdictKey{bet.UserID, bet.Key}]
 	if v.bet == nil {
 		w.t.Errorf("nobody was told of bet %d", bet.ID)
 		return
 	}
-	told := betRow{
-		ID: v.bet.ID, UserID: v.bet.UserID, EventID: v.bet.EventID, Stake: v.sent.Amount.Minor(), Coefficient: v.bet.Coefficient.Hundredths(),
-		EventVersion: v.bet.EventVersion, AcceptedAt: v.bet.CreatedAt,
-	}
-	is := betRow{
-		ID: bet.ID, UserID: bet.UserID, EventID: bet.EventID, Stake: bet.Stake, Coefficient: bet.Coefficient,
-		EventVersion: bet.EventVersion, AcceptedAt: bet.AcceptedAt.In(told.AcceptedAt.Location()),
-	}
-	if is != told || v.bet.Amount != v.sent.Amount || v.bet.EventID != v.sent.EventID {
-		w.t.Errorf("bet %d is %+v; acknowledged was %+v", bet.ID, is, told)
+	told := bet // but for what follows
+	told.ID, told.UserID, told.EventID, told.EventVersion = v.bet.ID, v.bet.UserID, v.bet.EventID, v.bet.EventVersion
+	told.Stake, told.Coefficient, told.AcceptedAt = v.sent.Amount.Minor(), v.bet.Coefficient.Hundredths(), v.bet.CreatedAt.UTC()
+	if bet != told || v.bet.Amount != v.sent.Amount || v.bet.EventID != v.sent.EventID {
+		w.t.Errorf("bet %d is %+v; acknowledged was %+v", bet.ID, bet, told)
 	}
 	event := w.events[bet.EventID]
 	if price := event.prices[bet.EventVersion]; price.Hundredths() != bet.Coefficient {
@@ -535,8 +488,8 @@ func (w *witness) checkBet(bet betRow) {
 			bet.ID, v.bet.Amount, v.bet.Coefficient, bet.Status, bet.VoidReason, bet.Payout, describe(event.Event))
 	}
 	// bet-maker may have skipped a result that another one came after, but has not made any up.
-	if bet.SettleRevision != bet.EventRevision || bet.SettleRevision > event.ResultRevision {
-		w.t.Errorf("bet %d is settled to revision %d of %d; the event has had %d results", bet.ID, bet.SettleRevision, bet.EventRevision, event.ResultRevision)
+	if bet.SettleRevision != projected.SettleRevision || bet.SettleRevision > event.ResultRevision {
+		w.t.Errorf("bet %d is settled to revision %d of %d; the event has had %d results", bet.ID, bet.SettleRevision, projected.SettleRevision, event.ResultRevision)
 	}
 }
 

@@ -90,10 +90,10 @@ func (s *System) NewUser(t testing.TB, replica int) *User {
 // BetMaker returns a client of a bet-maker replica with a token, or none.
 func (s *System) BetMaker(t testing.TB, replica int, token string) *betmaker.ClientWithResponses {
 	t.Helper()
-	p := s.BetMakers[replica]
-	client, err := betmaker.NewClientWithResponses(p.URL, betmaker.WithHTTPClient(s.clientFor(p)), betmaker.WithRequestEditorFn(bearer(token)))
+	service := s.BetMakers[replica]
+	client, err := betmaker.NewClientWithResponses(service.URL, betmaker.WithHTTPClient(s.clientFor(service)), betmaker.WithRequestEditorFn(bearer(token)))
 	if err != nil {
-		t.Fatalf("make a client of %s: %v", p.Name, err)
+		t.Fatalf("make a client of %s: %v", service.Name, err)
 	}
 	return client
 }
@@ -107,10 +107,10 @@ type Line struct {
 // Line returns an operator at a line-provider replica.
 func (s *System) Line(t testing.TB, replica int) *Line {
 	t.Helper()
-	p := s.LineProviders[replica]
-	client, err := lineprovider.NewClientWithResponses(p.URL, lineprovider.WithHTTPClient(s.clientFor(p)), lineprovider.WithRequestEditorFn(bearer(s.Env["LINE_PROVIDER_TOKEN"])))
+	service := s.LineProviders[replica]
+	client, err := lineprovider.NewClientWithResponses(service.URL, lineprovider.WithHTTPClient(s.clientFor(service)), lineprovider.WithRequestEditorFn(bearer(s.Env["LINE_PROVIDER_TOKEN"])))
 	if err != nil {
-		t.Fatalf("make a client of %s: %v", p.Name, err)
+		t.Fatalf("make a client of %s: %v", service.Name, err)
 	}
 	return &Line{API: client, t: t}
 }

@@ -1,13 +1,13 @@
 // Package system runs Stavka as its users run it: the real binaries against real
-// servers, reached over HTTP only.
+// servers, or the embedded one without any, reached over HTTP only.
 package system
 
 import (
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"sync"
 )
 
 // Root is the root of the repository.
@@ -16,26 +16,26 @@ func Root() string {
 	return filepath.Join(filepath.Dir(file), "..", "..")
 }
 
-// Binaries is where the services' binaries are.
-type Binaries struct{ BetMaker, LineProvider string }
+// Binaries are our programs, with the race detector and with crash points. Each function
+// builds its program when it is first called, and returns where it is.
+type Binaries struct{ BetMaker, LineProvider, Embedded func() (string, error) }
 
-// Build builds both services, with the race detector and with crash points, into dir.
-func Build(dir string) (Binaries, error) {
-	binaries := Binaries{filepath.Join(dir, "betmaker"), filepath.Join(dir, "lineprovider")}
-	for binary, module := range map[string]string{binaries.BetMaker: "betmaker", binaries.LineProvider: "lineprovider"} {
-		cmd := exec.Command("go", "build", "-race", "-tags", "crashpoints", "-o", binary, "./"+module+"/cmd/"+module)
-		cmd.Dir = Root()
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return Binaries{}, fmt.Errorf("build %s: %w\n%s", module, err, out)
-		}
+// NewBinaries returns the programs, to be built into a directory.
+func NewBinaries(dir string) Binaries {
+	build := func(name, pkg string) func() (string, error) {
+		return sync.OnceValues(func() (string, error) {
+			binary := filepath.Join(dir, name)
+			cmd := exec.Command("go", "build", "-race", "-tags", "crashpoints", "-o", binary, pkg)
+			cmd.Dir = Root()
+			if out, err := cmd.CombinedOutput(); err != nil {
+				return "", fmt.Errorf("build %s: %w\n%s", name, err, out)
+			}
+			return binary, nil
+		})
 	}
-	return binaries, nil
-}
-
-// Remove deletes the binaries' directory.
-func (b Binaries) Remove() error {
-	if err := os.RemoveAll(filepath.Dir(b.BetMaker)); err != nil {
-		return fmt.Errorf("remove the binaries: %w", err)
+	return Binaries{
+		BetMaker:     build("betmaker", "./betmaker/cmd/betmaker"),
+		LineProvider: build("lineprovider", "./lineprovider/cmd/lineprovider"),
+		Embedded:     build("stavka", "."),
 	}
-	return nil
 }

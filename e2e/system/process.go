@@ -5,9 +5,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"math/rand/v2"
-	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,10 +15,9 @@ import (
 	"time"
 )
 
-// Process is one of our services, running. It keeps its address over restarts.
+// Process is one of our programs, running. It may be started again when it has ended.
 type Process struct {
 	Name string
-	URL  string
 
 	t      testing.TB
 	binary string
@@ -33,12 +29,9 @@ type Process struct {
 
 // newProcess describes a process; Start starts it. env is all the environment it gets
 // besides what a Go program needs, so that nothing of the tester's own leaks in.
-func newProcess(t testing.TB, name, binary string, port int, env map[string]string) *Process {
+func newProcess(t testing.TB, name, binary string, env map[string]string) *Process {
 	t.Helper()
-	p := &Process{
-		Name: name, URL: fmt.Sprintf("http://127.0.0.1:%d", port),
-		t: t, binary: binary, env: env, log: filepath.Join(t.TempDir(), name+".log"),
-	}
+	p := &Process{Name: name, t: t, binary: binary, env: env, log: filepath.Join(t.TempDir(), name+".log")}
 	t.Cleanup(p.finish)
 	return p
 }
@@ -88,25 +81,25 @@ func (p *Process) WriteDotEnv() {
 // Kill ends the process with SIGKILL and waits for its end.
 func (p *Process) Kill() {
 	p.t.Helper()
-	p.signal(syscall.SIGKILL)
+	p.Signal(syscall.SIGKILL)
 	p.AwaitExit(10 * time.Second)
 }
 
 // Stop ends the process with SIGTERM, and fails the test unless it ends well in time.
 func (p *Process) Stop() {
 	p.t.Helper()
-	p.signal(syscall.SIGTERM)
+	p.Signal(syscall.SIGTERM)
 	p.AwaitExit(30 * time.Second)
-	if code := p.cmd.ProcessState.ExitCode(); code != 0 {
+	if code := p.ExitCode(); code != 0 {
 		p.t.Errorf("%s ended with exit code %d after SIGTERM", p.Name, code)
 	}
 }
 
 // Pause stops the process where it is (SIGSTOP) until Resume.
-func (p *Process) Pause() { p.signal(syscall.SIGSTOP) }
+func (p *Process) Pause() { p.Signal(syscall.SIGSTOP) }
 
 // Resume lets a paused process go on.
-func (p *Process) Resume() { p.signal(syscall.SIGCONT) }
+func (p *Process) Resume() { p.Signal(syscall.SIGCONT) }
 
 // Running tells whether the process has not ended.
 func (p *Process) Running() bool {
@@ -130,6 +123,9 @@ func (p *Process) AwaitExit(within time.Duration) {
 		p.t.Fatalf("%s has not ended within %s", p.Name, within)
 	}
 }
+
+// ExitCode is what the process has ended with; -1 when a signal has ended it.
+func (p *Process) ExitCode() int { return p.cmd.ProcessState.ExitCode() }
 
 // AwaitKilled waits until SIGKILL has ended the process, which is how it ends at a crash
 // point, and fails the test when anything else has.
@@ -165,41 +161,8 @@ func (p *Process) environment() []string {
 	return env
 }
 
-// AwaitReady waits until /readyz says 200.
-func (p *Process) AwaitReady() {
-	p.t.Helper()
-	Eventually(p.t, 60*time.Second, p.Name+" is ready", func() error {
-		if !p.Running() {
-			p.t.Fatalf("%s ended with exit code %d", p.Name, p.cmd.ProcessState.ExitCode())
-		}
-		return p.Ready()
-	})
-}
-
-// Ready returns nil when /readyz says 200.
-func (p *Process) Ready() error {
-	_, err := p.Get("/readyz")
-	return err
-}
-
-// Get returns the body of one of the operational routes; anything but a 200 is an error.
-func (p *Process) Get(path string) (string, error) {
-	client := http.Client{Timeout: 10 * time.Second}
-	resp, err := client.Get(p.URL + path)
-	if err != nil {
-		return "", fmt.Errorf("ask %s: %w", p.Name, err)
-	}
-	got, err := readResponse(resp)
-	if err != nil {
-		return "", fmt.Errorf("ask %s: %w", p.Name, err)
-	}
-	if got.Status != http.StatusOK {
-		return "", fmt.Errorf("%s%s answered %d %s", p.Name, path, got.Status, got.Body)
-	}
-	return string(got.Body), nil
-}
-
-func (p *Process) signal(sig syscall.Signal) {
+// Signal sends a signal to the process, which must be running.
+func (p *Process) Signal(sig syscall.Signal) {
 	p.t.Helper()
 	if !p.Running() {
 		p.t.Fatalf("%s does not run", p.Name)
@@ -243,26 +206,6 @@ func (p *Process) finish() {
 func lastLines(text string, n int) string {
 	lines := bytes.Split([]byte(text), []byte("\n"))
 	return string(bytes.Join(lines[max(0, len(lines)-n):], []byte("\n")))
-}
-
-// freePort returns a loopback port that nobody listens on now, from below the range
-// that the kernel gives to outgoing connections: so it stays free while its process is
-// down in a fault test.
-func freePort(t testing.TB) int {
-	t.Helper()
-	for range 1000 {
-		port := 20000 + rand.IntN(12000)
-		listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		if err != nil {
-			continue
-		}
-		if err := listener.Close(); err != nil {
-			t.Fatalf("find a free port: %v", err)
-		}
-		return port
-	}
-	t.Fatal("no port from 20000 to 31999 is free")
-	return 0
 }
 
 // Eventually polls check until it returns nil, and fails the test when it has not by

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -38,7 +39,10 @@ func mustLoad(document []byte) *contract.Spec {
 
 // Options say what to start. The zero value is one of each service on the shared servers.
 type Options struct {
-	Binaries      Binaries
+	Binaries Binaries
+	// Embedded: one process is both services, keeps its data in files and needs no servers.
+	// What says how many services there are, and on which servers, means nothing then.
+	Embedded      bool
 	BetMakers     int // default 1
 	LineProviders int // default 1
 	Servers       Servers
@@ -55,8 +59,10 @@ type Options struct {
 
 // System is Stavka, running for one test.
 type System struct {
-	BetMakers     []*Process
-	LineProviders []*Process
+	BetMakers     []*Service
+	LineProviders []*Service
+	// Embedded: the services share one process.
+	Embedded bool
 	// Env is what the services were started with.
 	Env map[string]string
 
@@ -68,11 +74,8 @@ type System struct {
 // down when the test ends.
 func Start(t testing.TB, options Options) *System {
 	t.Helper()
-	if options.Servers == (Servers{}) {
-		options.Servers = Shared(t)
-	}
-	name := fmt.Sprintf("e2e_%x", rand.Uint64())
-	env := merged(options.Servers.isolate(t, name), map[string]string{
+	s := &System{t: t, Embedded: options.Embedded, client: newClient(t)}
+	s.Env = merged(options.stores(t), map[string]string{
 		"LINE_PROVIDER_TOKEN":   ServiceToken,
 		"SECRET_KEY":            SecretKey,
 		"FIRST_USER_USERNAME":   "admin",
@@ -82,33 +85,12 @@ func Start(t testing.TB, options Options) *System {
 		"LOG_LEVEL":             "info",
 		"TOKEN_EXPIRED_MINUTES": "60",
 	}, options.Env)
-	for key, value := range env {
-		if value == "" {
-			delete(env, key)
-		}
-	}
-	s := &System{t: t, Env: env, client: newClient(t)}
-	var lines []string // the addresses at which bet-makers read the line
-	own := max(1, options.LineProviders)
-	if options.Line != "" {
-		own, lines = 0, []string{options.Line}
-	}
-	for i := range own {
-		port := freePort(t)
-		s.LineProviders = append(s.LineProviders, newProcess(t, fmt.Sprintf("lineprovider-%d", i), options.Binaries.LineProvider, port,
-			merged(env, map[string]string{"LINEPROVIDER_ADDR": fmt.Sprintf("127.0.0.1:%d", port)})))
-		lines = append(lines, s.LineProviders[i].URL)
-	}
-	for i := range max(1, options.BetMakers) {
-		port := freePort(t)
-		own := merged(env, map[string]string{
-			"BETMAKER_ADDR": fmt.Sprintf("127.0.0.1:%d", port),
-			"EVENT_URL":     lines[i%len(lines)] + "/events",
-		})
-		if options.BetMakerEnv != nil {
-			options.BetMakerEnv(own)
-		}
-		s.BetMakers = append(s.BetMakers, newProcess(t, fmt.Sprintf("betmaker-%d", i), options.Binaries.BetMaker, port, own))
+	maps.DeleteFunc(s.Env, func(_, value string) bool { return value == "" })
+	if options.Embedded {
+		s.addEmbedded(options)
+	} else {
+		s.addLineProviders(options)
+		s.addBetMakers(options)
 	}
 	if !options.Stopped {
 		for _, p := range s.Processes() {
@@ -119,30 +101,102 @@ func Start(t testing.TB, options Options) *System {
 	return s
 }
 
+// stores returns the variables that say where the system keeps its data and sends its
+// messages, where no other test does.
+func (o Options) stores(t testing.TB) map[string]string {
+	t.Helper()
+	if o.Embedded {
+		return map[string]string{"DATA_DIR": t.TempDir()}
+	}
+	servers := o.Servers
+	if servers == (Servers{}) {
+		servers = Shared(t)
+	}
+	return servers.isolate(t, fmt.Sprintf("e2e_%x", rand.Uint64()))
+}
+
+func (s *System) addEmbedded(options Options) {
+	s.t.Helper()
+	lineProvider, betMaker := freeAddress(s.t), freeAddress(s.t)
+	p := newProcess(s.t, "stavka", built(s.t, options.Binaries.Embedded),
+		merged(s.Env, map[string]string{"LINEPROVIDER_ADDR": lineProvider, "BETMAKER_ADDR": betMaker}))
+	s.LineProviders = []*Service{{Name: "lineprovider", URL: "http://" + lineProvider, Process: p}}
+	s.BetMakers = []*Service{{Name: "betmaker", URL: "http://" + betMaker, Process: p}}
+}
+
+func (s *System) addLineProviders(options Options) {
+	s.t.Helper()
+	if options.Line != "" {
+		return
+	}
+	for i := range max(1, options.LineProviders) {
+		name, address := fmt.Sprintf("lineprovider-%d", i), freeAddress(s.t)
+		s.LineProviders = append(s.LineProviders, &Service{Name: name, URL: "http://" + address, Process: newProcess(
+			s.t, name, built(s.t, options.Binaries.LineProvider), merged(s.Env, map[string]string{"LINEPROVIDER_ADDR": address}),
+		)})
+	}
+}
+
+// addBetMakers adds bet-makers that read the line at the line-providers in turn.
+func (s *System) addBetMakers(options Options) {
+	s.t.Helper()
+	for i := range max(1, options.BetMakers) {
+		name, address, line := fmt.Sprintf("betmaker-%d", i), freeAddress(s.t), options.Line
+		if line == "" {
+			line = s.LineProviders[i%len(s.LineProviders)].URL
+		}
+		env := merged(s.Env, map[string]string{"BETMAKER_ADDR": address, "EVENT_URL": line + "/events"})
+		if options.BetMakerEnv != nil {
+			options.BetMakerEnv(env)
+		}
+		s.BetMakers = append(s.BetMakers, &Service{
+			Name: name, URL: "http://" + address, Process: newProcess(s.t, name, built(s.t, options.Binaries.BetMaker), env),
+		})
+	}
+}
+
+func built(t testing.TB, build func() (string, error)) string {
+	t.Helper()
+	binary, err := build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return binary
+}
+
 // Attach returns a system that runs already and is not the test's to start or stop.
 func Attach(t testing.TB, betMaker, lineProvider string, env map[string]string) *System {
 	t.Helper()
 	s := &System{
-		BetMakers:     []*Process{{Name: "betmaker", URL: betMaker, t: t}},
-		LineProviders: []*Process{{Name: "lineprovider", URL: lineProvider, t: t}},
+		BetMakers:     []*Service{{Name: "betmaker", URL: betMaker}},
+		LineProviders: []*Service{{Name: "lineprovider", URL: lineProvider}},
 		Env:           env, t: t, client: newClient(t),
 	}
-	for _, p := range s.Processes() {
-		Eventually(t, 60*time.Second, p.Name+" is ready", p.Ready)
+	for _, service := range s.Services() {
+		Eventually(t, 60*time.Second, service.Name+" is ready", service.Ready)
 	}
 	return s
 }
 
-// Processes returns all processes, the line-providers first.
+// Services returns all services, the line-providers first.
+func (s *System) Services() []*Service { return slices.Concat(s.LineProviders, s.BetMakers) }
+
+// Processes returns what runs the services, in the same order, each process once.
 func (s *System) Processes() []*Process {
-	return append(append([]*Process{}, s.LineProviders...), s.BetMakers...)
+	var all []*Process
+	for _, service := range s.Services() {
+		if !slices.Contains(all, service.Process) {
+			all = append(all, service.Process)
+		}
+	}
+	return all
 }
 
-// AwaitReady waits until every process is ready.
+// AwaitReady waits until every service is ready.
 func (s *System) AwaitReady() {
 	s.t.Helper()
-	for _, p := range s.Processes() {
-		p.AwaitReady()
+	for _, service := range s.Services() {
+		service.AwaitReady()
 	}
 }
 
@@ -154,10 +208,10 @@ func newClient(t testing.TB) *http.Client {
 	return &http.Client{Transport: base, Timeout: 60 * time.Second}
 }
 
-// clientFor returns a client that holds every exchange with a process against its contract.
-func (s *System) clientFor(p *Process) *http.Client {
+// clientFor returns a client that holds every exchange with a service against its contract.
+func (s *System) clientFor(service *Service) *http.Client {
 	spec := BetMakerSpec()
-	if strings.HasPrefix(p.Name, "lineprovider") {
+	if strings.HasPrefix(service.Name, "lineprovider") {
 		spec = LineProviderSpec()
 	}
 	return &http.Client{Transport: spec.Transport(s.client.Transport), Timeout: s.client.Timeout}
@@ -179,11 +233,11 @@ type Response struct {
 	Body   []byte
 }
 
-// Do sends a request to a process and holds the exchange against the contract.
-func (s *System) Do(p *Process, r Request) (Response, error) {
-	target, err := url.Parse(p.URL)
+// Do sends a request to a service and holds the exchange against the contract.
+func (s *System) Do(service *Service, r Request) (Response, error) {
+	target, err := url.Parse(service.URL)
 	if err != nil {
-		return Response{}, fmt.Errorf("the URL of %s: %w", p.Name, err)
+		return Response{}, fmt.Errorf("the URL of %s: %w", service.Name, err)
 	}
 	req, err := http.NewRequestWithContext(context.Background(), r.Method, target.String()+r.Path, strings.NewReader(r.Body))
 	if err != nil {
@@ -199,9 +253,9 @@ func (s *System) Do(p *Process, r Request) (Response, error) {
 			req.Header.Set("Content-Type", r.ContentType)
 		}
 	}
-	resp, err := s.clientFor(p).Do(req)
+	resp, err := s.clientFor(service).Do(req)
 	if err != nil {
-		return Response{}, fmt.Errorf("ask %s: %w", p.Name, err)
+		return Response{}, fmt.Errorf("ask %s: %w", service.Name, err)
 	}
 	return readResponse(resp)
 }

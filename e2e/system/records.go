@@ -1,0 +1,189 @@
+package system
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
+	_ "modernc.org/sqlite"             // the driver "sqlite"
+)
+
+// Records is bet-maker's database, wherever it is kept, for looking at what is in it.
+type Records struct {
+	t             testing.TB
+	driver        string
+	reads, writes string // what the driver opens
+}
+
+// Records returns the records of the system's bet-makers.
+func (s *System) Records(t testing.TB) Records {
+	t.Helper()
+	if s.Embedded {
+		file := s.File("betmaker.db")
+		// Who may not write does not tidy up either, when it is the last one to close a file
+		// that a killed process has left behind.
+		return Records{t: t, driver: "sqlite", reads: fileSource(file, "mode=ro"), writes: fileSource(file, "mode=rw")}
+	}
+	database := strings.Replace(s.Env["DATABASE_URL"], "+asyncpg", "", 1)
+	return Records{t: t, driver: "pgx", reads: database, writes: database}
+}
+
+// Snapshot is everything that bet-maker's database held at one instant.
+type Snapshot struct {
+	Bets   []Bet // in the order of their ids
+	Events map[int64]Event
+}
+
+// Bet is a row of bets. Numbers are as they are stored.
+type Bet struct {
+	ID, UserID, EventID, Stake, Coefficient, EventVersion int64
+	AcceptedAt                                            time.Time
+	Status, VoidReason                                    int // no reason is 0
+	Payout                                                *int64
+	SettleRevision                                        int64
+	Key                                                   string // the Idempotency-Key it was placed under, or ""
+}
+
+// Event is a row of events. Numbers are as they are stored.
+type Event struct {
+	ID, Version, Seq                int64
+	Name                            string
+	Coefficient                     int64
+	State                           int
+	Suspended                       bool
+	ResultRevision                  int64
+	Deadline                        time.Time
+	EffectiveAt, ClosedAt           *time.Time
+	Quarantined                     bool
+	SettleRevision, SettledRevision int64
+}
+
+// Read returns what is there now.
+func (r Records) Read() Snapshot {
+	r.t.Helper()
+	var now Snapshot
+	r.use(r.reads, func(ctx context.Context, db *sql.DB) error {
+		tx, err := db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
+		if err != nil {
+			return err
+		}
+		var errs [2]error
+		now.Bets, errs[0] = readBets(ctx, tx)
+		now.Events, errs[1] = readEvents(ctx, tx)
+		return errors.Join(errs[0], errs[1], tx.Rollback())
+	})
+	return now
+}
+
+func readBets(ctx context.Context, tx *sql.Tx) (bets []Bet, err error) {
+	rows, err := tx.QueryContext(ctx, `
+		select b.id, b.user_id, b.event_id, b.stake, b.coefficient, b.event_version, b.accepted_at,
+		       b.status, coalesce(b.void_reason, 0), b.payout, b.settle_revision, coalesce(v.key, '')
+		from bets b left join verdicts v on v.bet_id = b.id
+		order by b.id`)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var b Bet
+		if err := rows.Scan(&b.ID, &b.UserID, &b.EventID, &b.Stake, &b.Coefficient, &b.EventVersion, instant{&b.AcceptedAt},
+			&b.Status, &b.VoidReason, &b.Payout, &b.SettleRevision, &b.Key); err != nil {
+			return nil, err
+		}
+		bets = append(bets, b)
+	}
+	return bets, rows.Err()
+}
+
+func readEvents(ctx context.Context, tx *sql.Tx) (events map[int64]Event, err error) {
+	rows, err := tx.QueryContext(ctx, `
+		select id, version, seq, name, coefficient, state, suspended, result_revision,
+		       deadline, effective_at, closed_at, quarantined, settle_revision, settled_revision
+		from events`)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	events = make(map[int64]Event)
+	for rows.Next() {
+		var e Event
+		if err := rows.Scan(&e.ID, &e.Version, &e.Seq, &e.Name, &e.Coefficient, &e.State, &e.Suspended, &e.ResultRevision,
+			instant{&e.Deadline}, optional{&e.EffectiveAt}, optional{&e.ClosedAt}, &e.Quarantined, &e.SettleRevision, &e.SettledRevision); err != nil {
+			return nil, err
+		}
+		events[e.ID] = e
+	}
+	return events, rows.Err()
+}
+
+// instant reads an instant: PostgreSQL has a type for it, in SQLite it is a number of
+// microseconds.
+type instant struct{ into *time.Time }
+
+// Scan implements sql.Scanner.
+func (i instant) Scan(value any) error {
+	switch value := value.(type) {
+	case time.Time:
+		*i.into = value.UTC()
+	case int64:
+		*i.into = time.UnixMicro(value).UTC()
+	default:
+		return fmt.Errorf("%v is no instant", value)
+	}
+	return nil
+}
+
+// optional reads an instant that need not be there.
+type optional struct{ into **time.Time }
+
+// Scan implements sql.Scanner.
+func (o optional) Scan(value any) error {
+	if *o.into = nil; value == nil {
+		return nil
+	}
+	*o.into = new(time.Time)
+	return instant{*o.into}.Scan(value)
+}
+
+// NoteSettlements has the database note from now on to which revision a bet was settled,
+// each time.
+func (r Records) NoteSettlements() {
+	r.t.Helper()
+	trigger := map[string]string{
+		"pgx": `
+			create function note_settled() returns trigger language plpgsql as $$
+				begin insert into settled values (new.id, new.settle_revision); return null; end $$;
+			create trigger note_settled after update on bets for each row execute function note_settled()`,
+		"sqlite": `
+			create trigger note_settled after update on bets
+				begin insert into settled values (new.id, new.settle_revision); end`,
+	}[r.driver]
+	r.use(r.writes, func(ctx context.Context, db *sql.DB) error {
+		_, err := db.ExecContext(ctx, `create table settled (bet_id bigint, revision bigint);`+trigger)
+		return err
+	})
+}
+
+// SettledTwice returns how many bets were settled to one revision more than once, as far as
+// it was noted.
+func (r Records) SettledTwice() (bets int) {
+	r.t.Helper()
+	r.use(r.reads, func(ctx context.Context, db *sql.DB) error {
+		return db.QueryRowContext(ctx,
+			`select count(*) from (select 1 from settled group by bet_id, revision having count(*) > 1) as twice`).Scan(&bets)
+	})
+	return bets
+}
+
+func (r Records) use(source string, do func(context.Context, *sql.DB) error) {
+	r.t.Helper()
+	if err := withDatabase(r.t.Context(), r.driver, source, do); err != nil {
+		r.t.Fatalf("look into bet-maker's database: %v", err)
+	}
+}
