@@ -1,0 +1,62 @@
+package inproc
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+)
+
+// audience is everybody who watches messages of one kind.
+type audience[T any] struct {
+	mu    sync.Mutex
+	seats map[chan T]struct{} // only show sends to them
+}
+
+// show puts a message before every watcher, without waiting for any. For a watcher
+// whose seat is full the oldest message makes room.
+func (a *audience[T]) show(message T) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for seat := range a.seats {
+		select {
+		case seat <- message:
+			continue
+		default:
+		}
+		select {
+		case <-seat:
+		default: // the watcher has just taken it itself
+		}
+		seat <- message
+	}
+}
+
+// watch hands what is shown to see, one after the other, until ctx ends. At most kept
+// messages wait for see. A message that makes it panic is passed over.
+func (a *audience[T]) watch(ctx context.Context, kept int, log *slog.Logger, see func(T)) {
+	seat := make(chan T, kept)
+	a.mu.Lock()
+	if a.seats == nil {
+		a.seats = make(map[chan T]struct{})
+	}
+	a.seats[seat] = struct{}{}
+	a.mu.Unlock()
+	defer func() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		delete(a.seats, seat)
+	}()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case message := <-seat:
+			if ctx.Err() != nil {
+				return
+			}
+			if err := guard(func() error { see(message); return nil }); err != nil {
+				log.ErrorContext(ctx, "message passed over by a watcher", "error", err)
+			}
+		}
+	}
+}
