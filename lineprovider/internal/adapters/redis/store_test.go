@@ -18,10 +18,10 @@ import (
 
 func TestStore(t *testing.T) {
 	t.Parallel()
-	portstest.Run(t, func(t *testing.T) func() ports.Store {
+	portstest.Run(t, func(t *testing.T) portstest.Line {
 		t.Helper()
 		name := hashName(t)
-		return func() ports.Store { return open(t, redis.Options{HashName: name}) }
+		return portstest.Line{Open: func() ports.Store { return open(t, redis.Options{HashName: name}) }}
 	})
 }
 
