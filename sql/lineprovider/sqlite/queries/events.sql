@@ -1,5 +1,31 @@
 -- name: EventByID :one
 select * from events where id = @id;
 
--- name: EventsAfter :many
+-- name: EventsByID :many
+select * from events where id > @after order by id limit @at_most;
+
+-- name: EventsByState :many
+select * from events where state = @state and id > @after order by id limit @at_most;
+
+-- name: EventsBySeq :many
 select * from events where seq > @after order by seq limit @at_most;
+
+-- name: CountEventsBySeq :one
+select count(*) from events where seq > @after;
+
+-- The columns in the order of the table: the parameters are a row of it.
+-- name: AddEvent :exec
+insert into events
+    (id, version, seq, coefficient, deadline, state, created_at, updated_at,
+     name, suspended, result_revision, effective_at)
+values
+    (@id, @version, @seq, @coefficient, @deadline, @state, @created_at, @updated_at,
+     @name, @suspended, @result_revision, @effective_at);
+
+-- Changes no row when the event is not at the version before.
+-- name: ChangeEvent :execrows
+update events
+set version = @version, seq = @seq, coefficient = @coefficient, deadline = @deadline, state = @state,
+    updated_at = @updated_at, name = @name, suspended = @suspended, result_revision = @result_revision,
+    effective_at = @effective_at
+where id = @id and version = @version_before;

@@ -9,6 +9,105 @@ import (
 	"context"
 )
 
+const addEvent = `-- name: AddEvent :exec
+insert into events
+    (id, version, seq, coefficient, deadline, state, created_at, updated_at,
+     name, suspended, result_revision, effective_at)
+values
+    (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8,
+     ?9, ?10, ?11, ?12)
+`
+
+type AddEventParams struct {
+	ID             int64
+	Version        int64
+	Seq            int64
+	Coefficient    int64
+	Deadline       int64
+	State          int64
+	CreatedAt      int64
+	UpdatedAt      int64
+	Name           string
+	Suspended      int64
+	ResultRevision int64
+	EffectiveAt    *int64
+}
+
+// The columns in the order of the table: the parameters are a row of it.
+func (q *Queries) AddEvent(ctx context.Context, arg AddEventParams) error {
+	_, err := q.db.ExecContext(ctx, addEvent,
+		arg.ID,
+		arg.Version,
+		arg.Seq,
+		arg.Coefficient,
+		arg.Deadline,
+		arg.State,
+		arg.CreatedAt,
+		arg.UpdatedAt,
+		arg.Name,
+		arg.Suspended,
+		arg.ResultRevision,
+		arg.EffectiveAt,
+	)
+	return err
+}
+
+const changeEvent = `-- name: ChangeEvent :execrows
+update events
+set version = ?1, seq = ?2, coefficient = ?3, deadline = ?4, state = ?5,
+    updated_at = ?6, name = ?7, suspended = ?8, result_revision = ?9,
+    effective_at = ?10
+where id = ?11 and version = ?12
+`
+
+type ChangeEventParams struct {
+	Version        int64
+	Seq            int64
+	Coefficient    int64
+	Deadline       int64
+	State          int64
+	UpdatedAt      int64
+	Name           string
+	Suspended      int64
+	ResultRevision int64
+	EffectiveAt    *int64
+	ID             int64
+	VersionBefore  int64
+}
+
+// Changes no row when the event is not at the version before.
+func (q *Queries) ChangeEvent(ctx context.Context, arg ChangeEventParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, changeEvent,
+		arg.Version,
+		arg.Seq,
+		arg.Coefficient,
+		arg.Deadline,
+		arg.State,
+		arg.UpdatedAt,
+		arg.Name,
+		arg.Suspended,
+		arg.ResultRevision,
+		arg.EffectiveAt,
+		arg.ID,
+		arg.VersionBefore,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const countEventsBySeq = `-- name: CountEventsBySeq :one
+select count(*) from events where seq > ?1
+`
+
+func (q *Queries) CountEventsBySeq(ctx context.Context, after int64) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countEventsBySeq, after)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const eventByID = `-- name: EventByID :one
 select id, version, seq, coefficient, deadline, state, created_at, updated_at, name, suspended, result_revision, effective_at from events where id = ?1
 `
@@ -33,17 +132,108 @@ func (q *Queries) EventByID(ctx context.Context, id int64) (Event, error) {
 	return i, err
 }
 
-const eventsAfter = `-- name: EventsAfter :many
-select id, version, seq, coefficient, deadline, state, created_at, updated_at, name, suspended, result_revision, effective_at from events where seq > ?1 order by seq limit ?2
+const eventsByID = `-- name: EventsByID :many
+select id, version, seq, coefficient, deadline, state, created_at, updated_at, name, suspended, result_revision, effective_at from events where id > ?1 order by id limit ?2
 `
 
-type EventsAfterParams struct {
+type EventsByIDParams struct {
 	After  int64
 	AtMost int64
 }
 
-func (q *Queries) EventsAfter(ctx context.Context, arg EventsAfterParams) ([]Event, error) {
-	rows, err := q.db.QueryContext(ctx, eventsAfter, arg.After, arg.AtMost)
+func (q *Queries) EventsByID(ctx context.Context, arg EventsByIDParams) ([]Event, error) {
+	rows, err := q.db.QueryContext(ctx, eventsByID, arg.After, arg.AtMost)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Event
+	for rows.Next() {
+		var i Event
+		if err := rows.Scan(
+			&i.ID,
+			&i.Version,
+			&i.Seq,
+			&i.Coefficient,
+			&i.Deadline,
+			&i.State,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+			&i.Name,
+			&i.Suspended,
+			&i.ResultRevision,
+			&i.EffectiveAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const eventsBySeq = `-- name: EventsBySeq :many
+select id, version, seq, coefficient, deadline, state, created_at, updated_at, name, suspended, result_revision, effective_at from events where seq > ?1 order by seq limit ?2
+`
+
+type EventsBySeqParams struct {
+	After  int64
+	AtMost int64
+}
+
+func (q *Queries) EventsBySeq(ctx context.Context, arg EventsBySeqParams) ([]Event, error) {
+	rows, err := q.db.QueryContext(ctx, eventsBySeq, arg.After, arg.AtMost)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Event
+	for rows.Next() {
+		var i Event
+		if err := rows.Scan(
+			&i.ID,
+			&i.Version,
+			&i.Seq,
+			&i.Coefficient,
+			&i.Deadline,
+			&i.State,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+			&i.Name,
+			&i.Suspended,
+			&i.ResultRevision,
+			&i.EffectiveAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const eventsByState = `-- name: EventsByState :many
+select id, version, seq, coefficient, deadline, state, created_at, updated_at, name, suspended, result_revision, effective_at from events where state = ?1 and id > ?2 order by id limit ?3
+`
+
+type EventsByStateParams struct {
+	State  int64
+	After  int64
+	AtMost int64
+}
+
+func (q *Queries) EventsByState(ctx context.Context, arg EventsByStateParams) ([]Event, error) {
+	rows, err := q.db.QueryContext(ctx, eventsByState, arg.State, arg.After, arg.AtMost)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,120 @@
+package sqlite
+
+import (
+	"fmt"
+	"time"
+
+	"stavka.local/lineprovider/internal/adapters/sqlite/sqlitedb"
+	"stavka.local/lineprovider/internal/domain"
+	"stavka.local/shared/odds"
+)
+
+// rowOf returns an event as it is stored. Instants are Unix seconds.
+func rowOf(e domain.Event) sqlitedb.Event {
+	row := sqlitedb.Event{
+		ID:             int64(e.ID),
+		Version:        e.Version,
+		Seq:            e.Seq,
+		Coefficient:    e.Coefficient.Hundredths(),
+		Deadline:       e.Deadline.Unix(),
+		State:          int64(e.State),
+		CreatedAt:      e.CreatedAt.Unix(),
+		UpdatedAt:      e.UpdatedAt.Unix(),
+		Name:           e.Name,
+		ResultRevision: e.ResultRevision,
+	}
+	if e.Suspended {
+		row.Suspended = 1
+	}
+	if !e.EffectiveAt.IsZero() {
+		row.EffectiveAt = new(e.EffectiveAt.Unix())
+	}
+	return row
+}
+
+// changeOf returns what makes the event at a version the given one.
+func changeOf(version int64, e domain.Event) sqlitedb.ChangeEventParams {
+	row := rowOf(e)
+	return sqlitedb.ChangeEventParams{
+		ID:             row.ID,
+		VersionBefore:  version,
+		Version:        row.Version,
+		Seq:            row.Seq,
+		Coefficient:    row.Coefficient,
+		Deadline:       row.Deadline,
+		State:          row.State,
+		UpdatedAt:      row.UpdatedAt,
+		Name:           row.Name,
+		Suspended:      row.Suspended,
+		ResultRevision: row.ResultRevision,
+		EffectiveAt:    row.EffectiveAt,
+	}
+}
+
+// eventOf returns the event that is stored in a row.
+func eventOf(row sqlitedb.Event) (domain.Event, error) {
+	coefficient, err := odds.FromHundredths(row.Coefficient)
+	if err != nil {
+		return domain.Event{}, fmt.Errorf("event %d: %w", row.ID, err)
+	}
+	e := domain.Event{
+		ID:             domain.EventID(row.ID),
+		Coefficient:    coefficient,
+		Deadline:       instant(row.Deadline),
+		State:          domain.State(row.State),
+		CreatedAt:      instant(row.CreatedAt),
+		UpdatedAt:      instant(row.UpdatedAt),
+		Name:           row.Name,
+		Suspended:      row.Suspended == 1,
+		Version:        row.Version,
+		Seq:            row.Seq,
+		ResultRevision: row.ResultRevision,
+	}
+	if row.EffectiveAt != nil {
+		e.EffectiveAt = instant(*row.EffectiveAt)
+	}
+	return e, nil
+}
+
+// entryOf returns the entry that is stored in a row of the history.
+func entryOf(row sqlitedb.History) (domain.Entry, error) {
+	event, err := eventOf(sqlitedb.Event{
+		ID:             row.EventID,
+		Version:        row.Version,
+		Seq:            row.Seq,
+		Coefficient:    row.Coefficient,
+		Deadline:       row.Deadline,
+		State:          row.State,
+		CreatedAt:      row.CreatedAt,
+		UpdatedAt:      row.UpdatedAt,
+		Name:           row.Name,
+		Suspended:      row.Suspended,
+		ResultRevision: row.ResultRevision,
+		EffectiveAt:    row.EffectiveAt,
+	})
+	if err != nil {
+		return domain.Entry{}, fmt.Errorf("history, version %d: %w", row.Version, err)
+	}
+	return domain.Entry{
+		Action: domain.Action(row.Action),
+		At:     instant(row.At),
+		Author: domain.Author{Actor: row.Actor, Token: row.Token},
+		Reason: row.Reason,
+		Event:  event,
+	}, nil
+}
+
+// each maps rows; of none it returns nil.
+func each[Row, Value any](rows []Row, valueOf func(Row) (Value, error)) ([]Value, error) {
+	var values []Value
+	for _, row := range rows {
+		value, err := valueOf(row)
+		if err != nil {
+			return nil, err
+		}
+		values = append(values, value)
+	}
+	return values, nil
+}
+
+func instant(seconds int64) time.Time { return time.Unix(seconds, 0).UTC() }

@@ -1,0 +1,150 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"stavka.local/lineprovider/internal/adapters/sqlite/sqlitedb"
+	"stavka.local/lineprovider/internal/domain"
+	"stavka.local/lineprovider/internal/ports"
+	"stavka.local/shared/fault"
+	"stavka.local/shared/line"
+	"stavka.local/shared/sqlite"
+	"stavka.local/sql"
+)
+
+// operationTime bounds what goes on without its caller: the wait for a turn to write, or
+// a read.
+const operationTime = 5 * time.Second
+
+// Options say where the line is, and whose it is.
+type Options struct {
+	// File is the path of the file. It is made when it does not exist; its directory is not.
+	File string
+	// Guest: the file belongs to another process, which may be using it.
+	Guest bool
+	// Log is told what an operator should know.
+	Log *slog.Logger
+}
+
+// Store is the line in a file. It implements every port of a store and is safe for
+// concurrent use.
+type Store struct {
+	db    *sqlite.DB
+	file  string
+	guest bool
+	log   *slog.Logger
+}
+
+var _ ports.Store = (*Store)(nil)
+
+// Open opens the line in a file, and makes it when there is none. The errors are those of
+// the file, as package stavka.local/shared/sqlite names them.
+func Open(ctx context.Context, o Options) (*Store, error) {
+	db, err := sqlite.Open(ctx, sqlite.Options{
+		File: o.File, Migrations: sql.LineProviderSQLite, Guest: o.Guest, Logger: o.Log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{db: db, file: o.File, guest: o.Guest, log: o.Log}
+	if o.Guest {
+		return s, nil
+	}
+	if err := s.resume(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", o.File, err), db.Close())
+	}
+	return s, nil
+}
+
+// Close leaves a receipt and closes the file. It comes after the last operation.
+func (s *Store) Close() error {
+	if !s.guest {
+		s.leaveReceipt()
+	}
+	return s.db.Close()
+}
+
+// Ping returns nil when the file can be used, and otherwise the reason in words for an
+// operator.
+func (s *Store) Ping(ctx context.Context) error { return s.db.Ping(ctx) }
+
+// transaction is what happens at once.
+type transaction struct {
+	*sqlitedb.Queries
+
+	conn sqlite.Conn
+	line sqlitedb.Line // as it will be after the transaction
+}
+
+func (tx *transaction) epoch() line.Epoch {
+	return line.Epoch{Dataset: tx.line.Dataset, Generation: tx.line.Generation}
+}
+
+func begin(ctx context.Context, conn sqlite.Conn) (*transaction, error) {
+	queries := sqlitedb.New(conn)
+	row, err := queries.Line(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the line: %w", err)
+	}
+	return &transaction{Queries: queries, conn: conn, line: row}, nil
+}
+
+// read runs a query.
+func (s *Store) read(ctx context.Context, query func(context.Context, *transaction) error) error {
+	return interpretError(s.db.Read(ctx, func(ctx context.Context, conn sqlite.Conn) error {
+		tx, err := begin(ctx, conn)
+		if err != nil {
+			return err
+		}
+		return query(ctx, tx)
+	}))
+}
+
+// write runs work and commits what it did when it returns nil. It goes on when ctx is
+// cancelled.
+func (s *Store) write(ctx context.Context, work func(context.Context, *transaction) error) error {
+	ctx, cancel := detach(ctx)
+	defer cancel()
+	return interpretError(s.db.Write(ctx, func(ctx context.Context, conn sqlite.Conn) error {
+		tx, err := begin(ctx, conn)
+		if err != nil {
+			return err
+		}
+		before := tx.line
+		if err := work(ctx, tx); err != nil {
+			return err
+		}
+		if tx.line == before {
+			return nil
+		}
+		return save(ctx, tx.Queries, tx.line)
+	}))
+}
+
+func save(ctx context.Context, queries *sqlitedb.Queries, row sqlitedb.Line) error {
+	return queries.SaveLine(ctx, sqlitedb.SaveLineParams{
+		Generation: row.Generation, LastSeq: row.LastSeq, LastID: row.LastID, PublishedSeq: row.PublishedSeq,
+	})
+}
+
+// detach returns a context for what goes on when the caller hangs up.
+func detach(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), operationTime)
+}
+
+// interpretError gives an error the name that the ports have for it.
+func interpretError(err error) error {
+	switch {
+	case err == nil || fault.Find(err) != nil:
+		return err
+	case errors.Is(err, sqlite.ErrUnavailable), errors.Is(err, sqlite.ErrOutcomeUnknown),
+		errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return domain.ErrUnavailable.Because(err)
+	default:
+		return fmt.Errorf("sqlite: %w", err)
+	}
+}

@@ -1,0 +1,12 @@
+-- Adds the event as it is now to its history.
+-- name: AddHistory :exec
+insert into history
+    (event_id, version, seq, coefficient, deadline, state, created_at, updated_at,
+     name, suspended, result_revision, effective_at, action, at, actor, token, reason)
+select id, version, seq, coefficient, deadline, state, created_at, updated_at,
+       name, suspended, result_revision, effective_at, @action, @at, @actor, @token, @reason
+from events
+where id = @event_id;
+
+-- name: HistoryByVersion :many
+select * from history where event_id = @event_id and version > @after order by version limit @at_most;
