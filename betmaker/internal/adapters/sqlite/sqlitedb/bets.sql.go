@@ -7,7 +7,6 @@ package sqlitedb
 
 import (
 	"context"
-	"strings"
 )
 
 const betByID = `-- name: BetByID :one
@@ -34,49 +33,45 @@ func (q *Queries) BetByID(ctx context.Context, id int64) (Bet, error) {
 	return i, err
 }
 
-const eventsByID = `-- name: EventsByID :many
-select id, dataset, seq, version, name, coefficient, deadline, state, suspended, result_revision, effective_at, created_at, updated_at, quarantined, void_before, closed_at, resulted_at, settle_revision, settled_revision from events where id in (/*SLICE:ids*/?)
+const listBets = `-- name: ListBets :many
+
+select id, user_id, event_id, stake, coefficient, event_version, accepted_at, status, payout, settle_revision, void_reason, settled_at
+from bets
+where id < ?1 and (cast(?2 as integer) = 0 or status = ?2)
+order by id desc
+limit ?3
 `
 
-func (q *Queries) EventsByID(ctx context.Context, ids []int64) ([]Event, error) {
-	query := eventsByID
-	var queryParams []interface{}
-	if len(ids) > 0 {
-		for _, v := range ids {
-			queryParams = append(queryParams, v)
-		}
-		query = strings.Replace(query, "/*SLICE:ids*/?", strings.Repeat(",?", len(ids))[1:], 1)
-	} else {
-		query = strings.Replace(query, "/*SLICE:ids*/?", "NULL", 1)
-	}
-	rows, err := q.db.QueryContext(ctx, query, queryParams...)
+type ListBetsParams struct {
+	Before int64
+	Status int64
+	AtMost int64
+}
+
+// Lists of bets, the newest first. A status of 0 stands for all. They are three queries because
+// each has an index of its own to walk.
+func (q *Queries) ListBets(ctx context.Context, arg ListBetsParams) ([]Bet, error) {
+	rows, err := q.db.QueryContext(ctx, listBets, arg.Before, arg.Status, arg.AtMost)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []Event
+	var items []Bet
 	for rows.Next() {
-		var i Event
+		var i Bet
 		if err := rows.Scan(
 			&i.ID,
-			&i.Dataset,
-			&i.Seq,
-			&i.Version,
-			&i.Name,
+			&i.UserID,
+			&i.EventID,
+			&i.Stake,
 			&i.Coefficient,
-			&i.Deadline,
-			&i.State,
-			&i.Suspended,
-			&i.ResultRevision,
-			&i.EffectiveAt,
-			&i.CreatedAt,
-			&i.UpdatedAt,
-			&i.Quarantined,
-			&i.VoidBefore,
-			&i.ClosedAt,
-			&i.ResultedAt,
+			&i.EventVersion,
+			&i.AcceptedAt,
+			&i.Status,
+			&i.Payout,
 			&i.SettleRevision,
-			&i.SettledRevision,
+			&i.VoidReason,
+			&i.SettledAt,
 		); err != nil {
 			return nil, err
 		}
@@ -91,18 +86,88 @@ func (q *Queries) EventsByID(ctx context.Context, ids []int64) ([]Event, error) 
 	return items, nil
 }
 
-const listBets = `-- name: ListBets :many
-select id, user_id, event_id, stake, coefficient, event_version, accepted_at, status, payout, settle_revision, void_reason, settled_at from bets where id < ?1 and (cast(?2 as integer) = 0 or status = ?2) order by id desc limit ?3
+const listBetsOfUser = `-- name: ListBetsOfUser :many
+select id, user_id, event_id, stake, coefficient, event_version, accepted_at, status, payout, settle_revision, void_reason, settled_at
+from bets
+where user_id = ?1 and id < ?2
+    and (cast(?3 as integer) = 0 or event_id = ?3) and (cast(?4 as integer) = 0 or status = ?4)
+order by id desc
+limit ?5
 `
 
-type ListBetsParams struct {
-	Before int64
-	Status int64
-	AtMost int64
+type ListBetsOfUserParams struct {
+	UserID  int64
+	Before  int64
+	EventID int64
+	Status  int64
+	AtMost  int64
 }
 
-func (q *Queries) ListBets(ctx context.Context, arg ListBetsParams) ([]Bet, error) {
-	rows, err := q.db.QueryContext(ctx, listBets, arg.Before, arg.Status, arg.AtMost)
+// An event of 0 stands for all.
+func (q *Queries) ListBetsOfUser(ctx context.Context, arg ListBetsOfUserParams) ([]Bet, error) {
+	rows, err := q.db.QueryContext(ctx, listBetsOfUser,
+		arg.UserID,
+		arg.Before,
+		arg.EventID,
+		arg.Status,
+		arg.AtMost,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Bet
+	for rows.Next() {
+		var i Bet
+		if err := rows.Scan(
+			&i.ID,
+			&i.UserID,
+			&i.EventID,
+			&i.Stake,
+			&i.Coefficient,
+			&i.EventVersion,
+			&i.AcceptedAt,
+			&i.Status,
+			&i.Payout,
+			&i.SettleRevision,
+			&i.VoidReason,
+			&i.SettledAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listBetsOnEvent = `-- name: ListBetsOnEvent :many
+select id, user_id, event_id, stake, coefficient, event_version, accepted_at, status, payout, settle_revision, void_reason, settled_at
+from bets
+where event_id = ?1 and id < ?2 and (cast(?3 as integer) = 0 or status = ?3)
+order by id desc
+limit ?4
+`
+
+type ListBetsOnEventParams struct {
+	EventID int64
+	Before  int64
+	Status  int64
+	AtMost  int64
+}
+
+func (q *Queries) ListBetsOnEvent(ctx context.Context, arg ListBetsOnEventParams) ([]Bet, error) {
+	rows, err := q.db.QueryContext(ctx, listBetsOnEvent,
+		arg.EventID,
+		arg.Before,
+		arg.Status,
+		arg.AtMost,
+	)
 	if err != nil {
 		return nil, err
 	}

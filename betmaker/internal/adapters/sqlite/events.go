@@ -1,0 +1,109 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"stavka.local/betmaker/internal/adapters/sqlite/sqlitedb"
+	"stavka.local/betmaker/internal/domain"
+	"stavka.local/shared/crashpoint"
+)
+
+// Events implements ports.Events.
+type Events struct{ db *database }
+
+// Update implements ports.Events.
+func (e *Events) Update(
+	ctx context.Context, ids []domain.EventID, decide func(now time.Time, known map[domain.EventID]domain.Event) []domain.Event,
+) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	written := false
+	err := e.db.write(ctx, func(ctx context.Context, q *sqlitedb.Queries) error {
+		known, err := eventsByID(ctx, q, numbers(ids))
+		if err != nil {
+			return err
+		}
+		now := e.db.clock.now()
+		crashpoint.Hit("apply.locked")
+		for _, event := range decide(now, known) {
+			if err := q.WriteEvent(ctx, eventToRow(event)); err != nil {
+				return err
+			}
+			written = true
+		}
+		if written {
+			crashpoint.Hit("apply.written")
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("update %d events: %w", len(ids), err)
+	}
+	if written {
+		crashpoint.Hit("apply.committed")
+	}
+	return nil
+}
+
+func eventsByID(ctx context.Context, q *sqlitedb.Queries, ids []int64) (map[domain.EventID]domain.Event, error) {
+	rows, err := q.EventsByID(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	events := make(map[domain.EventID]domain.Event, len(rows))
+	for _, row := range rows {
+		event, err := eventFromRow(row)
+		if err != nil {
+			return nil, err
+		}
+		events[event.ID] = event
+	}
+	return events, nil
+}
+
+// Event implements ports.Events.
+func (e *Events) Event(ctx context.Context, id domain.EventID) (event domain.Event, err error) {
+	err = e.db.read(ctx, func(ctx context.Context, q *sqlitedb.Queries) (err error) {
+		event, err = eventByID(ctx, q, id)
+		return err
+	})
+	return event, err
+}
+
+func eventByID(ctx context.Context, q *sqlitedb.Queries, id domain.EventID) (domain.Event, error) {
+	row, err := q.EventByID(ctx, int64(id))
+	if err != nil {
+		return domain.Event{}, err
+	}
+	return eventFromRow(row)
+}
+
+// UndecidedEvents implements ports.Events.
+func (e *Events) UndecidedEvents(ctx context.Context, notOf string, after domain.EventID, limit int) (events []domain.Event, err error) {
+	err = e.db.read(ctx, func(ctx context.Context, q *sqlitedb.Queries) error {
+		rows, err := q.UndecidedEvents(ctx, sqlitedb.UndecidedEventsParams{After: int64(after), NotOf: notOf, AtMost: int64(limit)})
+		if err != nil {
+			return err
+		}
+		events, err = eventsFromRows(rows)
+		return err
+	})
+	return events, err
+}
+
+// OpenEvents implements ports.Events.
+func (e *Events) OpenEvents(ctx context.Context, after domain.EventID, limit int) (events []domain.Event, err error) {
+	err = e.db.read(ctx, func(ctx context.Context, q *sqlitedb.Queries) error {
+		now := e.db.clock.now().UnixMicro()
+		rows, err := q.OpenEvents(ctx, sqlitedb.OpenEventsParams{After: int64(after), Now: now, AtMost: int64(limit)})
+		if err != nil {
+			return err
+		}
+		events, err = eventsFromRows(rows)
+		return err
+	})
+	return events, err
+}

@@ -1,0 +1,22 @@
+package sqlite
+
+import (
+	"context"
+	"time"
+
+	sqlitefile "stavka.local/shared/sqlite"
+)
+
+// ForgetAtOnce is how many refusals are forgotten in one transaction.
+const ForgetAtOnce = forgetAtOnce
+
+// InterpretError turns an error of the file into one of the ports'.
+func InterpretError(err error) error { return interpretError(err) }
+
+// SetWallClock replaces the clock that the store's clock follows.
+func (s *Store) SetWallClock(wall func() time.Time) { s.db.clock.wall = wall }
+
+// Write runs work in a writing transaction, on the connection itself.
+func (s *Store) Write(ctx context.Context, work func(ctx context.Context, tx sqlitefile.Conn) error) error {
+	return s.db.file.Write(ctx, work)
+}

@@ -1,0 +1,266 @@
+package sqlite
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"stavka.local/betmaker/internal/adapters/sqlite/sqlitedb"
+	"stavka.local/betmaker/internal/domain"
+	"stavka.local/betmaker/internal/ports"
+	"stavka.local/shared/money"
+	"stavka.local/shared/odds"
+)
+
+// This file maps rows to the domain and back. Instants are kept in microseconds since 1970:
+// what is finer is cut off on the way in.
+
+func eventFromRow(row sqlitedb.Event) (domain.Event, error) {
+	coefficient, err := odds.FromHundredths(row.Coefficient)
+	if err != nil {
+		return domain.Event{}, fmt.Errorf("event %d: %w", row.ID, err)
+	}
+	return domain.Event{
+		LineEvent: domain.LineEvent{
+			ID:             domain.EventID(row.ID),
+			Dataset:        row.Dataset,
+			Seq:            row.Seq,
+			Version:        row.Version,
+			Name:           row.Name,
+			Coefficient:    coefficient,
+			Deadline:       instant(row.Deadline),
+			State:          domain.State(row.State),
+			Suspended:      row.Suspended != 0,
+			ResultRevision: row.ResultRevision,
+			EffectiveAt:    instantOrZero(row.EffectiveAt),
+			CreatedAt:      instant(row.CreatedAt),
+			UpdatedAt:      instant(row.UpdatedAt),
+		},
+		Quarantined:    row.Quarantined != 0,
+		VoidBefore:     instantOrZero(row.VoidBefore),
+		ClosedAt:       instantOrZero(row.ClosedAt),
+		ResultedAt:     instantOrZero(row.ResultedAt),
+		SettleRevision: row.SettleRevision,
+	}, nil
+}
+
+func eventsFromRows(rows []sqlitedb.Event) ([]domain.Event, error) {
+	return mapRows(rows, eventFromRow)
+}
+
+func eventToRow(e domain.Event) sqlitedb.WriteEventParams {
+	return sqlitedb.WriteEventParams{
+		ID:             int64(e.ID),
+		Dataset:        e.Dataset,
+		Seq:            e.Seq,
+		Version:        e.Version,
+		Name:           e.Name,
+		Coefficient:    e.Coefficient.Hundredths(),
+		Deadline:       e.Deadline.UnixMicro(),
+		State:          int64(e.State),
+		Suspended:      flag(e.Suspended),
+		ResultRevision: e.ResultRevision,
+		EffectiveAt:    microsOrNull(e.EffectiveAt),
+		CreatedAt:      e.CreatedAt.UnixMicro(),
+		UpdatedAt:      e.UpdatedAt.UnixMicro(),
+		Quarantined:    flag(e.Quarantined),
+		VoidBefore:     microsOrNull(e.VoidBefore),
+		ClosedAt:       microsOrNull(e.ClosedAt),
+		ResultedAt:     microsOrNull(e.ResultedAt),
+		SettleRevision: e.SettleRevision,
+	}
+}
+
+func betFromRow(row sqlitedb.Bet) (domain.Bet, error) {
+	coefficient, err := odds.FromHundredths(row.Coefficient)
+	if err != nil {
+		return domain.Bet{}, fmt.Errorf("bet %d: %w", row.ID, err)
+	}
+	bet := domain.Bet{
+		ID:           domain.BetID(row.ID),
+		UserID:       domain.UserID(row.UserID),
+		EventID:      domain.EventID(row.EventID),
+		Stake:        money.FromMinor(row.Stake),
+		Coefficient:  coefficient,
+		EventVersion: row.EventVersion,
+		AcceptedAt:   instant(row.AcceptedAt),
+		Settlement: domain.Settlement{
+			Outcome:   domain.Outcome{Status: domain.Status(row.Status)},
+			Revision:  row.SettleRevision,
+			SettledAt: instantOrZero(row.SettledAt),
+		},
+	}
+	if row.Payout != nil {
+		bet.Payout = money.FromMinor(*row.Payout)
+	}
+	if row.VoidReason != nil {
+		bet.VoidReason = domain.VoidReason(*row.VoidReason)
+	}
+	return bet, nil
+}
+
+func betsFromRows(rows []sqlitedb.Bet) ([]domain.Bet, error) {
+	return mapRows(rows, betFromRow)
+}
+
+func betToRow(b domain.Bet) sqlitedb.InsertBetParams {
+	return sqlitedb.InsertBetParams{
+		ID:             int64(b.ID),
+		UserID:         int64(b.UserID),
+		EventID:        int64(b.EventID),
+		Stake:          b.Stake.Minor(),
+		Coefficient:    b.Coefficient.Hundredths(),
+		EventVersion:   b.EventVersion,
+		AcceptedAt:     b.AcceptedAt.UnixMicro(),
+		SettleRevision: b.Revision,
+	}
+}
+
+func settlementToRow(bet domain.BetID, s domain.Settlement) sqlitedb.SettleBetParams {
+	row := sqlitedb.SettleBetParams{
+		ID:             int64(bet),
+		Status:         int64(s.Status),
+		SettleRevision: s.Revision,
+		SettledAt:      microsOrNull(s.SettledAt),
+	}
+	if s.Status != domain.StatusPending {
+		row.Payout = new(s.Payout.Minor())
+	}
+	if s.VoidReason != 0 {
+		row.VoidReason = new(int64(s.VoidReason))
+	}
+	return row
+}
+
+// verdictFromRow returns a verdict, of an accepted one all but the bet.
+func verdictFromRow(row sqlitedb.Verdict) (domain.Verdict, error) {
+	verdict := domain.Verdict{RequestID: row.RequestID}
+	if copied := copy(verdict.Fingerprint[:], row.Fingerprint); copied != len(verdict.Fingerprint) || copied != len(row.Fingerprint) {
+		return domain.Verdict{}, fmt.Errorf("verdict of user %d: a fingerprint of %d bytes", row.UserID, len(row.Fingerprint))
+	}
+	if row.Refusal == nil {
+		return verdict, nil
+	}
+	if row.Params == nil {
+		return domain.Verdict{}, fmt.Errorf("verdict of user %d: a refusal without what it carried", row.UserID)
+	}
+	if err := json.Unmarshal([]byte(*row.Params), &verdict.Refusal); err != nil {
+		return domain.Verdict{}, fmt.Errorf("verdict of user %d: %w", row.UserID, err)
+	}
+	verdict.Refusal.Code = domain.RefusalCode(*row.Refusal)
+	return verdict, nil
+}
+
+func verdictToRow(key domain.VerdictKey, v domain.Verdict, decidedAt time.Time) (sqlitedb.InsertVerdictParams, error) {
+	row := sqlitedb.InsertVerdictParams{
+		UserID:      int64(key.UserID),
+		Key:         key.Key,
+		Fingerprint: v.Fingerprint[:],
+		RequestID:   v.RequestID,
+		DecidedAt:   decidedAt.UnixMicro(),
+	}
+	if v.Accepted() {
+		row.BetID = new(int64(v.Bet.ID))
+		return row, nil
+	}
+	params, err := json.Marshal(v.Refusal)
+	if err != nil {
+		return row, fmt.Errorf("refusal of user %d: %w", key.UserID, err)
+	}
+	row.Refusal, row.Params = new(int64(v.Refusal.Code)), new(string(params))
+	return row, nil
+}
+
+func credentialsFromRow(row sqlitedb.User) ports.Credentials {
+	return ports.Credentials{
+		User: domain.User{
+			ID:           domain.UserID(row.ID),
+			Name:         row.Name,
+			Username:     row.Username,
+			Email:        row.Email,
+			Role:         domain.Role(row.Role),
+			Active:       row.Active != 0,
+			TokenVersion: int32(row.TokenVersion),
+			CreatedAt:    instant(row.CreatedAt),
+			UpdatedAt:    instant(row.UpdatedAt),
+		},
+		PasswordHash: row.PasswordHash,
+	}
+}
+
+func userToInsert(user ports.Credentials, now time.Time) sqlitedb.InsertUserParams {
+	return sqlitedb.InsertUserParams{
+		Name:           user.Name,
+		Username:       user.Username,
+		UsernameFolded: domain.FoldCase(user.Username),
+		Email:          user.Email,
+		EmailFolded:    domain.FoldCase(user.Email),
+		PasswordHash:   user.PasswordHash,
+		Role:           int64(user.Role),
+		Active:         flag(user.Active),
+		TokenVersion:   int64(user.TokenVersion),
+		Now:            now.UnixMicro(),
+	}
+}
+
+func userToUpdate(id domain.UserID, user ports.Credentials, now time.Time) sqlitedb.UpdateUserParams {
+	return sqlitedb.UpdateUserParams{
+		ID:             int64(id),
+		Name:           user.Name,
+		Username:       user.Username,
+		UsernameFolded: domain.FoldCase(user.Username),
+		Email:          user.Email,
+		EmailFolded:    domain.FoldCase(user.Email),
+		PasswordHash:   user.PasswordHash,
+		Role:           int64(user.Role),
+		Active:         flag(user.Active),
+		TokenVersion:   int64(user.TokenVersion),
+		UpdatedAt:      now.UnixMicro(),
+	}
+}
+
+func mapRows[Row, T any](rows []Row, one func(Row) (T, error)) ([]T, error) {
+	mapped := make([]T, len(rows))
+	for i, row := range rows {
+		var err error
+		if mapped[i], err = one(row); err != nil {
+			return nil, err
+		}
+	}
+	return mapped, nil
+}
+
+// numbers returns ids, each once, as they are stored.
+func numbers[ID ~int64](ids []ID) []int64 {
+	found := make([]int64, len(ids))
+	for i, id := range ids {
+		found[i] = int64(id)
+	}
+	slices.Sort(found)
+	return slices.Compact(found)
+}
+
+func instant(micros int64) time.Time { return time.UnixMicro(micros).UTC() }
+
+func instantOrZero(micros *int64) time.Time {
+	if micros == nil {
+		return time.Time{}
+	}
+	return instant(*micros)
+}
+
+func microsOrNull(t time.Time) *int64 {
+	if t.IsZero() {
+		return nil
+	}
+	return new(t.UnixMicro())
+}
+
+// flag returns a boolean as it is stored; strict tables have none.
+func flag(b bool) int64 {
+	if b {
+		return 1
+	}
+	return 0
+}

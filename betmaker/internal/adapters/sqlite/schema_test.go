@@ -1,0 +1,186 @@
+package sqlite_test
+
+import (
+	"database/sql"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/pressly/goose/v3"
+
+	"stavka.local/betmaker/internal/adapters/sqlite"
+	"stavka.local/betmaker/internal/adapters/sqlite/sqlitetest"
+	stavkasql "stavka.local/sql"
+)
+
+// TestQueriesReachTheirRowsByKey looks at the plan of every query, which is the same for
+// tables of any size.
+func TestQueriesReachTheirRowsByKey(t *testing.T) {
+	t.Parallel()
+	store := sqlitetest.New(t)
+	queries := generatedQueries(t)
+	if len(queries) < 20 {
+		t.Fatalf("found only %d generated queries", len(queries))
+	}
+	// Where the rows of one user or event are wanted, the others must not be walked past.
+	index := map[string]string{
+		"betsBehind":         "bets_event_id_idx (event_id=? AND id>?)",
+		"firstBetBehind":     "bets_event_id_idx (event_id=?)",
+		"listBetsOnEvent":    "bets_event_id_idx (event_id=? AND id<?)",
+		"listBetsOfUser":     "bets_user_id_idx (user_id=? AND id<?)",
+		"openEvents":         "events_open_idx (id>?)",
+		"undecidedEvents":    "events_open_idx (id>?)",
+		"unsettled":          "events_unsettled_idx",
+		"countLoginFailures": "login_failures_subject_idx (subject=? AND failed_at>?)",
+		"forgetRefusals":     "verdicts_refused_idx (decided_at<?)",
+	}
+	for name := range index {
+		if queries[name] == "" {
+			t.Errorf("there is no query %s", name)
+		}
+	}
+	for name, query := range queries {
+		checkPlan(t, name, explain(t, store, query), index[name])
+	}
+}
+
+// checkPlan checks that a plan reads what it needs and not more, from the index if one is named.
+func checkPlan(t *testing.T, query, plan, index string) {
+	t.Helper()
+	for line := range strings.Lines(plan) {
+		isWhole := strings.HasPrefix(line, "SCAN ") && !strings.Contains(line, " INDEX ")
+		if isWhole && !strings.Contains(line, "feed_cursor") { // which is one row
+			t.Errorf("%s reads a whole table:\n%s", query, plan)
+		}
+	}
+	// Lists have to come out of an index in their order, or a page costs as much as the list.
+	if strings.Contains(plan, "TEMP B-TREE") {
+		t.Errorf("%s sorts:\n%s", query, plan)
+	}
+	if !strings.Contains(plan, index) {
+		t.Errorf("%s does not use %s:\n%s", query, index, plan)
+	}
+}
+
+func explain(t *testing.T, store *sqlite.Store, query string) string {
+	t.Helper()
+	nulls := make([]any, strings.Count(query, "?")) // at least one for each parameter
+	return strings.Join(lastColumn(t, store, "explain query plan "+query, nulls...), "\n")
+}
+
+// generatedQueries returns the queries of package sqlitedb by name.
+func generatedQueries(t *testing.T) map[string]string {
+	t.Helper()
+	files, err := filepath.Glob("sqlitedb/*.sql.go")
+	if err != nil {
+		t.Fatalf("find the generated code: %v", err)
+	}
+	queries := make(map[string]string)
+	for _, file := range files {
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+		if err != nil {
+			t.Fatalf("parse the generated code: %v", err)
+		}
+		ast.Inspect(parsed, func(node ast.Node) bool {
+			constant, ok := node.(*ast.ValueSpec)
+			if !ok || len(constant.Values) != 1 {
+				return true
+			}
+			if literal, ok := constant.Values[0].(*ast.BasicLit); ok && literal.Kind == token.STRING {
+				if queries[constant.Names[0].Name], err = strconv.Unquote(literal.Value); err != nil {
+					t.Errorf("unquote %s: %v", constant.Names[0].Name, err)
+				}
+			}
+			return true
+		})
+	}
+	return queries
+}
+
+func TestTablesAreStrict(t *testing.T) {
+	t.Parallel()
+	lax := lastColumn(t, sqlitetest.New(t), `select name from pragma_table_list
+		where not strict and name not like 'sqlite\_%' escape '\' and name <> ?1`, goose.DefaultTablename)
+	if len(lax) > 0 {
+		t.Errorf("these tables take values of any type: %v", lax)
+	}
+}
+
+func TestSchemaRefuses(t *testing.T) {
+	t.Parallel()
+	store := sqlitetest.New(t)
+	mustPlace(t, store, wish(prepare(t, store), "key"))
+	for statement, why := range map[string]string{
+		"update bets set stake = 0":                                      "bets_stake_check",
+		"update bets set stake = 0.5":                                    "cannot store REAL value in INTEGER column",
+		"update bets set accepted_at = '2026-01-01'":                     "cannot store TEXT value in INTEGER column",
+		"update bets set coefficient = 99":                               "bets_coefficient_check",
+		"update bets set status = 5":                                     "bets_status_check",
+		"update bets set status = 2":                                     "bets_settled_check",
+		"update bets set status = 4, payout = 1":                         "bets_void_reason_check",
+		"update bets set user_id = 99":                                   "FOREIGN KEY",
+		"update bets set event_id = 99":                                  "FOREIGN KEY",
+		"delete from events":                                             "FOREIGN KEY",
+		"delete from users":                                              "FOREIGN KEY",
+		"update events set coefficient = 99":                             "events_coefficient_check",
+		"update events set state = 5":                                    "events_state_check",
+		"update events set suspended = 2":                                "events_suspended_check",
+		"update events set quarantined = 2":                              "events_quarantined_check",
+		"update events set settled_revision = 1":                         "events_settled_revision_check",
+		"update users set role = 3":                                      "users_role_check",
+		"update users set active = 2":                                    "users_active_check",
+		"update wallets set open = 2":                                    "wallets_open_check",
+		"update wallets set balance = -1":                                "wallets_balance_check",
+		"update verdicts set bet_id = null":                              "verdicts_either_check",
+		"update verdicts set fingerprint = 'text'":                       "cannot store TEXT value in BLOB column",
+		"insert into feed_cursor select 2, '', 0, 0":                     "feed_cursor_single_check",
+		"insert into login_failures (subject, failed_at) values (1, '')": "cannot store TEXT value in INTEGER column",
+	} {
+		if err := tryExecute(t, store, statement); err == nil || !strings.Contains(err.Error(), why) {
+			t.Errorf("%s: got the error %v, want one about %s", statement, err, why)
+		}
+	}
+}
+
+func TestMigrateUpDownUp(t *testing.T) {
+	t.Parallel()
+	file := newFile(t)
+	for range 2 {
+		store := open(t, sqlite.Config{File: file})
+		mustPlace(t, store, wish(prepare(t, store), "key"))
+		if err := store.Close(); err != nil {
+			t.Fatalf("close: %v", err)
+		}
+		migrateDown(t, file)
+	}
+}
+
+// migrateDown takes all migrations back, and checks that they leave nothing behind.
+func migrateDown(t *testing.T, file string) {
+	t.Helper()
+	db, err := sql.Open("sqlite", "file:"+file+"?_pragma=foreign_keys(1)")
+	if err != nil {
+		t.Fatalf("open the file: %v", err)
+	}
+	defer func() { _ = db.Close() }()
+	migrations, err := goose.NewProvider(goose.DialectSQLite3, db, stavkasql.BetMakerSQLite, goose.WithDisableGlobalRegistry(true))
+	if err != nil {
+		t.Fatalf("read the migrations: %v", err)
+	}
+	if _, err := migrations.DownTo(t.Context(), 0); err != nil {
+		t.Fatalf("migrate down: %v", err)
+	}
+	rows, err := db.QueryContext(t.Context(), "select name from sqlite_schema where name not like 'sqlite\\_%' escape '\\'")
+	if err != nil {
+		t.Fatalf("list what is left: %v", err)
+	}
+	left, err := scanLastColumn(rows)
+	if err != nil || !slices.Equal(left, []string{goose.DefaultTablename}) {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}

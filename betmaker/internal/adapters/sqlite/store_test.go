@@ -1,0 +1,252 @@
+package sqlite_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"stavka.local/betmaker/internal/adapters/sqlite"
+	"stavka.local/betmaker/internal/adapters/sqlite/sqlitetest"
+	"stavka.local/betmaker/internal/domain"
+	"stavka.local/betmaker/internal/ports"
+	"stavka.local/shared/fault"
+	sqlitefile "stavka.local/shared/sqlite"
+)
+
+// TestClockGoesForward has the wall clock stand still, and then be set back.
+func TestClockGoesForward(t *testing.T) {
+	t.Parallel()
+	store := sqlitetest.New(t)
+	wall := time.Now()
+	store.SetWallClock(func() time.Time { return wall })
+	user := prepare(t, store)
+	last := wall
+	for i := range 4 {
+		if i == 2 {
+			wall = wall.Add(-time.Hour)
+		}
+		bet := mustPlace(t, store, wish(user, ""))
+		if !bet.AcceptedAt.After(last) {
+			t.Errorf("bet %d is accepted at %s, after something that was at %s", bet.ID, bet.AcceptedAt, last)
+		}
+		update(t, store, func(now time.Time, event domain.Event) domain.Event {
+			if !now.After(bet.AcceptedAt) {
+				t.Errorf("the event is changed at %s, after a bet that was accepted at %s", now, bet.AcceptedAt)
+			}
+			last = now
+			return event
+		})
+	}
+}
+
+func TestReopenedStoreGoesOn(t *testing.T) {
+	t.Parallel()
+	file := newFile(t)
+	store := open(t, sqlite.Config{File: file})
+	user := prepare(t, store)
+	first := mustPlace(t, store, wish(user, "key"))
+	if err := store.Close(); err != nil {
+		t.Fatalf("close: %v", err)
+	}
+
+	store = open(t, sqlite.Config{File: file})
+	if second := mustPlace(t, store, wish(user, "")); second.ID != first.ID+1 {
+		t.Errorf("the bet after %d is %d", first.ID, second.ID)
+	}
+	if again := mustPlace(t, store, wish(user, "key")); again != first {
+		t.Errorf("got  %+v\nwant %+v", again, first)
+	}
+}
+
+// TestGuest: a command works on the file of a running process.
+func TestGuest(t *testing.T) {
+	t.Parallel()
+	file := newFile(t)
+	host := open(t, sqlite.Config{File: file})
+	prepare(t, host)
+	guest := open(t, sqlite.Config{File: file, Guest: true})
+	user := addUser(t, guest, "guest")
+	mustPlace(t, host, wish(user, ""))
+	if n := countBets(t, guest); n != 1 {
+		t.Errorf("the guest sees %d bets, want 1", n)
+	}
+	if _, err := sqlite.Open(t.Context(), sqlite.Config{File: file}); !errors.Is(err, sqlitefile.ErrInUse) {
+		t.Errorf("a second host: got the error %v, want %v", err, sqlitefile.ErrInUse)
+	}
+}
+
+// TestWaitEndsWithItsContext: those who wait for their turn may leave, and leave nothing behind.
+func TestWaitEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	store := sqlitetest.New(t)
+	user := prepare(t, store)
+	waits := map[string]func(context.Context) error{
+		"place": func(ctx context.Context) error {
+			_, err := place(ctx, store, wish(user, ""))
+			return err
+		},
+		"place behind another batch": func(ctx context.Context) error {
+			var ahead sync.WaitGroup
+			defer ahead.Wait()
+			staying, leave := context.WithCancel(t.Context())
+			defer leave()
+			ahead.Go(func() { _, _ = place(staying, store, wish(user, "")) })
+			_, err := place(ctx, store, wish(user, ""))
+			return err
+		},
+		"create a user": func(ctx context.Context) error {
+			_, err := store.Users.Create(ctx, ports.Credentials{})
+			return err
+		},
+		"move the cursor": func(ctx context.Context) error {
+			_, err := store.Cursors.MoveCursor(ctx, ports.Cursor{}, ports.Cursor{After: 1})
+			return err
+		},
+	}
+	update(t, store, func(_ time.Time, event domain.Event) domain.Event {
+		for name, wait := range waits {
+			cancelled, cancel := context.WithCancel(t.Context())
+			time.AfterFunc(20*time.Millisecond, cancel)
+			err := wait(cancelled)
+			if _, isFault := errors.AsType[*fault.Error](err); !errors.Is(err, context.Canceled) || isFault {
+				t.Errorf("%s, cancelled: got the error %v, want %v and no fault", name, err, context.Canceled)
+			}
+			late, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+			if err := wait(late); !errors.Is(err, ports.ErrUnavailable) {
+				t.Errorf("%s, late: got the error %v, want %v", name, err, ports.ErrUnavailable)
+			}
+			cancel()
+		}
+		return event
+	})
+	if n := countBets(t, store); n != 0 {
+		t.Errorf("%d bets were placed by those who had left", n)
+	}
+	if cursor, err := store.Cursors.Cursor(t.Context()); err != nil || cursor != (ports.Cursor{}) {
+		t.Errorf("the cursor was moved: %+v, %v", cursor, err)
+	}
+}
+
+func TestWhatHasBegunGoesToItsEnd(t *testing.T) {
+	t.Parallel()
+	store := sqlitetest.New(t)
+	user := prepare(t, store)
+	ctx, leave := context.WithCancel(t.Context())
+	batch := []domain.Placement{wish(user, "")}
+	_, err := store.Placements.Place(ctx, batch, func(set *domain.WorkingSet) []domain.Decision {
+		leave()
+		return set.Decide(domain.StakeLimits{Max: batch[0].Stake}, batch)
+	})
+	if n := countBets(t, store); err != nil || n != 1 {
+		t.Errorf("%d bets, want 1: %v", n, err)
+	}
+}
+
+// TestAcceptedVerdictIsNeverReplaced gives a key a second bet, as only a defect would.
+func TestAcceptedVerdictIsNeverReplaced(t *testing.T) {
+	t.Parallel()
+	store := sqlitetest.New(t)
+	user := prepare(t, store)
+	first := mustPlace(t, store, wish(user, "key"))
+	batch := []domain.Placement{wish(user, "key")}
+	_, err := store.Placements.Place(t.Context(), batch, func(set *domain.WorkingSet) []domain.Decision {
+		clear(set.Verdicts)
+		return set.Decide(domain.StakeLimits{Max: batch[0].Stake}, batch)
+	})
+	if err == nil {
+		t.Error("a second bet for the same key was accepted")
+	}
+	verdict, err := store.Placements.Verdict(t.Context(), domain.VerdictKey{UserID: user, Key: "key"})
+	if err != nil || verdict.Bet != first || countBets(t, store) != 1 {
+		t.Errorf("got %+v, %v; want bet %+v and no other", verdict, err, first)
+	}
+}
+
+func TestForgetsManyRefusals(t *testing.T) {
+	t.Parallel()
+	store := sqlitetest.New(t)
+	const many = 2*sqlite.ForgetAtOnce + 1
+	execute(t, store, `with recursive n (i) as (select 1 union all select i + 1 from n where i < ?1)
+		insert into verdicts (user_id, operation, key, fingerprint, refusal, request_id, decided_at) select 1, 1, i, x'', 1, '', 0 from n`, many)
+	forgotten, err := store.Placements.ForgetRefusals(t.Context())
+	if err != nil || forgotten != many {
+		t.Errorf("forgot %d, want %d: %v", forgotten, many, err)
+	}
+}
+
+// TestDecidersErrorComesOutAsItWas, also when it looks like one of the store's.
+func TestDecidersErrorComesOutAsItWas(t *testing.T) {
+	t.Parallel()
+	store := sqlitetest.New(t)
+	user := addUser(t, store, "bella")
+	for _, want := range []error{
+		domain.ErrLastAdmin,
+		domain.ErrInvalidUser.Detailf("not that name"),
+		fmt.Errorf("ask somebody: %w", context.DeadlineExceeded),
+		fmt.Errorf("look up: %w", sql.ErrNoRows),
+	} {
+		_, err := store.Users.Update(t.Context(), user, func(u ports.Credentials, _ int) (ports.Credentials, error) { return u, want })
+		if err != want { //nolint:errorlint // that very error
+			t.Errorf("got %#v, want %#v", err, want)
+		}
+	}
+}
+
+func TestErrorsOfTheFile(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ err, want error }{
+		{fmt.Errorf("%w: disk full", sqlitefile.ErrUnavailable), ports.ErrUnavailable},
+		{fmt.Errorf("%w: disk on fire", sqlitefile.ErrOutcomeUnknown), ports.ErrOutcomeUnknown},
+		{fmt.Errorf("wait: %w", context.DeadlineExceeded), ports.ErrUnavailable},
+		{sql.ErrNoRows, ports.ErrNotFound},
+	} {
+		got := sqlite.InterpretError(fmt.Errorf("write: %w", c.err))
+		if !errors.Is(got, c.want) {
+			t.Errorf("%v: got %v, want %v", c.err, got, c.want)
+		}
+		if cause := errors.Unwrap(got); c.want != ports.ErrNotFound && !errors.Is(cause, c.err) { //nolint:errorlint // of the table above
+			t.Errorf("%v: the cause is lost in %#v", c.err, got)
+		}
+	}
+}
+
+// TestFullDisk: what cannot be written is unavailable, and the store goes on when there is room.
+func TestFullDisk(t *testing.T) {
+	t.Parallel()
+	store := sqlitetest.New(t)
+	user := prepare(t, store)
+	execute(t, store, "pragma max_page_count = 1") // no page more than there are
+	var err error
+	for range 1000 {
+		if _, err = place(t.Context(), store, wish(user, "")); err != nil {
+			break
+		}
+	}
+	if !errors.Is(err, ports.ErrUnavailable) {
+		t.Fatalf("got the error %v, want %v", err, ports.ErrUnavailable)
+	}
+	before := countBets(t, store)
+	execute(t, store, "pragma max_page_count = 1000000")
+	mustPlace(t, store, wish(user, ""))
+	if after := countBets(t, store); after != before+1 {
+		t.Errorf("%d bets, want %d and one more", after, before)
+	}
+}
+
+func TestPing(t *testing.T) {
+	t.Parallel()
+	store := open(t, sqlite.Config{File: newFile(t)})
+	if err := store.Ping(t.Context()); err != nil {
+		t.Errorf("ping: %v", err)
+	}
+	if err := store.Close(); err != nil {
+		t.Fatalf("close: %v", err)
+	}
+	if err := store.Ping(t.Context()); !errors.Is(err, ports.ErrUnavailable) {
+		t.Errorf("closed: got the error %v, want %v", err, ports.ErrUnavailable)
+	}
+}

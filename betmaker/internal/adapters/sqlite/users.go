@@ -1,0 +1,95 @@
+package sqlite
+
+import (
+	"context"
+
+	"stavka.local/betmaker/internal/adapters/sqlite/sqlitedb"
+	"stavka.local/betmaker/internal/domain"
+	"stavka.local/betmaker/internal/ports"
+)
+
+// Users implements ports.Users.
+type Users struct{ db *database }
+
+// Create implements ports.Users.
+func (u *Users) Create(ctx context.Context, user ports.Credentials) (domain.User, error) {
+	var row sqlitedb.User
+	err := u.db.write(ctx, func(ctx context.Context, q *sqlitedb.Queries) (err error) {
+		if row, err = q.InsertUser(ctx, userToInsert(user, u.db.clock.now())); err != nil {
+			return err
+		}
+		return q.InsertWallet(ctx, sqlitedb.InsertWalletParams{UserID: row.ID, Open: row.Active})
+	})
+	if err != nil {
+		return domain.User{}, err
+	}
+	return credentialsFromRow(row).User, nil
+}
+
+// Update implements ports.Users.
+func (u *Users) Update(
+	ctx context.Context, id domain.UserID, decide func(user ports.Credentials, activeAdmins int) (ports.Credentials, error),
+) (domain.User, error) {
+	var (
+		updated sqlitedb.User
+		refusal error // decide's, which is returned as it is
+	)
+	err := u.db.write(ctx, func(ctx context.Context, q *sqlitedb.Queries) error {
+		row, err := q.UserByID(ctx, int64(id))
+		if err != nil {
+			return err
+		}
+		admins, err := q.CountActiveAdmins(ctx)
+		if err != nil {
+			return err
+		}
+		next, err := decide(credentialsFromRow(row), int(admins))
+		if err != nil {
+			refusal = err
+			return err
+		}
+		if updated, err = q.UpdateUser(ctx, userToUpdate(id, next, u.db.clock.now())); err != nil {
+			return err
+		}
+		return q.OpenWallet(ctx, sqlitedb.OpenWalletParams{UserID: updated.ID, Open: updated.Active})
+	})
+	switch {
+	case refusal != nil:
+		return domain.User{}, refusal
+	case err != nil:
+		return domain.User{}, err
+	}
+	return credentialsFromRow(updated).User, nil
+}
+
+// User implements ports.Users.
+func (u *Users) User(ctx context.Context, id domain.UserID) (user domain.User, err error) {
+	err = u.db.read(ctx, func(ctx context.Context, q *sqlitedb.Queries) error {
+		row, err := q.UserByID(ctx, int64(id))
+		user = credentialsFromRow(row).User
+		return err
+	})
+	return user, err
+}
+
+// ByUsername implements ports.Users.
+func (u *Users) ByUsername(ctx context.Context, username string) (user ports.Credentials, err error) {
+	err = u.db.read(ctx, func(ctx context.Context, q *sqlitedb.Queries) error {
+		row, err := q.UserByUsername(ctx, domain.FoldCase(username))
+		user = credentialsFromRow(row)
+		return err
+	})
+	return user, err
+}
+
+// ListUsers implements ports.Users.
+func (u *Users) ListUsers(ctx context.Context, after domain.UserID, limit int) (users []domain.User, err error) {
+	err = u.db.read(ctx, func(ctx context.Context, q *sqlitedb.Queries) error {
+		rows, err := q.ListUsers(ctx, sqlitedb.ListUsersParams{After: int64(after), AtMost: int64(limit)})
+		for _, row := range rows {
+			users = append(users, credentialsFromRow(row).User)
+		}
+		return err
+	})
+	return users, err
+}

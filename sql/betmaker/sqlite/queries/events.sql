@@ -1,0 +1,60 @@
+-- PostgreSQL's locks on events have no counterpart here: whoever writes is alone.
+
+-- name: EventsByID :many
+select * from events where id in (sqlc.slice('ids'));
+
+-- name: EventByID :one
+select * from events where id = @id;
+
+-- name: OpenEvents :many
+-- The clock is the store's, not SQLite's, which may be set back and knows milliseconds only.
+select *
+from events
+where id > @after and state = 1 and quarantined = 0 and deadline > @now
+order by id
+limit @at_most;
+
+-- name: UndecidedEvents :many
+select *
+from events
+where id > @after and state = 1 and quarantined = 0 and dataset <> @not_of
+order by id
+limit @at_most;
+
+-- name: WriteEvent :exec
+-- Writes all that an event is, except how far its bets have been settled. One event at a time:
+-- there are no arrays, and a statement costs no round trip.
+insert into events (
+    id, dataset, seq, version, name, coefficient, deadline, state, suspended, result_revision, effective_at, created_at,
+    updated_at, quarantined, void_before, closed_at, resulted_at, settle_revision
+)
+values (
+    @id, @dataset, @seq, @version, @name, @coefficient, @deadline, @state, @suspended, @result_revision, @effective_at,
+    @created_at, @updated_at, @quarantined, @void_before, @closed_at, @resulted_at, @settle_revision
+)
+on conflict (id) do update set
+    dataset         = excluded.dataset,
+    seq             = excluded.seq,
+    version         = excluded.version,
+    name            = excluded.name,
+    coefficient     = excluded.coefficient,
+    deadline        = excluded.deadline,
+    state           = excluded.state,
+    suspended       = excluded.suspended,
+    result_revision = excluded.result_revision,
+    effective_at    = excluded.effective_at,
+    created_at      = excluded.created_at,
+    updated_at      = excluded.updated_at,
+    quarantined     = excluded.quarantined,
+    void_before     = excluded.void_before,
+    closed_at       = excluded.closed_at,
+    resulted_at     = excluded.resulted_at,
+    settle_revision = excluded.settle_revision;
+
+-- name: Cursor :one
+select dataset, generation, after_seq from feed_cursor;
+
+-- name: MoveCursor :execrows
+update feed_cursor
+set dataset = @next_dataset, generation = @next_generation, after_seq = @next_after_seq
+where dataset = @from_dataset and generation = @from_generation and after_seq = @from_after_seq;

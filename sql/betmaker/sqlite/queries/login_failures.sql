@@ -1,0 +1,12 @@
+-- name: AddLoginFailure :exec
+insert into login_failures (subject, failed_at) values (@subject, @failed_at);
+
+-- name: CountLoginFailures :many
+-- The list comes last: its question marks are numbered on from the parameters before it.
+select subject, count(*) as failures
+from login_failures
+where failed_at >= @since and subject in (sqlc.slice('subjects'))
+group by subject;
+
+-- name: ForgetLoginFailures :exec
+delete from login_failures where failed_at < @before;

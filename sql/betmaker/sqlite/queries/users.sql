@@ -1,0 +1,43 @@
+-- name: InsertUser :one
+-- The wallet follows in a statement of its own: an insert cannot stand in a common table expression.
+insert into users (
+    name, username, username_folded, email, email_folded, password_hash, role, active, token_version, created_at, updated_at
+)
+values (
+    @name, @username, @username_folded, @email, @email_folded, @password_hash, @role, @active, @token_version, @now, @now
+)
+returning *;
+
+-- name: InsertWallet :exec
+insert into wallets (user_id, open) values (@user_id, @open);
+
+-- name: CountActiveAdmins :one
+select count(*) from users where role = 2 and active = 1;
+
+-- name: UpdateUser :one
+update users
+set name            = @name,
+    username        = @username,
+    username_folded = @username_folded,
+    email           = @email,
+    email_folded    = @email_folded,
+    password_hash   = @password_hash,
+    role            = @role,
+    active          = @active,
+    token_version   = @token_version,
+    updated_at      = @updated_at
+where id = @id
+returning *;
+
+-- name: OpenWallet :exec
+-- Opens or closes the wallet.
+update wallets set open = @open where user_id = @user_id;
+
+-- name: UserByID :one
+select * from users where id = @id;
+
+-- name: UserByUsername :one
+select * from users where username_folded = @username_folded;
+
+-- name: ListUsers :many
+select * from users where id > @after order by id limit @at_most;
