@@ -23,7 +23,7 @@ import (
 const (
 	// grace bounds the stop as a whole. It is below the 30 s that containers get.
 	grace = 25 * time.Second
-	// placingWorkers is how many batches of bets may be in the store at once, and
+	// placingWorkers is how many batches of bets may be in PostgreSQL at once, and
 	// settlingWorkers how many events may be settled at once.
 	placingWorkers  = 4
 	settlingWorkers = 4
@@ -37,6 +37,7 @@ type App struct {
 	parts  *lifecycle.Group
 	health *health.Registry
 	server *httpedge.Server
+	feed   *usecase.Feed
 	log    *slog.Logger
 	// prepared is closed once the store can be used: its schema is there, and so is the
 	// first user.
@@ -61,13 +62,14 @@ func New(ctx context.Context, c Config) (_ *App, err error) {
 	}()
 	m := newMeters()
 
-	store, err := openStore(ctx, c, log)
+	store, err := openStore(ctx, c, asOwner, log)
 	if err != nil {
 		return nil, err
 	}
-	a.parts.OnStop("store", func(context.Context) error { store.close(); return nil })
+	a.parts.OnStop("store", func(context.Context) error { return store.close() })
 
 	feed := usecase.NewFeed(c.FeedTimeout, log)
+	a.feed = feed
 	m.watchFeed(feed)
 	lines, err := lineclient.New(lineclient.Config{
 		URL: c.LineURL, Token: c.LineToken.Reveal(), Logger: log,
@@ -85,7 +87,7 @@ func New(ctx context.Context, c Config) (_ *App, err error) {
 		Healed:     func(results int) { m.healed.Add(float64(results)) },
 		Logger:     log,
 	}
-	bus, err := openBus(c, m, losses, log)
+	bus, busName, err := openBus(c, m, losses, log)
 	if err != nil {
 		return nil, err
 	}
@@ -123,12 +125,12 @@ func New(ctx context.Context, c Config) (_ *App, err error) {
 		Events: store.events, Line: lines, Apply: apply.Lookup,
 	})
 	placer := usecase.NewPlacer(usecase.PlacerConfig{
-		Placements: store.placements, Limits: c.Stakes, Workers: placingWorkers,
+		Placements: store.placements, Limits: c.Stakes, Workers: store.placingWorkers,
 		FeedAlive: feed.Check, Peek: catalogue.Peek, Fetch: catalogue.Fetch, Observe: m.batch,
 	})
 
-	a.health.Require("postgres", store.ping)
-	a.health.Watch("rabbitmq", checkBus(bus))
+	a.health.Require(store.name, store.ping)
+	a.health.Watch(busName, checkBus(bus))
 	a.health.Watch("line_provider", lines.Check)
 	a.health.Show("feed", func() any { return feedMember(feed.Status()) })
 	who, err := newAccess(c, store, log)
@@ -179,7 +181,7 @@ func New(ctx context.Context, c Config) (_ *App, err error) {
 			return apply.Push(ctx, change)
 		})
 	})
-	a.parts.Go("readiness", a.becomeReady(feed))
+	a.parts.Go("readiness", a.becomeReady)
 	a.parts.Go("http", a.server.Run)
 	return a, nil
 }
@@ -227,17 +229,15 @@ func (a *App) prepare(once lifecycle.Func) lifecycle.Func {
 }
 
 // becomeReady says that the service is ready once the line has been read.
-func (a *App) becomeReady(feed *usecase.Feed) lifecycle.Func {
-	return func(ctx context.Context) error {
-		select {
-		case <-feed.Ready():
-			a.health.Ready()
-			a.log.InfoContext(ctx, "bet-maker is ready: the line has been read")
-		case <-ctx.Done():
-		}
-		<-ctx.Done()
-		return nil
+func (a *App) becomeReady(ctx context.Context) error {
+	select {
+	case <-a.Ready():
+		a.health.Ready()
+		a.log.InfoContext(ctx, "bet-maker is ready: the line has been read")
+	case <-ctx.Done():
 	}
+	<-ctx.Done()
+	return nil
 }
 
 // Start returns when the service answers. Being ready comes later, when it has read the
@@ -249,6 +249,10 @@ func (a *App) Start(ctx context.Context) error {
 	a.log.InfoContext(ctx, "bet-maker answers", "address", a.Addr())
 	return nil
 }
+
+// Ready returns a channel that is closed once the line has been read, so that bets can be
+// placed.
+func (a *App) Ready() <-chan struct{} { return a.feed.Ready() }
 
 // Wait returns nil when ctx ends, or an error when the service cannot go on.
 func (a *App) Wait(ctx context.Context) error { return a.parts.Wait(ctx) }

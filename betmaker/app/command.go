@@ -19,6 +19,7 @@ import (
 	"stavka.local/betmaker/internal/usecase"
 	"stavka.local/shared/config"
 	"stavka.local/shared/fault"
+	"stavka.local/shared/line/rabbitmq"
 	"stavka.local/shared/logging"
 )
 
@@ -159,12 +160,12 @@ func migrationStatus(ctx context.Context, p program) error {
 	return nil
 }
 
-func resolve(ctx context.Context, p program, id domain.EventID, how domain.Resolution) error {
-	store, err := openStore(ctx, p.Config, slog.Default())
+func resolve(ctx context.Context, p program, id domain.EventID, how domain.Resolution) (err error) {
+	store, err := openStore(ctx, p.Config, asGuest, slog.Default())
 	if err != nil {
 		return err
 	}
-	defer store.close()
+	defer func() { err = errors.Join(err, store.close()) }()
 	lines, err := lineclient.New(lineclient.Config{URL: p.LineURL, Token: p.LineToken.Reveal()})
 	if err != nil {
 		return err
@@ -179,7 +180,7 @@ func resolve(ctx context.Context, p program, id domain.EventID, how domain.Resol
 }
 
 func countDeadLetters(ctx context.Context, p program) error {
-	return withBus(p, func(b bus) error {
+	return withBroker(p, func(b *rabbitmq.Subscriber) error {
 		count, err := b.DeadLetters(ctx)
 		if err != nil {
 			return err
@@ -189,14 +190,14 @@ func countDeadLetters(ctx context.Context, p program) error {
 }
 
 func redriveDeadLetters(ctx context.Context, p program) error {
-	return withBus(p, func(b bus) error {
+	return withBroker(p, func(b *rabbitmq.Subscriber) error {
 		moved, err := b.Redrive(ctx, 0)
 		return errors.Join(err, write(p.stdout, fmt.Sprintf("%d messages were handed out again\n", moved)))
 	})
 }
 
-func withBus(p program, do func(bus) error) error {
-	b, err := openBus(p.Config, newMeters(), &usecase.LostPushes{}, slog.Default())
+func withBroker(p program, do func(*rabbitmq.Subscriber) error) error {
+	b, err := openBroker(p.Config, rabbitmq.Hooks{}, slog.Default())
 	if err != nil {
 		return err
 	}

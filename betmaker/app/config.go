@@ -12,6 +12,7 @@ import (
 	"stavka.local/betmaker/internal/adapters/jwt"
 	"stavka.local/betmaker/internal/domain"
 	"stavka.local/shared/config"
+	"stavka.local/shared/line/inproc"
 	"stavka.local/shared/logging"
 	"stavka.local/shared/money"
 )
@@ -20,9 +21,10 @@ import (
 type Config struct {
 	Addr string // where to listen, "host:port"; port 0 is any free one
 
-	StoreURL config.Secret // its scheme chooses the adapter: postgres, postgresql or postgresql+asyncpg
+	StoreURL config.Secret // its scheme chooses the adapter: postgres, postgresql, postgresql+asyncpg or sqlite
 
-	BusURL   config.Secret // its scheme chooses the adapter: amqp or amqps
+	BusURL   config.Secret // its scheme chooses the adapter: amqp, amqps or inproc
+	Bus      *inproc.Bus   // the bus that inproc: stands for
 	Exchange string        // where line-provider publishes changes
 	Queue    string        // the queue that all replicas share
 
@@ -58,10 +60,12 @@ type FirstUser struct {
 	Password              config.Secret
 }
 
-// The defaults are public, and refused in production where they are secrets.
+// DefaultPassword is the first user's when none is configured.
+const DefaultPassword = "string" //nolint:gosec // public, and refused in production
+
+// The other defaults are public, too, and refused in production where they are secrets.
 const (
 	defaultToken    = "f3fb8928bad49887d2089f5ad04c2cb634bb1980db77fc8c3b111edad34f4eb7" //nolint:gosec // see above
-	defaultPassword = "string"                                                           //nolint:gosec // see above
 	defaultDatabase = "postgres"                                                         // its user, password and name
 )
 
@@ -75,21 +79,44 @@ const (
 // ConfigFromEnv reads the configuration from environment variables, which lookup knows.
 // The error joins all problems, each with the name of its variable.
 func ConfigFromEnv(lookup func(string) (string, bool)) (Config, error) {
+	return read(lookup, func(r *config.Reader, c *Config) {
+		c.StoreURL = storeURL(r)
+		c.BusURL = busURL(r)
+		c.Exchange = r.String("RABBIT_EXCHANGE", "line")
+		c.Queue = r.String("RABBIT_QUEUE", "event_status_updates")
+		c.LineURL = lineURL(r)
+	})
+}
+
+// Embedded says where a bet-maker that shares its process with line-provider keeps its
+// data and finds the line.
+type Embedded struct {
+	File    string // the SQLite file
+	Bus     *inproc.Bus
+	LineURL string // as Config.LineURL
+}
+
+// EmbeddedConfig is ConfigFromEnv for an embedded bet-maker: it reads no variable that
+// says where a store, the bus or line-provider is.
+func EmbeddedConfig(lookup func(string) (string, bool), e Embedded) (Config, error) {
+	return read(lookup, func(_ *config.Reader, c *Config) {
+		c.StoreURL = config.NewSecret("sqlite:" + e.File)
+		c.BusURL, c.Bus = config.NewSecret("inproc:"), e.Bus
+		c.LineURL = e.LineURL
+	})
+}
+
+// read reads all that does not depend on where a store, the bus and line-provider are;
+// that is for locate.
+func read(lookup func(string) (string, bool), locate func(*config.Reader, *Config)) (Config, error) {
 	r := config.NewReader(lookup)
 	c := Config{
 		Addr: r.Address("BETMAKER_ADDR", ":8000"),
 
-		StoreURL: storeURL(r),
-		BusURL:   busURL(r),
-		Exchange: r.String("RABBIT_EXCHANGE", "line"),
-		Queue:    r.String("RABBIT_QUEUE", "event_status_updates"),
-
-		LineURL: lineURL(r),
-
 		FirstUser: FirstUser{
 			Username: r.String("FIRST_USER_USERNAME", "string"),
 			Email:    r.String("FIRST_USER_EMAIL", "example@example.com"),
-			Password: r.Secret("FIRST_USER_PASSWORD", defaultPassword, minPassword),
+			Password: r.Secret("FIRST_USER_PASSWORD", DefaultPassword, minPassword),
 			Name:     r.String("FIRST_USER_NAME", "string"),
 		},
 		SecretKey: r.Secret("SECRET_KEY", "", minSecretKey),
@@ -113,6 +140,7 @@ func ConfigFromEnv(lookup func(string) (string, bool)) (Config, error) {
 		Logging:    logging.Read(r),
 		Production: r.IsProduction(),
 	}
+	locate(r, &c)
 	if tokens := r.SecretList("LINE_PROVIDER_TOKEN", defaultToken, minToken); len(tokens) > 0 {
 		c.LineToken = tokens[0] // the others are former ones, which line-provider takes for a while
 	}

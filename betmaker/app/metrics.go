@@ -30,7 +30,6 @@ type meters struct {
 	settled    prometheus.Counter
 	settleTime prometheus.Histogram
 
-	connected    *prometheus.GaugeVec
 	paused       prometheus.Gauge
 	redelivered  prometheus.Counter
 	deadLettered prometheus.Counter
@@ -65,20 +64,26 @@ func newMeters() *meters {
 		settled:    r.Counter("bets_settled_total", "Bets moved to their event's result."),
 		settleTime: r.Histogram("bets_settle_chunk_seconds", "How long one chunk of settling took.", metrics.LatencyBuckets()),
 
-		connected:    r.GaugeVec("rabbitmq_connected", "1 while the connection is up.", "connection"),
 		paused:       r.Gauge("consumer_paused_deliveries", "Messages held back because they cannot be applied at the moment."),
 		redelivered:  r.Counter("consumer_redelivered_total", "Messages that the broker handed out again."),
 		deadLettered: r.Counter("consumer_dead_lettered_total", "Messages put aside because no retry can make them acceptable."),
 		deadLetters:  r.Gauge("dead_letters", "Messages that have been put aside, when last counted."),
-	}
-	for _, connection := range []string{watchConnection, "changes", "heartbeats-watch"} {
-		m.connected.WithLabelValues(connection)
 	}
 	for _, source := range []usecase.Source{usecase.FromPush, usecase.FromPage, usecase.FromLookup} {
 		m.impossible.WithLabelValues(source.String())
 		m.delay.WithLabelValues(source.String())
 	}
 	return m
+}
+
+// connections returns the gauge of the connections to RabbitMQ. A bet-maker without one
+// does not have it.
+func (m *meters) connections() *prometheus.GaugeVec {
+	connected := m.GaugeVec("rabbitmq_connected", "1 while the connection is up.", "connection")
+	for _, connection := range []string{watchConnection, "changes", "heartbeats-watch"} {
+		connected.WithLabelValues(connection)
+	}
+	return connected
 }
 
 // change takes note of a change that was news.

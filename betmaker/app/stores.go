@@ -2,11 +2,13 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
-	"net/url"
+	"strings"
 
 	"stavka.local/betmaker/internal/adapters/postgres"
+	"stavka.local/betmaker/internal/adapters/sqlite"
 	"stavka.local/betmaker/internal/ports"
 	"stavka.local/betmaker/internal/usecase"
 	"stavka.local/shared/config"
@@ -16,6 +18,7 @@ import (
 
 // store is all that a store stands behind.
 type store struct {
+	name          string // as /readyz calls it
 	placements    ports.Placements
 	events        ports.Events
 	cursors       ports.Cursors
@@ -24,14 +27,27 @@ type store struct {
 	users         ports.Users
 	loginFailures ports.LoginFailures
 
+	// placingWorkers is how many batches of bets may be in it at once.
+	placingWorkers int
+
 	// migrate brings the schema up to date. ports.ErrUnavailable means: try again.
 	migrate func(context.Context) error
 	ping    func(context.Context) error
-	close   func()
+	close   func() error
 }
 
-// openStore returns the store that the configuration names. It need not be there yet.
-func openStore(ctx context.Context, c Config, log *slog.Logger) (*store, error) {
+// visit is in which capacity a store is opened.
+type visit bool
+
+const (
+	asOwner visit = false
+	// asGuest: the store may be a file that another process serves from.
+	asGuest visit = true
+)
+
+// openStore returns the store that the configuration names. A server need not be there yet,
+// a file is made.
+func openStore(ctx context.Context, c Config, as visit, log *slog.Logger) (*store, error) {
 	switch scheme := schemeOf(c.StoreURL); scheme {
 	case "postgres", "postgresql", "postgresql+asyncpg":
 		settings := postgresConfig(c, log)
@@ -40,11 +56,27 @@ func openStore(ctx context.Context, c Config, log *slog.Logger) (*store, error) 
 			return nil, fmt.Errorf("open the store: %w", err)
 		}
 		return &store{
+			name:       "postgres",
 			placements: s.Placements, events: s.Events, cursors: s.Cursors, settlements: s.Settlements,
 			bets: s.Bets, users: s.Users, loginFailures: s.LoginFailures,
-			migrate: func(ctx context.Context) error { return postgres.Migrate(ctx, settings) },
-			ping:    s.Ping,
-			close:   s.Close,
+			placingWorkers: placingWorkers,
+			migrate:        func(ctx context.Context) error { return postgres.Migrate(ctx, settings) },
+			ping:           s.Ping,
+			close:          func() error { s.Close(); return nil },
+		}, nil
+	case "sqlite":
+		s, err := sqlite.Open(ctx, sqlite.Config{File: fileOf(c.StoreURL), Guest: as == asGuest, Logger: log})
+		if err != nil {
+			return nil, fmt.Errorf("open the store: %w", err)
+		}
+		return &store{
+			name:       "sqlite",
+			placements: s.Placements, events: s.Events, cursors: s.Cursors, settlements: s.Settlements,
+			bets: s.Bets, users: s.Users, loginFailures: s.LoginFailures,
+			placingWorkers: 1, // there is one writer; a second batch would only be a smaller one
+			migrate:        func(context.Context) error { return nil },
+			ping:           s.Ping,
+			close:          s.Close,
 		}, nil
 	default:
 		return nil, fmt.Errorf("open the store: no adapter for URLs of the scheme %q", scheme)
@@ -61,46 +93,61 @@ type bus interface {
 
 	Check(ctx context.Context) error
 	DeadLetters(ctx context.Context) (int, error)
-	Redrive(ctx context.Context, limit int) (int, error)
 }
 
 // watchConnection is the connection that brings every replica all changes.
 const watchConnection = "changes-watch"
 
-// openBus returns the bus that the configuration names. It need not be there yet.
-func openBus(c Config, m *meters, losses *usecase.LostPushes, log *slog.Logger) (bus, error) {
+// openBus returns the bus that the configuration names, and what /readyz calls it. It need
+// not be there yet.
+func openBus(c Config, m *meters, losses *usecase.LostPushes, log *slog.Logger) (bus, string, error) {
 	switch scheme := schemeOf(c.BusURL); scheme {
 	case "amqp", "amqps":
-		s, err := rabbitmq.NewSubscriber(rabbitmq.Options{
-			URL: c.BusURL.Reveal(), Name: "bet-maker", Exchange: c.Exchange, Queue: c.Queue,
-			FeedTimeout: c.FeedTimeout, Logger: log,
-			Hooks: rabbitmq.Hooks{
-				Connected: func(connection string, up bool) {
-					m.connected.WithLabelValues(connection).Set(map[bool]float64{true: 1}[up])
-					if connection == watchConnection {
-						losses.Connected(up)
-					}
-				},
-				DeadLettered: m.deadLettered.Inc,
-				Redelivered:  m.redelivered.Inc,
-				Paused:       func(deliveries int) { m.paused.Set(float64(deliveries)) },
+		connected := m.connections()
+		s, err := openBroker(c, rabbitmq.Hooks{
+			Connected: func(connection string, up bool) {
+				connected.WithLabelValues(connection).Set(map[bool]float64{true: 1}[up])
+				if connection == watchConnection {
+					losses.Connected(up)
+				}
 			},
-		})
-		if err != nil {
-			return nil, fmt.Errorf("open the bus: %w", err)
+			DeadLettered: m.deadLettered.Inc,
+			Redelivered:  m.redelivered.Inc,
+			Paused:       func(deliveries int) { m.paused.Set(float64(deliveries)) },
+		}, log)
+		return s, "rabbitmq", err
+	case "inproc":
+		if c.Bus == nil {
+			return nil, "", errors.New("open the bus: inproc: is for a process that runs both services")
 		}
-		return s, nil
+		losses.Connected(true) // for as long as there is a process
+		return c.Bus, "bus", nil
 	default:
-		return nil, fmt.Errorf("open the bus: no adapter for URLs of the scheme %q", scheme)
+		return nil, "", fmt.Errorf("open the bus: no adapter for URLs of the scheme %q", scheme)
 	}
+}
+
+// openBroker returns the subscriber to the RabbitMQ that the configuration names.
+func openBroker(c Config, hooks rabbitmq.Hooks, log *slog.Logger) (*rabbitmq.Subscriber, error) {
+	s, err := rabbitmq.NewSubscriber(rabbitmq.Options{
+		URL: c.BusURL.Reveal(), Name: "bet-maker", Exchange: c.Exchange, Queue: c.Queue,
+		FeedTimeout: c.FeedTimeout, Logger: log, Hooks: hooks,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open the bus: %w", err)
+	}
+	return s, nil
 }
 
 // schemeOf returns what a URL starts with. Its text may hold a password, so that is all
 // that is ever shown of one.
 func schemeOf(address config.Secret) string {
-	u, err := url.Parse(address.Reveal())
-	if err != nil {
-		return ""
-	}
-	return u.Scheme
+	scheme, _, _ := strings.Cut(address.Reveal(), ":")
+	return scheme
+}
+
+// fileOf returns the path of a URL of the form sqlite:PATH, which is not escaped.
+func fileOf(address config.Secret) string {
+	_, file, _ := strings.Cut(address.Reveal(), ":")
+	return file
 }

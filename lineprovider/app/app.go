@@ -9,13 +9,14 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/url"
+	"strings"
 	"sync/atomic"
 	"time"
 
 	"stavka.local/api"
 	"stavka.local/lineprovider/internal/adapters/httpapi"
 	"stavka.local/lineprovider/internal/adapters/redis"
+	"stavka.local/lineprovider/internal/adapters/sqlite"
 	"stavka.local/lineprovider/internal/ports"
 	"stavka.local/lineprovider/internal/usecase"
 	"stavka.local/shared/config"
@@ -45,12 +46,11 @@ type store interface {
 	Close() error
 }
 
-// bus is a line.Publisher with an end.
+// bus is a line.Publisher that can be asked how it is.
 type bus interface {
 	line.Publisher
 
 	Check(ctx context.Context) error
-	Close(ctx context.Context) error
 }
 
 // New returns a line-provider that listens already and answers nothing yet. Whoever
@@ -69,18 +69,17 @@ func New(ctx context.Context, c Config) (_ *App, err error) {
 	}()
 	registry := metrics.New("lineprovider")
 
-	store, err := openStore(c, log)
+	store, storeName, err := openStore(ctx, c, log)
 	if err != nil {
 		return nil, err
 	}
 	a.parts.OnStop("store", func(context.Context) error { return store.Close() })
 	a.parts.Add("first look at the store", func(ctx context.Context) error { return look(ctx, store, log) }, nil)
 
-	bus, err := openBus(c, registry, log)
+	bus, busName, err := a.openBus(c, registry, log)
 	if err != nil {
 		return nil, err
 	}
-	a.parts.OnStop("bus", bus.Close)
 
 	published := registry.Counter("relay_published_total", "Changes that the bus has taken over.")
 	relay := usecase.NewRelay(store, store, bus, published.Inc, log)
@@ -94,8 +93,8 @@ func New(ctx context.Context, c Config) (_ *App, err error) {
 	}
 	a.parts.Go("heartbeat", heartbeat.Run)
 
-	a.health.Require("redis", checkStore(store))
-	a.health.Watch("rabbitmq", checkBus(bus, progress))
+	a.health.Require(storeName, checkStore(store))
+	a.health.Watch(busName, checkBus(bus, progress))
 
 	api := &httpapi.Server{
 		Line:  &usecase.Line{Store: store, Rules: c.Rules, Now: time.Now, Wake: relay.Wake},
@@ -140,7 +139,8 @@ func (a *App) Run(ctx context.Context) error { return lifecycle.Run(ctx, a, grac
 // Addr returns the address the service listens at, "host:port".
 func (a *App) Addr() string { return a.server.Addr() }
 
-func openStore(c Config, log *slog.Logger) (store, error) {
+// openStore returns the store that the configuration names, and what /readyz calls it.
+func openStore(ctx context.Context, c Config, log *slog.Logger) (store, string, error) {
 	switch scheme := schemeOf(c.StoreURL); scheme {
 	case "redis", "rediss", "unix":
 		s, err := redis.Open(redis.Options{
@@ -148,15 +148,22 @@ func openStore(c Config, log *slog.Logger) (store, error) {
 			WaitReplicas: c.WaitReplicas, RequireDurable: c.Production, Log: log,
 		})
 		if err != nil {
-			return nil, fmt.Errorf("open the store: %w", err)
+			return nil, "", fmt.Errorf("open the store: %w", err)
 		}
-		return s, nil
+		return s, "redis", nil
+	case "sqlite":
+		s, err := sqlite.Open(ctx, sqlite.Options{File: fileOf(c.StoreURL), Log: log})
+		if err != nil {
+			return nil, "", fmt.Errorf("open the store: %w", err)
+		}
+		return s, "sqlite", nil
 	default:
-		return nil, fmt.Errorf("open the store: no adapter for URLs of the scheme %q", scheme)
+		return nil, "", fmt.Errorf("open the store: no adapter for URLs of the scheme %q", scheme)
 	}
 }
 
-func openBus(c Config, registry *metrics.Registry, log *slog.Logger) (bus, error) {
+// openBus returns the bus that the configuration names, and what /readyz calls it.
+func (a *App) openBus(c Config, registry *metrics.Registry, log *slog.Logger) (bus, string, error) {
 	switch scheme := schemeOf(c.BusURL); scheme {
 	case "amqp", "amqps":
 		connected := registry.Gauge("rabbitmq_connected", "1 while connected to RabbitMQ.")
@@ -168,22 +175,31 @@ func openBus(c Config, registry *metrics.Registry, log *slog.Logger) (bus, error
 			}},
 		})
 		if err != nil {
-			return nil, fmt.Errorf("open the bus: %w", err)
+			return nil, "", fmt.Errorf("open the bus: %w", err)
 		}
-		return p, nil
+		a.parts.OnStop("bus", p.Close)
+		return p, "rabbitmq", nil
+	case "inproc":
+		if c.Bus == nil {
+			return nil, "", errors.New("open the bus: inproc: is for a process that runs both services")
+		}
+		return c.Bus, "bus", nil // it ends with those who share it
 	default:
-		return nil, fmt.Errorf("open the bus: no adapter for URLs of the scheme %q", scheme)
+		return nil, "", fmt.Errorf("open the bus: no adapter for URLs of the scheme %q", scheme)
 	}
 }
 
 // schemeOf returns what a URL starts with. Its text may hold a password, so that
 // is all that is ever shown of one.
 func schemeOf(address config.Secret) string {
-	u, err := url.Parse(address.Reveal())
-	if err != nil {
-		return ""
-	}
-	return u.Scheme
+	scheme, _, _ := strings.Cut(address.Reveal(), ":")
+	return scheme
+}
+
+// fileOf returns the path of a URL of the form sqlite:PATH, which is not escaped.
+func fileOf(address config.Secret) string {
+	_, file, _ := strings.Cut(address.Reveal(), ":")
+	return file
 }
 
 // look refuses a store that must not be used. One that cannot be reached yet is

@@ -8,6 +8,7 @@ import (
 
 	"stavka.local/lineprovider/internal/domain"
 	"stavka.local/shared/config"
+	"stavka.local/shared/line/inproc"
 	"stavka.local/shared/logging"
 	"stavka.local/shared/odds"
 )
@@ -16,13 +17,14 @@ import (
 type Config struct {
 	Addr string // where to listen, "host:port"; port 0 is any free one
 
-	StoreURL      config.Secret // its scheme chooses the adapter: redis, rediss or unix
+	StoreURL      config.Secret // its scheme chooses the adapter: redis, rediss, unix or sqlite
 	StorePassword config.Secret // used when StoreURL has none
 	HashName      string        // the Redis hash that holds the events
 	MaxIDKey      string        // the part of a Redis key for the highest event id
 	WaitReplicas  int           // how many Redis replicas must have a change on disk; 0 for none
 
-	BusURL   config.Secret // its scheme chooses the adapter: amqp or amqps
+	BusURL   config.Secret // its scheme chooses the adapter: amqp, amqps or inproc
+	Bus      *inproc.Bus   // the bus that inproc: stands for
 	Exchange string        // where changes are published
 	Queue    string        // the queue that bet-maker reads
 
@@ -35,27 +37,52 @@ type Config struct {
 	Warnings   []string // what works but should not stay so
 }
 
-// The default service token is public, and refused in production.
-const defaultToken = "f3fb8928bad49887d2089f5ad04c2cb634bb1980db77fc8c3b111edad34f4eb7" //nolint:gosec // see above
+// DefaultToken is the service token when none is configured. It is public, and refused in
+// production.
+const DefaultToken = "f3fb8928bad49887d2089f5ad04c2cb634bb1980db77fc8c3b111edad34f4eb7" //nolint:gosec // see above
 
 // ConfigFromEnv reads the configuration from environment variables, which lookup
 // knows. The error joins all problems, each with the name of its variable.
 func ConfigFromEnv(lookup func(string) (string, bool)) (Config, error) {
+	return read(lookup, func(r *config.Reader, c *Config) {
+		c.StoreURL = r.URL("REDIS_CONNECT_URL", "redis://127.0.0.1:6379/0", "redis", "rediss", "unix")
+		c.StorePassword = config.NewSecret(r.String("REDIS_PASSWORD", ""))
+		c.HashName = r.String("REDIS_HASH_NAME", "events")
+		c.MaxIDKey = r.String("MAX_ID_KEY", "max_id")
+		c.WaitReplicas = r.Int("REDIS_WAITAOF_REPLICAS", 0, 0, 16)
+		if strings.ContainsAny(c.HashName, "{}") {
+			r.Problemf("REDIS_HASH_NAME", "%q holds a brace, which would spread the keys over a cluster", c.HashName)
+		}
+		c.BusURL = busURL(r)
+		c.Exchange = r.String("RABBIT_EXCHANGE", "line")
+		c.Queue = r.String("RABBIT_QUEUE", "event_status_updates")
+	})
+}
+
+// Embedded says where a line-provider that shares its process with bet-maker keeps its
+// data, and whom it tells of changes.
+type Embedded struct {
+	File string // the SQLite file
+	Bus  *inproc.Bus
+}
+
+// EmbeddedConfig is ConfigFromEnv for an embedded line-provider: it reads no variable that
+// says where a store or the bus is.
+func EmbeddedConfig(lookup func(string) (string, bool), e Embedded) (Config, error) {
+	return read(lookup, func(_ *config.Reader, c *Config) {
+		c.StoreURL = config.NewSecret("sqlite:" + e.File)
+		c.BusURL, c.Bus = config.NewSecret("inproc:"), e.Bus
+	})
+}
+
+// read reads all that does not depend on where a store and the bus are; that is for
+// locate.
+func read(lookup func(string) (string, bool), locate func(*config.Reader, *Config)) (Config, error) {
 	r := config.NewReader(lookup)
 	c := Config{
 		Addr: r.Address("LINEPROVIDER_ADDR", ":8001"),
 
-		StoreURL:      r.URL("REDIS_CONNECT_URL", "redis://127.0.0.1:6379/0", "redis", "rediss", "unix"),
-		StorePassword: config.NewSecret(r.String("REDIS_PASSWORD", "")),
-		HashName:      r.String("REDIS_HASH_NAME", "events"),
-		MaxIDKey:      r.String("MAX_ID_KEY", "max_id"),
-		WaitReplicas:  r.Int("REDIS_WAITAOF_REPLICAS", 0, 0, 16),
-
-		BusURL:   busURL(r),
-		Exchange: r.String("RABBIT_EXCHANGE", "line"),
-		Queue:    r.String("RABBIT_QUEUE", "event_status_updates"),
-
-		Tokens: r.SecretList("LINE_PROVIDER_TOKEN", defaultToken, 32),
+		Tokens: r.SecretList("LINE_PROVIDER_TOKEN", DefaultToken, 32),
 		Rules: domain.Rules{
 			MinimumDuration: r.Duration("MINIMUM_EVENT_DURATION", 5000*time.Second, time.Second, 10*365*24*time.Hour),
 			MaxCoefficient: r.Odds("MAX_COEFFICIENT",
@@ -66,9 +93,7 @@ func ConfigFromEnv(lookup func(string) (string, bool)) (Config, error) {
 		Logging:    logging.Read(r),
 		Production: r.IsProduction(),
 	}
-	if strings.ContainsAny(c.HashName, "{}") {
-		r.Problemf("REDIS_HASH_NAME", "%q holds a brace, which would spread the keys over a cluster", c.HashName)
-	}
+	locate(r, &c)
 	c.Warnings = r.Warnings()
 	if err := r.Err(); err != nil {
 		return Config{}, fmt.Errorf("configuration: %w", err)

@@ -8,6 +8,7 @@ package ports
 
 import (
 	"context"
+	"iter"
 	"time"
 
 	"stavka.local/lineprovider/internal/domain"
@@ -90,6 +91,14 @@ type Key struct {
 	Scope       string // who may repeat it, and what: the same text in another scope is another key
 	Text        string // 1 to 255 characters
 	Fingerprint [32]byte
+}
+
+// Importer is a store that takes many new events at once.
+type Importer interface {
+	// Import does what Create does with each of the creations, in order, in one atomic
+	// step: when the sequence yields an error it returns that, and nothing was written. It
+	// tells how many events are new, and how many were created under their keys before.
+	Import(ctx context.Context, creations iter.Seq2[Creation, error]) (created, replayed int, err error)
 }
 
 // Catalogue lists what is stored, page by page.

@@ -44,19 +44,19 @@ func (l *Line) Create(ctx context.Context, c Creation) (ports.Created, error) {
 	return created, nil
 }
 
-// key is the caller's key within the scope of the caller and the operation. The
-// fingerprint is of what was asked for, not of how it was written: 1.5 is 1.50.
+// key is the caller's key within the scope of the caller and the operation.
 func (c Creation) key() *ports.Key {
 	if c.Key == "" {
 		return nil
 	}
+	return &ports.Key{Scope: c.Author.Token + " createEvent", Text: c.Key, Fingerprint: fingerprint(c.Offer)}
+}
+
+// fingerprint is of what was asked for, not of how it was written: 1.5 is 1.50.
+func fingerprint(offer domain.Offer) [sha256.Size]byte {
 	deadline := "default"
-	if c.Offer.Deadline != nil {
-		deadline = fmt.Sprint(c.Offer.Deadline.Unix())
+	if offer.Deadline != nil {
+		deadline = fmt.Sprint(offer.Deadline.Unix())
 	}
-	return &ports.Key{
-		Scope:       c.Author.Token + " createEvent",
-		Text:        c.Key,
-		Fingerprint: sha256.Sum256(fmt.Appendf(nil, "%s %s %s", c.Offer.Coefficient, deadline, c.Offer.Name)),
-	}
+	return sha256.Sum256(fmt.Appendf(nil, "%s %s %s", offer.Coefficient, deadline, offer.Name))
 }

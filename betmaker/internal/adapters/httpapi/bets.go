@@ -38,7 +38,7 @@ func (s *server) PlaceBet(ctx context.Context, request oapi.PlaceBetRequestObjec
 // acceptedBet renders a bet as it was accepted, whatever has become of it since.
 func acceptedBet(d domain.Decision) oapi.PlaceBet201JSONResponse {
 	response := oapi.PlaceBet201JSONResponse{
-		Body:    wireBet(d.Bet),
+		Body:    WireBet(d.Bet),
 		Headers: oapi.PlaceBet201ResponseHeaders{Location: "/api/bets/" + strconv.FormatInt(int64(d.Bet.ID), 10)},
 	}
 	if d.Replayed {
@@ -62,7 +62,7 @@ func (s *server) ListBets(ctx context.Context, request oapi.ListBetsRequestObjec
 		return nil, err
 	}
 	page, last := cut(bets, limit)
-	response := oapi.ListBets200JSONResponse{Body: all(page, wireBet)}
+	response := oapi.ListBets200JSONResponse{Body: all(page, WireBet)}
 	if last != nil {
 		response.Headers.Link = nextLink("/api/bets", filters, formatCursor(int64(last.ID)), limit)
 	}
@@ -106,5 +106,5 @@ func (s *server) GetBet(ctx context.Context, request oapi.GetBetRequestObject) (
 	case !actorFrom(ctx).MaySee(bet.UserID):
 		return nil, errBetNotFound
 	}
-	return oapi.GetBet200JSONResponse(wireBet(bet)), nil
+	return oapi.GetBet200JSONResponse(WireBet(bet)), nil
 }

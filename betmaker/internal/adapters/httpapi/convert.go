@@ -102,7 +102,8 @@ func wireEvent(e domain.Event) oapi.Event {
 	}
 }
 
-func wireBet(b domain.Bet) oapi.Bet {
+// WireBet is a bet as the API shows it.
+func WireBet(b domain.Bet) oapi.Bet {
 	wire := oapi.Bet{
 		ID:              int64(b.ID),
 		EventID:         int64(b.EventID),

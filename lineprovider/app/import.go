@@ -1,0 +1,54 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"log/slog"
+	"time"
+
+	"stavka.local/lineprovider/internal/adapters/sqlite"
+	"stavka.local/lineprovider/internal/domain"
+	"stavka.local/lineprovider/internal/usecase"
+	"stavka.local/shared/odds"
+	sqlitefile "stavka.local/shared/sqlite"
+)
+
+// NewEvent is an event to be put on the line.
+type NewEvent struct {
+	Coefficient odds.Decimal
+	Deadline    time.Time // in whole seconds; zero for MINIMUM_EVENT_DURATION from now
+	Name        string    // at most 200 characters, none of them a control character; may be empty
+}
+
+// ImportEvents puts events into the file of an embedded line-provider, which may be serving
+// from it: all of them or, when the sequence yields an error or the line refuses an event,
+// none. batch names what is imported, and what was imported under the same name before is
+// not created again, but counted as known.
+//
+// Errors: what the sequence yielded, as it is; a fault.Unprocessable that says why the line
+// refuses the event that was yielded last; otherwise it is the file that cannot be used.
+func ImportEvents(ctx context.Context, c Config, batch string, events iter.Seq2[NewEvent, error]) (created, known int, err error) {
+	file := sqlite.Options{File: fileOf(c.StoreURL), Log: slog.Default()}
+	store, err := sqlite.Open(ctx, file)
+	if errors.Is(err, sqlitefile.ErrInUse) {
+		file.Guest = true
+		store, err = sqlite.Open(ctx, file)
+	}
+	if err != nil {
+		return 0, 0, err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	offers := func(yield func(domain.Offer, error) bool) {
+		for event, err := range events {
+			offer := domain.Offer{Coefficient: event.Coefficient, Name: event.Name}
+			if !event.Deadline.IsZero() {
+				offer.Deadline = &event.Deadline
+			}
+			if !yield(offer, err) {
+				return
+			}
+		}
+	}
+	return usecase.Import{Store: store, Rules: c.Rules, Now: time.Now}.Run(ctx, batch, offers)
+}

@@ -1,0 +1,49 @@
+package usecase
+
+import (
+	"context"
+	"iter"
+	"strconv"
+	"time"
+
+	"stavka.local/lineprovider/internal/domain"
+	"stavka.local/lineprovider/internal/ports"
+)
+
+// importActor is who the history says has created an imported event.
+const importActor = "import"
+
+// Import puts many events on the line in one step.
+type Import struct {
+	Store ports.Importer
+	Rules domain.Rules
+	Now   func() time.Time
+}
+
+// Run creates the events of a batch, all of them or, when one is refused or events yields
+// an error, none; the error is returned as it is. batch names what is imported: a batch
+// that was imported before, under the same name, is not created again.
+//
+// domain.ErrCoefficient, domain.ErrDeadlineInPast: see domain.Open; they are about the
+// event that was yielded last.
+// domain.ErrKeyReused: the name belongs to another batch.
+func (i Import) Run(ctx context.Context, batch string, events iter.Seq2[domain.Offer, error]) (created, replayed int, err error) {
+	now := i.Now().UTC().Truncate(time.Second)
+	creations := func(yield func(ports.Creation, error) bool) {
+		n := 0
+		for offer, err := range events {
+			n++
+			creation := ports.Creation{
+				Author: domain.Author{Actor: importActor},
+				Key:    &ports.Key{Scope: importActor + " " + batch, Text: strconv.Itoa(n), Fingerprint: fingerprint(offer)},
+			}
+			if err == nil {
+				creation.Change, err = domain.Open(now, offer, i.Rules)
+			}
+			if !yield(creation, err) || err != nil {
+				return
+			}
+		}
+	}
+	return i.Store.Import(ctx, creations)
+}
