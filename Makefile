@@ -27,8 +27,9 @@ test: ## Run all tests under the race detector, with servers of their own
 	$(SERVICES) run -- $(TEST) -timeout 25m work
 
 .PHONY: test-fast
-test-fast: ## Run the tests that need no server
+test-fast: ## Run the tests that need no server: rules, SQLite, and the whole of Stavka in one process
 	go test $$(go list work | grep -Ev '$(NEED_SERVERS)')
+	go test -count=1 -run '^TestEmbedded' ./e2e
 
 .PHONY: race
 race: ## Run all but the story tests with 1, 2 and 8 processors, in random order
@@ -94,8 +95,16 @@ tidy: ## Tidy the go.mod file of every module
 	@set -e; for module in $(MODULES); do (cd $$module && GOWORK=off go mod tidy); done
 
 .PHONY: build
-build: ## Build both services, static, into bin/
-	CGO_ENABLED=0 go build -trimpath -o bin/ ./betmaker/cmd/betmaker ./lineprovider/cmd/lineprovider
+build: ## Build stavka and both services, static and without debug information, into bin/
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o bin/ . ./betmaker/cmd/betmaker ./lineprovider/cmd/lineprovider
+
+.PHONY: run
+run: ## Run all of Stavka in one process, on files in data/; needs nothing but Go
+	go run .
+
+.PHONY: bench-embedded
+bench-embedded: ## Measure how fast, small and light the one-process shape starts
+	go test -run '^$$' -bench '^BenchmarkStartup$$' -benchtime 5x .
 
 .PHONY: up
 up: ## Build and start the whole system with Compose, and wait until it is healthy

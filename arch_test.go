@@ -1,4 +1,4 @@
-package stavka
+package main
 
 import (
 	"go/parser"

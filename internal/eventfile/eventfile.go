@@ -1,0 +1,143 @@
+// Package eventfile reads files of new events, CSV or JSON, row by row. It checks what
+// can be told from a row alone; whether an event may be put on the line is the line's
+// to decide. Every error says which line of the file it is about.
+package eventfile
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"stavka.local/shared/odds"
+)
+
+const (
+	// maxName and maxDeadline are the bounds of api/lineprovider.yaml, NewEvent.
+	maxName     = 200
+	maxDeadline = 253402300799 // the last second of the year 9999
+)
+
+// Event is a row.
+type Event struct {
+	Line        int // of the file, from 1, where the row begins
+	Coefficient odds.Decimal
+	Deadline    time.Time // in whole seconds, UTC; zero when the row has none
+	Name        string    // may be empty
+}
+
+// LineError is an error in a line of the file.
+type LineError struct {
+	Line int
+	Err  error
+}
+
+// Error implements error.
+func (e *LineError) Error() string { return fmt.Sprintf("line %d: %v", e.Line, e.Err) }
+
+// Unwrap returns what is wrong with the line.
+func (e *LineError) Unwrap() error { return e.Err }
+
+// Format is how a file is written.
+type Format string
+
+// The formats.
+const (
+	CSV  Format = "csv"
+	JSON Format = "json"
+)
+
+// FormatOf returns the format that a file's name says it has.
+func FormatOf(name string) (Format, error) {
+	switch ending := strings.ToLower(filepath.Ext(name)); ending {
+	case ".csv":
+		return CSV, nil
+	case ".json":
+		return JSON, nil
+	default:
+		return "", fmt.Errorf("the name %q ends neither in .csv nor in .json", filepath.Base(name))
+	}
+}
+
+// Read yields the rows of a file, in order, as they are read: it holds one at a time. The
+// first error, which is a *LineError unless reading itself failed, is the last that it
+// yields. A file without any row is an error, too.
+func Read(from io.Reader, format Format) iter.Seq2[Event, error] {
+	rows := readCSV
+	if format == JSON {
+		rows = readJSON
+	}
+	return func(yield func(Event, error) bool) {
+		any := false
+		for event, err := range rows(from) {
+			if any = true; !yield(event, err) || err != nil {
+				return
+			}
+		}
+		if !any {
+			yield(Event{}, errors.New("the file has no events"))
+		}
+	}
+}
+
+// row is a row's texts, before anything is known about them.
+type row struct {
+	line                        int
+	coefficient, deadline, name string
+}
+
+func (r row) event() (Event, error) {
+	event := Event{Line: r.line, Name: r.name}
+	wrong := func(err error) (Event, error) { return Event{}, &LineError{r.line, err} }
+	if r.coefficient == "" {
+		return wrong(errors.New("there is no coefficient"))
+	}
+	var err error
+	if event.Coefficient, err = odds.Parse(r.coefficient); err != nil {
+		return wrong(err)
+	}
+	if event.Deadline, err = deadline(r.deadline); err != nil {
+		return wrong(err)
+	}
+	if err := checkName(r.name); err != nil {
+		return wrong(err)
+	}
+	return event, nil
+}
+
+// deadline reads Unix seconds or RFC 3339; nothing is no deadline.
+func deadline(text string) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	seconds, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		at, err := time.Parse(time.RFC3339, text)
+		if err != nil {
+			return time.Time{}, fmt.Errorf("the deadline %.40q is neither Unix seconds nor an instant such as 2026-12-24T18:00:00Z", text)
+		}
+		seconds = at.Unix()
+	}
+	if seconds < 0 || seconds > maxDeadline {
+		return time.Time{}, fmt.Errorf("the deadline %.40q is not from 1970 to 9999", text)
+	}
+	return time.Unix(seconds, 0).UTC(), nil
+}
+
+func checkName(name string) error {
+	if !utf8.ValidString(name) {
+		return errors.New("the name is not valid UTF-8")
+	}
+	if n := utf8.RuneCountInString(name); n > maxName {
+		return fmt.Errorf("the name has %d characters, more than %d", n, maxName)
+	}
+	if strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+		return fmt.Errorf("the name %.40q has a control character", name)
+	}
+	return nil
+}

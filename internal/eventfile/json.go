@@ -1,0 +1,147 @@
+package eventfile
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+)
+
+// readJSON reads an array of objects.
+func readJSON(from io.Reader) iter.Seq2[Event, error] {
+	return func(yield func(Event, error) bool) {
+		lines := &lineCounter{from: from}
+		decoder := json.NewDecoder(lines)
+		decoder.UseNumber() // digits, not floats
+		fail := func(err error) { yield(Event{}, explainJSON(lines, decoder, err)) }
+
+		begin, err := decoder.Token()
+		if errors.Is(err, io.EOF) {
+			return
+		}
+		if err == nil && begin != json.Delim('[') {
+			err = errors.New("the file is not a JSON array")
+		}
+		if err != nil {
+			fail(err)
+			return
+		}
+		for decoder.More() {
+			line := lines.at(decoder.InputOffset())
+			var raw json.RawMessage
+			if err := decoder.Decode(&raw); err != nil {
+				fail(err)
+				return
+			}
+			// What lies between the objects is white space and a comma.
+			line = max(line, lines.at(decoder.InputOffset()-int64(len(raw))))
+			r, err := object(line, raw)
+			if err != nil {
+				yield(Event{}, &LineError{line, err})
+				return
+			}
+			event, err := r.event()
+			if !yield(event, err) || err != nil {
+				return
+			}
+		}
+		if _, err := decoder.Token(); err != nil {
+			fail(err)
+			return
+		}
+		if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+			fail(errors.New("there is more after the end of the array"))
+		}
+	}
+}
+
+// object reads the members of one object.
+func object(line int, raw json.RawMessage) (row, error) {
+	var members struct {
+		Coefficient json.RawMessage `json:"coefficient"`
+		Deadline    json.RawMessage `json:"deadline"`
+		Name        *string         `json:"name"`
+	}
+	decoder := json.NewDecoder(bytes.NewReader(raw))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&members); err != nil {
+		if wrongType, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+			if wrongType.Field == "" {
+				return row{}, fmt.Errorf("an event is an object, not a %s", wrongType.Value)
+			}
+			return row{}, fmt.Errorf("%s must not be a %s", wrongType.Field, wrongType.Value)
+		}
+		return row{}, err
+	}
+	r := row{line: line, coefficient: string(members.Coefficient)}
+	if members.Name != nil {
+		r.name = *members.Name
+	}
+	if isNull(members.Coefficient) {
+		r.coefficient = ""
+	}
+	if !isNull(members.Deadline) {
+		r.deadline = string(members.Deadline)
+		if text := ""; members.Deadline[0] == '"' {
+			if err := json.Unmarshal(members.Deadline, &text); err != nil {
+				return row{}, err
+			}
+			r.deadline = text
+		}
+	}
+	return r, nil
+}
+
+func isNull(raw json.RawMessage) bool { return len(raw) == 0 || string(raw) == "null" }
+
+func explainJSON(lines *lineCounter, decoder *json.Decoder, err error) error {
+	offset := decoder.InputOffset()
+	malformed, isSyntax := errors.AsType[*json.SyntaxError](err)
+	switch {
+	case isSyntax:
+		offset = max(offset, malformed.Offset)
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+		offset, err = lines.read, errors.New("the file ends in the middle of a value")
+	case lines.failed != nil:
+		return lines.failed
+	}
+	return &LineError{lines.at(offset), err}
+}
+
+// lineCounter tells in which line of what was read through it an offset is. Offsets are
+// asked for in ascending order.
+type lineCounter struct {
+	from     io.Reader
+	read     int64
+	newlines []int64 // offsets of those behind the last one asked for
+	line     int     // how many were before it
+	failed   error
+}
+
+// Read implements io.Reader.
+func (l *lineCounter) Read(into []byte) (int, error) {
+	n, err := l.from.Read(into)
+	for i, b := range into[:n] {
+		if b == '\n' {
+			l.newlines = append(l.newlines, l.read+int64(i))
+		}
+	}
+	l.read += int64(n)
+	if err != nil && !errors.Is(err, io.EOF) {
+		l.failed = err
+	}
+	return n, err
+}
+
+// at returns the line, from 1, of an offset.
+func (l *lineCounter) at(offset int64) int {
+	passed := 0
+	for passed < len(l.newlines) && l.newlines[passed] < offset {
+		passed++
+	}
+	l.newlines = l.newlines[passed:]
+	l.line += passed
+	return l.line + 1
+}

@@ -1,0 +1,337 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"stavka.local/api/client/betmaker"
+	"stavka.local/api/client/lineprovider"
+	"stavka.local/shared/money"
+	"stavka.local/shared/odds"
+	"stavka.local/stavka/internal/demo"
+)
+
+// run runs a command as a program of its own would, with these variables alone.
+func run(t *testing.T, environment map[string]string, args ...string) (stdout string, err error) {
+	t.Helper()
+	var out bytes.Buffer
+	err = command(t.Context(), lookupIn(environment), args, &out, t.Output())
+	return out.String(), err
+}
+
+func lookupIn(environment map[string]string) func(string) (string, bool) {
+	return func(name string) (string, bool) {
+		text, ok := environment[name]
+		return text, ok
+	}
+}
+
+// instance is Stavka, serving in this process until the test ends.
+type instance struct {
+	*embedded
+
+	environment map[string]string
+	line        *lineprovider.ClientWithResponses
+	admin       *betmaker.ClientWithResponses
+}
+
+func serveOn(t *testing.T, directory string) *instance {
+	t.Helper()
+	i := &instance{environment: map[string]string{
+		"DATA_DIR": directory, "BETMAKER_ADDR": "127.0.0.1:0", "LINEPROVIDER_ADDR": "127.0.0.1:0",
+	}}
+	var err error
+	if i.embedded, err = newEmbedded(t.Context(), newSettings(lookupIn(i.environment)), io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	if err := i.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { i.stop(t) })
+	select {
+	case <-i.betMaker.Ready():
+	case <-time.After(30 * time.Second):
+		t.Fatal("it does not get ready")
+	}
+	if i.line, err = lineprovider.NewClientWithResponses(i.stage.LineProvider, lineprovider.WithRequestEditorFn(bearer(i.stage.ServiceToken))); err != nil {
+		t.Fatal(err)
+	}
+	anonymous, err := betmaker.NewClientWithResponses(i.stage.BetMaker)
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := anonymous.IssueTokenWithResponse(t.Context(), betmaker.Credentials{Username: "string", Password: "string"})
+	if err != nil || token.JSON200 == nil {
+		t.Fatalf("sign in: %v %+v", err, token)
+	}
+	if i.admin, err = betmaker.NewClientWithResponses(i.stage.BetMaker, betmaker.WithRequestEditorFn(bearer(token.JSON200.AccessToken))); err != nil {
+		t.Fatal(err)
+	}
+	return i
+}
+
+// stop stops the instance; it may be called more than once.
+func (i *instance) stop(t *testing.T) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), grace)
+	defer cancel()
+	if err := i.Stop(ctx); err != nil {
+		t.Errorf("stop: %v", err)
+	}
+}
+
+func bearer(token string) func(context.Context, *http.Request) error {
+	return func(_ context.Context, request *http.Request) error {
+		request.Header.Set("Authorization", "Bearer "+token)
+		return nil
+	}
+}
+
+func (i *instance) events(t *testing.T) []lineprovider.Event {
+	t.Helper()
+	got, err := i.line.ListEventsWithResponse(t.Context(), nil)
+	if err != nil || got.JSON200 == nil {
+		t.Fatalf("list events: %v %+v", err, got)
+	}
+	return *got.JSON200
+}
+
+func (i *instance) place(t *testing.T, event int64, amount string) betmaker.Bet {
+	t.Helper()
+	placed, err := i.admin.PlaceBetWithResponse(t.Context(), nil, betmaker.NewBet{EventID: event, Amount: money.MustParse(amount)})
+	if err != nil || placed.JSON201 == nil {
+		t.Fatalf("bet on event %d: %v %+v", event, err, placed)
+	}
+	return *placed.JSON201
+}
+
+func file(t *testing.T, name, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestDemoPlaysOnAnInstanceOfItsOwn(t *testing.T) {
+	t.Parallel()
+	directory := filepath.Join(t.TempDir(), "data")
+	out, err := run(t, map[string]string{"DATA_DIR": directory}, "demo")
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, want := range []string{"refused, price_changed", "refused, event_suspended", "refused, event_closed", "3 Anna Ajax - PSV 20.00 2.10 won 42.00"} {
+		if !strings.Contains(strings.Join(strings.Fields(out), " "), want) {
+			t.Errorf("%q is not in\n%s", want, out)
+		}
+	}
+	if _, err := os.Stat(directory); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the data directory was touched: %v", err)
+	}
+}
+
+func TestDemoPlaysOnTheRunningInstance(t *testing.T) {
+	t.Parallel()
+	i := serveOn(t, t.TempDir())
+	address := func(url string) string { return strings.TrimPrefix(url, "http://") }
+	for range 2 { // it may be played again
+		out, err := run(t, map[string]string{}, "demo", "--running",
+			"--betmaker-addr", address(i.stage.BetMaker), "--lineprovider-addr", address(i.stage.LineProvider))
+		if err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+	}
+	if n := len(i.events(t)); n != 8 {
+		t.Errorf("there are %d events, want those of two stories", n)
+	}
+}
+
+// The demo checks what it shows.
+func TestDemoFailsWhenSomethingIsWrong(t *testing.T) {
+	t.Parallel()
+	i := serveOn(t, t.TempDir())
+	stage := i.stage
+	stage.Password = "wrong"
+	var out bytes.Buffer
+	err := demo.Play(t.Context(), stage, &out, io.Discard)
+	if err == nil || !strings.Contains(err.Error(), "step 5 of ") || !strings.Contains(err.Error(), "invalid_credentials") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestImportsEvents(t *testing.T) {
+	t.Parallel()
+	directory := t.TempDir()
+	environment := map[string]string{"DATA_DIR": directory}
+	table := file(t, "events.csv", "name,coefficient,deadline\nReds - Blues,1.45,4102444800\nAjax - PSV,2.1,\n")
+	out, err := run(t, environment, "events", "import", table)
+	if err != nil || out != "events imported: 2\n" {
+		t.Fatalf("got %q %v", out, err)
+	}
+
+	i := serveOn(t, directory)
+	list := file(t, "more.json", `[{"coefficient": 3.00, "name": "Lions - Tigers"}]`)
+	out, err = run(t, environment, "events", "import", list) // beside the instance that serves
+	if err != nil || out != "events imported: 1\n" {
+		t.Fatalf("got %q %v", out, err)
+	}
+	for _, again := range []string{table, list} {
+		out, err = run(t, environment, "events", "import", again)
+		if err != nil || !strings.Contains(out, "imported already") {
+			t.Fatalf("imported again: got %q %v", out, err)
+		}
+	}
+
+	events := i.events(t)
+	var names []string
+	for _, event := range events {
+		names = append(names, fmt.Sprintf("%d %s %s", event.EventID, *event.Name, event.Coefficient))
+	}
+	if got, want := strings.Join(names, ", "), "1 Reds - Blues 1.45, 2 Ajax - PSV 2.10, 3 Lions - Tigers 3.00"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if events[0].Deadline != 4102444800 || events[1].Deadline < time.Now().Unix() {
+		t.Errorf("deadlines: %+v", events)
+	}
+	for _, event := range events {
+		i.place(t, event.EventID, "1.00")
+	}
+}
+
+func TestImportsAllOrNothing(t *testing.T) {
+	t.Parallel()
+	directory := t.TempDir()
+	environment := map[string]string{"DATA_DIR": directory}
+	many := "coefficient,deadline\n" + strings.Repeat("1.45,4102444800\n", 500)
+	for name, tt := range map[string]struct{ text, want string }{
+		"a bad row":              {many + "0.x,4102444800\n", "line 502"},
+		"a price that is no bet": {many + "0.99,4102444800\n", "line 502: The coefficient must be from 1.00 to 1000.00."},
+		"a deadline of the past": {many + "1.45,1000000000\n", "line 502: The deadline is already over."},
+	} {
+		out, err := run(t, environment, "events", "import", file(t, "events.csv", tt.text))
+		if err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), "nothing was imported") || out != "" {
+			t.Errorf("%s: got %q %v, want %q", name, out, err, tt.want)
+		}
+	}
+	if n := len(serveOn(t, directory).events(t)); n != 0 {
+		t.Errorf("%d events were imported", n)
+	}
+}
+
+func TestExportsBets(t *testing.T) {
+	t.Parallel()
+	directory := t.TempDir()
+	environment := map[string]string{"DATA_DIR": directory}
+	if _, err := run(t, environment, "bets", "export"); err == nil || !strings.Contains(err.Error(), "nothing has been kept here yet") {
+		t.Errorf("without any data: got %v", err)
+	}
+	i := serveOn(t, directory)
+	if out, err := run(t, environment, "bets", "export", "--format", "json"); err != nil || out != "[]\n" {
+		t.Errorf("without bets: got %q %v", out, err)
+	}
+	created, err := i.line.CreateEventWithResponse(t.Context(), nil, lineprovider.NewEvent{Coefficient: odds.MustParse("1.45")})
+	if err != nil || created.JSON201 == nil {
+		t.Fatalf("create an event: %v %+v", err, created)
+	}
+	const bets = 1003 // more than one page
+	for range bets {
+		i.place(t, created.JSON201.EventID, "10.01")
+	}
+	for range 2 { // beside the instance, and after it
+		out, err := run(t, environment, "bets", "export")
+		rows, readErr := csv.NewReader(strings.NewReader(out)).ReadAll()
+		if err != nil || readErr != nil || len(rows) != 1+bets {
+			t.Fatalf("got %d rows, %v %v", len(rows), err, readErr)
+		}
+		if got, want := strings.Join(rows[1][:11], ","), fmt.Sprintf("%d,1,1,10.01,1.45,1,pending,14.51,,0,", bets); got != want {
+			t.Errorf("the first row is %s, want %s", got, want)
+		}
+		out, err = run(t, environment, "bets", "export", "--format", "json")
+		var exported []betmaker.Bet
+		if err := errors.Join(err, json.Unmarshal([]byte(out), &exported)); err != nil || len(exported) != bets {
+			t.Fatalf("got %d bets, %v", len(exported), err)
+		}
+		for n, bet := range exported {
+			if bet.ID != int64(bets-n) || bet.PotentialPayout != money.MustParse("14.51") {
+				t.Fatalf("bet %d of the export is %+v", n, bet)
+			}
+		}
+		i.stop(t)
+	}
+}
+
+func TestTellsWhatWasNotUnderstood(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{
+		{"serv"}, {"serve", "now"}, {"--port", "1"}, {"demo", "twice"}, {"events"}, {"events", "import"}, {"events", "import", "a.csv", "b.csv"},
+		{"bets", "export", "all"}, {"bets", "export", "--format", "xml"}, {"version", "2"},
+	} {
+		_, err := run(t, nil, args...)
+		if _, ok := errors.AsType[*usageError](err); !ok {
+			t.Errorf("%q: got %v", args, err)
+		}
+	}
+	for _, args := range [][]string{{"--help"}, {"-h"}, {"help"}, {"demo", "--help"}, {"bets", "export", "-h"}, {"version"}} {
+		if out, err := run(t, nil, args...); err != nil || out == "" {
+			t.Errorf("%q: got %q %v", args, out, err)
+		}
+	}
+}
+
+// All problems of both services are told at once, and one of both only once.
+func TestTellsAllProblemsOfTheSettings(t *testing.T) {
+	t.Parallel()
+	_, err := run(t, map[string]string{
+		"DATA_DIR": t.TempDir(), "CACHE_TTL": "soon", "MAX_COEFFICIENT": "x", "FEED_HEARTBEAT": "often", "DATABASE_URL": "?", "RABBIT_PORT": "?",
+	}, "serve")
+	if err == nil {
+		t.Fatal("it serves")
+	}
+	for name, want := range map[string]int{"CACHE_TTL": 1, "MAX_COEFFICIENT": 1, "FEED_HEARTBEAT": 1, "DATABASE_URL": 0, "RABBIT_PORT": 0} {
+		if n := strings.Count(err.Error(), name+":"); n != want {
+			t.Errorf("%s is told of %d times, want %d, in\n%v", name, n, want, err)
+		}
+	}
+}
+
+func TestMakesASecretKeyOnce(t *testing.T) {
+	t.Parallel()
+	s := newSettings(lookupIn(map[string]string{"DATA_DIR": filepath.Join(t.TempDir(), "new", "data")}))
+	if err := s.makeDataDir(); err != nil {
+		t.Fatal(err)
+	}
+	again := newSettings(lookupIn(map[string]string{"DATA_DIR": s.dataDir}))
+	if err := again.makeDataDir(); err != nil {
+		t.Fatal(err)
+	}
+	if len(s.secretKey) != 64 || s.secretKey != again.secretKey {
+		t.Errorf("the keys are %q and %q", s.secretKey, again.secretKey)
+	}
+	for path, want := range map[string]os.FileMode{s.dataDir: 0o700 | os.ModeDir, s.secretKeyFile(): 0o600} {
+		if info, err := os.Stat(path); err != nil || info.Mode() != want {
+			t.Errorf("%s: %v %v, want %v", path, info.Mode(), err, want)
+		}
+	}
+	given := newSettings(lookupIn(map[string]string{"DATA_DIR": t.TempDir(), "SECRET_KEY": "given"}))
+	if err := given.makeDataDir(); err != nil {
+		t.Fatal(err)
+	}
+	if key, _ := given.lookup("SECRET_KEY"); key != "given" {
+		t.Errorf("the key is %q", key)
+	}
+	if _, err := os.Stat(given.secretKeyFile()); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a key was made beside the one that was given: %v", err)
+	}
+}
