@@ -134,7 +134,7 @@ func (e *embedded) welcome() string {
 	if e.stage.ServiceToken == lineprovider.DefaultToken {
 		token = e.stage.ServiceToken
 	}
-	return fmt.Sprintf(`Stavka runs. Everything is kept in %s
+	return fmt.Sprintf(`Stavka runs. Everything is kept in the directory %s
 
   bet-maker      %s/docs
                  user %s, password %s
