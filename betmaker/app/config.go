@@ -60,8 +60,9 @@ type FirstUser struct {
 	Password              config.Secret
 }
 
-// DefaultPassword is the first user's when none is configured.
-const DefaultPassword = "string" //nolint:gosec // public, and refused in production
+// DefaultPassword is the first user's when none is configured. It is public, and refused in
+// production.
+const DefaultPassword = "string"
 
 // The other defaults are public, too, and refused in production where they are secrets.
 const (

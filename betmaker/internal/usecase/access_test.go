@@ -9,8 +9,8 @@ import (
 
 	"stavka.local/betmaker/internal/adapters/argon2id"
 	"stavka.local/betmaker/internal/adapters/jwt"
-	"stavka.local/betmaker/internal/adapters/postgres"
-	"stavka.local/betmaker/internal/adapters/postgres/postgrestest"
+	"stavka.local/betmaker/internal/adapters/sqlite"
+	"stavka.local/betmaker/internal/adapters/sqlite/sqlitetest"
 	"stavka.local/betmaker/internal/adapters/usercache"
 	"stavka.local/betmaker/internal/domain"
 	"stavka.local/betmaker/internal/usecase"
@@ -24,7 +24,7 @@ var root = domain.Actor{ID: 1_000_000, Role: domain.RoleAdmin}
 
 // access is what decides who may come in, on a database of its own.
 type access struct {
-	store     *postgres.Store
+	store     *sqlite.Store
 	passwords *watchedPasswords
 	tokens    *jwt.Tokens
 	users     *usecase.Users
@@ -34,11 +34,7 @@ type access struct {
 
 func newAccess(t *testing.T) *access {
 	t.Helper()
-	store, err := postgres.Open(t.Context(), postgres.Config{URL: postgrestest.NewDatabase(t), Logger: quiet})
-	if err != nil {
-		t.Fatalf("open: %v", err)
-	}
-	t.Cleanup(store.Close)
+	store := sqlitetest.New(t)
 	tokens, err := jwt.New(jwt.Config{Algorithm: "HS256", Secret: []byte("a secret key for tests, long enough"), TTL: time.Hour})
 	if err != nil {
 		t.Fatal(err)

@@ -12,8 +12,7 @@ import (
 
 	weak "github.com/alexedwards/argon2id"
 
-	"stavka.local/betmaker/internal/adapters/postgres"
-	"stavka.local/betmaker/internal/adapters/postgres/postgrestest"
+	"stavka.local/betmaker/internal/adapters/sqlite/sqlitetest"
 	"stavka.local/betmaker/internal/domain"
 	"stavka.local/betmaker/internal/ports"
 	"stavka.local/betmaker/internal/usecase"
@@ -158,11 +157,7 @@ type throttle struct {
 
 func newThrottle(t *testing.T) *throttle {
 	t.Helper()
-	store, err := postgres.Open(t.Context(), postgres.Config{URL: postgrestest.NewDatabase(t), Logger: quiet})
-	if err != nil {
-		t.Fatalf("open: %v", err)
-	}
-	t.Cleanup(store.Close)
+	store := sqlitetest.New(t)
 	th := &throttle{failures: store.LoginFailures}
 	th.clock.Store(time.Date(2026, time.January, 2, 3, 4, 5, 0, time.UTC).UnixNano())
 	th.LoginThrottle = th.newReplica()

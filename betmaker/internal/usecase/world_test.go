@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"stavka.local/betmaker/internal/adapters/postgres"
-	"stavka.local/betmaker/internal/adapters/postgres/postgrestest"
+	"stavka.local/betmaker/internal/adapters/sqlite"
+	"stavka.local/betmaker/internal/adapters/sqlite/sqlitetest"
 	"stavka.local/betmaker/internal/adapters/ttlcache"
 	"stavka.local/betmaker/internal/domain"
 	"stavka.local/betmaker/internal/ports"
@@ -151,16 +151,12 @@ type replica struct {
 type world struct {
 	*replica
 	line  *fakeLine
-	store *postgres.Store
+	store *sqlite.Store
 }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	store, err := postgres.Open(t.Context(), postgres.Config{URL: postgrestest.NewDatabase(t), Logger: quiet})
-	if err != nil {
-		t.Fatalf("open: %v", err)
-	}
-	t.Cleanup(store.Close)
+	store := sqlitetest.New(t)
 	w := &world{line: newFakeLine(), store: store}
 	w.replica = w.newReplica()
 	return w

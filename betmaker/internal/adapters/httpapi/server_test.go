@@ -17,8 +17,8 @@ import (
 	"stavka.local/betmaker/internal/adapters/argon2id"
 	"stavka.local/betmaker/internal/adapters/httpapi/oapi"
 	"stavka.local/betmaker/internal/adapters/jwt"
-	"stavka.local/betmaker/internal/adapters/postgres"
-	"stavka.local/betmaker/internal/adapters/postgres/postgrestest"
+	"stavka.local/betmaker/internal/adapters/sqlite"
+	"stavka.local/betmaker/internal/adapters/sqlite/sqlitetest"
 	"stavka.local/betmaker/internal/adapters/ttlcache"
 	"stavka.local/betmaker/internal/adapters/usercache"
 	"stavka.local/betmaker/internal/domain"
@@ -36,7 +36,7 @@ var quiet = slog.New(slog.DiscardHandler)
 
 // service is the API on a database of its own, with an admin and two users signed in.
 type service struct {
-	store              *postgres.Store
+	store              *sqlite.Store
 	server             *server
 	handler            http.Handler
 	admin, anna, bella session
@@ -63,11 +63,7 @@ func (l *silentLine) Event(context.Context, domain.EventID) (line.Change, error)
 
 func newService(t *testing.T) *service {
 	t.Helper()
-	store, err := postgres.Open(t.Context(), postgres.Config{URL: postgrestest.NewDatabase(t), Logger: quiet})
-	if err != nil {
-		t.Fatalf("open: %v", err)
-	}
-	t.Cleanup(store.Close)
+	store := sqlitetest.New(t)
 	tokens, err := jwt.New(jwt.Config{Algorithm: "HS256", Secret: []byte("a secret key for tests, long enough"), TTL: time.Hour})
 	if err != nil {
 		t.Fatal(err)
