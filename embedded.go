@@ -36,7 +36,8 @@ type embedded struct {
 // newEmbedded returns an instance that listens already and answers nothing yet. It makes
 // the data directory, and brings what is in it up to date. Whoever does not run it stops it.
 func newEmbedded(ctx context.Context, s settings, stdout io.Writer) (*embedded, error) {
-	if err := s.makeDataDir(); err != nil {
+	s, err := s.withDataDir()
+	if err != nil {
 		return nil, err
 	}
 	bus := inproc.New(inproc.Options{Logger: slog.Default()})

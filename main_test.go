@@ -107,13 +107,12 @@ func (i *instance) events(t *testing.T) []lineprovider.Event {
 	return *got.JSON200
 }
 
-func (i *instance) place(t *testing.T, event int64, amount string) betmaker.Bet {
+func (i *instance) place(t *testing.T, event int64, amount string) {
 	t.Helper()
 	placed, err := i.admin.PlaceBetWithResponse(t.Context(), nil, betmaker.NewBet{EventID: event, Amount: money.MustParse(amount)})
 	if err != nil || placed.JSON201 == nil {
 		t.Fatalf("bet on event %d: %v %+v", event, err, placed)
 	}
-	return *placed.JSON201
 }
 
 func file(t *testing.T, name, text string) string {
@@ -309,11 +308,12 @@ func TestTellsAllProblemsOfTheSettings(t *testing.T) {
 func TestMakesASecretKeyOnce(t *testing.T) {
 	t.Parallel()
 	s := newSettings(lookupIn(map[string]string{"DATA_DIR": filepath.Join(t.TempDir(), "new", "data")}))
-	if err := s.makeDataDir(); err != nil {
+	s, err := s.withDataDir()
+	if err != nil {
 		t.Fatal(err)
 	}
-	again := newSettings(lookupIn(map[string]string{"DATA_DIR": s.dataDir}))
-	if err := again.makeDataDir(); err != nil {
+	again, err := newSettings(lookupIn(map[string]string{"DATA_DIR": s.dataDir})).withDataDir()
+	if err != nil {
 		t.Fatal(err)
 	}
 	if len(s.secretKey) != 64 || s.secretKey != again.secretKey {
@@ -324,8 +324,8 @@ func TestMakesASecretKeyOnce(t *testing.T) {
 			t.Errorf("%s: %v %v, want %v", path, info.Mode(), err, want)
 		}
 	}
-	given := newSettings(lookupIn(map[string]string{"DATA_DIR": t.TempDir(), "SECRET_KEY": "given"}))
-	if err := given.makeDataDir(); err != nil {
+	given, err := newSettings(lookupIn(map[string]string{"DATA_DIR": t.TempDir(), "SECRET_KEY": "given"})).withDataDir()
+	if err != nil {
 		t.Fatal(err)
 	}
 	if key, _ := given.lookup("SECRET_KEY"); key != "given" {

@@ -135,27 +135,28 @@ func urlOf(address string) string {
 	return "http://" + address
 }
 
-// makeDataDir makes the data directory, for nobody but its owner, and sees to a secret key.
-func (s *settings) makeDataDir() error {
+// withDataDir makes the data directory, for nobody but its owner, and returns the settings
+// with the secret key that is kept there, unless they have one.
+func (s settings) withDataDir() (settings, error) {
 	if err := os.MkdirAll(s.dataDir, 0o700); err != nil {
-		return fmt.Errorf("make the data directory: %w", err)
+		return s, fmt.Errorf("make the data directory: %w", err)
 	}
 	if key, ok := s.environment("SECRET_KEY"); ok && strings.TrimSpace(key) != "" {
-		return nil
+		return s, nil
 	}
 	key, err := os.ReadFile(s.secretKeyFile())
 	if errors.Is(err, fs.ErrNotExist) {
 		key, err = s.makeSecretKey()
 	}
 	if err != nil {
-		return fmt.Errorf("the key that tokens are signed with: %w", err)
+		return s, fmt.Errorf("the key that tokens are signed with: %w", err)
 	}
 	s.secretKey = strings.TrimSpace(string(key))
-	return nil
+	return s, nil
 }
 
 // makeSecretKey makes a key and keeps it. It has its name only once it is complete.
-func (s *settings) makeSecretKey() ([]byte, error) {
+func (s settings) makeSecretKey() ([]byte, error) {
 	random := make([]byte, 32)
 	_, _ = rand.Read(random) // never fails
 	key := hex.AppendEncode(nil, random)

@@ -50,10 +50,11 @@ func (p *program) importEvents(ctx context.Context, args []string) error {
 	if _, err := file.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
-	if err := p.makeDataDir(); err != nil {
+	settings, err := p.withDataDir()
+	if err != nil {
 		return err
 	}
-	_, config, err := p.configure(nil)
+	_, config, err := settings.configure(nil)
 	if err != nil {
 		return err
 	}

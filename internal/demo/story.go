@@ -2,8 +2,10 @@ package demo
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -103,17 +105,15 @@ func (p *play) follow(ctx context.Context, placed *placedBet, status betmaker.Be
 // writeTable writes what became of all bets.
 func (p *play) writeTable(out io.Writer) error {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "\nbet\tuser\tevent\tstake\tprice\tstatus\tpayout")
+	rows := []string{"", "bet\tuser\tevent\tstake\tprice\tstatus\tpayout"}
 	for _, placed := range p.bets {
 		payout := "-"
 		if placed.bet.Payout != nil {
 			payout = placed.bet.Payout.String()
 		}
-		fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\t%s\t%s\n",
-			placed.bet.ID, placed.user.name, placed.event, placed.bet.Amount, placed.bet.Coefficient, placed.bet.Status, payout)
+		rows = append(rows, fmt.Sprintf("%d\t%s\t%s\t%s\t%s\t%s\t%s",
+			placed.bet.ID, placed.user.name, placed.event, placed.bet.Amount, placed.bet.Coefficient, placed.bet.Status, payout))
 	}
-	if err := table.Flush(); err != nil {
-		return fmt.Errorf("write: %w", err)
-	}
-	return nil
+	_, err := io.WriteString(table, strings.Join(rows, "\n")+"\n")
+	return errors.Join(err, table.Flush())
 }

@@ -73,13 +73,13 @@ func Read(from io.Reader, format Format) iter.Seq2[Event, error] {
 		rows = readJSON
 	}
 	return func(yield func(Event, error) bool) {
-		any := false
+		found := false
 		for event, err := range rows(from) {
-			if any = true; !yield(event, err) || err != nil {
+			if found = true; !yield(event, err) || err != nil {
 				return
 			}
 		}
-		if !any {
+		if !found {
 			yield(Event{}, errors.New("the file has no events"))
 		}
 	}
