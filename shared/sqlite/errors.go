@@ -3,6 +3,7 @@ package sqlite
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"modernc.org/sqlite"
@@ -10,18 +11,19 @@ import (
 )
 
 var (
-	// ErrUnavailable: the file cannot be used now. The disk may be full or failing, the file
-	// or its directory may not be writable, or another process holds it. Nothing was written.
+	// ErrUnavailable tells that the file cannot be used now. The disk may be full or failing,
+	// the file or its directory may not be writable, or another process is busy with it.
+	// Nothing was written.
 	ErrUnavailable = errors.New("the database file cannot be used at the moment")
-	// ErrOutcomeUnknown: the disk failed while a transaction was being committed.
+	// ErrOutcomeUnknown tells that the disk failed while a transaction was being committed.
 	ErrOutcomeUnknown = errors.New("the disk failed during a commit; whether it took place shows when the file is opened again")
-	// ErrDamaged: what is in the file is not what SQLite has written there.
-	ErrDamaged = errors.New("the database file is damaged, or is none; it has been left as it is")
-	// ErrInUse: another process has opened the file.
+	// ErrDamaged tells that what is in the file is not what this package has written there.
+	ErrDamaged = errors.New("the database file is damaged, or is none of ours")
+	// ErrInUse tells that the file belongs to a process that runs.
 	ErrInUse = errors.New("another process uses this file")
-	// ErrSchemaNewer: the file has been migrated beyond what this program knows.
+	// ErrSchemaNewer tells that the file has been migrated beyond what this program knows.
 	ErrSchemaNewer = errors.New("the schema is newer than this program")
-	// ErrSchemaOlder: the file has to be migrated first, which a guest must not do.
+	// ErrSchemaOlder tells that the file has to be migrated first, which a guest must not do.
 	ErrSchemaOlder = errors.New("the schema is older than this program")
 )
 
@@ -54,11 +56,24 @@ func (db *DB) interpretCommit(err error) error {
 	return interpret(err)
 }
 
-// IsUniqueViolation tells whether err says that a value stands in a unique column
-// already. column is "table.column".
+// IsUniqueViolation tells whether err says that what was to be written stands in the file
+// already, and the rule that forbids it twice, a unique index or a primary key, is about the
+// column, alone or with others. column is "table.column".
 func IsUniqueViolation(err error, column string) bool {
 	fault, ok := errors.AsType[*sqlite.Error](err)
-	return ok && fault.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE && strings.Contains(fault.Error(), ": "+column)
+	if !ok || fault.Code() != sqlite3.SQLITE_CONSTRAINT_UNIQUE && fault.Code() != sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY {
+		return false
+	}
+	// "constraint failed: UNIQUE constraint failed: t.a, t.b (2067)"
+	_, columns, _ := strings.Cut(fault.Error(), "UNIQUE constraint failed: ")
+	columns, _, _ = strings.Cut(columns, " (")
+	return slices.Contains(strings.Split(columns, ", "), column)
+}
+
+// isBusy tells whether another process, or connection, is at work.
+func isBusy(err error) bool {
+	fault, ok := errors.AsType[*sqlite.Error](err)
+	return ok && fault.Code()&0xff == sqlite3.SQLITE_BUSY
 }
 
 // isNoTransaction tells whether a rollback failed because SQLite had rolled back already,

@@ -4,6 +4,8 @@ package sqlite
 
 import (
 	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"syscall"
 )
@@ -11,16 +13,33 @@ import (
 // lockFile takes the lock that keeps a second process out. It ends with this process,
 // however that ends.
 func lockFile(path string) (*os.File, error) {
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // beside the operator's own file
 	if err != nil {
 		return nil, err
 	}
 	err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-	if errors.Is(err, syscall.EWOULDBLOCK) {
+	switch {
+	case err == nil:
+		return file, nil
+	case errors.Is(err, syscall.EWOULDBLOCK):
 		err = ErrInUse
+	default:
+		err = fmt.Errorf("lock %s: %w", path, err)
 	}
-	if err != nil {
-		return nil, errors.Join(err, file.Close())
+	return nil, errors.Join(err, file.Close())
+}
+
+// unlockFile gives the lock up. To close the file alone would not do while a process that
+// is just being started still has a copy of it.
+func unlockFile(file *os.File) error {
+	return errors.Join(syscall.Flock(int(file.Fd()), syscall.LOCK_UN), file.Close())
+}
+
+// checkWritable returns an error when this process may not write to a file or directory.
+func checkWritable(path string) error {
+	const w = 2 // W_OK
+	if err := syscall.Access(path, w); err != nil {
+		return &fs.PathError{Op: "write to", Path: path, Err: err}
 	}
-	return file, nil
+	return nil
 }

@@ -3,32 +3,70 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"path"
 
 	"github.com/pressly/goose/v3"
 )
 
-// migrate brings the schema up to what this program knows. A guest only looks.
-func migrate(ctx context.Context, db *sql.DB, o Options) error {
+// schema is what this program knows of the schema.
+type schema struct {
+	Options
+
+	migrations *goose.Provider
+	knows      int64 // the newest version
+}
+
+func newSchema(db *sql.DB, o Options) (*schema, error) {
 	migrations, err := goose.NewProvider(goose.DialectSQLite3, db, o.Migrations, goose.WithDisableGlobalRegistry(true))
 	if err != nil {
-		return fmt.Errorf("read the migrations: %w", err)
+		return nil, fmt.Errorf("read the migrations: %w", err)
 	}
-	is, knows, err := migrations.GetVersions(ctx)
+	sources := migrations.ListSources()
+	return &schema{Options: o, migrations: migrations, knows: sources[len(sources)-1].Version}, nil
+}
+
+// versionOf returns the version that goose has noted in the file. It does not ask goose,
+// which would make a place to note it in.
+func versionOf(ctx context.Context, db *sql.DB) (int64, error) {
+	var tables, versioned int64
+	err := db.QueryRowContext(ctx, "select count(*), count(*) filter (where name = '"+goose.DefaultTablename+"') from sqlite_schema").
+		Scan(&tables, &versioned)
 	if err != nil {
-		return fmt.Errorf("read the schema's version: %w", err)
+		return 0, err
 	}
+	if versioned == 0 {
+		if tables > 0 {
+			return 0, fmt.Errorf("%w: it has tables, but a schema without a version", ErrDamaged)
+		}
+		return 0, nil
+	}
+	var version sql.NullInt64
+	err = db.QueryRowContext(ctx, "select max(version_id) from "+goose.DefaultTablename).Scan(&version)
+	return version.Int64, err
+}
+
+// accept returns an error when the schema of that version is none for this program.
+func (s *schema) accept(version int64) error {
 	switch {
-	case is > knows:
-		return fmt.Errorf("%w: it has version %d, and this program knows up to %d", ErrSchemaNewer, is, knows)
-	case is < knows && o.Guest:
-		return fmt.Errorf("%w: it has version %d, and this program wants %d", ErrSchemaOlder, is, knows)
+	case version > s.knows:
+		return fmt.Errorf("%w: it has version %d, and this program knows up to %d", ErrSchemaNewer, version, s.knows)
+	case version < s.knows && s.Guest:
+		return fmt.Errorf("%w: it has version %d, and this program wants %d", ErrSchemaOlder, version, s.knows)
 	}
-	results, err := migrations.Up(ctx)
+	return nil
+}
+
+// migrate brings the schema up to what this program knows.
+func (s *schema) migrate(ctx context.Context) error {
+	results, err := s.migrations.Up(ctx)
+	if partial, ok := errors.AsType[*goose.PartialError](err); ok {
+		results = partial.Applied
+	}
 	for _, result := range results {
-		o.Logger.InfoContext(ctx, "migrated the database",
-			"file", o.File, "migration", path.Base(result.Source.Path), "took", result.Duration)
+		s.Logger.InfoContext(ctx, "migrated the database",
+			"file", s.File, "migration", path.Base(result.Source.Path), "took", result.Duration)
 	}
 	if err != nil {
 		return fmt.Errorf("migrate: %w", err)

@@ -20,7 +20,6 @@ import (
 	"log/slog"
 	"net/url"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -32,12 +31,8 @@ import (
 const (
 	// readers is how many transactions may read at the same time.
 	readers = 4
-	// busyTimeout is how long a writer waits for one in another process.
+	// busyTimeout is how long is waited for another process.
 	busyTimeout = 5 * time.Second
-	// checkedAtOnce is the size of a file, in bytes, up to which all of it is checked when
-	// it is opened. A larger one would keep a start waiting; damage in it is found when it
-	// is read.
-	checkedAtOnce = 16 << 20
 )
 
 // Options say which file to open and how.
@@ -62,93 +57,84 @@ type DB struct {
 	writer  *sql.DB
 	readers *sql.DB
 	turn    *semaphore.Weighted // held by who writes; first come, first served
-	// failed is why nothing is written any more: the disk failed in the middle of a commit.
+	// busyTimeout is how long Write waits for a writer in another process.
+	busyTimeout time.Duration
+	// failed is why the file is not used any more: the disk failed during a commit.
 	failed atomic.Pointer[error]
 }
 
 // Open opens the file and brings its schema up to date. Errors: ErrInUse, ErrDamaged,
 // ErrSchemaNewer, ErrSchemaOlder (for guests), ErrUnavailable, or one of the file system.
-// A file that is not accepted is left as it is.
+// A file that is refused is left as it is, and so is its write-ahead log.
 func Open(ctx context.Context, o Options) (_ *DB, err error) {
-	db := &DB{file: o.File, turn: semaphore.NewWeighted(1)}
+	db := &DB{file: o.File, turn: semaphore.NewWeighted(1), busyTimeout: busyTimeout}
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("%s: %w", o.File, errors.Join(interpret(err), db.Close()))
 		}
 	}()
-	if err := usable(o); err != nil {
+	path, err := resolve(o)
+	if err != nil {
 		return nil, err
 	}
 	if !o.Guest {
-		if db.lock, err = lockFile(o.File + ".lock"); err != nil {
+		if db.lock, err = lockFile(path + ".lock"); err != nil {
 			return nil, err
 		}
 	}
-	if db.writer, err = sql.Open("sqlite", dsn(o.File, "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(ON)")); err != nil {
+	// These connect when they are used, which is after the file has been accepted.
+	db.writer, err = connections(path, 1, "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(ON)")
+	if err != nil {
 		return nil, err
 	}
-	db.writer.SetMaxOpenConns(1)
-	if err := check(ctx, db.writer, o.File); err != nil {
+	db.readers, err = connections(path, readers, "synchronous(FULL)", "query_only(ON)")
+	if err != nil {
 		return nil, err
 	}
-	if err := migrate(ctx, db.writer, o); err != nil {
+	schema, err := newSchema(db.writer, o)
+	if err != nil {
 		return nil, err
 	}
-	// Opened after the writer has made the file, since they could not.
-	if db.readers, err = sql.Open("sqlite", dsn(o.File, "query_only(ON)")); err != nil {
+	version, err := inspect(ctx, path)
+	if err != nil {
 		return nil, err
 	}
-	db.readers.SetMaxOpenConns(readers)
-	db.readers.SetMaxIdleConns(readers)
+	if err := schema.accept(version); err != nil {
+		return nil, err
+	}
+	if o.Guest {
+		return db, nil
+	}
+	if err := makeFile(ctx, path, db.writer); err != nil {
+		return nil, err
+	}
+	if err := schema.migrate(ctx); err != nil {
+		return nil, err
+	}
 	return db, nil
 }
 
-// usable refuses a file that SQLite would find fault with in words of its own.
-func usable(o Options) error {
-	directory, err := os.Stat(filepath.Dir(o.File))
+// connections returns a pool of connections that all have the pragmas.
+func connections(path string, limit int, pragmas ...string) (*sql.DB, error) {
+	db, err := sql.Open("sqlite", dsn(path, "rw", pragmas...))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if !directory.IsDir() {
-		return fmt.Errorf("%s is no directory", filepath.Dir(o.File))
-	}
-	file, err := os.Stat(o.File)
-	switch {
-	case errors.Is(err, fs.ErrNotExist) && o.Guest:
-		return errors.New("there is no such file: nothing has been kept here yet")
-	case errors.Is(err, fs.ErrNotExist):
-		return nil
-	case err != nil:
-		return err
-	case !file.Mode().IsRegular():
-		return errors.New("is no file")
-	}
-	return nil
+	db.SetMaxOpenConns(limit)
+	db.SetMaxIdleConns(limit)
+	return db, nil
 }
 
-// dsn is what the driver opens. Every connection gets the pragmas.
-func dsn(file string, pragmas ...string) string {
-	query := url.Values{"_pragma": append([]string{fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds())}, pragmas...)}
+// dsn is what the driver opens: an absolute path, and "ro" or "rw" as the mode. Every
+// connection gets the pragmas.
+func dsn(path, mode string, pragmas ...string) string {
+	query := url.Values{
+		"mode":    {mode},
+		"_pragma": append([]string{fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds())}, pragmas...),
+	}
 	// Only these have a meaning in the path of a URI file name (sqlite.org/uri.html).
-	path := strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(file)
+	path = strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(path)
 	return "file:" + path + "?" + query.Encode()
-}
-
-// check looks for damage.
-func check(ctx context.Context, db *sql.DB, file string) error {
-	info, err := os.Stat(file)
-	if err != nil || info.Size() > checkedAtOnce {
-		// It may not have been made yet.
-		return db.PingContext(ctx)
-	}
-	var found string
-	if err := db.QueryRowContext(ctx, "pragma quick_check(1)").Scan(&found); err != nil {
-		return err
-	}
-	if found != "ok" {
-		return fmt.Errorf("%w: %s", ErrDamaged, found)
-	}
-	return nil
 }
 
 // Close ends all connections. It waits for nobody: close after the last transaction.
@@ -161,7 +147,7 @@ func (db *DB) Close() error {
 		errs = append(errs, db.writer.Close()) // the last one to close empties the write-ahead log
 	}
 	if db.lock != nil {
-		errs = append(errs, db.lock.Close()) // and so gives it up
+		errs = append(errs, unlockFile(db.lock))
 	}
 	return errors.Join(errs...)
 }
@@ -169,22 +155,23 @@ func (db *DB) Close() error {
 // File returns the path of the file.
 func (db *DB) File() string { return db.file }
 
-// Ping tells whether the file can be read, and may be written.
+// Ping returns nil when the file can be read, and Write has not given it up. Whether there
+// is room on the disk shows only when something is written.
 func (db *DB) Ping(ctx context.Context) error {
-	if failure := db.failed.Load(); failure != nil {
-		return *failure
-	}
-	return interpret(db.readers.PingContext(ctx))
+	return db.Read(ctx, func(ctx context.Context, tx Conn) error {
+		var tables int
+		return tx.QueryRowContext(ctx, "select count(*) from sqlite_schema").Scan(&tables)
+	})
 }
 
 // Write runs work in a transaction that nobody else writes beside, and commits what it
 // has done when it returns nil. When it returns an error, or panics, nothing is written.
-// A ctx that ends stops the wait for a turn; a transaction that has begun goes to its
-// end. work must not call Write.
+// A ctx that ends stops the waiting; a transaction that has begun goes to its
+// end. work must not call Write, and closes the rows that it opens.
 //
 // Errors: work's; ErrUnavailable, when nothing was written, or ErrOutcomeUnknown, when the
-// disk failed during the commit. After the latter nothing can be written until the file
-// is opened again: what the disk holds has to be read from it.
+// disk failed during the commit. After the latter everything is ErrUnavailable until the
+// file is opened again: what the disk holds has to be read from it.
 func (db *DB) Write(ctx context.Context, work func(ctx context.Context, tx Conn) error) error {
 	if err := db.turn.Acquire(ctx, 1); err != nil {
 		return fmt.Errorf("wait for a turn to write: %w", err)
@@ -193,15 +180,15 @@ func (db *DB) Write(ctx context.Context, work func(ctx context.Context, tx Conn)
 	if failure := db.failed.Load(); failure != nil {
 		return *failure
 	}
-	ctx = context.WithoutCancel(ctx)
 	conn, err := db.writer.Conn(ctx)
 	if err != nil {
 		return interpret(err)
 	}
 	defer func() { _ = conn.Close() }() // gives it back to the pool
-	if _, err := conn.ExecContext(ctx, "begin immediate"); err != nil {
+	if err := db.begin(ctx, conn); err != nil {
 		return interpret(err)
 	}
+	ctx = context.WithoutCancel(ctx)
 	committed := false
 	defer func() {
 		if !committed {
@@ -218,22 +205,46 @@ func (db *DB) Write(ctx context.Context, work func(ctx context.Context, tx Conn)
 	return nil
 }
 
-// Read runs queries that all see the same state of the file.
+// begin begins a transaction as soon as no other process writes.
+//
+// By itself SQLite would look ten times a second whether one does. A process with much to do
+// leaves gaps of microseconds between its transactions, and would keep others out by chance.
+func (db *DB) begin(ctx context.Context, conn Conn) error {
+	const attempt = "pragma busy_timeout = 5; begin immediate" // milliseconds
+	for began := time.Now(); ; {
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("wait for another process: %w", err)
+		}
+		_, err := conn.ExecContext(context.WithoutCancel(ctx), attempt)
+		if !isBusy(err) || time.Since(began) >= db.busyTimeout {
+			return err
+		}
+	}
+}
+
+// Read runs queries that all see the same state of the file, which is that of the first of
+// them. They cannot write. Errors: those of query; ErrUnavailable; that of ctx, which ends
+// the queries as well.
 func (db *DB) Read(ctx context.Context, query func(ctx context.Context, tx Conn) error) error {
+	if failure := db.failed.Load(); failure != nil {
+		return *failure
+	}
 	conn, err := db.readers.Conn(ctx)
 	if err != nil {
 		return interpret(err)
 	}
 	defer func() { _ = conn.Close() }()
+	// Also when ctx ends while it begins: it may have begun, and whoever got the connection
+	// next would see the state of now for ever.
+	defer rollBack(ctx, conn)
 	if _, err := conn.ExecContext(ctx, "begin"); err != nil {
 		return interpret(err)
 	}
-	defer rollBack(ctx, conn)
 	return interpret(query(ctx, conn))
 }
 
-// rollBack ends a transaction. A connection on which that fails is closed, which does so,
-// too.
+// rollBack ends a transaction, if there is one. A connection on which that fails is closed,
+// which does so, too.
 func rollBack(ctx context.Context, conn Conn) {
 	if _, err := conn.ExecContext(context.WithoutCancel(ctx), "rollback"); err != nil && !isNoTransaction(err) {
 		_ = conn.Raw(func(any) error { return driver.ErrBadConn })

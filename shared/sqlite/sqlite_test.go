@@ -2,42 +2,343 @@ package sqlite_test
 
 import (
 	"context"
-	"log/slog"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
 	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
 	"testing"
-	"testing/fstest"
+	"testing/synctest"
+	"time"
 
 	"stavka.local/shared/sqlite"
 )
 
 func TestKeepsWhatWasWritten(t *testing.T) {
 	t.Parallel()
-	migrations := fstest.MapFS{"00001_initial.sql": {Data: []byte("-- +goose Up\ncreate table t (n integer not null) strict;\n-- +goose Down\ndrop table t;\n")}}
-	o := sqlite.Options{File: filepath.Join(t.TempDir(), "a ?#%.db"), Migrations: migrations, Logger: slog.New(slog.DiscardHandler)}
-	db, err := sqlite.Open(t.Context(), o)
-	if err != nil {
+	o := options(filepath.Join(t.TempDir(), "a ?#% ö.db"))
+	db := open(t, o)
+	mustWrite(t, db, 1)
+	if db.File() != o.File {
+		t.Errorf("the file is called %q, want %q", db.File(), o.File)
+	}
+	closed(t, db)
+
+	wantState(t, open(t, o), complete(1))
+
+	// One file, under its own name, and for its owner alone.
+	if _, err := os.Stat(o.File); err != nil {
 		t.Fatal(err)
 	}
-	err = db.Write(t.Context(), func(ctx context.Context, tx sqlite.Conn) error {
-		_, err := tx.ExecContext(ctx, "insert into t values (7)")
+	for _, file := range files(t, filepath.Dir(o.File)) {
+		info, err := os.Stat(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Mode().Perm() != 0o600 {
+			t.Errorf("%s has mode %v", file, info.Mode())
+		}
+	}
+}
+
+// In the working directory, and not in memory.
+func TestOpensRelativePaths(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for _, file := range []string{"test.db", "./also.db", ":memory:", "file:test.db?mode=memory"} {
+		db := open(t, options(file))
+		mustWrite(t, db, 1)
+		closed(t, db)
+		wantState(t, open(t, options(file)), complete(1))
+	}
+}
+
+func TestWriteThatFailsWritesNothing(t *testing.T) {
+	t.Parallel()
+	db := open(t, options(newFile(t)))
+	mustWrite(t, db, 1)
+	refused := errors.New("refused")
+
+	err := db.Write(t.Context(), func(ctx context.Context, tx sqlite.Conn) error {
+		if err := insert(ctx, tx, 2); err != nil {
+			return err
+		}
+		return refused
+	})
+
+	if !errors.Is(err, refused) {
+		t.Errorf("got %v, want what the work returned", err)
+	}
+	wantState(t, db, complete(1))
+	mustWrite(t, db, 2)
+	wantState(t, db, complete(2))
+}
+
+func TestWriteThatPanicsWritesNothing(t *testing.T) {
+	t.Parallel()
+	db := open(t, options(newFile(t)))
+	mustWrite(t, db, 1)
+
+	func() {
+		defer func() {
+			if r := recover(); r != "unexpected" {
+				t.Errorf("recovered %v", r)
+			}
+		}()
+		_ = db.Write(t.Context(), func(ctx context.Context, tx sqlite.Conn) error {
+			if err := insert(ctx, tx, 2); err != nil {
+				return err
+			}
+			rows, err := tx.QueryContext(ctx, "select batch from entries")
+			if err != nil {
+				return err
+			}
+			defer rows.Close()
+			if !rows.Next() {
+				return rows.Err()
+			}
+			panic("unexpected")
+		})
+		t.Error("the panic was swallowed")
+	}()
+
+	mustWrite(t, db, 2)
+	wantState(t, db, complete(2))
+}
+
+func TestWriteGoesToItsEndOnceItHasBegun(t *testing.T) {
+	t.Parallel()
+	db := open(t, options(newFile(t)))
+	ctx, cancel := context.WithCancel(t.Context())
+
+	err := db.Write(ctx, func(ctx context.Context, tx sqlite.Conn) error {
+		cancel()
+		if err := ctx.Err(); err != nil {
+			t.Errorf("the work's context has ended: %v", err)
+		}
+		return insert(ctx, tx, 1)
+	})
+
+	if err != nil {
+		t.Error(err)
+	}
+	wantState(t, db, complete(1))
+}
+
+func TestWriteStopsWaitingWhenTheContextEnds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		db := open(t, options(newFile(t)))
+		release := hold(t, db)
+		ctx, cancel := context.WithCancel(t.Context())
+		result := make(chan error, 1)
+		go func() { result <- write(ctx, db, 1) }()
+		synctest.Wait()
+
+		cancel()
+		if err := <-result; !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "wait for a turn") {
+			t.Errorf("got %v", err)
+		}
+		release()
+		if err := write(ctx, db, 1); !errors.Is(err, context.Canceled) {
+			t.Errorf("under a context that has ended: %v", err)
+		}
+		wantState(t, db, complete(0))
+	})
+}
+
+// A close of an event must not wait until the crowd of bets thins out.
+func TestWritersTakeTurnsInTheOrderOfAsking(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const n = 20
+		db := open(t, options(newFile(t)))
+		release := hold(t, db)
+		var order []int // written by one writer at a time
+		var writing sync.WaitGroup
+		ask := func(i int, work func()) {
+			writing.Go(func() {
+				err := db.Write(t.Context(), func(context.Context, sqlite.Conn) error {
+					order = append(order, i)
+					work()
+					return nil
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			})
+			synctest.Wait() // until it waits for its turn
+		}
+		ask(0, func() {
+			// One that comes while others wait, and the writer is about to be free.
+			ask(n, func() {})
+		})
+		for i := 1; i < n; i++ {
+			ask(i, func() {})
+		}
+
+		release()
+		writing.Wait()
+
+		if !slices.IsSorted(order) || len(order) != n+1 {
+			t.Errorf("they wrote in the order %d", order)
+		}
+	})
+}
+
+// hold occupies the writer until the function it returns is called, or the test ends.
+func hold(t *testing.T, db *sqlite.DB) (release func()) {
+	t.Helper()
+	busy, free := make(chan struct{}), make(chan struct{})
+	var holding sync.WaitGroup
+	holding.Go(func() {
+		err := db.Write(t.Context(), func(context.Context, sqlite.Conn) error {
+			close(busy)
+			<-free
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	<-busy
+	release = sync.OnceFunc(func() { close(free); holding.Wait() })
+	t.Cleanup(release)
+	return release
+}
+
+func TestReadSeesOneStateAndWaitsForNobody(t *testing.T) {
+	t.Parallel()
+	db := open(t, options(newFile(t)))
+	mustWrite(t, db, 1)
+
+	err := db.Read(t.Context(), func(ctx context.Context, tx sqlite.Conn) error {
+		before, err := look(ctx, tx)
+		if err != nil {
+			return err
+		}
+		mustWrite(t, db, 2) // does not wait for the reader either
+		after, err := look(ctx, tx)
+		if before != complete(1) || after != before {
+			t.Errorf("saw %+v and then %+v", before, after)
+		}
 		return err
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := db.Close(); err != nil {
-		t.Fatal(err)
-	}
-	db, err = sqlite.Open(t.Context(), o)
+	err = db.Write(t.Context(), func(ctx context.Context, tx sqlite.Conn) error {
+		wantState(t, db, complete(2)) // what is not committed is not there
+		return insert(ctx, tx, 3)
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = db.Close() }()
-	var n int
-	err = db.Read(t.Context(), func(ctx context.Context, tx sqlite.Conn) error {
-		return tx.QueryRowContext(ctx, "select n from t").Scan(&n)
-	})
-	if err != nil || n != 7 {
-		t.Errorf("got %d %v", n, err)
+	wantState(t, db, complete(3))
+}
+
+func TestReadCannotWrite(t *testing.T) {
+	t.Parallel()
+	db := open(t, options(newFile(t)))
+	if err := db.Read(t.Context(), func(ctx context.Context, tx sqlite.Conn) error { return insert(ctx, tx, 1) }); err == nil {
+		t.Error("a reader has written")
+	}
+	wantState(t, db, complete(0))
+}
+
+// A transaction that stayed open on a connection would show the past to whoever gets that
+// connection next.
+func TestReadThatIsCutOffLeavesNothingBehind(t *testing.T) {
+	t.Parallel()
+	db := open(t, options(newFile(t)))
+	for range 2000 {
+		ctx, cancel := context.WithCancel(t.Context())
+		var ending sync.WaitGroup
+		ending.Go(func() {
+			for began := time.Now(); time.Since(began) < rand.N(100*time.Microsecond); { // in the middle of anything
+				runtime.Gosched()
+			}
+			cancel()
+		})
+		_ = db.Read(ctx, func(ctx context.Context, tx sqlite.Conn) error {
+			_, err := look(ctx, tx)
+			return err
+		})
+		ending.Wait()
+	}
+	mustWrite(t, db, 1)
+
+	// All the connections at once.
+	const readers = 4
+	var inside, reading sync.WaitGroup
+	inside.Add(readers)
+	for range readers {
+		reading.Go(func() {
+			err := db.Read(t.Context(), func(ctx context.Context, tx sqlite.Conn) error {
+				inside.Done()
+				inside.Wait()
+				got, err := look(ctx, tx)
+				if got != complete(1) {
+					t.Errorf("saw %+v", got)
+				}
+				return err
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	reading.Wait()
+}
+
+func TestPing(t *testing.T) {
+	t.Parallel()
+	db := open(t, options(newFile(t)))
+	if err := db.Ping(t.Context()); err != nil {
+		t.Error(err)
+	}
+	closed(t, db)
+	if err := db.Ping(t.Context()); err == nil {
+		t.Error("a closed file answers")
+	}
+}
+
+func TestIsUniqueViolation(t *testing.T) {
+	t.Parallel()
+	db := open(t, options(newFile(t)))
+	violate := func(statement string) error {
+		return db.Write(t.Context(), func(ctx context.Context, tx sqlite.Conn) error {
+			_, err := tx.ExecContext(ctx, statement+";"+statement)
+			return err
+		})
+	}
+	insertParent := func(id, name, folded string) string {
+		return fmt.Sprintf("insert into parents (id, name, name_folded) values (%s, %s, %s)", id, name, folded)
+	}
+	for _, test := range []struct {
+		name   string
+		err    error
+		column string
+		want   bool
+	}{
+		{"a unique column", violate(insertParent("random()", "'a'", "random()")), "parents.name", true},
+		{"another one that begins like it", violate(insertParent("random()", "random()", "'a'")), "parents.name", false},
+		{"another table's that ends like it", violate(insertParent("random()", "'a'", "random()")), "grandparents.name", false},
+		{"a primary key", violate(insertParent("7", "random()", "random()")), "parents.id", true},
+		{"the second column of a key", violate("insert into entries (batch, part) values (1, 2)"), "entries.part", true},
+		{"not null", violate("insert into entries (batch) values (1)"), "entries.part", false},
+		{"a foreign key", violate("insert into children (parent) values (99)"), "children.parent", false},
+		{"another error", errors.New("UNIQUE constraint failed: parents.name (2067)"), "parents.name", false},
+		{"none", nil, "parents.name", false},
+	} {
+		if got := sqlite.IsUniqueViolation(test.err, test.column); got != test.want {
+			t.Errorf("%s: %t for %s in %v", test.name, got, test.column, test.err)
+		}
+		if wrapped := fmt.Errorf("insert: %w", test.err); sqlite.IsUniqueViolation(wrapped, test.column) != test.want {
+			t.Errorf("%s, wrapped: want %t for %s in %v", test.name, test.want, test.column, test.err)
+		}
 	}
 }
