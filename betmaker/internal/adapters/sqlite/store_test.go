@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"sync"
 	"testing"
 	"time"
 
@@ -89,15 +88,6 @@ func TestWaitEndsWithItsContext(t *testing.T) {
 			_, err := place(ctx, store, wish(user, ""))
 			return err
 		},
-		"place behind another batch": func(ctx context.Context) error {
-			var ahead sync.WaitGroup
-			defer ahead.Wait()
-			staying, leave := context.WithCancel(t.Context())
-			defer leave()
-			ahead.Go(func() { _, _ = place(staying, store, wish(user, "")) })
-			_, err := place(ctx, store, wish(user, ""))
-			return err
-		},
 		"create a user": func(ctx context.Context) error {
 			_, err := store.Users.Create(ctx, ports.Credentials{})
 			return err
@@ -108,19 +98,21 @@ func TestWaitEndsWithItsContext(t *testing.T) {
 		},
 	}
 	update(t, store, func(_ time.Time, event domain.Event) domain.Event {
+		// Of two batches, one waits for the turn to write and the other for the first.
+		ahead, leave := context.WithCancel(t.Context())
+		left := make(chan error)
+		go func() { left <- waits["place"](ahead) }()
+		<-time.After(waited)
 		for name, wait := range waits {
-			cancelled, cancel := context.WithCancel(t.Context())
-			time.AfterFunc(20*time.Millisecond, cancel)
-			err := wait(cancelled)
-			if _, isFault := errors.AsType[*fault.Error](err); !errors.Is(err, context.Canceled) || isFault {
-				t.Errorf("%s, cancelled: got the error %v, want %v and no fault", name, err, context.Canceled)
-			}
-			late, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+			hasLeft(t, name, leavesSoon(t, wait))
+			late, cancel := context.WithTimeout(t.Context(), waited)
 			if err := wait(late); !errors.Is(err, ports.ErrUnavailable) {
 				t.Errorf("%s, late: got the error %v, want %v", name, err, ports.ErrUnavailable)
 			}
 			cancel()
 		}
+		leave()
+		hasLeft(t, "the batch ahead", <-left)
 		return event
 	})
 	if n := countBets(t, store); n != 0 {
@@ -129,6 +121,81 @@ func TestWaitEndsWithItsContext(t *testing.T) {
 	if cursor, err := store.Cursors.Cursor(t.Context()); err != nil || cursor != (ports.Cursor{}) {
 		t.Errorf("the cursor was moved: %+v, %v", cursor, err)
 	}
+}
+
+// waited is how long somebody waits before they leave.
+const waited = 20 * time.Millisecond
+
+// leavesSoon calls wait with a context that is cancelled meanwhile.
+func leavesSoon(t *testing.T, wait func(context.Context) error) error {
+	t.Helper()
+	ctx, leave := context.WithCancel(t.Context())
+	defer leave()
+	time.AfterFunc(waited, leave)
+	return wait(ctx)
+}
+
+func hasLeft(t *testing.T, who string, err error) {
+	t.Helper()
+	if _, isFault := errors.AsType[*fault.Error](err); !errors.Is(err, context.Canceled) || isFault {
+		t.Errorf("%s: got the error %v, want %v and no fault", who, err, context.Canceled)
+	}
+}
+
+// TestReadersDoNotWait: whoever only looks gets the last commit, whoever is writing.
+func TestReadersDoNotWait(t *testing.T) {
+	t.Parallel()
+	store := sqlitetest.New(t)
+	user := prepare(t, store)
+	mustPlace(t, store, wish(user, "key"))
+	reads := map[string]func(context.Context) error{
+		"Verdict": func(ctx context.Context) error {
+			_, err := store.Placements.Verdict(ctx, domain.VerdictKey{UserID: user, Key: "key"})
+			return err
+		},
+		"Event": func(ctx context.Context) error {
+			_, err := store.Events.Event(ctx, 1)
+			return err
+		},
+		"OpenEvents": func(ctx context.Context) error {
+			_, err := store.Events.OpenEvents(ctx, 0, 1)
+			return err
+		},
+		"Cursor": func(ctx context.Context) error {
+			_, err := store.Cursors.Cursor(ctx)
+			return err
+		},
+		"SettleChunk when no bet is behind": func(ctx context.Context) error {
+			_, err := store.Settlements.SettleChunk(ctx, 1, 0, 1, nil)
+			return err
+		},
+		"Unsettled": func(ctx context.Context) error {
+			_, err := store.Settlements.Unsettled(ctx, 1)
+			return err
+		},
+		"List": func(ctx context.Context) error {
+			_, err := store.Bets.List(ctx, ports.BetFilter{}, 1)
+			return err
+		},
+		"ByUsername": func(ctx context.Context) error {
+			_, err := store.Users.ByUsername(ctx, "bella")
+			return err
+		},
+		"Failures": func(ctx context.Context) error {
+			_, err := store.LoginFailures.Failures(ctx, []string{"bella"}, time.Time{})
+			return err
+		},
+	}
+	update(t, store, func(_ time.Time, event domain.Event) domain.Event {
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		for name, read := range reads {
+			if err := read(ctx); err != nil {
+				t.Errorf("%s, while somebody writes: %v", name, err)
+			}
+		}
+		return event
+	})
 }
 
 func TestWhatHasBegunGoesToItsEnd(t *testing.T) {
