@@ -49,13 +49,13 @@ func resolve(o Options) (string, error) {
 	return filepath.EvalSymlinks(path)
 }
 
-// inspect looks for damage, and returns the version of the schema: 0 for a file that is
-// new, or does not exist.
+// inspect looks for damage, and for another program's mark, and returns the version of the
+// schema: 0 for a file that is new, or does not exist.
 //
 // It changes nothing, for which it needs a connection that cannot write: the last of
 // those that can replays the write-ahead log into the file when it closes, and damage
 // would be mixed with what was good.
-func inspect(ctx context.Context, path string) (version int64, err error) {
+func inspect(ctx context.Context, path string, application int32) (version int64, err error) {
 	size, err := sizeOf(path)
 	if err != nil {
 		return 0, err
@@ -92,7 +92,17 @@ func inspect(ctx context.Context, path string) (version int64, err error) {
 			return 0, err
 		}
 	}
-	return versionOf(ctx, db)
+	if version, err = versionOf(ctx, db); err != nil || version == 0 {
+		return version, err
+	}
+	var mark int32
+	if err := db.QueryRowContext(ctx, "pragma application_id").Scan(&mark); err != nil {
+		return 0, err
+	}
+	if mark != application {
+		return 0, fmt.Errorf("%w: it has the mark of another program, %#x, and not %#x", ErrDamaged, mark, application)
+	}
+	return version, nil
 }
 
 // sizeOf returns the size of a file; 0 when there is none.

@@ -230,6 +230,29 @@ func TestFileOfAnotherProgramIsRefusedAndLeftAsItIs(t *testing.T) {
 	}
 }
 
+// Two services that keep a file each do not take one for the other.
+func TestFileOfAnotherServiceIsRefusedAndLeftAsItIs(t *testing.T) {
+	t.Parallel()
+	o := options(newFile(t))
+	o.Application = 0x7fffffff
+	for range 2 { // new, and again
+		if err := open(t, o).Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := contents(t, o.File)
+	for _, guest := range []bool{false, true} {
+		o.Application, o.Guest = 0x12345678, guest
+		_, err := sqlite.Open(t.Context(), o)
+		if !errors.Is(err, sqlite.ErrDamaged) || !strings.Contains(err.Error(), "0x7fffffff, and not 0x12345678") {
+			t.Errorf("got %v", err)
+		}
+	}
+	if !maps.EqualFunc(before, contents(t, o.File), bytes.Equal) {
+		t.Error("it was changed")
+	}
+}
+
 // raw uses a file without this package, in SQLite's original mode.
 func raw(t *testing.T, file string, use func(context.Context, sqlite.Conn) error) {
 	t.Helper()

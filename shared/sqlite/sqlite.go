@@ -21,6 +21,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -39,6 +40,9 @@ const (
 type Options struct {
 	// File is the path of the file. It is made when it does not exist; its directory is not.
 	File string
+	// Application marks the file, so that it is not taken for another program's, nor another
+	// one for it. The zero value marks nothing.
+	Application int32
 	// Migrations are goose's.
 	Migrations fs.FS
 	// Guest: the file may be in use by the process that it belongs to.
@@ -61,6 +65,9 @@ type DB struct {
 	busyTimeout time.Duration
 	// failed is why the file is not used any more: the disk failed during a commit.
 	failed atomic.Pointer[error]
+
+	closing sync.Once
+	closed  error // how that went
 }
 
 // Open opens the file and brings its schema up to date. Errors: ErrInUse, ErrDamaged,
@@ -95,7 +102,7 @@ func Open(ctx context.Context, o Options) (_ *DB, err error) {
 	if err != nil {
 		return nil, err
 	}
-	version, err := inspect(ctx, path)
+	version, err := inspect(ctx, path, o.Application)
 	if err != nil {
 		return nil, err
 	}
@@ -107,6 +114,12 @@ func Open(ctx context.Context, o Options) (_ *DB, err error) {
 	}
 	if err := makeFile(ctx, path, db.writer); err != nil {
 		return nil, err
+	}
+	if version == 0 {
+		// Before the schema is there: a file with a version has its mark.
+		if _, err := db.writer.ExecContext(ctx, fmt.Sprintf("pragma application_id = %d", o.Application)); err != nil {
+			return nil, err
+		}
 	}
 	if err := schema.migrate(ctx); err != nil {
 		return nil, err
@@ -137,8 +150,14 @@ func dsn(path, mode string, pragmas ...string) string {
 	return "file:" + path + "?" + query.Encode()
 }
 
-// Close ends all connections. It waits for nobody: close after the last transaction.
+// Close ends all connections. It waits for nobody: close after the last transaction. To
+// close it again does nothing.
 func (db *DB) Close() error {
+	db.closing.Do(func() { db.closed = db.close() })
+	return db.closed
+}
+
+func (db *DB) close() error {
 	var errs []error
 	if db.readers != nil {
 		errs = append(errs, db.readers.Close())

@@ -12,6 +12,9 @@ import (
 	stavkasql "stavka.local/sql"
 )
 
+// application marks bet-maker's files: "SvBM".
+const application = 0x5376424d
+
 // Config says in which file to keep everything, and how to open it.
 type Config struct {
 	// File is the path of the file. It is made when it does not exist; its directory is not.
@@ -52,7 +55,7 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 		config.Logger = slog.Default()
 	}
 	file, err := sqlitefile.Open(ctx, sqlitefile.Options{
-		File: config.File, Migrations: stavkasql.BetMakerSQLite, Guest: config.Guest, Logger: config.Logger,
+		File: config.File, Application: application, Migrations: stavkasql.BetMakerSQLite, Guest: config.Guest, Logger: config.Logger,
 	})
 	if err != nil {
 		return nil, err

@@ -16,6 +16,9 @@ import (
 	"stavka.local/sql"
 )
 
+// application marks line-provider's files: "SvLP".
+const application = 0x53764c50
+
 // operationTime bounds what goes on without its caller: the wait for a turn to write, or
 // a read.
 const operationTime = 5 * time.Second
@@ -45,7 +48,7 @@ var _ ports.Store = (*Store)(nil)
 // the file, as package stavka.local/shared/sqlite names them.
 func Open(ctx context.Context, o Options) (*Store, error) {
 	db, err := sqlite.Open(ctx, sqlite.Options{
-		File: o.File, Migrations: sql.LineProviderSQLite, Guest: o.Guest, Logger: o.Log,
+		File: o.File, Application: application, Migrations: sql.LineProviderSQLite, Guest: o.Guest, Logger: o.Log,
 	})
 	if err != nil {
 		return nil, err
