@@ -29,10 +29,10 @@ func TestQueriesReachTheirRowsByKey(t *testing.T) {
 	}
 	// Where the rows of one user or event are wanted, the others must not be walked past.
 	index := map[string]string{
-		"betsBehind":         "bets_event_id_idx (event_id=? AND id>?)",
+		"betsBehind":         "bets_event_id_idx (event_id=? AND rowid>?)",
 		"firstBetBehind":     "bets_event_id_idx (event_id=?)",
-		"listBetsOnEvent":    "bets_event_id_idx (event_id=? AND id<?)",
-		"listBetsOfUser":     "bets_user_id_idx (user_id=? AND id<?)",
+		"listBetsOnEvent":    "bets_event_id_idx (event_id=? AND rowid<?)",
+		"listBetsOfUser":     "bets_user_id_idx (user_id=? AND rowid<?)",
 		"openEvents":         "events_open_idx (id>?)",
 		"undecidedEvents":    "events_open_idx (id>?)",
 		"unsettled":          "events_unsettled_idx",

@@ -66,7 +66,7 @@ create table events (
     constraint events_settled_revision_check check (settled_revision <= settle_revision)
 ) strict;
 create index events_open_idx on events (id) where state = 1 and quarantined = 0;
-create index events_unsettled_idx on events (resulted_at, id) where settled_revision < settle_revision and quarantined = 0;
+create index events_unsettled_idx on events (resulted_at) where settled_revision < settle_revision and quarantined = 0;
 
 create table bets (
     id              integer not null,
@@ -90,8 +90,9 @@ create table bets (
     constraint bets_settled_check check ((status = 1) = (payout is null)),
     constraint bets_void_reason_check check ((status = 4) = (void_reason is not null))
 ) strict;
-create index bets_user_id_idx on bets (user_id, id);
-create index bets_event_id_idx on bets (event_id, id);
+-- In every index the row's id comes last by itself; naming it would store it twice.
+create index bets_user_id_idx on bets (user_id);
+create index bets_event_id_idx on bets (event_id);
 
 create table verdicts (
     user_id     integer not null,
