@@ -3,7 +3,6 @@ package postgres
 import (
 	"encoding/json"
 	"fmt"
-	"strings"
 	"time"
 
 	"stavka.local/betmaker/internal/adapters/postgres/pgdb"
@@ -209,9 +208,6 @@ func credentialsFromRow(row pgdb.User) ports.Credentials {
 		PasswordHash: row.PasswordHash,
 	}
 }
-
-// foldCase returns what names that differ only by case have in common.
-func foldCase(name string) string { return strings.ToLower(name) }
 
 func mapRows[Row, T any](rows []Row, one func(Row) (T, error)) ([]T, error) {
 	mapped := make([]T, len(rows))

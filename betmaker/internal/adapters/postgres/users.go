@@ -15,7 +15,7 @@ type Users struct{ pool *pool }
 func (u *Users) Create(ctx context.Context, user ports.Credentials) (domain.User, error) {
 	var row pgdb.User
 	err := u.pool.write(ctx, func(tx *transaction) {
-		tx.query(one(&row), pgdb.InsertUser, user.Name, user.Username, foldCase(user.Username), user.Email, foldCase(user.Email),
+		tx.query(one(&row), pgdb.InsertUser, user.Name, user.Username, domain.FoldCase(user.Username), user.Email, domain.FoldCase(user.Email),
 			user.PasswordHash, int16(user.Role), user.Active, user.TokenVersion)
 	})
 	if err != nil {
@@ -39,7 +39,7 @@ func (u *Users) Update(
 		if err != nil {
 			return err
 		}
-		tx.query(one(&updated), pgdb.UpdateUser, next.Name, next.Username, foldCase(next.Username), next.Email, foldCase(next.Email),
+		tx.query(one(&updated), pgdb.UpdateUser, next.Name, next.Username, domain.FoldCase(next.Username), next.Email, domain.FoldCase(next.Email),
 			next.PasswordHash, int16(next.Role), next.Active, next.TokenVersion, int64(id))
 		tx.exec(pgdb.OpenWallet, next.Active, int64(id))
 		return tx.commit(ctx)
@@ -87,7 +87,7 @@ func (u *Users) User(ctx context.Context, id domain.UserID) (user domain.User, e
 // ByUsername implements ports.Users.
 func (u *Users) ByUsername(ctx context.Context, username string) (user ports.Credentials, err error) {
 	err = u.pool.read(ctx, func(ctx context.Context, q *pgdb.Queries) error {
-		row, err := q.UserByUsername(ctx, foldCase(username))
+		row, err := q.UserByUsername(ctx, domain.FoldCase(username))
 		user = credentialsFromRow(row)
 		return err
 	})
