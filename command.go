@@ -6,10 +6,10 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"runtime/debug"
 	"slices"
 	"strings"
 
+	"stavka.local/shared/buildinfo"
 	"stavka.local/stavka/internal/demo"
 )
 
@@ -79,7 +79,7 @@ func command(
 	case slices.Equal(name, []string{"bets", "export"}):
 		err = p.exportBets(ctx, args[2:])
 	case slices.Equal(name, []string{"version"}):
-		return write(stdout, version())
+		return write(stdout, buildinfo.Version("stavka"))
 	case slices.Equal(name, []string{"help"}):
 		return write(stdout, usage)
 	default:
@@ -169,18 +169,4 @@ func write(w io.Writer, text string) error {
 		return fmt.Errorf("write: %w", err)
 	}
 	return nil
-}
-
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "stavka, built without build information\n"
-	}
-	words := []string{"stavka", info.Main.Version, info.GoVersion}
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			words = append(words, s.Value)
-		}
-	}
-	return strings.Join(words, " ") + "\n"
 }

@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,6 +16,7 @@ import (
 	"stavka.local/betmaker/internal/adapters/postgres"
 	"stavka.local/betmaker/internal/domain"
 	"stavka.local/betmaker/internal/usecase"
+	"stavka.local/shared/buildinfo"
 	"stavka.local/shared/config"
 	"stavka.local/shared/fault"
 	"stavka.local/shared/line/rabbitmq"
@@ -70,7 +70,7 @@ func Command(ctx context.Context, args []string, stdout, stderr io.Writer) error
 	case slices.Equal(args, []string{"--help"}), slices.Equal(args, []string{"-h"}), slices.Equal(args, []string{"help"}):
 		return write(stdout, usage)
 	case slices.Equal(args, []string{"version"}):
-		return write(stdout, version())
+		return write(stdout, buildinfo.Version("betmaker"))
 	}
 	do, err := parse(args)
 	if err != nil {
@@ -222,18 +222,4 @@ func write(w io.Writer, text string) error {
 		return fmt.Errorf("write: %w", err)
 	}
 	return nil
-}
-
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "betmaker, built without build information\n"
-	}
-	words := []string{"betmaker", info.Main.Version, info.GoVersion}
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			words = append(words, s.Value)
-		}
-	}
-	return strings.Join(words, " ") + "\n"
 }

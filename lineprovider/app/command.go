@@ -6,9 +6,8 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"runtime/debug"
-	"strings"
 
+	"stavka.local/shared/buildinfo"
 	"stavka.local/shared/config"
 	"stavka.local/shared/logging"
 )
@@ -41,7 +40,7 @@ func Command(ctx context.Context, args []string, stdout, stderr io.Writer) error
 	case "--help", "-h", "help":
 		return write(stdout, usage)
 	case "version":
-		return write(stdout, version())
+		return write(stdout, buildinfo.Version("lineprovider"))
 	case "", "healthcheck":
 	default:
 		return fmt.Errorf("unknown command %q; see --help", name)
@@ -70,18 +69,4 @@ func write(w io.Writer, text string) error {
 		return fmt.Errorf("write: %w", err)
 	}
 	return nil
-}
-
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "lineprovider, built without build information\n"
-	}
-	words := []string{"lineprovider", info.Main.Version, info.GoVersion}
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			words = append(words, s.Value)
-		}
-	}
-	return strings.Join(words, " ") + "\n"
 }
