@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 )
 
@@ -33,11 +34,17 @@ func DefaultLimits() Limits {
 	}
 }
 
+// silentGrace is how long, when a server stops, a connection that is there already may take to
+// say its first word. Browsers and clients open some ahead that they may never need; net/http
+// would wait 5 s for each, and not answer one that speaks up meanwhile.
+const silentGrace = 200 * time.Millisecond
+
 // Server is an HTTP server with a listener of its own.
 type Server struct {
 	listener net.Listener
 	http     *http.Server
 	drain    time.Duration
+	silent   silentConnections
 }
 
 // NewServer binds address; port 0 means any free one. Nothing is answered before
@@ -47,19 +54,18 @@ func NewServer(ctx context.Context, address string, handler http.Handler, l Limi
 	if err != nil {
 		return nil, fmt.Errorf("listen: %w", err)
 	}
-	return &Server{
-		listener: listener,
-		drain:    l.Drain,
-		http: &http.Server{
-			Handler:           handler,
-			ReadHeaderTimeout: l.ReadHeader,
-			ReadTimeout:       l.Read,
-			WriteTimeout:      l.Write,
-			IdleTimeout:       l.Idle,
-			MaxHeaderBytes:    l.HeaderBytes,
-			ErrorLog:          slog.NewLogLogger(slog.Default().Handler(), slog.LevelDebug),
-		},
-	}, nil
+	s := &Server{listener: listener, drain: l.Drain}
+	s.http = &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: l.ReadHeader,
+		ReadTimeout:       l.Read,
+		WriteTimeout:      l.Write,
+		IdleTimeout:       l.Idle,
+		MaxHeaderBytes:    l.HeaderBytes,
+		ConnState:         s.silent.observe,
+		ErrorLog:          slog.NewLogLogger(slog.Default().Handler(), slog.LevelDebug),
+	}
+	return s, nil
 }
 
 // Addr returns the address that the server is bound to, "host:port".
@@ -78,11 +84,13 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	draining, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.drain)
 	defer cancel()
+	_ = s.listener.Close() // now, so that nobody new comes while those who came say what for
+	s.silent.dismiss(draining)
 	err := s.http.Shutdown(draining)
 	if err != nil {
 		err = errors.Join(fmt.Errorf("requests still in flight after %s were cut off: %w", s.drain, err), s.http.Close())
 	}
-	if failed := <-served; !errors.Is(failed, http.ErrServerClosed) {
+	if failed := <-served; !errors.Is(failed, http.ErrServerClosed) && !errors.Is(failed, net.ErrClosed) {
 		err = errors.Join(err, fmt.Errorf("serve %s: %w", s.Addr(), failed))
 	}
 	return err
@@ -95,4 +103,49 @@ func (s *Server) Close() error {
 		return fmt.Errorf("close listener: %w", err)
 	}
 	return nil
+}
+
+// silentConnections are those on which nothing has come yet.
+type silentConnections struct {
+	mu    sync.Mutex
+	conns map[net.Conn]struct{}
+}
+
+// observe is told of every change of a connection's state.
+func (s *silentConnections) observe(conn net.Conn, state http.ConnState) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if state != http.StateNew {
+		delete(s.conns, conn)
+		return
+	}
+	if s.conns == nil {
+		s.conns = make(map[net.Conn]struct{})
+	}
+	s.conns[conn] = struct{}{}
+}
+
+// dismiss waits until there are none, for as long as silentGrace, and closes the others.
+func (s *silentConnections) dismiss(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, silentGrace)
+	defer cancel()
+	ticker := time.NewTicker(5 * time.Millisecond)
+	defer ticker.Stop()
+	for s.any() && ctx.Err() == nil {
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for conn := range s.conns {
+		_ = conn.Close() // nothing was said that could get lost
+	}
+}
+
+func (s *silentConnections) any() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.conns) > 0
 }

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -179,14 +180,15 @@ func TestIdleConnectionsAreClosed(t *testing.T) {
 }
 
 // blocked is a server with one request in flight, which ends when released.
-func blocked(t *testing.T, drain time.Duration) (stop func() <-chan error, release func(), answered <-chan string) {
+func blocked(t *testing.T, drain time.Duration) (stop stopping, release func(), answered <-chan string) {
 	t.Helper()
 	arrived, released := make(chan struct{}), make(chan struct{})
+	var first sync.Once
 	limits := httpedge.DefaultLimits()
 	limits.Drain = drain
 	server, err := httpedge.NewServer(t.Context(), "127.0.0.1:0", http.HandlerFunc(
 		func(w http.ResponseWriter, _ *http.Request) {
-			close(arrived)
+			first.Do(func() { close(arrived) })
 			<-released
 			_, _ = io.WriteString(w, "done")
 		}), limits)
@@ -214,7 +216,7 @@ func blocked(t *testing.T, drain time.Duration) (stop func() <-chan error, relea
 		answers <- fmt.Sprint(string(body), err)
 	}()
 	<-arrived
-	return func() <-chan error {
+	return stopping{server.Addr(), func() <-chan error {
 			cancel()
 			// From the moment it stops it takes nobody new.
 			eventually(t, func() bool {
@@ -225,15 +227,21 @@ func blocked(t *testing.T, drain time.Duration) (stop func() <-chan error, relea
 				return err != nil
 			})
 			return ran
-		},
+		}},
 		func() { close(released) },
 		answers
+}
+
+// stopping is a server that can be told to stop. begin returns once it takes nobody new.
+type stopping struct {
+	addr  string
+	begin func() <-chan error
 }
 
 func TestStopLetsRequestsEnd(t *testing.T) {
 	t.Parallel()
 	stop, release, answered := blocked(t, patience)
-	ran := stop()
+	ran := stop.begin()
 	select {
 	case err := <-ran:
 		t.Fatalf("stopped with %v although a request is in flight", err)
@@ -252,11 +260,48 @@ func TestStopIsBounded(t *testing.T) {
 	t.Parallel()
 	stop, release, answered := blocked(t, 50*time.Millisecond)
 	defer release()
-	if err := <-stop(); err == nil || !strings.Contains(err.Error(), "cut off") {
+	if err := <-stop.begin(); err == nil || !strings.Contains(err.Error(), "cut off") {
 		t.Errorf("run: %v, want that requests were cut off", err)
 	}
 	if got := <-answered; got == "done<nil>" {
 		t.Error("the request in flight got an answer that was never sent")
+	}
+}
+
+// A browser opens connections ahead. A stop leaves them a moment to say something, and then
+// does not wait for them.
+func TestStopDoesNotWaitForSilentConnections(t *testing.T) {
+	t.Parallel()
+	stop, release, _ := blocked(t, patience)
+	connect := func() net.Conn {
+		t.Helper()
+		conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", stop.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = conn.Close() })
+		return conn
+	}
+	silent, late := connect(), connect()
+	release()
+	began := time.Now()
+	ran := stop.begin()
+
+	if _, err := io.WriteString(late, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	if answer, err := io.ReadAll(late); err != nil || !strings.HasSuffix(string(answer), "done") {
+		t.Errorf("who speaks up at last is answered %q %v", answer, err)
+	}
+	if err := <-ran; err != nil {
+		t.Errorf("run: %v", err)
+	}
+	const promised = 200 * time.Millisecond
+	if took := time.Since(began); took > 5*promised {
+		t.Errorf("the stop took %s, want about %s", took, promised)
+	}
+	if _, err := io.ReadAll(silent); err != nil && strings.Contains(err.Error(), "timeout") {
+		t.Errorf("the silent connection is still open: %v", err)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // checkedAtOnce is the size of a file, in bytes, up to which all of it is checked when it is
@@ -148,7 +149,7 @@ func check(ctx context.Context, db *sql.DB) error {
 		return err
 	}
 	if found != "ok" {
-		return fmt.Errorf("%w: %s", ErrDamaged, found)
+		return fmt.Errorf("%w: %s", ErrDamaged, strings.Join(strings.Fields(found), " ")) // in one line
 	}
 	return nil
 }
