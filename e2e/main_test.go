@@ -3,6 +3,9 @@
 // OpenAPI documents. `make test` runs it; single tests run by
 //
 //	tools/services run go test ./e2e -run TestStory
+//
+// The tests called TestEmbedded... tell it of the embedded shape, one process that keeps
+// its data in files. They need no server: go test ./e2e -run '^TestEmbedded'
 package e2e
 
 import (

@@ -3,7 +3,9 @@ package system
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"os/exec"
@@ -72,10 +74,16 @@ func (p *Process) WriteDotEnv() {
 		}
 		fmt.Fprintf(&file, "%s=%s\n", name, p.env[name])
 	}
-	if err := os.WriteFile(filepath.Join(filepath.Dir(p.log), ".env"), []byte(file.String()), 0o600); err != nil {
-		p.t.Fatalf("write the .env of %s: %v", p.Name, err)
-	}
+	p.WriteFile(".env", file.String())
 	p.env = kept
+}
+
+// WriteFile writes a file into the directory that the process runs in.
+func (p *Process) WriteFile(name, content string) {
+	p.t.Helper()
+	if err := os.WriteFile(filepath.Join(filepath.Dir(p.log), name), []byte(content), 0o600); err != nil {
+		p.t.Fatalf("write the %s of %s: %v", name, p.Name, err)
+	}
 }
 
 // Kill ends the process with SIGKILL and waits for its end.
@@ -154,7 +162,8 @@ func (p *Process) Command(args ...string) (string, error) {
 }
 
 func (p *Process) environment() []string {
-	env := []string{"PATH=" + os.Getenv("PATH"), "GORACE=halt_on_error=1 exitcode=66"}
+	// A data race ends the process at once, so none need be waited for at its end.
+	env := []string{"PATH=" + os.Getenv("PATH"), "GORACE=halt_on_error=1 exitcode=66 atexit_sleep_ms=0"}
 	for _, name := range slices.Sorted(maps.Keys(p.env)) {
 		env = append(env, name+"="+p.env[name])
 	}
@@ -175,7 +184,7 @@ func (p *Process) Signal(sig syscall.Signal) {
 // Log returns what the process has logged so far, over all its runs.
 func (p *Process) Log() string {
 	log, err := os.ReadFile(p.log)
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // there is none before it first runs
 		return err.Error()
 	}
 	return string(log)
