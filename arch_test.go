@@ -4,6 +4,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -96,6 +97,32 @@ func TestModulesDoNotKnowTheServices(t *testing.T) {
 					t.Errorf("%s imports %s", file, path)
 				}
 			}
+		}
+	}
+}
+
+// An image is built without the workspace, from the modules that its Dockerfile copies.
+func TestDockerfilesCopyTheModulesThatAreRequired(t *testing.T) {
+	t.Parallel()
+	for _, service := range []string{"betmaker", "lineprovider"} {
+		module, moduleErr := os.ReadFile(service + "/go.mod")
+		dockerfile, err := os.ReadFile(service + "/Dockerfile")
+		if moduleErr != nil || err != nil {
+			t.Fatal(moduleErr, err)
+		}
+		siblings := 0
+		for line := range strings.Lines(string(module)) {
+			_, sibling, ok := strings.Cut(strings.TrimSpace(line), "=> ../")
+			if !ok {
+				continue
+			}
+			siblings++
+			if !strings.Contains(string(dockerfile), "\nCOPY "+sibling+" "+sibling+"\n") {
+				t.Errorf("%s/go.mod replaces a module by ../%s, which its Dockerfile does not copy", service, sibling)
+			}
+		}
+		if siblings == 0 {
+			t.Errorf("%s/go.mod replaces nothing: this test has lost its subject", service)
 		}
 	}
 }
