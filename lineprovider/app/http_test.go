@@ -191,7 +191,7 @@ func TestRefusals(t *testing.T) {
 	s := start(t, environment(t))
 	now := time.Now().Unix()
 	for _, body := range []string{
-		`{"coefficient":2}`, `{"coefficient":2}`, `{"coefficient":2}`, fmt.Sprintf(`{"coefficient":2,"deadline":%d}`, now+1),
+		`{"coefficient":2}`, `{"coefficient":2}`, `{"coefficient":2}`, fmt.Sprintf(`{"coefficient":2,"deadline":%d}`, now+3),
 	} {
 		s.do(http.MethodPost, "/event", body)
 	}

@@ -54,7 +54,7 @@ func NewServer(ctx context.Context, address string, handler http.Handler, l Limi
 	if err != nil {
 		return nil, fmt.Errorf("listen: %w", err)
 	}
-	s := &Server{listener: listener, drain: l.Drain}
+	s := &Server{listener: &closingOnce{Listener: listener}, drain: l.Drain}
 	s.http = &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: l.ReadHeader,
@@ -99,10 +99,25 @@ func (s *Server) Run(ctx context.Context) error {
 // Close releases the address at once and ends all connections. It is for a server
 // that was never run; after Run it does nothing.
 func (s *Server) Close() error {
-	if err := s.listener.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+	if err := s.listener.Close(); err != nil {
 		return fmt.Errorf("close listener: %w", err)
 	}
 	return nil
+}
+
+// closingOnce is a listener that may be closed again: by us before a stop, by net/http in
+// the course of it, and by whoever wants to be sure.
+type closingOnce struct {
+	net.Listener
+
+	once sync.Once
+	err  error
+}
+
+// Close implements net.Listener. It returns what the first call did.
+func (l *closingOnce) Close() error {
+	l.once.Do(func() { l.err = l.Listener.Close() })
+	return l.err
 }
 
 // silentConnections are those on which nothing has come yet.
