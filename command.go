@@ -6,8 +6,10 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"os/signal"
 	"slices"
 	"strings"
+	"syscall"
 
 	"stavka.local/shared/buildinfo"
 	"stavka.local/stavka/internal/demo"
@@ -119,6 +121,7 @@ func (p *program) parse(set *flag.FlagSet, args []string) (rest []string, err er
 			return nil, misused("%s", err)
 		}
 		if set.NArg() == 0 {
+			p.settings = p.withDefaults()
 			return rest, nil
 		}
 		rest, args = append(rest, set.Arg(0)), set.Args()[1:]
@@ -159,6 +162,10 @@ func (p *program) demo(ctx context.Context, args []string) error {
 		}
 		return demo.Play(ctx, where, p.stdout, p.stderr)
 	}
+	// Whatever ends the demo, what it has made is taken away: also a pipe that nobody reads.
+	signal.Ignore(syscall.SIGPIPE)
+	ctx, restore := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	defer restore()
 	return p.onInstanceOfItsOwn(ctx, func(ctx context.Context, where demo.Stage) error {
 		return demo.Play(ctx, where, p.stdout, p.stderr)
 	})

@@ -105,10 +105,8 @@ func (e *embedded) Wait(ctx context.Context) error {
 	ended := make(chan error, 2)
 	go func() { ended <- e.betMaker.Wait(ctx) }()
 	go func() { ended <- e.lineProvider.Wait(ctx) }()
-	select {
-	case err := <-ended:
+	if err := e.awaitReady(ctx, ended); err != nil || ctx.Err() != nil {
 		return err
-	case <-e.betMaker.Ready():
 	}
 	// Starting takes memory that running does not need: the first password's hash, both API
 	// documents as texts. It goes back now, not when as much has been used again.
@@ -117,6 +115,26 @@ func (e *embedded) Wait(ctx context.Context) error {
 		return err
 	}
 	return <-ended
+}
+
+// awaitReady waits until the line has been read, and says so when that takes long, as after
+// an import.
+func (e *embedded) awaitReady(ctx context.Context, ended <-chan error) error {
+	long := time.After(2 * time.Second)
+	for {
+		select {
+		case err := <-ended:
+			return err
+		case <-ctx.Done():
+			return nil
+		case <-e.betMaker.Ready():
+			return nil
+		case <-long:
+			if err := write(e.stdout, "bet-maker is reading the line; bets are taken when it has come to its end\n"); err != nil {
+				return err
+			}
+		}
+	}
 }
 
 // Stop stops line-provider and then bet-maker. It is idempotent.

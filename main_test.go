@@ -17,6 +17,7 @@ import (
 
 	"stavka.local/api/client/betmaker"
 	"stavka.local/api/client/lineprovider"
+	provider "stavka.local/lineprovider/app"
 	"stavka.local/shared/money"
 	"stavka.local/shared/odds"
 	"stavka.local/stavka/internal/demo"
@@ -209,6 +210,34 @@ func TestImportsEvents(t *testing.T) {
 	}
 }
 
+// What has been imported once is not judged again, though its deadline has passed.
+func TestImportsTheSameFileOnce(t *testing.T) {
+	t.Parallel()
+	environment := map[string]string{"DATA_DIR": t.TempDir(), "MAX_COEFFICIENT": "5.00"}
+	table := file(t, "events.csv", "coefficient\n4.50\n1.45\n")
+	if out, err := run(t, environment, "events", "import", table); err != nil || out != "events imported: 2\n" {
+		t.Fatalf("got %q %v", out, err)
+	}
+	environment["MAX_COEFFICIENT"] = "2.00"
+	if out, err := run(t, environment, "events", "import", table); err != nil || !strings.Contains(out, "imported already") {
+		t.Errorf("under other rules: got %q %v", out, err)
+	}
+}
+
+// Events that close others reach bet-maker only behind what was imported before.
+func TestImportsFewEventsBesideAnInstanceThatServes(t *testing.T) {
+	t.Parallel()
+	i := serveOn(t, t.TempDir())
+	many := file(t, "events.csv", "coefficient\n"+strings.Repeat("1.45\n", provider.MaxBesideServing+1))
+	_, err := run(t, map[string]string{"DATA_DIR": i.where}, "events", "import", many)
+	if err == nil || !strings.Contains(err.Error(), "while an instance serves") {
+		t.Errorf("got %v", err)
+	}
+	if n := len(i.events(t)); n != 0 {
+		t.Errorf("%d events were imported", n)
+	}
+}
+
 func TestImportsAllOrNothing(t *testing.T) {
 	t.Parallel()
 	directory := t.TempDir()
@@ -302,6 +331,53 @@ func TestTellsAllProblemsOfTheSettings(t *testing.T) {
 		if n := strings.Count(err.Error(), name+":"); n != want {
 			t.Errorf("%s is told of %d times, want %d, in\n%v", name, n, want, err)
 		}
+	}
+}
+
+// An empty flag, as a shell makes of a variable that is not set, opens nothing to the world.
+func TestEmptyFlagsStandForDefaults(t *testing.T) {
+	t.Parallel()
+	p := &program{settings: newSettings(lookupIn(map[string]string{"DATA_DIR": " "}))}
+	if _, err := p.parse(p.flags("serve"), []string{"--betmaker-addr", "", "--lineprovider-addr=", "--data-dir", ""}); err != nil {
+		t.Fatal(err)
+	}
+	if p.betMakerAddr != "127.0.0.1:8000" || p.lineProviderAddr != "127.0.0.1:8001" || p.dataDir != "data" {
+		t.Errorf("got %+v", p.settings)
+	}
+}
+
+func TestExportsInProductionWithTheKeptKey(t *testing.T) {
+	t.Parallel()
+	environment := map[string]string{
+		"DATA_DIR": t.TempDir(), "STAVKA_ENV": "production", "FIRST_USER_PASSWORD": "long enough", "LINE_PROVIDER_TOKEN": strings.Repeat("t", 32),
+	}
+	if _, err := run(t, environment, "bets", "export"); err == nil || !strings.Contains(err.Error(), "nothing has been kept here yet") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestMakesOneSecretKeyForAllWhoStartAtOnce(t *testing.T) {
+	t.Parallel()
+	s := newSettings(lookupIn(map[string]string{"DATA_DIR": t.TempDir()}))
+	const starts = 16
+	keys := make(chan string, starts)
+	for range starts {
+		go func() {
+			made, err := s.withDataDir()
+			if err != nil {
+				t.Error(err)
+			}
+			keys <- made.secretKey
+		}()
+	}
+	kept := <-keys
+	for range starts - 1 {
+		if key := <-keys; key != kept {
+			t.Fatal("two who started at once have different keys")
+		}
+	}
+	if again, err := s.withDataDir(); err != nil || again.secretKey != kept {
+		t.Errorf("the next start has another key: %v", err)
 	}
 }
 

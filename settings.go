@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
@@ -22,6 +23,9 @@ import (
 	"stavka.local/stavka/internal/demo"
 )
 
+// noSecretKey stands for the key where nothing is signed.
+var noSecretKey = strings.Repeat("-", 32)
+
 // settings say where an instance listens and keeps its data, and how the services in it
 // are set.
 type settings struct {
@@ -32,18 +36,26 @@ type settings struct {
 }
 
 func newSettings(environment func(string) (string, bool)) settings {
-	or := func(name, otherwise string) string {
-		if text, ok := environment(name); ok && strings.TrimSpace(text) != "" {
-			return strings.TrimSpace(text)
-		}
-		return otherwise
+	variable := func(name string) string {
+		text, _ := environment(name)
+		return strings.TrimSpace(text)
 	}
-	return settings{
-		betMakerAddr:     or("BETMAKER_ADDR", "127.0.0.1:8000"),
-		lineProviderAddr: or("LINEPROVIDER_ADDR", "127.0.0.1:8001"),
-		dataDir:          or("DATA_DIR", "data"),
+	s := settings{
+		betMakerAddr:     variable("BETMAKER_ADDR"),
+		lineProviderAddr: variable("LINEPROVIDER_ADDR"),
+		dataDir:          variable("DATA_DIR"),
 		environment:      environment,
 	}
+	return s.withDefaults()
+}
+
+// withDefaults sets what is empty, which a flag may be as well as a variable: left to
+// itself a service would listen on all interfaces.
+func (s settings) withDefaults() settings {
+	s.betMakerAddr = cmp.Or(s.betMakerAddr, "127.0.0.1:8000")
+	s.lineProviderAddr = cmp.Or(s.lineProviderAddr, "127.0.0.1:8001")
+	s.dataDir = cmp.Or(s.dataDir, "data")
+	return s
 }
 
 // lookup is the environment as the services see it.
@@ -108,7 +120,7 @@ func problems(errs ...error) error {
 
 // stage says how to reach the instance that runs at the two addresses.
 func (s settings) stage() (demo.Stage, error) {
-	s.secretKey = strings.Repeat("-", 32) // the running instance has its own
+	s.secretKey = noSecretKey
 	maker, provider, err := s.configure(nil)
 	if err != nil {
 		return demo.Stage{}, err
@@ -155,7 +167,8 @@ func (s settings) withDataDir() (settings, error) {
 	return s, nil
 }
 
-// makeSecretKey makes a key and keeps it. It has its name only once it is complete.
+// makeSecretKey makes a key and keeps it, unless somebody else has done so meanwhile. The
+// file has its name only once it is complete, and keeps it.
 func (s settings) makeSecretKey() ([]byte, error) {
 	random := make([]byte, 32)
 	_, _ = rand.Read(random) // never fails
@@ -166,10 +179,10 @@ func (s settings) makeSecretKey() ([]byte, error) {
 	}
 	_, err = file.Write(append(key, '\n'))
 	if err = errors.Join(err, file.Sync(), file.Close()); err == nil {
-		err = os.Rename(file.Name(), s.secretKeyFile())
+		err = os.Link(file.Name(), s.secretKeyFile())
 	}
-	if err != nil {
-		return nil, errors.Join(err, os.Remove(file.Name()))
+	if err = errors.Join(err, os.Remove(file.Name())); errors.Is(err, fs.ErrExist) {
+		return os.ReadFile(s.secretKeyFile()) // another process was faster
 	}
-	return key, nil
+	return key, err
 }

@@ -110,7 +110,7 @@ func (p *program) exportBets(ctx context.Context, args []string) error {
 		return misused("--format is csv or json, not %q", *format)
 	}
 	p.logTo(p.stderr)
-	p.secretKey = "-" // nothing is signed
+	p.secretKey = noSecretKey
 	config, _, err := p.configure(nil)
 	if err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 	"stavka.local/betmaker/internal/adapters/jwt"
 	"stavka.local/betmaker/internal/domain"
 	"stavka.local/shared/config"
+	"stavka.local/shared/httpedge"
 	"stavka.local/shared/line/inproc"
 	"stavka.local/shared/logging"
 	"stavka.local/shared/money"
@@ -47,6 +48,9 @@ type Config struct {
 
 	// TrustedProxies are the networks whose word is taken for where a request comes from.
 	TrustedProxies []netip.Prefix
+
+	// Drain is how long requests in flight may take when the service stops.
+	Drain time.Duration
 
 	Logging    logging.Options
 	Production bool     // refuse what is merely warned about otherwise
@@ -97,12 +101,16 @@ type Embedded struct {
 	LineURL string // as Config.LineURL
 }
 
+// embeddedDrain is short: somebody has pressed Ctrl-C, and two services stop one after the other.
+const embeddedDrain = 2 * time.Second
+
 // EmbeddedConfig is ConfigFromEnv for an embedded bet-maker: it reads no variable that
 // says where a store, the bus or line-provider is.
 func EmbeddedConfig(lookup func(string) (string, bool), e Embedded) (Config, error) {
 	return read(lookup, func(_ *config.Reader, c *Config) {
 		c.StoreURL = config.NewSecret("sqlite:" + e.File)
 		c.BusURL, c.Bus = config.NewSecret("inproc:"), e.Bus
+		c.Drain = embeddedDrain
 		c.LineURL = e.LineURL
 	})
 }
@@ -137,6 +145,8 @@ func read(lookup func(string) (string, bool), locate func(*config.Reader, *Confi
 		},
 
 		TrustedProxies: networks(r, "TRUSTED_PROXIES"),
+
+		Drain: httpedge.DefaultLimits().Drain,
 
 		Logging:    logging.Read(r),
 		Production: r.IsProduction(),

@@ -56,9 +56,6 @@ func readCSV(from io.Reader) iter.Seq2[Event, error] {
 func columns(header []string) (map[string]int, error) {
 	at := make(map[string]int, len(header))
 	for i, name := range header {
-		if i == 0 {
-			name = strings.TrimPrefix(name, "\ufeff") // which spreadsheets put before everything
-		}
 		name = strings.ToLower(strings.TrimSpace(name))
 		switch name {
 		case "coefficient", "deadline", "name":

@@ -4,6 +4,7 @@
 package eventfile
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -74,7 +75,7 @@ func Read(from io.Reader, format Format) iter.Seq2[Event, error] {
 	}
 	return func(yield func(Event, error) bool) {
 		found := false
-		for event, err := range rows(from) {
+		for event, err := range rows(withoutMark(from)) {
 			if found = true; !yield(event, err) || err != nil {
 				return
 			}
@@ -83,6 +84,17 @@ func Read(from io.Reader, format Format) iter.Seq2[Event, error] {
 			yield(Event{}, errors.New("the file has no events"))
 		}
 	}
+}
+
+// byteOrderMark is what spreadsheets and some editors put before everything.
+const byteOrderMark = "\ufeff"
+
+func withoutMark(from io.Reader) io.Reader {
+	buffered := bufio.NewReader(from)
+	if begin, _ := buffered.Peek(len(byteOrderMark)); string(begin) == byteOrderMark {
+		_, _ = buffered.Discard(len(byteOrderMark)) // it is in the buffer
+	}
+	return buffered
 }
 
 // row is a row's texts, before anything is known about them.

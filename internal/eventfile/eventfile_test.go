@@ -45,7 +45,7 @@ func TestReadsRows(t *testing.T) {
 			},
 		},
 		"CSV as spreadsheets write it": {
-			eventfile.CSV, "\ufeffCoefficient \r\n1.45\r\n",
+			eventfile.CSV, "\ufeff\"Coefficient \"\r\n1.45\r\n",
 			[]eventfile.Event{{Line: 2, Coefficient: odds.MustParse("1.45")}},
 		},
 		"CSV with blank lines": {
@@ -54,7 +54,7 @@ func TestReadsRows(t *testing.T) {
 		},
 		"JSON": {
 			eventfile.JSON,
-			"[\n  {\"coefficient\": 1.45, \"deadline\": 1798135200, \"name\": \"Reds – Blues\"},\n\n  {\n    \"deadline\": \"2026-12-24T18:00:00Z\",\n    \"coefficient\": 2\n  }, {\"coefficient\":3.5,\"name\":null,\"deadline\":null}\n]\n",
+			"\ufeff[\n  {\"coefficient\": 1.45, \"deadline\": 1798135200, \"name\": \"Reds – Blues\"},\n\n  {\n    \"deadline\": \"2026-12-24T18:00:00Z\",\n    \"coefficient\": 2\n  }, {\"coefficient\":3.5,\"name\":null,\"deadline\":null}\n]\n",
 			[]eventfile.Event{
 				{Line: 2, Coefficient: odds.MustParse("1.45"), Deadline: evening, Name: "Reds – Blues"},
 				{Line: 4, Coefficient: odds.MustParse("2.00"), Deadline: evening},
@@ -107,6 +107,9 @@ func TestNamesTheLineOfAMistake(t *testing.T) {
 		{eventfile.JSON, "[\n{\"coefficient\":1.45,\"odds\":2}\n]", 2, "odds"},
 		{eventfile.JSON, "[\n{\"coefficient\":1.45,\"name\":7}\n]", 2, "name"},
 		{eventfile.JSON, "[\n1.45\n]", 2, "object"},
+		{eventfile.JSON, "[\n{\"coefficient\":2,\"coefficient\":3}\n]", 2, "twice"},
+		{eventfile.JSON, "[\n{\"coefficient\":2,\"COEFFICIENT\":3}\n]", 2, "COEFFICIENT"},
+		{eventfile.JSON, "[\n{\"coefficient\":2,\"name\":\"\xff\"}\n]", 2, "UTF-8"},
 		{eventfile.JSON, "[\n{\"coefficient\":1.45},\n{\"coefficient\":1.45,\n\"name\" \"Reds\"}\n]", 4, "invalid character"},
 		{eventfile.JSON, "[\n{\"coefficient\":1.45}\n{\"coefficient\":1.45}]", 3, ""},
 		{eventfile.JSON, "[\n{\"coefficient\":1.45},\n{\"coefficient\":1.4", 3, "ends"},

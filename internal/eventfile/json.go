@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"strings"
+	"unicode/utf8"
 )
 
 // readJSON reads an array of objects.
@@ -64,6 +66,12 @@ func object(line int, raw json.RawMessage) (row, error) {
 		Deadline    json.RawMessage `json:"deadline"`
 		Name        *string         `json:"name"`
 	}
+	if !utf8.Valid(raw) {
+		return row{}, errors.New("it is not valid UTF-8")
+	}
+	if err := checkKeys(raw); err != nil {
+		return row{}, err
+	}
 	decoder := json.NewDecoder(bytes.NewReader(raw))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&members); err != nil {
@@ -92,6 +100,35 @@ func object(line int, raw json.RawMessage) (row, error) {
 		}
 	}
 	return r, nil
+}
+
+// checkKeys refuses keys in another spelling, and one that comes twice: encoding/json takes
+// the last of them, another reader might take the first, and one of them is a price.
+func checkKeys(raw json.RawMessage) error {
+	decoder := json.NewDecoder(bytes.NewReader(raw))
+	if begin, err := decoder.Token(); err != nil || begin != json.Delim('{') {
+		return err // what it is instead, decoding tells
+	}
+	seen := make(map[string]bool)
+	for decoder.More() {
+		key, err := decoder.Token()
+		if err != nil {
+			return err
+		}
+		name, _ := key.(string)
+		switch {
+		case seen[name]:
+			return fmt.Errorf("%.40q is there twice", name)
+		case name != strings.ToLower(name):
+			return fmt.Errorf("there is a %.40q; known are coefficient, deadline and name", name)
+		}
+		seen[name] = true
+		var value json.RawMessage
+		if err := decoder.Decode(&value); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func isNull(raw json.RawMessage) bool { return len(raw) == 0 || string(raw) == "null" }

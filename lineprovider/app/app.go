@@ -104,7 +104,9 @@ func New(ctx context.Context, c Config) (_ *App, err error) {
 	if err != nil {
 		return nil, err
 	}
-	a.server, err = httpedge.NewServer(ctx, c.Addr, handler, httpedge.DefaultLimits())
+	limits := httpedge.DefaultLimits()
+	limits.Drain = c.Drain
+	a.server, err = httpedge.NewServer(ctx, c.Addr, handler, limits)
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 
 	"stavka.local/lineprovider/internal/domain"
 	"stavka.local/shared/config"
+	"stavka.local/shared/httpedge"
 	"stavka.local/shared/line/inproc"
 	"stavka.local/shared/logging"
 	"stavka.local/shared/odds"
@@ -31,6 +32,9 @@ type Config struct {
 	Tokens        []config.Secret // the service tokens that are accepted
 	Rules         domain.Rules
 	FeedHeartbeat time.Duration // between two heartbeats
+
+	// Drain is how long requests in flight may take when the service stops.
+	Drain time.Duration
 
 	Logging    logging.Options
 	Production bool     // refuse what is merely warned about otherwise
@@ -66,12 +70,16 @@ type Embedded struct {
 	Bus  *inproc.Bus
 }
 
+// embeddedDrain is short: somebody has pressed Ctrl-C, and two services stop one after the other.
+const embeddedDrain = 2 * time.Second
+
 // EmbeddedConfig is ConfigFromEnv for an embedded line-provider: it reads no variable that
 // says where a store or the bus is.
 func EmbeddedConfig(lookup func(string) (string, bool), e Embedded) (Config, error) {
 	return read(lookup, func(_ *config.Reader, c *Config) {
 		c.StoreURL = config.NewSecret("sqlite:" + e.File)
 		c.BusURL, c.Bus = config.NewSecret("inproc:"), e.Bus
+		c.Drain = embeddedDrain
 	})
 }
 
@@ -89,6 +97,8 @@ func read(lookup func(string) (string, bool), locate func(*config.Reader, *Confi
 				odds.MustParse("1000.00"), odds.MustParse("1.00"), odds.MustParse("99999.99")),
 		},
 		FeedHeartbeat: r.Duration("FEED_HEARTBEAT", 2*time.Second, 100*time.Millisecond, time.Minute),
+
+		Drain: httpedge.DefaultLimits().Drain,
 
 		Logging:    logging.Read(r),
 		Production: r.IsProduction(),

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"log/slog"
 	"time"
@@ -21,12 +22,23 @@ type NewEvent struct {
 	Name        string    // at most 200 characters, none of them a control character; may be empty
 }
 
+// MaxBesideServing is how many events are imported at once into a file that is being served
+// from. That many keep bet-maker busy for a few seconds.
+const MaxBesideServing = 2000
+
+// ErrTooManyBesideServing is returned for more than that.
+var ErrTooManyBesideServing = fmt.Errorf(
+	"more than %d events are not imported while an instance serves from the same directory: stop it, or import them in parts", MaxBesideServing)
+
 // ImportEvents puts events into the file of an embedded line-provider, which may be serving
 // from it: all of them or, when the sequence yields an error or the line refuses an event,
 // none. batch names what is imported, and what was imported under the same name before is
 // not created again, but counted as known.
 //
-// Errors: what the sequence yielded, as it is; a fault.Unprocessable that says why the line
+// Beside a line-provider that serves it imports no more than MaxBesideServing: other changes,
+// also those that close events, get to bet-maker only behind these.
+//
+// Errors: ErrTooManyBesideServing; what the sequence yielded, as it is; a fault.Unprocessable that says why the line
 // refuses the event that was yielded last; otherwise it is the file that cannot be used.
 func ImportEvents(ctx context.Context, c Config, batch string, events iter.Seq2[NewEvent, error]) (created, known int, err error) {
 	file := sqlite.Options{File: fileOf(c.StoreURL), Log: slog.Default()}
@@ -40,7 +52,11 @@ func ImportEvents(ctx context.Context, c Config, batch string, events iter.Seq2[
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 	offers := func(yield func(domain.Offer, error) bool) {
+		n := 0
 		for event, err := range events {
+			if n++; err == nil && file.Guest && n > MaxBesideServing {
+				err = ErrTooManyBesideServing
+			}
 			offer := domain.Offer{Coefficient: event.Coefficient, Name: event.Name}
 			if !event.Deadline.IsZero() {
 				offer.Deadline = &event.Deadline

@@ -41,6 +41,9 @@ func resolve(o Options) (string, error) {
 		return "", err
 	case !info.Mode().IsRegular():
 		return "", errors.New("this is not a file, but a directory or a device")
+	case hasOtherNames(info):
+		// Under each name SQLite would keep another write-ahead log, and we another lock.
+		return "", errors.New("the file has another name as well (a hard link), under which another process could open it")
 	}
 	// SQLite would open a file for reading, too, and put others beside it that are read-only
 	// for as long as they are there.

@@ -17,3 +17,5 @@ func lockFile(string) (*os.File, error) {
 func unlockFile(file *os.File) error { return file.Close() }
 
 func checkWritable(string) error { return nil }
+
+func hasOtherNames(os.FileInfo) bool { return false }

@@ -43,3 +43,9 @@ func checkWritable(path string) error {
 	}
 	return nil
 }
+
+// hasOtherNames tells whether there are hard links to a file.
+func hasOtherNames(info os.FileInfo) bool {
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	return ok && stat.Nlink > 1
+}

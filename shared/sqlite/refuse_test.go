@@ -230,6 +230,24 @@ func TestFileOfAnotherProgramIsRefusedAndLeftAsItIs(t *testing.T) {
 	}
 }
 
+func TestFileWithAnotherNameIsRefused(t *testing.T) {
+	t.Parallel()
+	o := options(newFile(t))
+	if err := open(t, o).Close(); err != nil {
+		t.Fatal(err)
+	}
+	link := filepath.Join(t.TempDir(), "link.db")
+	if err := os.Link(o.File, link); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{o.File, link} {
+		o.File = name
+		if _, err := sqlite.Open(t.Context(), o); err == nil || !strings.Contains(err.Error(), "hard link") {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
 // Two services that keep a file each do not take one for the other.
 func TestFileOfAnotherServiceIsRefusedAndLeftAsItIs(t *testing.T) {
 	t.Parallel()

@@ -35,9 +35,6 @@ func TestStatementsAreTheConnectionsOwn(t *testing.T) {
 		if _, err := statements.ExecContext(ctx, "insert nothing"); err == nil {
 			t.Error("what is no statement was executed")
 		}
-		if rows, err := statements.QueryContext(ctx, "select nothing"); err == nil {
-			t.Errorf("what is no statement has rows: %v", rows.Close())
-		}
 		return nil
 	})
 	if err != nil {

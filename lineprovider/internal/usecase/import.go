@@ -15,7 +15,10 @@ const importActor = "import"
 
 // Import puts many events on the line in one step.
 type Import struct {
-	Store ports.Importer
+	Store interface {
+		ports.Importer
+		Recall(ctx context.Context, key ports.Key) (ports.Created, error)
+	}
 	Rules domain.Rules
 	Now   func() time.Time
 }
@@ -30,14 +33,20 @@ type Import struct {
 func (i Import) Run(ctx context.Context, batch string, events iter.Seq2[domain.Offer, error]) (created, replayed int, err error) {
 	now := i.Now().UTC().Truncate(time.Second)
 	creations := func(yield func(ports.Creation, error) bool) {
-		n := 0
+		n, known := 0, false
 		for offer, err := range events {
 			n++
 			creation := ports.Creation{
 				Author: domain.Author{Actor: importActor},
 				Key:    &ports.Key{Scope: importActor + " " + batch, Text: strconv.Itoa(n), Fingerprint: fingerprint(offer)},
 			}
-			if err == nil {
+			if err == nil && n == 1 {
+				var first ports.Created
+				first, err = i.Store.Recall(ctx, *creation.Key)
+				known = first.Replayed
+			}
+			// What was accepted once is not judged again: deadlines pass, rules change.
+			if err == nil && !known {
 				creation.Change, err = domain.Open(now, offer, i.Rules)
 			}
 			if !yield(creation, err) || err != nil {
