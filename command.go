@@ -24,6 +24,8 @@ Usage:
   stavka demo --running           play it on the instance that runs at the two addresses
   stavka events import FILE       put the events of a file, .csv or .json, on the line
   stavka bets export              write all bets to the standard output
+  stavka ledger verify            check all that concerns money: transfers, seals, wallets, bets;
+                                  with --head N:HASH also that this seal, published before, is there
   stavka version                  show what this is
   stavka --help                   show this; "stavka COMMAND --help" shows a command's flags
 
@@ -34,8 +36,8 @@ Flags of all commands, each with the environment variable of the same name:
 
 A file of events is CSV with a header, or a JSON array of objects. A row has a
 coefficient and may have a deadline (Unix seconds or RFC 3339) and a name. Either
-all rows are imported or none, and the same file once only. Events can be imported
-and bets exported while an instance serves from the same directory.
+all rows are imported or none, and the same file once only. Events can be imported,
+bets exported and the ledger verified while an instance serves from the same directory.
 
 The other settings are those of the services, as environment variables (README.md
 lists them); those that say where PostgreSQL, Redis, RabbitMQ or line-provider are
@@ -80,6 +82,8 @@ func command(
 		err = p.importEvents(ctx, args[2:])
 	case slices.Equal(name, []string{"bets", "export"}):
 		err = p.exportBets(ctx, args[2:])
+	case slices.Equal(name, []string{"ledger", "verify"}):
+		err = p.verifyLedger(ctx, args[2:])
 	case slices.Equal(name, []string{"version"}):
 		return write(stdout, buildinfo.Version("stavka"))
 	case slices.Equal(name, []string{"help"}):

@@ -300,18 +300,54 @@ func TestExportsBets(t *testing.T) {
 	}
 }
 
+func TestVerifiesTheLedger(t *testing.T) {
+	t.Parallel()
+	directory := t.TempDir()
+	environment := map[string]string{"DATA_DIR": directory}
+	if _, err := run(t, environment, "ledger", "verify"); err == nil || !strings.Contains(err.Error(), "nothing has been kept here yet") {
+		t.Errorf("without any data: got %v", err)
+	}
+	i := serveOn(t, directory)
+	created, err := i.line.CreateEventWithResponse(t.Context(), nil, lineprovider.NewEvent{Coefficient: odds.MustParse("1.45")})
+	if err != nil || created.JSON201 == nil {
+		t.Fatalf("create an event: %v %+v", err, created)
+	}
+	for range 3 {
+		i.place(t, created.JSON201.EventID, "10.00")
+	}
+	var out string
+	for range 2 { // beside the instance, and after it
+		if out, err = run(t, environment, "ledger", "verify"); err != nil || !strings.Contains(out, "in escrow  30.00\n") {
+			t.Fatalf("got %v\n%s", err, out)
+		}
+		i.stop(t)
+	}
+	if !strings.Contains(out, "transfers  4, of which 4 are sealed\n") {
+		t.Errorf("after the stop not all is sealed:\n%s", out)
+	}
+	_, head, _ := strings.Cut(out, "head       ")
+	head, _, _ = strings.Cut(head, "\n")
+	if out, err := run(t, environment, "ledger", "verify", "--head", head); err != nil {
+		t.Errorf("with the head: %v\n%s", err, out)
+	}
+	if out, err := run(t, environment, "ledger", "verify", "--head", "1000"+head); err == nil || !strings.Contains(out, "head_missing") {
+		t.Errorf("with a head that is not there: %v\n%s", err, out)
+	}
+}
+
 func TestTellsWhatWasNotUnderstood(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{
 		{"serv"}, {"serve", "now"}, {"--port", "1"}, {"demo", "twice"}, {"events"}, {"events", "import"}, {"events", "import", "a.csv", "b.csv"},
 		{"bets", "export", "all"}, {"bets", "export", "--format", "xml"}, {"version", "2"},
+		{"ledger"}, {"ledger", "check"}, {"ledger", "verify", "all"}, {"ledger", "verify", "--head", "7"}, {"ledger", "verify", "--head", "0:0f"},
 	} {
 		_, err := run(t, nil, args...)
 		if _, ok := errors.AsType[*usageError](err); !ok {
 			t.Errorf("%q: got %v", args, err)
 		}
 	}
-	for _, args := range [][]string{{"--help"}, {"-h"}, {"help"}, {"demo", "--help"}, {"bets", "export", "-h"}, {"version"}} {
+	for _, args := range [][]string{{"--help"}, {"-h"}, {"help"}, {"demo", "--help"}, {"bets", "export", "-h"}, {"ledger", "verify", "-h"}, {"version"}} {
 		if out, err := run(t, nil, args...); err != nil || out == "" {
 			t.Errorf("%q: got %q %v", args, out, err)
 		}

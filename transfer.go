@@ -126,3 +126,29 @@ func (p *program) exportBets(ctx context.Context, args []string) error {
 	bar.Clear()
 	return err
 }
+
+// verifyLedger checks the ledger, and writes what it has found to the standard output.
+func (p *program) verifyLedger(ctx context.Context, args []string) error {
+	set := p.flags("ledger verify")
+	text := set.String("head", "", "a seal that must be there, `N:HASH`, as a verification or the log has shown it")
+	rest, err := p.parse(set, args)
+	if err != nil {
+		return err
+	}
+	if len(rest) > 0 {
+		return misused("ledger verify takes no argument, got %q", rest[0])
+	}
+	var head betmaker.LedgerHead
+	if *text != "" {
+		if head, err = betmaker.ParseLedgerHead(*text); err != nil {
+			return misused("--head: %s", err)
+		}
+	}
+	p.logTo(p.stderr)
+	p.secretKey = noSecretKey
+	config, _, err := p.configure(nil)
+	if err != nil {
+		return err
+	}
+	return betmaker.VerifyLedger(ctx, config, head, p.stdout, p.stderr)
+}

@@ -30,6 +30,7 @@ type problemCode struct {
 	Status  int      `json:"status"`
 	Meaning string   `json:"meaning"`
 	Members []string `json:"members"` // of the problem, on top of the base ones
+	OneOf   []string `json:"one_of"`  // members of which it has exactly one more
 	Edge    bool     `json:"edge"`    // belongs to no operation
 }
 
@@ -287,6 +288,12 @@ func checkProblemExample(t *testing.T, where, code string, entry problemCode, va
 		if !slices.Contains(baseMembers, member) {
 			extra = append(extra, member)
 		}
+	}
+	alternative := func(member string) bool { return slices.Contains(entry.OneOf, member) }
+	if i := slices.IndexFunc(extra, alternative); i >= 0 {
+		extra = slices.Delete(extra, i, i+1)
+	} else if len(entry.OneOf) > 0 {
+		t.Errorf("%s: example %s carries none of %v", where, code, entry.OneOf)
 	}
 	slices.Sort(extra)
 	if !slices.Equal(extra, slices.Sorted(slices.Values(entry.Members))) {

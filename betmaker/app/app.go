@@ -18,6 +18,7 @@ import (
 	"stavka.local/shared/httpedge"
 	"stavka.local/shared/lifecycle"
 	"stavka.local/shared/line"
+	"stavka.local/shared/metrics"
 )
 
 const (
@@ -84,7 +85,7 @@ func New(ctx context.Context, c Config) (_ *App, err error) {
 	losses := &usecase.LostPushes{
 		Grace:      c.ReconcileInterval,
 		Heartbeats: func() bool { return feed.HasHeartbeat(2 * c.FeedHeartbeat) },
-		Healed:     func(results int) { m.healed.Add(float64(results)) },
+		Healed:     func(results int) { metrics.AddCount(m.healed, results) },
 		Logger:     log,
 	}
 	bus, busName, err := openBus(c, m, losses, log)
@@ -95,8 +96,8 @@ func New(ctx context.Context, c Config) (_ *App, err error) {
 	settler := usecase.NewSettler(usecase.SettlerConfig{
 		Settlements: store.settlements, Workers: settlingWorkers, SweepInterval: c.ReconcileInterval, Logger: log,
 		Settled: m.settlement,
-		Behind:  func(events int) { m.unsettled.Set(float64(events)) },
-		Healed:  func(bets int) { m.healed.Add(float64(bets)) },
+		Behind:  func(events int) { metrics.SetCount(m.unsettled, events) },
+		Healed:  func(bets int) { metrics.AddCount(m.healed, bets) },
 	})
 
 	cache := ttlcache.NewEvents(c.CacheSize, c.CacheTTL)
@@ -125,7 +126,7 @@ func New(ctx context.Context, c Config) (_ *App, err error) {
 		Events: store.events, Line: lines, Apply: apply.Lookup,
 	})
 	placer := usecase.NewPlacer(usecase.PlacerConfig{
-		Placements: store.placements, Limits: c.Stakes, Workers: store.placingWorkers,
+		Placements: store.placements, Limits: c.Limits, Workers: store.placingWorkers,
 		FeedAlive: feed.Check, Peek: catalogue.Peek, Fetch: catalogue.Fetch, Observe: m.batch,
 	})
 
@@ -137,7 +138,7 @@ func New(ctx context.Context, c Config) (_ *App, err error) {
 	if err != nil {
 		return nil, err
 	}
-	handler, err := a.newHandler(c, store, who, catalogue, placer, m)
+	handler, err := a.newHandler(c, store, who, catalogue, placer, settler, m)
 	if err != nil {
 		return nil, err
 	}
@@ -155,8 +156,15 @@ func New(ctx context.Context, c Config) (_ *App, err error) {
 		if err := store.migrate(ctx); err != nil {
 			return err
 		}
+		if !c.Limits.Liability.IsPositive() {
+			// What is kept of liabilities does not follow the bets from here on.
+			if err := store.placements.ForgetLiabilities(ctx); err != nil {
+				return err
+			}
+		}
 		return ensureFirstUser(ctx, who.users, c.FirstUser, log)
 	}))
+	a.superviseLedger(c, store, m)
 	a.loop("settling", settler.Run)
 	a.loop("placing", placer.Run)
 	a.loop("housekeeping", housekeeping{store, bus, m, log}.run)

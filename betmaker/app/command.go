@@ -33,6 +33,8 @@ Usage:
   betmaker migrate status              list the migrations and when they were applied
   betmaker events resolve ID --void    take an event out of quarantine: void its bets
   betmaker events resolve ID --adopt   take an event out of quarantine: it is the one the bets are on
+  betmaker ledger verify               check all that concerns money: transfers, seals, wallets, bets
+  betmaker ledger verify --head N:HASH ... and that a seal is there which was published before
   betmaker dead-letters count          count the messages that have been put aside
   betmaker dead-letters redrive        hand them out again
   betmaker version                     show what this is
@@ -56,7 +58,7 @@ func misused(format string, args ...any) error { return &UsageError{fmt.Sprintf(
 // program is what a command needs to do its work.
 type program struct {
 	Config
-	stdout io.Writer
+	stdout, stderr io.Writer
 }
 
 // action is a command that was understood.
@@ -84,7 +86,7 @@ func Command(ctx context.Context, args []string, stdout, stderr io.Writer) error
 		return err
 	}
 	slog.SetDefault(logging.New(stderr, c.Logging))
-	return explain(do(ctx, program{c, stdout}))
+	return explain(do(ctx, program{c, stdout, stderr}))
 }
 
 // parse understands the arguments.
@@ -111,6 +113,9 @@ func parse(args []string) (action, error) {
 	}
 	if len(args) >= 2 && args[0] == "events" && args[1] == "resolve" {
 		return parseResolve(args[2:])
+	}
+	if len(args) >= 2 && args[0] == "ledger" && args[1] == "verify" {
+		return parseLedgerVerify(args[2:])
 	}
 	return nil, misused("unknown command %q", strings.Join(args, " "))
 }
@@ -171,7 +176,9 @@ func resolve(ctx context.Context, p program, id domain.EventID, how domain.Resol
 		return err
 	}
 	defer lines.Close()
-	event, err := usecase.ResolveQuarantine{Events: store.events, Line: lines}.Resolve(ctx, id, how)
+	event, err := usecase.ResolveQuarantine{
+		Events: store.events, Line: lines, Origin: domain.Origin{Address: "terminal"},
+	}.Resolve(ctx, id, how)
 	if err != nil {
 		return err
 	}

@@ -11,7 +11,8 @@ func TestCommandThatIsNotUnderstood(t *testing.T) {
 	for _, line := range []string{
 		"sing", "serve now", "migrate", "migrate sideways", "events", "events resolve", "events resolve 7",
 		"events resolve seven --void", "events resolve 0 --void", "events resolve 7 --perhaps", "events resolve 7 --void --adopt",
-		"dead-letters", "--void", "healthcheck please",
+		"dead-letters", "--void", "healthcheck please", "ledger", "ledger check", "ledger verify now", "ledger verify --head",
+		"ledger verify --head 7", "ledger verify --head 0:0f",
 	} {
 		var out strings.Builder
 		err := Command(t.Context(), strings.Fields(line), &out, &out)
@@ -29,6 +30,7 @@ func TestCommandsThatAreUnderstood(t *testing.T) {
 	for _, line := range []string{
 		"", "serve", "healthcheck", "migrate up", "migrate down", "migrate status", "dead-letters count", "dead-letters redrive",
 		"events resolve 7 --void", "events resolve 7 --adopt", "events resolve --void 7",
+		"ledger verify", "ledger verify --head 7:" + strings.Repeat("0f", 32),
 	} {
 		if do, err := parse(strings.Fields(line)); do == nil || err != nil {
 			t.Errorf("%q is not understood: %v", line, err)

@@ -44,7 +44,11 @@ type Config struct {
 	FeedTimeout       time.Duration // the silence after which no bets are taken
 	ReconcileInterval time.Duration // between two looks for what got lost
 
-	Stakes domain.StakeLimits
+	LedgerCheckInterval time.Duration // between two checks of the ledger; 0 for none
+
+	Limits       domain.Limits
+	CancelWindow time.Duration // for how long users may take a bet back; 0 for never
+	Opening      money.Amount  // what a new user's wallet begins with
 
 	// TrustedProxies are the networks whose word is taken for where a request comes from.
 	TrustedProxies []netip.Prefix
@@ -139,10 +143,18 @@ func read(lookup func(string) (string, bool), locate func(*config.Reader, *Confi
 		FeedTimeout:       r.Duration("FEED_TIMEOUT", 10*time.Second, 200*time.Millisecond, 10*time.Minute),
 		ReconcileInterval: r.Duration("RECONCILE_INTERVAL", 15*time.Second, 100*time.Millisecond, time.Hour),
 
-		Stakes: domain.StakeLimits{
-			Min: r.Amount("MIN_STAKE", money.MustParse("0.01"), money.MustParse("0.01"), money.MustParse("1000000000.00")),
-			Max: r.Amount("MAX_STAKE", money.MustParse("1000000.00"), money.MustParse("0.01"), money.MustParse("1000000000.00")),
+		LedgerCheckInterval: r.Duration("LEDGER_CHECK_INTERVAL", time.Hour, 0, 30*24*time.Hour),
+
+		Limits: domain.Limits{
+			Stake: domain.StakeLimits{
+				Min: r.Amount("MIN_STAKE", money.MustParse("0.01"), money.MustParse("0.01"), money.MustParse("1000000000.00")),
+				Max: r.Amount("MAX_STAKE", money.MustParse("1000000.00"), money.MustParse("0.01"), money.MustParse("1000000000.00")),
+			},
+			Payout:    r.Amount("MAX_PAYOUT", money.MustParse("1000000000.00"), money.MustParse("0.01"), money.MustParse("99999999999.99")),
+			Liability: r.Amount("EVENT_LIABILITY_LIMIT", money.Amount{}, money.Amount{}, money.MustParse("99999999999.99")),
 		},
+		CancelWindow: r.Duration("BET_CANCEL_WINDOW", 0, 0, 24*time.Hour),
+		Opening:      r.Amount("OPENING_BALANCE", money.MustParse("1000.00"), money.Amount{}, money.MustParse("1000000000.00")),
 
 		TrustedProxies: networks(r, "TRUSTED_PROXIES"),
 
@@ -158,8 +170,8 @@ func read(lookup func(string) (string, bool), locate func(*config.Reader, *Confi
 	if c.SecretKey.IsZero() {
 		r.Problemf("SECRET_KEY", "is not set; every replica needs the same one, such as the output of `openssl rand -hex 32`")
 	}
-	if c.Stakes.Max.Less(c.Stakes.Min) {
-		r.Problemf("MAX_STAKE", "%s is less than MIN_STAKE, %s", c.Stakes.Max, c.Stakes.Min)
+	if stake := c.Limits.Stake; stake.Max.Less(stake.Min) {
+		r.Problemf("MAX_STAKE", "%s is less than MIN_STAKE, %s", stake.Max, stake.Min)
 	}
 	if c.FeedTimeout < 2*c.FeedHeartbeat {
 		r.Problemf("FEED_TIMEOUT", "%s is less than two of FEED_HEARTBEAT, %s", c.FeedTimeout, c.FeedHeartbeat)

@@ -30,11 +30,14 @@ func TestConfigDefaults(t *testing.T) {
 	}
 	got := fmt.Sprint(c.Addr, c.StoreURL.Reveal(), c.BusURL.Reveal(), c.Exchange, c.Queue, c.LineURL, c.LineToken.Reveal(),
 		c.FirstUser.Username, c.FirstUser.Password.Reveal(), c.FirstUser.Email, c.FirstUser.Name, c.Algorithm, c.TokenTTL,
-		c.CacheSize, c.CacheTTL, c.FeedHeartbeat, c.FeedTimeout, c.ReconcileInterval, c.Stakes)
+		c.CacheSize, c.CacheTTL, c.FeedHeartbeat, c.FeedTimeout, c.ReconcileInterval, c.Limits, c.CancelWindow, c.Opening, c.LedgerCheckInterval)
 	want := fmt.Sprint(":8000", "postgres://postgres:postgres@127.0.0.1:5432/postgres", "amqp://guest:guest@127.0.0.1:5672/",
 		"line", "event_status_updates", "http://127.0.0.1:8001", defaultToken, "string", "string", "example@example.com", "string",
 		"HS256", 3600*time.Minute, 100, time.Minute, 2*time.Second, 10*time.Second, 15*time.Second,
-		domain.StakeLimits{Min: money.MustParse("0.01"), Max: money.MustParse("1000000.00")})
+		domain.Limits{
+			Stake:  domain.StakeLimits{Min: money.MustParse("0.01"), Max: money.MustParse("1000000.00")},
+			Payout: money.MustParse("1000000000.00"),
+		}, time.Duration(0), money.MustParse("1000.00"), time.Hour)
 	if got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}

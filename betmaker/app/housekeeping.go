@@ -4,6 +4,8 @@ import (
 	"context"
 	"log/slog"
 	"time"
+
+	"stavka.local/shared/metrics"
 )
 
 const (
@@ -47,7 +49,7 @@ func (h housekeeping) count(ctx context.Context) {
 		h.log.DebugContext(ctx, "dead letters are not counted", "error", err)
 		return
 	}
-	h.m.deadLetters.Set(float64(count))
+	metrics.SetCount(h.m.deadLetters, count)
 }
 
 func (h housekeeping) forget(ctx context.Context) {

@@ -45,17 +45,22 @@ func newAccess(c Config, s *store, log *slog.Logger) (*access, error) {
 			Users: s.users, Passwords: passwords, Tokens: remembered, Throttle: throttle, Logger: log,
 		},
 		throttle: throttle,
-		users:    &usecase.Users{Store: s.users, Passwords: passwords},
+		users:    &usecase.Users{Store: s.users, Passwords: passwords, Opening: c.Opening},
 	}, nil
 }
 
 // newHandler returns the handler of everything that bet-maker answers.
 func (a *App) newHandler(
-	c Config, s *store, who *access, catalogue *usecase.Catalogue, placer *usecase.Placer, m *meters,
+	c Config, s *store, who *access, catalogue *usecase.Catalogue, placer *usecase.Placer,
+	settler *usecase.Settler, m *meters,
 ) (http.Handler, error) {
 	handler, err := httpapi.New(httpapi.Dependencies{
 		Authenticator: who.authenticator, Login: who.login, Users: who.users,
 		Placer: placer, Catalogue: catalogue, Events: s.events, Bets: s.bets,
+		Wallets:        usecase.Wallets{Store: s.wallets},
+		CancelBet:      usecase.CancelBet{Settlements: s.settlements, Window: c.CancelWindow},
+		Voids:          usecase.Voids{Events: s.events, Revised: settler.Wake},
+		AuditLog:       usecase.AuditLog{Store: s.auditLog},
 		TrustedProxies: c.TrustedProxies, Prepared: a.prepared, Health: a.health, Metrics: m.Registry,
 	})
 	if err != nil {

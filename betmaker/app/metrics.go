@@ -1,6 +1,9 @@
 package app
 
 import (
+	"encoding/hex"
+	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -34,6 +37,12 @@ type meters struct {
 	redelivered  prometheus.Counter
 	deadLettered prometheus.Counter
 	deadLetters  prometheus.Gauge
+
+	ledgerHead      *headCollector
+	ledgerSealed    prometheus.Gauge
+	ledgerFindings  *prometheus.GaugeVec
+	ledgerChecked   prometheus.Gauge
+	ledgerCheckTime prometheus.Gauge
 }
 
 func newMeters() *meters {
@@ -68,11 +77,23 @@ func newMeters() *meters {
 		redelivered:  r.Counter("consumer_redelivered_total", "Messages that the broker handed out again."),
 		deadLettered: r.Counter("consumer_dead_lettered_total", "Messages put aside because no retry can make them acceptable."),
 		deadLetters:  r.Gauge("dead_letters", "Messages that have been put aside, when last counted."),
+
+		ledgerHead: newHeadCollector(),
+		ledgerSealed: r.Gauge("ledger_sealed_transfers",
+			"All transfers with ids up to this one are sealed, as far as this replica knows."),
+		ledgerFindings: r.GaugeVec("ledger_findings",
+			"What was not in order at the last check of the ledger, by kind. Anything but 0 needs a person.", "kind"),
+		ledgerChecked:   r.Gauge("ledger_checked_timestamp_seconds", "When the ledger was last checked; 0 for not yet."),
+		ledgerCheckTime: r.Gauge("ledger_check_seconds", "How long the last check of the ledger took."),
 	}
 	for _, source := range []usecase.Source{usecase.FromPush, usecase.FromPage, usecase.FromLookup} {
 		m.impossible.WithLabelValues(source.String())
 		m.delay.WithLabelValues(source.String())
 	}
+	for _, kind := range domain.FindingKinds() {
+		m.ledgerFindings.WithLabelValues(string(kind))
+	}
+	r.MustRegister(m.ledgerHead)
 	return m
 }
 
@@ -122,6 +143,47 @@ func (m *meters) batch(size int, took time.Duration) {
 func (m *meters) settlement(bets int, took time.Duration) {
 	m.settled.Add(float64(bets))
 	m.settleTime.Observe(took.Seconds())
+}
+
+// seal takes note of the newest seal of the ledger.
+func (m *meters) seal(head domain.Seal) {
+	m.ledgerHead.head.Store(&head)
+	m.ledgerSealed.Set(float64(head.Last))
+}
+
+// ledgerCheck takes note of a check of the ledger.
+func (m *meters) ledgerCheck(report domain.LedgerReport, took time.Duration) {
+	for _, kind := range domain.FindingKinds() {
+		m.ledgerFindings.WithLabelValues(string(kind)).Set(float64(report.Found[kind]))
+	}
+	m.ledgerChecked.SetToCurrentTime()
+	m.ledgerCheckTime.Set(took.Seconds())
+}
+
+// headCollector shows the newest seal of the ledger, and never two at once, as a gauge
+// whose labels change could.
+type headCollector struct {
+	description *prometheus.Desc
+	head        atomic.Pointer[domain.Seal]
+}
+
+func newHeadCollector() *headCollector {
+	return &headCollector{description: prometheus.NewDesc("stavka_ledger_head",
+		"Always 1; its labels are the newest seal of the ledger, which \"ledger verify --head SEAL:HASH\" expects to find.",
+		[]string{"seal", "hash"}, nil)}
+}
+
+// Describe implements prometheus.Collector.
+func (c *headCollector) Describe(descriptions chan<- *prometheus.Desc) { descriptions <- c.description }
+
+// Collect implements prometheus.Collector.
+func (c *headCollector) Collect(values chan<- prometheus.Metric) {
+	head := c.head.Load()
+	if head == nil {
+		return // nothing is sealed yet
+	}
+	values <- prometheus.MustNewConstMetric(c.description, prometheus.GaugeValue, 1,
+		strconv.FormatInt(head.ID, 10), hex.EncodeToString(head.Hash[:]))
 }
 
 // watchFeed shows what a feed says, whenever somebody looks.

@@ -14,6 +14,7 @@ import (
 	"stavka.local/shared/config"
 	"stavka.local/shared/line"
 	"stavka.local/shared/line/rabbitmq"
+	"stavka.local/shared/metrics"
 )
 
 // store is all that a store stands behind.
@@ -26,6 +27,9 @@ type store struct {
 	bets          ports.Bets
 	users         ports.Users
 	loginFailures ports.LoginFailures
+	wallets       ports.Wallets
+	auditLog      ports.AuditLog
+	ledger        ports.Ledger
 
 	// placingWorkers is how many batches of bets may be in it at once.
 	placingWorkers int
@@ -59,6 +63,7 @@ func openStore(ctx context.Context, c Config, as visit, log *slog.Logger) (*stor
 			name:       "postgres",
 			placements: s.Placements, events: s.Events, cursors: s.Cursors, settlements: s.Settlements,
 			bets: s.Bets, users: s.Users, loginFailures: s.LoginFailures,
+			wallets: s.Wallets, auditLog: s.AuditLog, ledger: s.Ledger,
 			placingWorkers: placingWorkers,
 			migrate:        func(ctx context.Context) error { return postgres.Migrate(ctx, settings) },
 			ping:           s.Ping,
@@ -73,6 +78,7 @@ func openStore(ctx context.Context, c Config, as visit, log *slog.Logger) (*stor
 			name:       "sqlite",
 			placements: s.Placements, events: s.Events, cursors: s.Cursors, settlements: s.Settlements,
 			bets: s.Bets, users: s.Users, loginFailures: s.LoginFailures,
+			wallets: s.Wallets, auditLog: s.AuditLog, ledger: s.Ledger,
 			placingWorkers: 1, // there is one writer; a second batch would only be a smaller one
 			migrate:        func(context.Context) error { return nil },
 			ping:           s.Ping,
@@ -106,14 +112,14 @@ func openBus(c Config, m *meters, losses *usecase.LostPushes, log *slog.Logger) 
 		connected := m.connections()
 		s, err := openBroker(c, rabbitmq.Hooks{
 			Connected: func(connection string, up bool) {
-				connected.WithLabelValues(connection).Set(map[bool]float64{true: 1}[up])
+				metrics.SetBool(connected.WithLabelValues(connection), up)
 				if connection == watchConnection {
 					losses.Connected(up)
 				}
 			},
 			DeadLettered: m.deadLettered.Inc,
 			Redelivered:  m.redelivered.Inc,
-			Paused:       func(deliveries int) { m.paused.Set(float64(deliveries)) },
+			Paused:       func(deliveries int) { metrics.SetCount(m.paused, deliveries) },
 		}, log)
 		return s, "rabbitmq", err
 	case "inproc":

@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"stavka.local/api"
@@ -173,7 +172,7 @@ func (a *App) openBus(c Config, registry *metrics.Registry, log *slog.Logger) (b
 			URL: c.BusURL.Reveal(), Name: "line-provider", Exchange: c.Exchange, Queue: c.Queue, Logger: log,
 			RetryMax: 2 * time.Second, // bet-maker is told that late at most when RabbitMQ is back
 			Hooks: rabbitmq.Hooks{Connected: func(_ string, up bool) {
-				connected.Set(map[bool]float64{true: 1}[up])
+				metrics.SetBool(connected, up)
 			}},
 		})
 		if err != nil {
@@ -234,28 +233,4 @@ func newHandler(
 		return nil, fmt.Errorf("set up HTTP: %w", err)
 	}
 	return h, nil
-}
-
-// progress is where the change log stood when it was last read.
-type progress struct{ head atomic.Pointer[ports.Head] }
-
-func newProgress(registry *metrics.Registry) *progress {
-	p := &progress{}
-	p.observe(ports.Head{})
-	registry.GaugeFunc("relay_lag_events", "Changed events that are still to be published.",
-		func() float64 { return float64(p.waiting()) })
-	registry.GaugeFunc("relay_lag_seconds", "How long the first of them has been waiting.", p.age)
-	return p
-}
-
-func (p *progress) observe(head ports.Head) { p.head.Store(&head) }
-
-func (p *progress) waiting() int64 { return p.head.Load().Waiting }
-
-func (p *progress) age() float64 {
-	oldest := p.head.Load().Oldest
-	if oldest.IsZero() {
-		return 0
-	}
-	return max(0, time.Since(oldest).Seconds())
 }

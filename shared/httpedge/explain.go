@@ -3,6 +3,7 @@ package httpedge
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"maps"
 	"slices"
 	"strconv"
@@ -156,7 +157,7 @@ func show(e *openapi3.SchemaError) string {
 		return "null"
 	case string:
 		return strconv.Quote(v)
-	case bool, int64, float64:
+	case bool, int64:
 		return fmt.Sprint(v)
 	case fmt.Stringer: // json.Number
 		return v.String()
@@ -165,6 +166,9 @@ func show(e *openapi3.SchemaError) string {
 	case map[string]any:
 		return "an object"
 	default:
+		if reflect.ValueOf(v).CanFloat() { // kin-openapi's own reading of a number
+			return fmt.Sprint(v)
+		}
 		return ""
 	}
 }
@@ -194,7 +198,8 @@ func list(values []any) string {
 	return strings.Join(texts, ", ")
 }
 
-func number(n *float64) string {
+// number shows a bound, which kin-openapi keeps in a type that money is never kept in.
+func number[N any](n *N) string {
 	if n == nil {
 		return "the limit"
 	}

@@ -98,3 +98,18 @@ func build() (version, revision, goVersion string) {
 	}
 	return info.Main.Version, revision, info.GoVersion
 }
+
+// SetBool sets a gauge to 1 for true and to 0 for false.
+func SetBool(gauge prometheus.Gauge, value bool) {
+	if value {
+		gauge.Set(1)
+		return
+	}
+	gauge.Set(0)
+}
+
+// SetCount sets a gauge to a number of things.
+func SetCount[N int | int64](gauge prometheus.Gauge, n N) { gauge.Set(float64(n)) }
+
+// AddCount adds a number of things to a counter.
+func AddCount[N int | int64](counter prometheus.Counter, n N) { counter.Add(float64(n)) }

@@ -51,6 +51,28 @@ func (a Amount) Less(b Amount) bool { return a.minor < b.minor }
 // IsPositive tells whether a is more than nothing.
 func (a Amount) IsPositive() bool { return a.minor > 0 }
 
+// IsZero tells whether a is nothing.
+func (a Amount) IsZero() bool { return a.minor == 0 }
+
+// Plus returns a + b. It panics when that does not fit 64 bits, which no sum of fewer
+// than 900,000 amounts that Parse accepts does: a wrong sum must not be kept.
+func (a Amount) Plus(b Amount) Amount {
+	sum := a.minor + b.minor
+	if (sum > a.minor) != (b.minor > 0) {
+		panic(fmt.Sprintf("money: %s + %s does not fit", a, b))
+	}
+	return Amount{sum}
+}
+
+// Minus returns a - b. It panics as Plus does.
+func (a Amount) Minus(b Amount) Amount {
+	difference := a.minor - b.minor
+	if (difference < a.minor) != (b.minor > 0) {
+		panic(fmt.Sprintf("money: %s - %s does not fit", a, b))
+	}
+	return Amount{difference}
+}
+
 // Payout returns what a stake of a returns at odds o: stake x odds, rounded once,
 // half to even, to the minor unit. The stake must not be negative and must be one
 // that Parse accepts; then the result fits.

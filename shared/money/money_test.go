@@ -105,7 +105,7 @@ func exactPayout(stake money.Amount, price odds.Decimal) *big.Int {
 func TestPayoutIsExact(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(1, 2)) // the same pairs in every run
-	for range 300_000 {
+	for range 1_000_000 {
 		// Small numbers as often as big ones, so that halves come up.
 		stake := money.FromMinor(random.Int64N(1 << random.IntN(43)))
 		price, err := odds.FromHundredths(random.Int64N(1<<random.IntN(24)) % (99999_99 + 1))
@@ -178,4 +178,30 @@ func FuzzJSON(f *testing.F) {
 			t.Fatalf("%q became %s became %v, %v", text, data, again, err)
 		}
 	})
+}
+
+func TestSums(t *testing.T) {
+	t.Parallel()
+	random := rand.New(rand.NewPCG(3, 4))
+	for range 10_000 {
+		a, b := random.Int64()-random.Int64(), random.Int64()-random.Int64()
+		isSum(t, func() money.Amount { return money.FromMinor(a).Plus(money.FromMinor(b)) }, new(big.Int).Add(big.NewInt(a), big.NewInt(b)))
+		isSum(t, func() money.Amount { return money.FromMinor(a).Minus(money.FromMinor(b)) }, new(big.Int).Sub(big.NewInt(a), big.NewInt(b)))
+	}
+	if got := money.MustParse("10.00").Plus(money.Amount{}).Minus(money.MustParse("10")); !got.IsZero() {
+		t.Errorf("10 - 10 is %s", got)
+	}
+}
+
+// isSum fails unless work returns want, or panics when want does not fit.
+func isSum(t *testing.T, work func() money.Amount, want *big.Int) {
+	t.Helper()
+	defer func() {
+		if panicked := recover() != nil; panicked == want.IsInt64() {
+			t.Errorf("%s: panicked %t", want, panicked)
+		}
+	}()
+	if got := work(); want.Cmp(big.NewInt(got.Minor())) != 0 {
+		t.Errorf("got %d, want %s", got.Minor(), want)
+	}
 }

@@ -103,6 +103,27 @@ func (e GrantType) Valid() bool {
 	}
 }
 
+// Defines values for LimitName.
+const (
+	LimitNameDaily     LimitName = "daily"
+	LimitNameLiability LimitName = "liability"
+	LimitNamePayout    LimitName = "payout"
+)
+
+// Valid indicates whether the value is a known member of the LimitName enum.
+func (e LimitName) Valid() bool {
+	switch e {
+	case LimitNameDaily:
+		return true
+	case LimitNameLiability:
+		return true
+	case LimitNamePayout:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Role.
 const (
 	RoleAdmin Role = "admin"
@@ -136,10 +157,89 @@ func (e TokenType) Valid() bool {
 	}
 }
 
+// Defines values for TransferKind.
+const (
+	TransferKindCorrection TransferKind = "correction"
+	TransferKindDebt       TransferKind = "debt"
+	TransferKindDeposit    TransferKind = "deposit"
+	TransferKindLoss       TransferKind = "loss"
+	TransferKindOpening    TransferKind = "opening"
+	TransferKindPayout     TransferKind = "payout"
+	TransferKindRefund     TransferKind = "refund"
+	TransferKindRepayment  TransferKind = "repayment"
+	TransferKindStake      TransferKind = "stake"
+	TransferKindWithdrawal TransferKind = "withdrawal"
+)
+
+// Valid indicates whether the value is a known member of the TransferKind enum.
+func (e TransferKind) Valid() bool {
+	switch e {
+	case TransferKindCorrection:
+		return true
+	case TransferKindDebt:
+		return true
+	case TransferKindDeposit:
+		return true
+	case TransferKindLoss:
+		return true
+	case TransferKindOpening:
+		return true
+	case TransferKindPayout:
+		return true
+	case TransferKindRefund:
+		return true
+	case TransferKindRepayment:
+		return true
+	case TransferKindStake:
+		return true
+	case TransferKindWithdrawal:
+		return true
+	default:
+		return false
+	}
+}
+
+// Account Where money is: `wallet:ID`, what user ID can stake or withdraw; `escrow`, the stakes of pending bets; `house`;
+// `external`, the world outside; `debt:ID`, what user ID owes.
+//
+// Example: wallet:2
+type Account = string
+
 // Amount Money. Plain digits, at most two decimals.
 //
 // Example: 10
 type Amount = money.Amount
+
+// AuditRecord One privileged action. It is never changed.
+type AuditRecord struct {
+	// Action What was done, such as `user.change` or `event.void`.
+	Action string `json:"action"`
+
+	// ActorID Who; null for an operator at a terminal.
+	ActorID *int64 `json:"actor_id"`
+
+	// Address The address that the request came from; `terminal` for an operator; empty when it is not known.
+	Address string `json:"address"`
+
+	// After As it is then; null for nothing.
+	After *json.RawMessage `json:"after"`
+
+	// At When.
+	At time.Time `json:"at"`
+
+	// Before What the action is about, as it was; null for nothing.
+	Before *json.RawMessage `json:"before"`
+	ID     int64            `json:"id"`
+
+	// Reason What whoever did it says about it, or null.
+	Reason *string `json:"reason"`
+
+	// RequestID The `X-Request-Id` of the request.
+	RequestID string `json:"request_id"`
+
+	// Subject What it was done to, such as `user:2`, `event:1` or `bet:1`.
+	Subject string `json:"subject"`
+}
 
 // Bet defines model for Bet.
 type Bet struct {
@@ -163,24 +263,25 @@ type Bet struct {
 	// PotentialPayout What is paid if the bet is won, the stake included.
 	PotentialPayout Amount `json:"potential_payout"`
 
-	// SettleRevision 0 until settled; grows when a correction settles the bet again.
+	// SettleRevision 0 while pending; otherwise the settle revision of the event that the bet follows.
 	SettleRevision int64 `json:"settle_revision"`
 
 	// SettledAt When it was last settled; null while pending.
 	SettledAt *time.Time `json:"settled_at"`
 
 	// Status `pending` until the event finishes; then `won` (payout is stake times coefficient), `lost` (payout 0) or `void`
-	// (payout is the stake).
+	// (payout is the stake). A bet can be void earlier, and a correction of the result settles it again.
 	Status BetStatus `json:"status"`
 	UserID int64     `json:"user_id"`
 
 	// VoidReason Why the bet is void, else null: `event_cancelled`; `past_post`, accepted when the result was a fact already;
-	// `line_reset`, line-provider lost the event.
+	// `line_reset`, line-provider lost the event; `void_window`, accepted within a window that an administrator has
+	// voided; `cancelled_by_user`.
 	VoidReason *string `json:"void_reason"`
 }
 
 // BetStatus `pending` until the event finishes; then `won` (payout is stake times coefficient), `lost` (payout 0) or `void`
-// (payout is the stake).
+// (payout is the stake). A bet can be void earlier, and a correction of the result settles it again.
 type BetStatus string
 
 // Coefficient Decimal odds, what a stake of 1 returns, the stake included. Plain digits, at most two decimals.
@@ -224,6 +325,9 @@ type Event struct {
 // EventState 1 NEW, 2 FINISHED_WIN, 3 FINISHED_LOSE, 4 CANCELLED.
 type EventState int
 
+// Instant A time, RFC 3339, to the microsecond at most.
+type Instant = time.Time
+
 // NewBet defines model for NewBet.
 type NewBet struct {
 	// Amount The stake, within `MIN_STAKE`..`MAX_STAKE` (0.01 to 1000000.00).
@@ -238,8 +342,29 @@ type NewBet struct {
 	OddsChange *OddsChange `json:"odds_change,omitempty"`
 }
 
+// NewExclusion defines model for NewExclusion.
+type NewExclusion struct {
+	// Until Until when; 1 to 36500 days from now.
+	Until Instant `json:"until"`
+}
+
 // NewPassword defines model for NewPassword.
 type NewPassword = string
+
+// NewPayment defines model for NewPayment.
+type NewPayment struct {
+	// Amount At least 0.01.
+	Amount Amount `json:"amount"`
+
+	// Reference What to call it, in the statement and in the audit log.
+	Reference *string `json:"reference,omitempty"`
+}
+
+// NewStakeLimit defines model for NewStakeLimit.
+type NewStakeLimit struct {
+	// DailyStakeLimit At least 0.01; null for no limit.
+	DailyStakeLimit *money.Amount `json:"daily_stake_limit"`
+}
 
 // NewUser defines model for NewUser.
 type NewUser struct {
@@ -253,6 +378,24 @@ type NewUser struct {
 
 	// Username What the user signs in with. No spaces; unique, whatever the case of its letters.
 	Username Username `json:"username"`
+}
+
+// NewVoidUndo defines model for NewVoidUndo.
+type NewVoidUndo struct {
+	// Reason Why it is done, for whoever reads about it later.
+	Reason Reason `json:"reason"`
+}
+
+// NewVoidWindow defines model for NewVoidWindow.
+type NewVoidWindow struct {
+	// From The first instant; not before 1970.
+	From Instant `json:"from"`
+
+	// Reason Why it is done, for whoever reads about it later.
+	Reason Reason `json:"reason"`
+
+	// To The first instant after it; later than `from`, and not in the future.
+	To Instant `json:"to"`
 }
 
 // OddsChange What to do when the price is no longer `coefficient`. `none` and `higher` need a `coefficient`; without one they
@@ -289,17 +432,32 @@ type Problem struct {
 	// CurrentCoefficient With `price_changed`, the price now.
 	CurrentCoefficient *Coefficient `json:"current_coefficient,omitempty"`
 
+	// Debt With `outstanding_debt`, what is owed.
+	Debt *Amount `json:"debt,omitempty"`
+
 	// Detail What happened, for a person.
 	Detail string `json:"detail"`
 
 	// EventVersion With `price_changed`, the event's version now.
 	EventVersion *int64 `json:"event_version,omitempty"`
 
+	// ExcludedUntil With `self_excluded` and `exclusion_not_shortened`, when the self-exclusion ends.
+	ExcludedUntil *time.Time `json:"excluded_until,omitempty"`
+
 	// Field With `invalid_request`, the parameter, header or body field at fault.
 	Field *string `json:"field,omitempty"`
 
-	// Max With `stake_out_of_limits`, the greatest amount allowed.
+	// Limit With `limit_exceeded`, which one: `payout`, what one bet may pay; `liability`, what all bets on the event may
+	// cost the house; `daily`, what the user lets themself stake in a day.
+	Limit *LimitName `json:"limit,omitempty"`
+
+	// Max With `stake_out_of_limits`, the greatest amount allowed; with `insufficient_funds`, if it is a withdrawal, what
+	// can be withdrawn; with `balance_too_large`, the most that a wallet holds.
 	Max *Amount `json:"max,omitempty"`
+
+	// MaxStake With `limit_exceeded`, and with `insufficient_funds` if it is a bet, the largest stake that would do; 0 when
+	// none would.
+	MaxStake *Amount `json:"max_stake,omitempty"`
 
 	// Min With `stake_out_of_limits`, the smallest amount allowed.
 	Min *Amount `json:"min,omitempty"`
@@ -314,6 +472,13 @@ type Problem struct {
 	// Type Always `about:blank`; `code` says it all.
 	Type string `json:"type"`
 }
+
+// LimitName With `limit_exceeded`, which one: `payout`, what one bet may pay; `liability`, what all bets on the event may
+// cost the house; `daily`, what the user lets themself stake in a day.
+type LimitName string
+
+// Reason Why it is done, for whoever reads about it later.
+type Reason = string
 
 // Role defines model for Role.
 type Role string
@@ -335,6 +500,44 @@ type Token struct {
 
 // TokenType defines model for Token.token_type.
 type TokenType string
+
+// Transfer One double entry. It is never changed.
+type Transfer struct {
+	// Amount More than 0.
+	Amount Amount `json:"amount"`
+
+	// BetID The bet it is for; null for none.
+	BetID *int64 `json:"bet_id"`
+
+	// CreatedAt When it was made.
+	CreatedAt time.Time `json:"created_at"`
+
+	// Credit Where it arrives.
+	Credit Account `json:"credit"`
+
+	// Debit Where the amount leaves.
+	Debit Account `json:"debit"`
+	ID    int64   `json:"id"`
+
+	// Kind Why money moved: `opening`, what a user begins with; `deposit`; `withdrawal`; `stake`, a bet was accepted;
+	// `payout`, one was won (its stake, and its profit); `loss`, one was lost; `refund`, one became void; `correction`,
+	// a settled bet got another outcome; `debt`, what a wallet lacked for a correction; `repayment`.
+	Kind TransferKind `json:"kind"`
+
+	// Reference What whoever made a deposit or withdrawal calls it, or null.
+	Reference *string `json:"reference"`
+
+	// SettleRevision The settle revision that the bet follows with it; 0 without a bet.
+	SettleRevision int64 `json:"settle_revision"`
+
+	// UserID Whose money it is.
+	UserID int64 `json:"user_id"`
+}
+
+// TransferKind Why money moved: `opening`, what a user begins with; `deposit`; `withdrawal`; `stake`, a bet was accepted;
+// `payout`, one was won (its stake, and its profit); `loss`, one was lost; `refund`, one became void; `correction`,
+// a settled bet got another outcome; `debt`, what a wallet lacked for a correction; `repayment`.
+type TransferKind string
 
 // User defines model for User.
 type User struct {
@@ -366,8 +569,73 @@ type UserPatch struct {
 // Username What the user signs in with. No spaces; unique, whatever the case of its letters.
 type Username = string
 
+// VoidWindow Voids the bets on an event that were accepted from `from` on and before `to`, unless it is undone.
+type VoidWindow struct {
+	// By The administrator.
+	By int64 `json:"by"`
+
+	// CreatedAt When it was made.
+	CreatedAt time.Time `json:"created_at"`
+	EventID   int64     `json:"event_id"`
+
+	// From The first instant.
+	From time.Time `json:"from"`
+
+	// ID From 1, for each event.
+	ID int64 `json:"id"`
+
+	// Reason Why.
+	Reason string `json:"reason"`
+
+	// To The first instant after it.
+	To time.Time `json:"to"`
+
+	// UndoReason Why it was undone, or null.
+	UndoReason *string `json:"undo_reason"`
+
+	// UndoneAt When it was undone; null when it is not.
+	UndoneAt *time.Time `json:"undone_at"`
+
+	// UndoneBy Who undid it, or null.
+	UndoneBy *int64 `json:"undone_by"`
+}
+
+// Wallet defines model for Wallet.
+type Wallet struct {
+	// Balance What can be staked or withdrawn.
+	Balance Amount `json:"balance"`
+
+	// DailyStakeLimit How much the user lets themself stake in a day; null for no limit.
+	DailyStakeLimit *money.Amount `json:"daily_stake_limit"`
+
+	// Debt What is owed; 0 while there is a balance.
+	Debt Amount `json:"debt"`
+
+	// ExcludedUntil No bets before it; null when the user is not excluded.
+	ExcludedUntil *time.Time `json:"excluded_until"`
+
+	// Held The stakes of pending bets.
+	Held Amount `json:"held"`
+
+	// NextDailyStakeLimit What takes its place at `next_daily_stake_limit_at`; null for no limit, or when nothing does.
+	NextDailyStakeLimit *money.Amount `json:"next_daily_stake_limit"`
+
+	// NextDailyStakeLimitAt When another limit, or none, takes its place; null when nothing does.
+	NextDailyStakeLimitAt *time.Time `json:"next_daily_stake_limit_at"`
+
+	// StakedToday The stakes accepted today (in UTC), whatever became of the bets.
+	StakedToday Amount `json:"staked_today"`
+	UserID      int64  `json:"user_id"`
+}
+
 // After defines model for After.
 type After = string
+
+// BetID defines model for BetID.
+type BetID = int64
+
+// EventID defines model for EventID.
+type EventID = int64
 
 // IdempotencyKey defines model for IdempotencyKey.
 type IdempotencyKey = string
@@ -375,8 +643,35 @@ type IdempotencyKey = string
 // Limit defines model for Limit.
 type Limit = int
 
+// PaymentKey defines model for PaymentKey.
+type PaymentKey = string
+
 // UserID defines model for UserID.
 type UserID = int64
+
+// VoidID defines model for VoidID.
+type VoidID = int64
+
+// WalletOwner defines model for WalletOwner.
+type WalletOwner = int64
+
+// ListAuditRecordsParams defines parameters for ListAuditRecords.
+type ListAuditRecordsParams struct {
+	// ActorID Only what this user did.
+	ActorID *int64 `form:"actor_id,omitempty" json:"actor_id,omitempty"`
+
+	// Action Only actions of this name.
+	Action *string `form:"action,omitempty" json:"action,omitempty"`
+
+	// Subject Only what was done to this.
+	Subject *string `form:"subject,omitempty" json:"subject,omitempty"`
+
+	// After Where the previous page ended. Take it from that page's `Link`; it means nothing else.
+	After *After `form:"after,omitempty" json:"after,omitempty"`
+
+	// Limit At most so many.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+}
 
 // ListBetsParams defines parameters for ListBets.
 type ListBetsParams struct {
@@ -420,14 +715,68 @@ type ListUsersParams struct {
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
+// DepositParams defines parameters for Deposit.
+type DepositParams struct {
+	// IdempotencyKey 1 to 255 printable characters that name this payment; a repetition with the same key has no second effect.
+	IdempotencyKey PaymentKey `json:"Idempotency-Key"`
+}
+
+// WithdrawParams defines parameters for Withdraw.
+type WithdrawParams struct {
+	// IdempotencyKey 1 to 255 printable characters that name this payment; a repetition with the same key has no second effect.
+	IdempotencyKey PaymentKey `json:"Idempotency-Key"`
+}
+
+// GetWalletParams defines parameters for GetWallet.
+type GetWalletParams struct {
+	// UserID Whose; your own if absent. Another user than oneself is for administrators (403).
+	UserID *WalletOwner `form:"user_id,omitempty" json:"user_id,omitempty"`
+}
+
+// ListTransfersParams defines parameters for ListTransfers.
+type ListTransfersParams struct {
+	// UserID Whose; your own if absent. Another user than oneself is for administrators (403).
+	UserID *WalletOwner `form:"user_id,omitempty" json:"user_id,omitempty"`
+
+	// Kind Only transfers of this kind.
+	Kind *TransferKind `form:"kind,omitempty" json:"kind,omitempty"`
+
+	// BetID Only transfers for this bet.
+	BetID *int64 `form:"bet_id,omitempty" json:"bet_id,omitempty"`
+
+	// After Where the previous page ended. Take it from that page's `Link`; it means nothing else.
+	After *After `form:"after,omitempty" json:"after,omitempty"`
+
+	// Limit At most so many.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
 // PlaceBetJSONRequestBody defines body for PlaceBet for application/json ContentType.
 type PlaceBetJSONRequestBody = NewBet
+
+// VoidBetsJSONRequestBody defines body for VoidBets for application/json ContentType.
+type VoidBetsJSONRequestBody = NewVoidWindow
+
+// UndoVoidJSONRequestBody defines body for UndoVoid for application/json ContentType.
+type UndoVoidJSONRequestBody = NewVoidUndo
 
 // CreateUserJSONRequestBody defines body for CreateUser for application/json ContentType.
 type CreateUserJSONRequestBody = NewUser
 
 // ChangeUserJSONRequestBody defines body for ChangeUser for application/json ContentType.
 type ChangeUserJSONRequestBody = UserPatch
+
+// DepositJSONRequestBody defines body for Deposit for application/json ContentType.
+type DepositJSONRequestBody = NewPayment
+
+// WithdrawJSONRequestBody defines body for Withdraw for application/json ContentType.
+type WithdrawJSONRequestBody = NewPayment
+
+// SetExclusionJSONRequestBody defines body for SetExclusion for application/json ContentType.
+type SetExclusionJSONRequestBody = NewExclusion
+
+// SetStakeLimitJSONRequestBody defines body for SetStakeLimit for application/json ContentType.
+type SetStakeLimitJSONRequestBody = NewStakeLimit
 
 // IssueTokenJSONRequestBody defines body for IssueToken for application/json ContentType.
 type IssueTokenJSONRequestBody = Credentials
@@ -509,6 +858,14 @@ func WithRequestEditorFn(fn RequestEditorFn) ClientOption {
 // The interface specification for the client above.
 type ClientInterface interface {
 
+	// ListAuditRecords Read the audit log
+	//
+	// For administrators. What has been done with privileges, newest first: every action that administrators take on
+	// others, and operators at a terminal.
+	//
+	// Corresponds with GET /api/audit (the `ListAuditRecords` operationId).
+	ListAuditRecords(ctx context.Context, params *ListAuditRecordsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListBets List bets
 	//
 	// Bets, newest first: your own, or everybody's for administrators.
@@ -525,6 +882,9 @@ type ClientInterface interface {
 	// price (the default when `coefficient` is sent), `higher` accepts the same or a better one for you, `any` accepts
 	// whatever it is (the default, and the only choice, without `coefficient`).
 	//
+	// The stake leaves your wallet. Of several reasons for a refusal the first counts: `stake_out_of_limits`, those of
+	// the event, `price_changed`, `self_excluded`, `limit_exceeded`, `insufficient_funds`.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /api/bets (the `PlaceBet` operationId).
@@ -539,6 +899,9 @@ type ClientInterface interface {
 	// price (the default when `coefficient` is sent), `higher` accepts the same or a better one for you, `any` accepts
 	// whatever it is (the default, and the only choice, without `coefficient`).
 	//
+	// The stake leaves your wallet. Of several reasons for a refusal the first counts: `stake_out_of_limits`, those of
+	// the event, `price_changed`, `self_excluded`, `limit_exceeded`, `insufficient_funds`.
+	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /api/bets (the `PlaceBet` operationId).
@@ -549,7 +912,17 @@ type ClientInterface interface {
 	// Your own, or anybody's for administrators.
 	//
 	// Corresponds with GET /api/bets/{bet_id} (the `GetBet` operationId).
-	GetBet(ctx context.Context, betID int64, reqEditors ...RequestEditorFn) (*http.Response, error)
+	GetBet(ctx context.Context, betID BetID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CancelBet Take a bet back
+	//
+	// Your own, or anybody's for administrators. Within `BET_CANCEL_WINDOW` of its acceptance, if the operator allows
+	// it at all, and while the event takes bets, a pending bet can be cancelled: it becomes `void`, reason
+	// `cancelled_by_user`, its stake is paid back, and no result changes it any more. Repeating it is answered with
+	// the bet and changes nothing.
+	//
+	// Corresponds with POST /api/bets/{bet_id}/cancel (the `CancelBet` operationId).
+	CancelBet(ctx context.Context, betID BetID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListEvents List the events open for bets
 	//
@@ -564,7 +937,56 @@ type ClientInterface interface {
 	// Whatever its state.
 	//
 	// Corresponds with GET /api/events/{event_id} (the `GetEvent` operationId).
-	GetEvent(ctx context.Context, eventID int64, reqEditors ...RequestEditorFn) (*http.Response, error)
+	GetEvent(ctx context.Context, eventID EventID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListVoids List the void windows of an event
+	//
+	// For administrators. In ascending order of id, those that were undone included.
+	//
+	// Corresponds with GET /api/events/{event_id}/voids (the `ListVoids` operationId).
+	ListVoids(ctx context.Context, eventID EventID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// VoidBetsWithBody Void the bets accepted within a window
+	//
+	// For administrators. Voids the bets on the event that were accepted from `from` on and before `to`: their stakes
+	// are paid back, whatever the result is or will be. A window lies in the past. Repeating it with the same content
+	// is answered with the same window as long as that is not undone, and changes nothing.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/events/{event_id}/voids (the `VoidBets` operationId).
+	VoidBetsWithBody(ctx context.Context, eventID EventID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// VoidBets Void the bets accepted within a window
+	//
+	// For administrators. Voids the bets on the event that were accepted from `from` on and before `to`: their stakes
+	// are paid back, whatever the result is or will be. A window lies in the past. Repeating it with the same content
+	// is answered with the same window as long as that is not undone, and changes nothing.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/events/{event_id}/voids (the `VoidBets` operationId).
+	VoidBets(ctx context.Context, eventID EventID, body VoidBetsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UndoVoidWithBody Undo a void window
+	//
+	// For administrators. The window no longer voids anything: its bets become what they would be without it. The
+	// window itself stays on record.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/events/{event_id}/voids/{void_id}/undo (the `UndoVoid` operationId).
+	UndoVoidWithBody(ctx context.Context, eventID EventID, voidID VoidID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UndoVoid Undo a void window
+	//
+	// For administrators. The window no longer voids anything: its bets become what they would be without it. The
+	// window itself stays on record.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/events/{event_id}/voids/{void_id}/undo (the `UndoVoid` operationId).
+	UndoVoid(ctx context.Context, eventID EventID, voidID VoidID, body UndoVoidJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListUsers List users
 	//
@@ -631,6 +1053,103 @@ type ClientInterface interface {
 	// Corresponds with PATCH /api/users/{user_id} (the `ChangeUser` operationId).
 	ChangeUser(ctx context.Context, userID UserID, body ChangeUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// DepositWithBody Put money into a wallet
+	//
+	// For administrators. Whether or not the user is active. What they owe is repaid at once, by transfers of kind
+	// `repayment`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/users/{user_id}/deposits (the `Deposit` operationId).
+	DepositWithBody(ctx context.Context, userID UserID, params *DepositParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// Deposit Put money into a wallet
+	//
+	// For administrators. Whether or not the user is active. What they owe is repaid at once, by transfers of kind
+	// `repayment`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/users/{user_id}/deposits (the `Deposit` operationId).
+	Deposit(ctx context.Context, userID UserID, params *DepositParams, body DepositJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// WithdrawWithBody Take money out of a wallet
+	//
+	// For administrators. Whether or not the user is active. All of the balance can be withdrawn, but nothing while
+	// something is owed. What is held for pending bets is not part of the balance.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/users/{user_id}/withdrawals (the `Withdraw` operationId).
+	WithdrawWithBody(ctx context.Context, userID UserID, params *WithdrawParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// Withdraw Take money out of a wallet
+	//
+	// For administrators. Whether or not the user is active. All of the balance can be withdrawn, but nothing while
+	// something is owed. What is held for pending bets is not part of the balance.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/users/{user_id}/withdrawals (the `Withdraw` operationId).
+	Withdraw(ctx context.Context, userID UserID, params *WithdrawParams, body WithdrawJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetWallet Read a wallet
+	//
+	// Your own, or anybody's for administrators.
+	//
+	// Corresponds with GET /api/wallet (the `GetWallet` operationId).
+	GetWallet(ctx context.Context, params *GetWalletParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetExclusionWithBody Exclude yourself from betting
+	//
+	// Until an instant 1 to 36500 days from now you can place no bets. There is no way back before it; it can only be
+	// made later.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /api/wallet/exclusion (the `SetExclusion` operationId).
+	SetExclusionWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetExclusion Exclude yourself from betting
+	//
+	// Until an instant 1 to 36500 days from now you can place no bets. There is no way back before it; it can only be
+	// made later.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /api/wallet/exclusion (the `SetExclusion` operationId).
+	SetExclusion(ctx context.Context, body SetExclusionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetStakeLimitWithBody Limit what you stake in a day
+	//
+	// Sets how much you let yourself stake in a day (in UTC), or null for as much as you like. A lower limit counts at
+	// once, and so does the first; a higher one, and none, only 24 hours later. Setting the limit that counts now takes
+	// back one that still waits.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /api/wallet/limit (the `SetStakeLimit` operationId).
+	SetStakeLimitWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetStakeLimit Limit what you stake in a day
+	//
+	// Sets how much you let yourself stake in a day (in UTC), or null for as much as you like. A lower limit counts at
+	// once, and so does the first; a higher one, and none, only 24 hours later. Setting the limit that counts now takes
+	// back one that still waits.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /api/wallet/limit (the `SetStakeLimit` operationId).
+	SetStakeLimit(ctx context.Context, body SetStakeLimitJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListTransfers Read a statement
+	//
+	// The transfers of one user's money, newest first: your own, or anybody's for administrators. All that a wallet
+	// says of money is their sum.
+	//
+	// Corresponds with GET /api/wallet/transfers (the `ListTransfers` operationId).
+	ListTransfers(ctx context.Context, params *ListTransfersParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// IssueTokenWithBody Sign in
 	//
 	// Exchanges a user name and a password for an access token: as the OAuth2 password form (which Swagger UI sends;
@@ -665,6 +1184,24 @@ type ClientInterface interface {
 	IssueTokenWithFormdataBody(ctx context.Context, body IssueTokenFormdataRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 }
 
+// ListAuditRecords Read the audit log
+//
+// For administrators. What has been done with privileges, newest first: every action that administrators take on
+// others, and operators at a terminal.
+//
+// Corresponds with GET /api/audit (the `ListAuditRecords` operationId).
+func (c *Client) ListAuditRecords(ctx context.Context, params *ListAuditRecordsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListAuditRecordsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListBets List bets
 //
 // Bets, newest first: your own, or everybody's for administrators.
@@ -691,6 +1228,9 @@ func (c *Client) ListBets(ctx context.Context, params *ListBetsParams, reqEditor
 // price (the default when `coefficient` is sent), `higher` accepts the same or a better one for you, `any` accepts
 // whatever it is (the default, and the only choice, without `coefficient`).
 //
+// The stake leaves your wallet. Of several reasons for a refusal the first counts: `stake_out_of_limits`, those of
+// the event, `price_changed`, `self_excluded`, `limit_exceeded`, `insufficient_funds`.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /api/bets (the `PlaceBet` operationId).
@@ -715,6 +1255,9 @@ func (c *Client) PlaceBetWithBody(ctx context.Context, params *PlaceBetParams, c
 // price (the default when `coefficient` is sent), `higher` accepts the same or a better one for you, `any` accepts
 // whatever it is (the default, and the only choice, without `coefficient`).
 //
+// The stake leaves your wallet. Of several reasons for a refusal the first counts: `stake_out_of_limits`, those of
+// the event, `price_changed`, `self_excluded`, `limit_exceeded`, `insufficient_funds`.
+//
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /api/bets (the `PlaceBet` operationId).
@@ -735,8 +1278,28 @@ func (c *Client) PlaceBet(ctx context.Context, params *PlaceBetParams, body Plac
 // Your own, or anybody's for administrators.
 //
 // Corresponds with GET /api/bets/{bet_id} (the `GetBet` operationId).
-func (c *Client) GetBet(ctx context.Context, betID int64, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *Client) GetBet(ctx context.Context, betID BetID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetBetRequest(c.Server, betID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CancelBet Take a bet back
+//
+// Your own, or anybody's for administrators. Within `BET_CANCEL_WINDOW` of its acceptance, if the operator allows
+// it at all, and while the event takes bets, a pending bet can be cancelled: it becomes `void`, reason
+// `cancelled_by_user`, its stake is paid back, and no result changes it any more. Repeating it is answered with
+// the bet and changes nothing.
+//
+// Corresponds with POST /api/bets/{bet_id}/cancel (the `CancelBet` operationId).
+func (c *Client) CancelBet(ctx context.Context, betID BetID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCancelBetRequest(c.Server, betID)
 	if err != nil {
 		return nil, err
 	}
@@ -770,8 +1333,107 @@ func (c *Client) ListEvents(ctx context.Context, params *ListEventsParams, reqEd
 // Whatever its state.
 //
 // Corresponds with GET /api/events/{event_id} (the `GetEvent` operationId).
-func (c *Client) GetEvent(ctx context.Context, eventID int64, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *Client) GetEvent(ctx context.Context, eventID EventID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetEventRequest(c.Server, eventID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListVoids List the void windows of an event
+//
+// For administrators. In ascending order of id, those that were undone included.
+//
+// Corresponds with GET /api/events/{event_id}/voids (the `ListVoids` operationId).
+func (c *Client) ListVoids(ctx context.Context, eventID EventID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListVoidsRequest(c.Server, eventID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// VoidBetsWithBody Void the bets accepted within a window
+//
+// For administrators. Voids the bets on the event that were accepted from `from` on and before `to`: their stakes
+// are paid back, whatever the result is or will be. A window lies in the past. Repeating it with the same content
+// is answered with the same window as long as that is not undone, and changes nothing.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/events/{event_id}/voids (the `VoidBets` operationId).
+func (c *Client) VoidBetsWithBody(ctx context.Context, eventID EventID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewVoidBetsRequestWithBody(c.Server, eventID, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// VoidBets Void the bets accepted within a window
+//
+// For administrators. Voids the bets on the event that were accepted from `from` on and before `to`: their stakes
+// are paid back, whatever the result is or will be. A window lies in the past. Repeating it with the same content
+// is answered with the same window as long as that is not undone, and changes nothing.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/events/{event_id}/voids (the `VoidBets` operationId).
+func (c *Client) VoidBets(ctx context.Context, eventID EventID, body VoidBetsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewVoidBetsRequest(c.Server, eventID, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UndoVoidWithBody Undo a void window
+//
+// For administrators. The window no longer voids anything: its bets become what they would be without it. The
+// window itself stays on record.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/events/{event_id}/voids/{void_id}/undo (the `UndoVoid` operationId).
+func (c *Client) UndoVoidWithBody(ctx context.Context, eventID EventID, voidID VoidID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUndoVoidRequestWithBody(c.Server, eventID, voidID, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UndoVoid Undo a void window
+//
+// For administrators. The window no longer voids anything: its bets become what they would be without it. The
+// window itself stays on record.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/events/{event_id}/voids/{void_id}/undo (the `UndoVoid` operationId).
+func (c *Client) UndoVoid(ctx context.Context, eventID EventID, voidID VoidID, body UndoVoidJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUndoVoidRequest(c.Server, eventID, voidID, body)
 	if err != nil {
 		return nil, err
 	}
@@ -927,6 +1589,203 @@ func (c *Client) ChangeUser(ctx context.Context, userID UserID, body ChangeUserJ
 	return c.Client.Do(req)
 }
 
+// DepositWithBody Put money into a wallet
+//
+// For administrators. Whether or not the user is active. What they owe is repaid at once, by transfers of kind
+// `repayment`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/users/{user_id}/deposits (the `Deposit` operationId).
+func (c *Client) DepositWithBody(ctx context.Context, userID UserID, params *DepositParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDepositRequestWithBody(c.Server, userID, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// Deposit Put money into a wallet
+//
+// For administrators. Whether or not the user is active. What they owe is repaid at once, by transfers of kind
+// `repayment`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/users/{user_id}/deposits (the `Deposit` operationId).
+func (c *Client) Deposit(ctx context.Context, userID UserID, params *DepositParams, body DepositJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDepositRequest(c.Server, userID, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// WithdrawWithBody Take money out of a wallet
+//
+// For administrators. Whether or not the user is active. All of the balance can be withdrawn, but nothing while
+// something is owed. What is held for pending bets is not part of the balance.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/users/{user_id}/withdrawals (the `Withdraw` operationId).
+func (c *Client) WithdrawWithBody(ctx context.Context, userID UserID, params *WithdrawParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewWithdrawRequestWithBody(c.Server, userID, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// Withdraw Take money out of a wallet
+//
+// For administrators. Whether or not the user is active. All of the balance can be withdrawn, but nothing while
+// something is owed. What is held for pending bets is not part of the balance.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/users/{user_id}/withdrawals (the `Withdraw` operationId).
+func (c *Client) Withdraw(ctx context.Context, userID UserID, params *WithdrawParams, body WithdrawJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewWithdrawRequest(c.Server, userID, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetWallet Read a wallet
+//
+// Your own, or anybody's for administrators.
+//
+// Corresponds with GET /api/wallet (the `GetWallet` operationId).
+func (c *Client) GetWallet(ctx context.Context, params *GetWalletParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetWalletRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetExclusionWithBody Exclude yourself from betting
+//
+// Until an instant 1 to 36500 days from now you can place no bets. There is no way back before it; it can only be
+// made later.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /api/wallet/exclusion (the `SetExclusion` operationId).
+func (c *Client) SetExclusionWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetExclusionRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetExclusion Exclude yourself from betting
+//
+// Until an instant 1 to 36500 days from now you can place no bets. There is no way back before it; it can only be
+// made later.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /api/wallet/exclusion (the `SetExclusion` operationId).
+func (c *Client) SetExclusion(ctx context.Context, body SetExclusionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetExclusionRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetStakeLimitWithBody Limit what you stake in a day
+//
+// Sets how much you let yourself stake in a day (in UTC), or null for as much as you like. A lower limit counts at
+// once, and so does the first; a higher one, and none, only 24 hours later. Setting the limit that counts now takes
+// back one that still waits.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /api/wallet/limit (the `SetStakeLimit` operationId).
+func (c *Client) SetStakeLimitWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetStakeLimitRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetStakeLimit Limit what you stake in a day
+//
+// Sets how much you let yourself stake in a day (in UTC), or null for as much as you like. A lower limit counts at
+// once, and so does the first; a higher one, and none, only 24 hours later. Setting the limit that counts now takes
+// back one that still waits.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /api/wallet/limit (the `SetStakeLimit` operationId).
+func (c *Client) SetStakeLimit(ctx context.Context, body SetStakeLimitJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetStakeLimitRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListTransfers Read a statement
+//
+// The transfers of one user's money, newest first: your own, or anybody's for administrators. All that a wallet
+// says of money is their sum.
+//
+// Corresponds with GET /api/wallet/transfers (the `ListTransfers` operationId).
+func (c *Client) ListTransfers(ctx context.Context, params *ListTransfersParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListTransfersRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // IssueTokenWithBody Sign in
 //
 // Exchanges a user name and a password for an access token: as the OAuth2 password form (which Swagger UI sends;
@@ -988,6 +1847,108 @@ func (c *Client) IssueTokenWithFormdataBody(ctx context.Context, body IssueToken
 		return nil, err
 	}
 	return c.Client.Do(req)
+}
+
+// NewListAuditRecordsRequest constructs an http.Request for the ListAuditRecords method
+func NewListAuditRecordsRequest(server string, params *ListAuditRecordsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/audit")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.ActorID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "actor_id", *params.ActorID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Action != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "action", *params.Action, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Subject != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "subject", *params.Subject, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.After != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "after", *params.After, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
 }
 
 // NewListBetsRequest constructs an http.Request for the ListBets method
@@ -1148,7 +2109,7 @@ func NewPlaceBetRequestWithBody(server string, params *PlaceBetParams, contentTy
 }
 
 // NewGetBetRequest constructs an http.Request for the GetBet method
-func NewGetBetRequest(server string, betID int64) (*http.Request, error) {
+func NewGetBetRequest(server string, betID BetID) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -1174,6 +2135,40 @@ func NewGetBetRequest(server string, betID int64) (*http.Request, error) {
 	}
 
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCancelBetRequest constructs an http.Request for the CancelBet method
+func NewCancelBetRequest(server string, betID BetID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "bet_id", betID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "integer", Format: "int64"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/bets/%s/cancel", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -1248,7 +2243,7 @@ func NewListEventsRequest(server string, params *ListEventsParams) (*http.Reques
 }
 
 // NewGetEventRequest constructs an http.Request for the GetEvent method
-func NewGetEventRequest(server string, eventID int64) (*http.Request, error) {
+func NewGetEventRequest(server string, eventID EventID) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -1277,6 +2272,141 @@ func NewGetEventRequest(server string, eventID int64) (*http.Request, error) {
 	if err != nil {
 		return nil, err
 	}
+
+	return req, nil
+}
+
+// NewListVoidsRequest constructs an http.Request for the ListVoids method
+func NewListVoidsRequest(server string, eventID EventID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "event_id", eventID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "integer", Format: "int64"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/events/%s/voids", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewVoidBetsRequest calls the generic VoidBets builder with application/json body
+func NewVoidBetsRequest(server string, eventID EventID, body VoidBetsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewVoidBetsRequestWithBody(server, eventID, "application/json", bodyReader)
+}
+
+// NewVoidBetsRequestWithBody constructs an http.Request for the VoidBets method, with any body, and a specified content type
+func NewVoidBetsRequestWithBody(server string, eventID EventID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "event_id", eventID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "integer", Format: "int64"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/events/%s/voids", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewUndoVoidRequest calls the generic UndoVoid builder with application/json body
+func NewUndoVoidRequest(server string, eventID EventID, voidID VoidID, body UndoVoidJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUndoVoidRequestWithBody(server, eventID, voidID, "application/json", bodyReader)
+}
+
+// NewUndoVoidRequestWithBody constructs an http.Request for the UndoVoid method, with any body, and a specified content type
+func NewUndoVoidRequestWithBody(server string, eventID EventID, voidID VoidID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "event_id", eventID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "integer", Format: "int64"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "void_id", voidID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "integer", Format: "int64"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/events/%s/voids/%s/undo", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }
@@ -1529,6 +2659,362 @@ func NewChangeUserRequestWithBody(server string, userID UserID, contentType stri
 	return req, nil
 }
 
+// NewDepositRequest calls the generic Deposit builder with application/json body
+func NewDepositRequest(server string, userID UserID, params *DepositParams, body DepositJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewDepositRequestWithBody(server, userID, params, "application/json", bodyReader)
+}
+
+// NewDepositRequestWithBody constructs an http.Request for the Deposit method, with any body, and a specified content type
+func NewDepositRequestWithBody(server string, userID UserID, params *DepositParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "user_id", userID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "integer", Format: "int64"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/users/%s/deposits", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+	}
+
+	return req, nil
+}
+
+// NewWithdrawRequest calls the generic Withdraw builder with application/json body
+func NewWithdrawRequest(server string, userID UserID, params *WithdrawParams, body WithdrawJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewWithdrawRequestWithBody(server, userID, params, "application/json", bodyReader)
+}
+
+// NewWithdrawRequestWithBody constructs an http.Request for the Withdraw method, with any body, and a specified content type
+func NewWithdrawRequestWithBody(server string, userID UserID, params *WithdrawParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "user_id", userID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "integer", Format: "int64"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/users/%s/withdrawals", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+	}
+
+	return req, nil
+}
+
+// NewGetWalletRequest constructs an http.Request for the GetWallet method
+func NewGetWalletRequest(server string, params *GetWalletParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/wallet")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.UserID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "user_id", *params.UserID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewSetExclusionRequest calls the generic SetExclusion builder with application/json body
+func NewSetExclusionRequest(server string, body SetExclusionJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSetExclusionRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewSetExclusionRequestWithBody constructs an http.Request for the SetExclusion method, with any body, and a specified content type
+func NewSetExclusionRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/wallet/exclusion")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewSetStakeLimitRequest calls the generic SetStakeLimit builder with application/json body
+func NewSetStakeLimitRequest(server string, body SetStakeLimitJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSetStakeLimitRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewSetStakeLimitRequestWithBody constructs an http.Request for the SetStakeLimit method, with any body, and a specified content type
+func NewSetStakeLimitRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/wallet/limit")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewListTransfersRequest constructs an http.Request for the ListTransfers method
+func NewListTransfersRequest(server string, params *ListTransfersParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/wallet/transfers")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.UserID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "user_id", *params.UserID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Kind != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "kind", *params.Kind, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.BetID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "bet_id", *params.BetID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.After != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "after", *params.After, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewIssueTokenRequest calls the generic IssueToken builder with application/json body
 func NewIssueTokenRequest(server string, body IssueTokenJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -1624,6 +3110,16 @@ func WithBaseURL(baseURL string) ClientOption {
 // ClientWithResponsesInterface is the interface specification for the client with responses above.
 type ClientWithResponsesInterface interface {
 
+	// ListAuditRecordsWithResponse Read the audit log
+	//
+	// For administrators. What has been done with privileges, newest first: every action that administrators take on
+	// others, and operators at a terminal.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/audit (the `ListAuditRecords` operationId).
+	ListAuditRecordsWithResponse(ctx context.Context, params *ListAuditRecordsParams, reqEditors ...RequestEditorFn) (*ListAuditRecordsResponse, error)
+
 	// ListBetsWithResponse List bets
 	//
 	// Bets, newest first: your own, or everybody's for administrators.
@@ -1642,6 +3138,9 @@ type ClientWithResponsesInterface interface {
 	// price (the default when `coefficient` is sent), `higher` accepts the same or a better one for you, `any` accepts
 	// whatever it is (the default, and the only choice, without `coefficient`).
 	//
+	// The stake leaves your wallet. Of several reasons for a refusal the first counts: `stake_out_of_limits`, those of
+	// the event, `price_changed`, `self_excluded`, `limit_exceeded`, `insufficient_funds`.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /api/bets (the `PlaceBet` operationId).
@@ -1656,6 +3155,9 @@ type ClientWithResponsesInterface interface {
 	// price (the default when `coefficient` is sent), `higher` accepts the same or a better one for you, `any` accepts
 	// whatever it is (the default, and the only choice, without `coefficient`).
 	//
+	// The stake leaves your wallet. Of several reasons for a refusal the first counts: `stake_out_of_limits`, those of
+	// the event, `price_changed`, `self_excluded`, `limit_exceeded`, `insufficient_funds`.
+	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /api/bets (the `PlaceBet` operationId).
@@ -1668,7 +3170,19 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /api/bets/{bet_id} (the `GetBet` operationId).
-	GetBetWithResponse(ctx context.Context, betID int64, reqEditors ...RequestEditorFn) (*GetBetResponse, error)
+	GetBetWithResponse(ctx context.Context, betID BetID, reqEditors ...RequestEditorFn) (*GetBetResponse, error)
+
+	// CancelBetWithResponse Take a bet back
+	//
+	// Your own, or anybody's for administrators. Within `BET_CANCEL_WINDOW` of its acceptance, if the operator allows
+	// it at all, and while the event takes bets, a pending bet can be cancelled: it becomes `void`, reason
+	// `cancelled_by_user`, its stake is paid back, and no result changes it any more. Repeating it is answered with
+	// the bet and changes nothing.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/bets/{bet_id}/cancel (the `CancelBet` operationId).
+	CancelBetWithResponse(ctx context.Context, betID BetID, reqEditors ...RequestEditorFn) (*CancelBetResponse, error)
 
 	// ListEventsWithResponse List the events open for bets
 	//
@@ -1687,7 +3201,58 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /api/events/{event_id} (the `GetEvent` operationId).
-	GetEventWithResponse(ctx context.Context, eventID int64, reqEditors ...RequestEditorFn) (*GetEventResponse, error)
+	GetEventWithResponse(ctx context.Context, eventID EventID, reqEditors ...RequestEditorFn) (*GetEventResponse, error)
+
+	// ListVoidsWithResponse List the void windows of an event
+	//
+	// For administrators. In ascending order of id, those that were undone included.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/events/{event_id}/voids (the `ListVoids` operationId).
+	ListVoidsWithResponse(ctx context.Context, eventID EventID, reqEditors ...RequestEditorFn) (*ListVoidsResponse, error)
+
+	// VoidBetsWithBodyWithResponse Void the bets accepted within a window
+	//
+	// For administrators. Voids the bets on the event that were accepted from `from` on and before `to`: their stakes
+	// are paid back, whatever the result is or will be. A window lies in the past. Repeating it with the same content
+	// is answered with the same window as long as that is not undone, and changes nothing.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/events/{event_id}/voids (the `VoidBets` operationId).
+	VoidBetsWithBodyWithResponse(ctx context.Context, eventID EventID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*VoidBetsResponse, error)
+
+	// VoidBetsWithResponse Void the bets accepted within a window
+	//
+	// For administrators. Voids the bets on the event that were accepted from `from` on and before `to`: their stakes
+	// are paid back, whatever the result is or will be. A window lies in the past. Repeating it with the same content
+	// is answered with the same window as long as that is not undone, and changes nothing.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/events/{event_id}/voids (the `VoidBets` operationId).
+	VoidBetsWithResponse(ctx context.Context, eventID EventID, body VoidBetsJSONRequestBody, reqEditors ...RequestEditorFn) (*VoidBetsResponse, error)
+
+	// UndoVoidWithBodyWithResponse Undo a void window
+	//
+	// For administrators. The window no longer voids anything: its bets become what they would be without it. The
+	// window itself stays on record.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/events/{event_id}/voids/{void_id}/undo (the `UndoVoid` operationId).
+	UndoVoidWithBodyWithResponse(ctx context.Context, eventID EventID, voidID VoidID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UndoVoidResponse, error)
+
+	// UndoVoidWithResponse Undo a void window
+	//
+	// For administrators. The window no longer voids anything: its bets become what they would be without it. The
+	// window itself stays on record.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/events/{event_id}/voids/{void_id}/undo (the `UndoVoid` operationId).
+	UndoVoidWithResponse(ctx context.Context, eventID EventID, voidID VoidID, body UndoVoidJSONRequestBody, reqEditors ...RequestEditorFn) (*UndoVoidResponse, error)
 
 	// ListUsersWithResponse List users
 	//
@@ -1762,6 +3327,107 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with PATCH /api/users/{user_id} (the `ChangeUser` operationId).
 	ChangeUserWithResponse(ctx context.Context, userID UserID, body ChangeUserJSONRequestBody, reqEditors ...RequestEditorFn) (*ChangeUserResponse, error)
 
+	// DepositWithBodyWithResponse Put money into a wallet
+	//
+	// For administrators. Whether or not the user is active. What they owe is repaid at once, by transfers of kind
+	// `repayment`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/users/{user_id}/deposits (the `Deposit` operationId).
+	DepositWithBodyWithResponse(ctx context.Context, userID UserID, params *DepositParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*DepositResponse, error)
+
+	// DepositWithResponse Put money into a wallet
+	//
+	// For administrators. Whether or not the user is active. What they owe is repaid at once, by transfers of kind
+	// `repayment`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/users/{user_id}/deposits (the `Deposit` operationId).
+	DepositWithResponse(ctx context.Context, userID UserID, params *DepositParams, body DepositJSONRequestBody, reqEditors ...RequestEditorFn) (*DepositResponse, error)
+
+	// WithdrawWithBodyWithResponse Take money out of a wallet
+	//
+	// For administrators. Whether or not the user is active. All of the balance can be withdrawn, but nothing while
+	// something is owed. What is held for pending bets is not part of the balance.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/users/{user_id}/withdrawals (the `Withdraw` operationId).
+	WithdrawWithBodyWithResponse(ctx context.Context, userID UserID, params *WithdrawParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*WithdrawResponse, error)
+
+	// WithdrawWithResponse Take money out of a wallet
+	//
+	// For administrators. Whether or not the user is active. All of the balance can be withdrawn, but nothing while
+	// something is owed. What is held for pending bets is not part of the balance.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/users/{user_id}/withdrawals (the `Withdraw` operationId).
+	WithdrawWithResponse(ctx context.Context, userID UserID, params *WithdrawParams, body WithdrawJSONRequestBody, reqEditors ...RequestEditorFn) (*WithdrawResponse, error)
+
+	// GetWalletWithResponse Read a wallet
+	//
+	// Your own, or anybody's for administrators.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/wallet (the `GetWallet` operationId).
+	GetWalletWithResponse(ctx context.Context, params *GetWalletParams, reqEditors ...RequestEditorFn) (*GetWalletResponse, error)
+
+	// SetExclusionWithBodyWithResponse Exclude yourself from betting
+	//
+	// Until an instant 1 to 36500 days from now you can place no bets. There is no way back before it; it can only be
+	// made later.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /api/wallet/exclusion (the `SetExclusion` operationId).
+	SetExclusionWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetExclusionResponse, error)
+
+	// SetExclusionWithResponse Exclude yourself from betting
+	//
+	// Until an instant 1 to 36500 days from now you can place no bets. There is no way back before it; it can only be
+	// made later.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /api/wallet/exclusion (the `SetExclusion` operationId).
+	SetExclusionWithResponse(ctx context.Context, body SetExclusionJSONRequestBody, reqEditors ...RequestEditorFn) (*SetExclusionResponse, error)
+
+	// SetStakeLimitWithBodyWithResponse Limit what you stake in a day
+	//
+	// Sets how much you let yourself stake in a day (in UTC), or null for as much as you like. A lower limit counts at
+	// once, and so does the first; a higher one, and none, only 24 hours later. Setting the limit that counts now takes
+	// back one that still waits.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /api/wallet/limit (the `SetStakeLimit` operationId).
+	SetStakeLimitWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetStakeLimitResponse, error)
+
+	// SetStakeLimitWithResponse Limit what you stake in a day
+	//
+	// Sets how much you let yourself stake in a day (in UTC), or null for as much as you like. A lower limit counts at
+	// once, and so does the first; a higher one, and none, only 24 hours later. Setting the limit that counts now takes
+	// back one that still waits.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /api/wallet/limit (the `SetStakeLimit` operationId).
+	SetStakeLimitWithResponse(ctx context.Context, body SetStakeLimitJSONRequestBody, reqEditors ...RequestEditorFn) (*SetStakeLimitResponse, error)
+
+	// ListTransfersWithResponse Read a statement
+	//
+	// The transfers of one user's money, newest first: your own, or anybody's for administrators. All that a wallet
+	// says of money is their sum.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/wallet/transfers (the `ListTransfers` operationId).
+	ListTransfersWithResponse(ctx context.Context, params *ListTransfersParams, reqEditors ...RequestEditorFn) (*ListTransfersResponse, error)
+
 	// IssueTokenWithBodyWithResponse Sign in
 	//
 	// Exchanges a user name and a password for an access token: as the OAuth2 password form (which Swagger UI sends;
@@ -1794,6 +3460,61 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /token (the `IssueToken` operationId).
 	IssueTokenWithFormdataBodyWithResponse(ctx context.Context, body IssueTokenFormdataRequestBody, reqEditors ...RequestEditorFn) (*IssueTokenResponse, error)
+}
+
+// ListAuditRecordsResponse200Headers the declared response headers of an HTTP 200 response for ListAuditRecords
+type ListAuditRecordsResponse200Headers struct {
+	Link *string
+}
+
+type ListAuditRecordsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *[]AuditRecord
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ListAuditRecordsResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListAuditRecordsResponse) GetJSON200() *[]AuditRecord {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListAuditRecordsResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListAuditRecordsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListAuditRecordsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListAuditRecordsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListAuditRecordsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
 }
 
 // ListBetsResponse200Headers the declared response headers of an HTTP 200 response for ListBets
@@ -1955,6 +3676,54 @@ func (r GetBetResponse) ContentType() string {
 	return ""
 }
 
+type CancelBetResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Bet
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CancelBetResponse) GetJSON200() *Bet {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r CancelBetResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r CancelBetResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CancelBetResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CancelBetResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CancelBetResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // ListEventsResponse200Headers the declared response headers of an HTTP 200 response for ListEvents
 type ListEventsResponse200Headers struct {
 	Link *string
@@ -2052,6 +3821,150 @@ func (r GetEventResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetEventResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListVoidsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *[]VoidWindow
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListVoidsResponse) GetJSON200() *[]VoidWindow {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListVoidsResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListVoidsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListVoidsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListVoidsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListVoidsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type VoidBetsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *VoidWindow
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r VoidBetsResponse) GetJSON201() *VoidWindow {
+	return r.JSON201
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r VoidBetsResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r VoidBetsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r VoidBetsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r VoidBetsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r VoidBetsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type UndoVoidResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *VoidWindow
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r UndoVoidResponse) GetJSON200() *VoidWindow {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r UndoVoidResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r UndoVoidResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r UndoVoidResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r UndoVoidResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r UndoVoidResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -2353,6 +4266,315 @@ func (r ChangeUserResponse) ContentType() string {
 	return ""
 }
 
+// DepositResponse201Headers the declared response headers of an HTTP 201 response for Deposit
+type DepositResponse201Headers struct {
+	IdempotentReplayed *bool
+}
+
+type DepositResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Transfer
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *DepositResponse201Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r DepositResponse) GetJSON201() *Transfer {
+	return r.JSON201
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r DepositResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DepositResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DepositResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DepositResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DepositResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// WithdrawResponse201Headers the declared response headers of an HTTP 201 response for Withdraw
+type WithdrawResponse201Headers struct {
+	IdempotentReplayed *bool
+}
+
+type WithdrawResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Transfer
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *WithdrawResponse201Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r WithdrawResponse) GetJSON201() *Transfer {
+	return r.JSON201
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r WithdrawResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r WithdrawResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r WithdrawResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r WithdrawResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r WithdrawResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetWalletResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Wallet
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetWalletResponse) GetJSON200() *Wallet {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetWalletResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetWalletResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetWalletResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetWalletResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetWalletResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type SetExclusionResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Wallet
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r SetExclusionResponse) GetJSON200() *Wallet {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r SetExclusionResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r SetExclusionResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r SetExclusionResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SetExclusionResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r SetExclusionResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type SetStakeLimitResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Wallet
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r SetStakeLimitResponse) GetJSON200() *Wallet {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r SetStakeLimitResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r SetStakeLimitResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r SetStakeLimitResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SetStakeLimitResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r SetStakeLimitResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ListTransfersResponse200Headers the declared response headers of an HTTP 200 response for ListTransfers
+type ListTransfersResponse200Headers struct {
+	Link *string
+}
+
+type ListTransfersResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *[]Transfer
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ListTransfersResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListTransfersResponse) GetJSON200() *[]Transfer {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListTransfersResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListTransfersResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListTransfersResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListTransfersResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListTransfersResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // IssueTokenResponse200Headers the declared response headers of an HTTP 200 response for IssueToken
 type IssueTokenResponse200Headers struct {
 	CacheControl string
@@ -2408,6 +4630,22 @@ func (r IssueTokenResponse) ContentType() string {
 	return ""
 }
 
+// ListAuditRecordsWithResponse Read the audit log
+//
+// For administrators. What has been done with privileges, newest first: every action that administrators take on
+// others, and operators at a terminal.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/audit (the `ListAuditRecords` operationId).
+func (c *ClientWithResponses) ListAuditRecordsWithResponse(ctx context.Context, params *ListAuditRecordsParams, reqEditors ...RequestEditorFn) (*ListAuditRecordsResponse, error) {
+	rsp, err := c.ListAuditRecords(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListAuditRecordsResponse(rsp)
+}
+
 // ListBetsWithResponse List bets
 //
 // Bets, newest first: your own, or everybody's for administrators.
@@ -2432,6 +4670,9 @@ func (c *ClientWithResponses) ListBetsWithResponse(ctx context.Context, params *
 // price (the default when `coefficient` is sent), `higher` accepts the same or a better one for you, `any` accepts
 // whatever it is (the default, and the only choice, without `coefficient`).
 //
+// The stake leaves your wallet. Of several reasons for a refusal the first counts: `stake_out_of_limits`, those of
+// the event, `price_changed`, `self_excluded`, `limit_exceeded`, `insufficient_funds`.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /api/bets (the `PlaceBet` operationId).
@@ -2452,6 +4693,9 @@ func (c *ClientWithResponses) PlaceBetWithBodyWithResponse(ctx context.Context, 
 // price (the default when `coefficient` is sent), `higher` accepts the same or a better one for you, `any` accepts
 // whatever it is (the default, and the only choice, without `coefficient`).
 //
+// The stake leaves your wallet. Of several reasons for a refusal the first counts: `stake_out_of_limits`, those of
+// the event, `price_changed`, `self_excluded`, `limit_exceeded`, `insufficient_funds`.
+//
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /api/bets (the `PlaceBet` operationId).
@@ -2470,12 +4714,30 @@ func (c *ClientWithResponses) PlaceBetWithResponse(ctx context.Context, params *
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /api/bets/{bet_id} (the `GetBet` operationId).
-func (c *ClientWithResponses) GetBetWithResponse(ctx context.Context, betID int64, reqEditors ...RequestEditorFn) (*GetBetResponse, error) {
+func (c *ClientWithResponses) GetBetWithResponse(ctx context.Context, betID BetID, reqEditors ...RequestEditorFn) (*GetBetResponse, error) {
 	rsp, err := c.GetBet(ctx, betID, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
 	return ParseGetBetResponse(rsp)
+}
+
+// CancelBetWithResponse Take a bet back
+//
+// Your own, or anybody's for administrators. Within `BET_CANCEL_WINDOW` of its acceptance, if the operator allows
+// it at all, and while the event takes bets, a pending bet can be cancelled: it becomes `void`, reason
+// `cancelled_by_user`, its stake is paid back, and no result changes it any more. Repeating it is answered with
+// the bet and changes nothing.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/bets/{bet_id}/cancel (the `CancelBet` operationId).
+func (c *ClientWithResponses) CancelBetWithResponse(ctx context.Context, betID BetID, reqEditors ...RequestEditorFn) (*CancelBetResponse, error) {
+	rsp, err := c.CancelBet(ctx, betID, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCancelBetResponse(rsp)
 }
 
 // ListEventsWithResponse List the events open for bets
@@ -2501,12 +4763,93 @@ func (c *ClientWithResponses) ListEventsWithResponse(ctx context.Context, params
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /api/events/{event_id} (the `GetEvent` operationId).
-func (c *ClientWithResponses) GetEventWithResponse(ctx context.Context, eventID int64, reqEditors ...RequestEditorFn) (*GetEventResponse, error) {
+func (c *ClientWithResponses) GetEventWithResponse(ctx context.Context, eventID EventID, reqEditors ...RequestEditorFn) (*GetEventResponse, error) {
 	rsp, err := c.GetEvent(ctx, eventID, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
 	return ParseGetEventResponse(rsp)
+}
+
+// ListVoidsWithResponse List the void windows of an event
+//
+// For administrators. In ascending order of id, those that were undone included.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/events/{event_id}/voids (the `ListVoids` operationId).
+func (c *ClientWithResponses) ListVoidsWithResponse(ctx context.Context, eventID EventID, reqEditors ...RequestEditorFn) (*ListVoidsResponse, error) {
+	rsp, err := c.ListVoids(ctx, eventID, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListVoidsResponse(rsp)
+}
+
+// VoidBetsWithBodyWithResponse Void the bets accepted within a window
+//
+// For administrators. Voids the bets on the event that were accepted from `from` on and before `to`: their stakes
+// are paid back, whatever the result is or will be. A window lies in the past. Repeating it with the same content
+// is answered with the same window as long as that is not undone, and changes nothing.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/events/{event_id}/voids (the `VoidBets` operationId).
+func (c *ClientWithResponses) VoidBetsWithBodyWithResponse(ctx context.Context, eventID EventID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*VoidBetsResponse, error) {
+	rsp, err := c.VoidBetsWithBody(ctx, eventID, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseVoidBetsResponse(rsp)
+}
+
+// VoidBetsWithResponse Void the bets accepted within a window
+//
+// For administrators. Voids the bets on the event that were accepted from `from` on and before `to`: their stakes
+// are paid back, whatever the result is or will be. A window lies in the past. Repeating it with the same content
+// is answered with the same window as long as that is not undone, and changes nothing.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/events/{event_id}/voids (the `VoidBets` operationId).
+func (c *ClientWithResponses) VoidBetsWithResponse(ctx context.Context, eventID EventID, body VoidBetsJSONRequestBody, reqEditors ...RequestEditorFn) (*VoidBetsResponse, error) {
+	rsp, err := c.VoidBets(ctx, eventID, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseVoidBetsResponse(rsp)
+}
+
+// UndoVoidWithBodyWithResponse Undo a void window
+//
+// For administrators. The window no longer voids anything: its bets become what they would be without it. The
+// window itself stays on record.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/events/{event_id}/voids/{void_id}/undo (the `UndoVoid` operationId).
+func (c *ClientWithResponses) UndoVoidWithBodyWithResponse(ctx context.Context, eventID EventID, voidID VoidID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UndoVoidResponse, error) {
+	rsp, err := c.UndoVoidWithBody(ctx, eventID, voidID, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUndoVoidResponse(rsp)
+}
+
+// UndoVoidWithResponse Undo a void window
+//
+// For administrators. The window no longer voids anything: its bets become what they would be without it. The
+// window itself stays on record.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/events/{event_id}/voids/{void_id}/undo (the `UndoVoid` operationId).
+func (c *ClientWithResponses) UndoVoidWithResponse(ctx context.Context, eventID EventID, voidID VoidID, body UndoVoidJSONRequestBody, reqEditors ...RequestEditorFn) (*UndoVoidResponse, error) {
+	rsp, err := c.UndoVoid(ctx, eventID, voidID, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUndoVoidResponse(rsp)
 }
 
 // ListUsersWithResponse List users
@@ -2630,6 +4973,167 @@ func (c *ClientWithResponses) ChangeUserWithResponse(ctx context.Context, userID
 	return ParseChangeUserResponse(rsp)
 }
 
+// DepositWithBodyWithResponse Put money into a wallet
+//
+// For administrators. Whether or not the user is active. What they owe is repaid at once, by transfers of kind
+// `repayment`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/users/{user_id}/deposits (the `Deposit` operationId).
+func (c *ClientWithResponses) DepositWithBodyWithResponse(ctx context.Context, userID UserID, params *DepositParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*DepositResponse, error) {
+	rsp, err := c.DepositWithBody(ctx, userID, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDepositResponse(rsp)
+}
+
+// DepositWithResponse Put money into a wallet
+//
+// For administrators. Whether or not the user is active. What they owe is repaid at once, by transfers of kind
+// `repayment`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/users/{user_id}/deposits (the `Deposit` operationId).
+func (c *ClientWithResponses) DepositWithResponse(ctx context.Context, userID UserID, params *DepositParams, body DepositJSONRequestBody, reqEditors ...RequestEditorFn) (*DepositResponse, error) {
+	rsp, err := c.Deposit(ctx, userID, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDepositResponse(rsp)
+}
+
+// WithdrawWithBodyWithResponse Take money out of a wallet
+//
+// For administrators. Whether or not the user is active. All of the balance can be withdrawn, but nothing while
+// something is owed. What is held for pending bets is not part of the balance.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/users/{user_id}/withdrawals (the `Withdraw` operationId).
+func (c *ClientWithResponses) WithdrawWithBodyWithResponse(ctx context.Context, userID UserID, params *WithdrawParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*WithdrawResponse, error) {
+	rsp, err := c.WithdrawWithBody(ctx, userID, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseWithdrawResponse(rsp)
+}
+
+// WithdrawWithResponse Take money out of a wallet
+//
+// For administrators. Whether or not the user is active. All of the balance can be withdrawn, but nothing while
+// something is owed. What is held for pending bets is not part of the balance.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/users/{user_id}/withdrawals (the `Withdraw` operationId).
+func (c *ClientWithResponses) WithdrawWithResponse(ctx context.Context, userID UserID, params *WithdrawParams, body WithdrawJSONRequestBody, reqEditors ...RequestEditorFn) (*WithdrawResponse, error) {
+	rsp, err := c.Withdraw(ctx, userID, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseWithdrawResponse(rsp)
+}
+
+// GetWalletWithResponse Read a wallet
+//
+// Your own, or anybody's for administrators.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/wallet (the `GetWallet` operationId).
+func (c *ClientWithResponses) GetWalletWithResponse(ctx context.Context, params *GetWalletParams, reqEditors ...RequestEditorFn) (*GetWalletResponse, error) {
+	rsp, err := c.GetWallet(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetWalletResponse(rsp)
+}
+
+// SetExclusionWithBodyWithResponse Exclude yourself from betting
+//
+// Until an instant 1 to 36500 days from now you can place no bets. There is no way back before it; it can only be
+// made later.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /api/wallet/exclusion (the `SetExclusion` operationId).
+func (c *ClientWithResponses) SetExclusionWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetExclusionResponse, error) {
+	rsp, err := c.SetExclusionWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSetExclusionResponse(rsp)
+}
+
+// SetExclusionWithResponse Exclude yourself from betting
+//
+// Until an instant 1 to 36500 days from now you can place no bets. There is no way back before it; it can only be
+// made later.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /api/wallet/exclusion (the `SetExclusion` operationId).
+func (c *ClientWithResponses) SetExclusionWithResponse(ctx context.Context, body SetExclusionJSONRequestBody, reqEditors ...RequestEditorFn) (*SetExclusionResponse, error) {
+	rsp, err := c.SetExclusion(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSetExclusionResponse(rsp)
+}
+
+// SetStakeLimitWithBodyWithResponse Limit what you stake in a day
+//
+// Sets how much you let yourself stake in a day (in UTC), or null for as much as you like. A lower limit counts at
+// once, and so does the first; a higher one, and none, only 24 hours later. Setting the limit that counts now takes
+// back one that still waits.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /api/wallet/limit (the `SetStakeLimit` operationId).
+func (c *ClientWithResponses) SetStakeLimitWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetStakeLimitResponse, error) {
+	rsp, err := c.SetStakeLimitWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSetStakeLimitResponse(rsp)
+}
+
+// SetStakeLimitWithResponse Limit what you stake in a day
+//
+// Sets how much you let yourself stake in a day (in UTC), or null for as much as you like. A lower limit counts at
+// once, and so does the first; a higher one, and none, only 24 hours later. Setting the limit that counts now takes
+// back one that still waits.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /api/wallet/limit (the `SetStakeLimit` operationId).
+func (c *ClientWithResponses) SetStakeLimitWithResponse(ctx context.Context, body SetStakeLimitJSONRequestBody, reqEditors ...RequestEditorFn) (*SetStakeLimitResponse, error) {
+	rsp, err := c.SetStakeLimit(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSetStakeLimitResponse(rsp)
+}
+
+// ListTransfersWithResponse Read a statement
+//
+// The transfers of one user's money, newest first: your own, or anybody's for administrators. All that a wallet
+// says of money is their sum.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/wallet/transfers (the `ListTransfers` operationId).
+func (c *ClientWithResponses) ListTransfersWithResponse(ctx context.Context, params *ListTransfersParams, reqEditors ...RequestEditorFn) (*ListTransfersResponse, error) {
+	rsp, err := c.ListTransfers(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListTransfersResponse(rsp)
+}
+
 // IssueTokenWithBodyWithResponse Sign in
 //
 // Exchanges a user name and a password for an access token: as the OAuth2 password form (which Swagger UI sends;
@@ -2679,6 +5183,52 @@ func (c *ClientWithResponses) IssueTokenWithFormdataBodyWithResponse(ctx context
 		return nil, err
 	}
 	return ParseIssueTokenResponse(rsp)
+}
+
+// ParseListAuditRecordsResponse parses an HTTP response from a ListAuditRecordsWithResponse call
+func ParseListAuditRecordsResponse(rsp *http.Response) (*ListAuditRecordsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListAuditRecordsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest []AuditRecord
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ListAuditRecordsResponse200Headers
+		if values := rsp.Header.Values("Link"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Link", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Link = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
 }
 
 // ParseListBetsResponse parses an HTTP response from a ListBetsWithResponse call
@@ -2813,6 +5363,39 @@ func ParseGetBetResponse(rsp *http.Response) (*GetBetResponse, error) {
 	return response, nil
 }
 
+// ParseCancelBetResponse parses an HTTP response from a CancelBetWithResponse call
+func ParseCancelBetResponse(rsp *http.Response) (*CancelBetResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CancelBetResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Bet
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseListEventsResponse parses an HTTP response from a ListEventsWithResponse call
 func ParseListEventsResponse(rsp *http.Response) (*ListEventsResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -2875,6 +5458,105 @@ func ParseGetEventResponse(rsp *http.Response) (*GetEventResponse, error) {
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest Event
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListVoidsResponse parses an HTTP response from a ListVoidsWithResponse call
+func ParseListVoidsResponse(rsp *http.Response) (*ListVoidsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListVoidsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest []VoidWindow
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseVoidBetsResponse parses an HTTP response from a VoidBetsWithResponse call
+func ParseVoidBetsResponse(rsp *http.Response) (*VoidBetsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &VoidBetsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest VoidWindow
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseUndoVoidResponse parses an HTTP response from a UndoVoidWithResponse call
+func ParseUndoVoidResponse(rsp *http.Response) (*UndoVoidResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &UndoVoidResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest VoidWindow
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -3107,6 +5789,243 @@ func ParseChangeUserResponse(rsp *http.Response) (*ChangeUserResponse, error) {
 		}
 		response.ApplicationProblemJSONDefault = &dest
 
+	}
+
+	return response, nil
+}
+
+// ParseDepositResponse parses an HTTP response from a DepositWithResponse call
+func ParseDepositResponse(rsp *http.Response) (*DepositResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DepositResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Transfer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers DepositResponse201Headers
+		if values := rsp.Header.Values("Idempotent-Replayed"); len(values) > 0 {
+			var value bool
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotent-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotentReplayed = &value
+		}
+		response.Headers201 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseWithdrawResponse parses an HTTP response from a WithdrawWithResponse call
+func ParseWithdrawResponse(rsp *http.Response) (*WithdrawResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &WithdrawResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Transfer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers WithdrawResponse201Headers
+		if values := rsp.Header.Values("Idempotent-Replayed"); len(values) > 0 {
+			var value bool
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotent-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotentReplayed = &value
+		}
+		response.Headers201 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetWalletResponse parses an HTTP response from a GetWalletWithResponse call
+func ParseGetWalletResponse(rsp *http.Response) (*GetWalletResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetWalletResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Wallet
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseSetExclusionResponse parses an HTTP response from a SetExclusionWithResponse call
+func ParseSetExclusionResponse(rsp *http.Response) (*SetExclusionResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SetExclusionResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Wallet
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseSetStakeLimitResponse parses an HTTP response from a SetStakeLimitWithResponse call
+func ParseSetStakeLimitResponse(rsp *http.Response) (*SetStakeLimitResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SetStakeLimitResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Wallet
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListTransfersResponse parses an HTTP response from a ListTransfersWithResponse call
+func ParseListTransfersResponse(rsp *http.Response) (*ListTransfersResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListTransfersResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest []Transfer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ListTransfersResponse200Headers
+		if values := rsp.Header.Values("Link"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Link", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Link = &value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil

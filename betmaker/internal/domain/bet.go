@@ -49,13 +49,20 @@ const (
 	VoidEventCancelled VoidReason = 1 // the event will not be decided
 	VoidPastPost       VoidReason = 2 // accepted at or after the result became fact
 	VoidLineReset      VoidReason = 3 // the line lost the event the bet was placed on
+	// VoidWindowed: accepted within a window that an administrator has voided.
+	VoidWindowed VoidReason = 4
+	// VoidCancelledByUser: the user did not want the bet any more. It is final.
+	VoidCancelledByUser VoidReason = 5
 )
 
-var voidReasonNames = [...]string{VoidEventCancelled: "event_cancelled", VoidPastPost: "past_post", VoidLineReset: "line_reset"}
+var voidReasonNames = [...]string{
+	VoidEventCancelled: "event_cancelled", VoidPastPost: "past_post", VoidLineReset: "line_reset",
+	VoidWindowed: "void_window", VoidCancelledByUser: "cancelled_by_user",
+}
 
 // String returns the reason as the API spells it.
 func (r VoidReason) String() string {
-	if r < VoidEventCancelled || r > VoidLineReset {
+	if r < VoidEventCancelled || r > VoidCancelledByUser {
 		return "unknown"
 	}
 	return voidReasonNames[r]
@@ -92,11 +99,16 @@ type Outcome struct {
 
 // Outcome returns what the bet should be, given the event as it is now. It is a
 // pure function: however many results came before, in whatever order their
-// messages arrived, only the present one counts.
+// messages arrived, only the present one counts. A bet that its user has cancelled
+// stays so.
 func (e Event) Outcome(b Bet) Outcome {
 	switch {
+	case b.VoidReason == VoidCancelledByUser:
+		return b.Outcome
 	case b.AcceptedAt.Before(e.VoidBefore):
 		return void(b, VoidLineReset)
+	case e.isVoided(b.AcceptedAt):
+		return void(b, VoidWindowed)
 	case e.State == StateCancelled:
 		return void(b, VoidEventCancelled)
 	case !e.State.IsFinal():

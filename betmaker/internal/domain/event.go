@@ -71,6 +71,8 @@ type Event struct {
 	Quarantined bool
 	// VoidBefore voids the bets accepted before it; zero for none.
 	VoidBefore time.Time
+	// VoidWindows void the bets accepted within them, in order of their ids.
+	VoidWindows []VoidWindow
 	// ClosedAt is when the first result was committed here; zero until then.
 	ClosedAt time.Time
 	// ResultedAt is when SettleRevision last grew; zero while it is 0.
@@ -81,6 +83,9 @@ type Event struct {
 
 // IsZero tells whether bet-maker has never seen the event.
 func (e Event) IsZero() bool { return e.ID == 0 }
+
+// IsClosed tells whether e takes no more bets at an instant.
+func (e Event) IsClosed(now time.Time) bool { return e.State.IsFinal() || !now.Before(e.Deadline) }
 
 // IsSettleable tells whether the bets of e may be moved to their outcome now.
 func (e Event) IsSettleable() bool { return !e.Quarantined && e.SettleRevision > 0 }
@@ -143,6 +148,14 @@ const (
 	// ResolveAdopt says that the line's event is the one the bets were placed on.
 	ResolveAdopt
 )
+
+// String returns the resolution as the command line spells it.
+func (r Resolution) String() string {
+	if r == ResolveVoid {
+		return "void"
+	}
+	return "adopt"
+}
 
 // ErrNotQuarantined is returned when there is nothing to resolve.
 var ErrNotQuarantined = fault.New(fault.Conflict, "event_not_quarantined", "the event is not in quarantine")

@@ -3,6 +3,7 @@ package domain_test
 import (
 	"errors"
 	"math/rand/v2"
+	"reflect"
 	"testing"
 	"time"
 
@@ -109,7 +110,7 @@ func TestApplyCountsARevisionOnlyWhenTheResultChanges(t *testing.T) {
 	if effect != domain.EffectResulted || event.SettleRevision != 1 || event.ClosedAt != noon || event.ResultedAt != noon {
 		t.Fatalf("first result: effect %d, %+v", effect, event)
 	}
-	if again, effect := event.Apply(won, noon.Add(time.Minute)); effect != domain.EffectNone || again != event {
+	if again, effect := event.Apply(won, noon.Add(time.Minute)); effect != domain.EffectNone || !reflect.DeepEqual(again, event) {
 		t.Fatalf("the same result again: effect %d, %+v", effect, again)
 	}
 	renamed := won
@@ -144,13 +145,13 @@ func TestApplyQuarantines(t *testing.T) {
 			got, effect := tt.known.Apply(change, noon)
 			want := tt.known
 			want.Quarantined = true
-			if effect != domain.EffectQuarantined || got != want {
+			if effect != domain.EffectQuarantined || !reflect.DeepEqual(got, want) {
 				t.Fatalf("effect %d: got %+v, want %+v", effect, got, want)
 			}
 			if got.IsSettleable() {
 				t.Error("an event in quarantine is settled")
 			}
-			if again, effect := got.Apply(change, noon); effect != domain.EffectNone || again != got {
+			if again, effect := got.Apply(change, noon); effect != domain.EffectNone || !reflect.DeepEqual(again, got) {
 				t.Errorf("a further change has effect %d on an event in quarantine: %+v", effect, again)
 			}
 		})

@@ -74,17 +74,14 @@ type Decision struct {
 // IsNew tells whether the store has to write the decision's verdict down.
 func (d Decision) IsNew() bool { return d.Err == nil && !d.Replayed }
 
-// Wallet is a user's account as far as placing is concerned.
-type Wallet struct {
-	Open bool // the user is active
-}
-
 // WorkingSet is what one batch of placements is decided on. All of it has been
 // read under locks that hold until the batch has committed.
 type WorkingSet struct {
 	Wallets  map[UserID]Wallet
 	Events   map[EventID]Event
 	Verdicts map[VerdictKey]Verdict
+	// Liabilities are the liabilities of the events; nil when nobody asked for them.
+	Liabilities map[EventID]money.Amount
 	// BetIDs are reserved for the batch: at least one for each placement.
 	BetIDs []BetID
 	// Now is the store's clock, read after the last lock: every bet of the batch is accepted at it.
@@ -92,14 +89,6 @@ type WorkingSet struct {
 	// Blind is why nothing may be decided anew, because the line is not known; nil when it
 	// is. What was decided before can be replayed all the same.
 	Blind error
-}
-
-// StakeLimits bounds the stake of one bet, both ends included.
-type StakeLimits struct{ Min, Max money.Amount }
-
-// Allow tells whether a stake is within the limits.
-func (l StakeLimits) Allow(stake money.Amount) bool {
-	return !stake.Less(l.Min) && !l.Max.Less(stake)
 }
 
 // ErrEventUnknown says that the event is not in the projection and the line has to
@@ -114,8 +103,9 @@ var (
 
 // Decide decides the placements of a batch, in order, and returns as many
 // decisions. Of two placements with the same key the first decides and the second
-// replays.
-func (ws *WorkingSet) Decide(limits StakeLimits, batch []Placement) []Decision {
+// replays. Each is decided on what those before it have left: the wallets, liabilities
+// and verdicts in the set are afterwards what the decisions make of them.
+func (ws *WorkingSet) Decide(limits Limits, batch []Placement) []Decision {
 	decisions := make([]Decision, len(batch))
 	for i, p := range batch {
 		decisions[i] = ws.decide(limits, p)
@@ -123,7 +113,7 @@ func (ws *WorkingSet) Decide(limits StakeLimits, batch []Placement) []Decision {
 	return decisions
 }
 
-func (ws *WorkingSet) decide(limits StakeLimits, p Placement) Decision {
+func (ws *WorkingSet) decide(limits Limits, p Placement) Decision {
 	key := VerdictKey{p.UserID, p.IdempotencyKey}
 	fingerprint := p.Fingerprint()
 	if p.IdempotencyKey != "" {
@@ -162,21 +152,67 @@ func (v Verdict) Replay(fingerprint [sha256.Size]byte) Decision {
 }
 
 // refusal returns why the placement is refused, or the zero Refusal. The order is
-// part of the contract: the request's own faults first, then the event's, then the price.
-func (ws *WorkingSet) refusal(limits StakeLimits, p Placement, event Event) Refusal {
+// part of the contract: the request's own faults first, then the event's, then the
+// price, then the user's and the house's limits, and the money last.
+func (ws *WorkingSet) refusal(limits Limits, p Placement, event Event) Refusal {
+	wallet := ws.Wallets[p.UserID]
 	switch {
-	case !limits.Allow(p.Stake):
-		return Refusal{Code: RefusedStakeOutOfLimits, Min: limits.Min, Max: limits.Max}
+	case !limits.Stake.Allow(p.Stake):
+		return Refusal{Code: RefusedStakeOutOfLimits, Min: limits.Stake.Min, Max: limits.Stake.Max}
 	case event.IsZero():
 		return Refusal{Code: RefusedEventNotFound}
-	case event.State.IsFinal(), !ws.Now.Before(event.Deadline):
+	case event.IsClosed(ws.Now):
 		return Refusal{Code: RefusedEventClosed}
 	case event.Suspended, event.Quarantined:
 		return Refusal{Code: RefusedEventSuspended}
 	case !p.takes(event.Coefficient):
 		return Refusal{Code: RefusedPriceChanged, CurrentCoefficient: event.Coefficient, EventVersion: event.Version}
+	case wallet.IsExcluded(ws.Now):
+		return Refusal{Code: RefusedSelfExcluded, ExcludedUntil: wallet.ExcludedUntil.UTC()}
+	}
+	limit, largest := ws.largestStake(limits, wallet, event)
+	switch {
+	case limit != "" && largest.Less(p.Stake):
+		return Refusal{Code: RefusedLimitExceeded, Limit: limit, MaxStake: placeable(limits, lesser(largest, wallet.Balance))}
+	case wallet.Balance.Less(p.Stake):
+		return Refusal{Code: RefusedInsufficientFunds, MaxStake: placeable(limits, wallet.Balance)}
 	}
 	return Refusal{}
+}
+
+// largestStake returns the largest stake on an event that no limit forbids, and which
+// limit that is; "" when it is only that of one stake.
+func (ws *WorkingSet) largestStake(limits Limits, wallet Wallet, event Event) (LimitName, money.Amount) {
+	limit, largest := LimitName(""), limits.Stake.Max
+	consider := func(name LimitName, stake money.Amount) {
+		if stake.Less(largest) {
+			limit, largest = name, stake
+		}
+	}
+	if limits.Payout.IsPositive() {
+		consider(LimitPayout, stakeFor(event.Coefficient, limits.Payout))
+	}
+	if limits.Liability.IsPositive() {
+		room := limits.Liability.Minus(ws.Liabilities[event.ID])
+		if stake, bounded := stakeWithin(event.Coefficient, room); bounded {
+			consider(LimitLiability, stake)
+		}
+	}
+	if daily := wallet.StakeLimit.At(ws.Now).Amount; daily.IsPositive() {
+		room := daily.Minus(wallet.StakedOn(DayOf(ws.Now)))
+		consider(LimitDaily, greater(room, money.Amount{}))
+	}
+	return limit, largest
+}
+
+// placeable returns the largest stake that may be placed, given one that is not too
+// large: that, or nothing when it is less than the smallest.
+func placeable(limits Limits, stake money.Amount) money.Amount {
+	stake = lesser(stake, limits.Stake.Max)
+	if stake.Less(limits.Stake.Min) {
+		return money.Amount{}
+	}
+	return stake
 }
 
 // takes tells whether the user takes the price (UKGC RTS 2C: the user chooses which
@@ -192,10 +228,12 @@ func (p Placement) takes(price odds.Decimal) bool {
 	}
 }
 
+// accept returns the bet, and takes its stake from the wallet. It begins at the event's
+// settle revision: no result or window so far is about a bet that was accepted after it.
 func (ws *WorkingSet) accept(p Placement, event Event) Bet {
 	id := ws.BetIDs[0]
 	ws.BetIDs = ws.BetIDs[1:]
-	return Bet{
+	bet := Bet{
 		ID:           id,
 		UserID:       p.UserID,
 		EventID:      p.EventID,
@@ -203,6 +241,29 @@ func (ws *WorkingSet) accept(p Placement, event Event) Bet {
 		Coefficient:  event.Coefficient,
 		EventVersion: event.Version,
 		AcceptedAt:   ws.Now,
-		Settlement:   Settlement{Outcome: Outcome{Status: StatusPending}},
+		Settlement:   Settlement{Outcome: Outcome{Status: StatusPending}, Revision: event.SettleRevision},
 	}
+	wallet := ws.Wallets[p.UserID].After(bet.StakeTransfer())
+	today := DayOf(ws.Now)
+	wallet.Staked, wallet.StakedDay = wallet.StakedOn(today).Plus(p.Stake), today
+	ws.Wallets[p.UserID] = wallet
+	if ws.Liabilities != nil {
+		ws.Liabilities[p.EventID] = ws.Liabilities[p.EventID].Plus(bet.Liability())
+	}
+	return bet
+}
+
+// StakeTransfer is the transfer of an accepted bet's stake.
+func (b Bet) StakeTransfer() Transfer {
+	return Transfer{
+		UserID: b.UserID, Debit: AccountWallet, Credit: AccountEscrow, Amount: b.Stake, Kind: TransferStake,
+		BetID: b.ID, Revision: b.Revision, At: b.AcceptedAt,
+	}
+}
+
+func greater(a, b money.Amount) money.Amount {
+	if a.Less(b) {
+		return b
+	}
+	return a
 }

@@ -13,7 +13,8 @@ import (
 
 var (
 	noon   = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
-	limits = domain.StakeLimits{Min: money.MustParse("0.01"), Max: money.MustParse("1000.00")}
+	stakes = domain.StakeLimits{Min: money.MustParse("0.01"), Max: money.MustParse("1000.00")}
+	limits = domain.Limits{Stake: stakes}
 )
 
 // openEvent takes bets at 1.45 until one o'clock.
@@ -30,12 +31,16 @@ func placement() domain.Placement {
 
 func workingSet(event domain.Event) *domain.WorkingSet {
 	return &domain.WorkingSet{
-		Wallets:  map[domain.UserID]domain.Wallet{1: {Open: true}, 2: {Open: true}, 3: {Open: false}},
+		Wallets:  map[domain.UserID]domain.Wallet{1: rich(true), 2: rich(true), 3: rich(false)},
 		Events:   map[domain.EventID]domain.Event{event.ID: event},
 		Verdicts: map[domain.VerdictKey]domain.Verdict{},
 		BetIDs:   []domain.BetID{101, 102, 103, 104},
 		Now:      noon,
 	}
+}
+
+func rich(open bool) domain.Wallet {
+	return domain.Wallet{Open: open, Balance: money.MustParse("5000.00")}
 }
 
 func TestDecideAcceptsAtThePriceAndInstantOfTheWorkingSet(t *testing.T) {
@@ -61,15 +66,15 @@ func TestDecideRefuses(t *testing.T) {
 	}{
 		"a stake below the minimum": {
 			placement: func(p *domain.Placement) { p.Stake = money.MustParse("0.00") },
-			want:      domain.Refusal{Code: domain.RefusedStakeOutOfLimits, Min: limits.Min, Max: limits.Max},
+			want:      domain.Refusal{Code: domain.RefusedStakeOutOfLimits, Min: stakes.Min, Max: stakes.Max},
 		},
 		"a negative stake": {
 			placement: func(p *domain.Placement) { p.Stake = money.MustParse("-10") },
-			want:      domain.Refusal{Code: domain.RefusedStakeOutOfLimits, Min: limits.Min, Max: limits.Max},
+			want:      domain.Refusal{Code: domain.RefusedStakeOutOfLimits, Min: stakes.Min, Max: stakes.Max},
 		},
 		"a stake above the maximum": {
 			placement: func(p *domain.Placement) { p.Stake = money.MustParse("1000.01") },
-			want:      domain.Refusal{Code: domain.RefusedStakeOutOfLimits, Min: limits.Min, Max: limits.Max},
+			want:      domain.Refusal{Code: domain.RefusedStakeOutOfLimits, Min: stakes.Min, Max: stakes.Max},
 		},
 		"an event that even the line does not know": {
 			placement: func(p *domain.Placement) { p.EventID, p.EventLookedUp = 8, true },

@@ -22,6 +22,17 @@ const (
 	RefusedEventSuspended   RefusalCode = 3
 	RefusedPriceChanged     RefusalCode = 4
 	RefusedStakeOutOfLimits RefusalCode = 5
+
+	RefusedInsufficientFunds RefusalCode = 6
+	RefusedLimitExceeded     RefusalCode = 7
+	RefusedSelfExcluded      RefusalCode = 8
+)
+
+// The reasons for which a payment is refused.
+const (
+	RefusedWithdrawal      RefusalCode = 9 // for more than there is
+	RefusedDebt            RefusalCode = 10
+	RefusedBalanceTooLarge RefusalCode = 11
 )
 
 // Refusal is a refused bet's verdict: the reason and what the answer carries. The
@@ -32,6 +43,11 @@ type Refusal struct {
 	EventVersion       int64        `json:"event_version,omitzero"`
 	Min                money.Amount `json:"min,omitzero"`
 	Max                money.Amount `json:"max,omitzero"`
+	// MaxStake is the largest stake that would have passed; nothing when none would.
+	MaxStake      money.Amount `json:"max_stake,omitzero"`
+	Limit         LimitName    `json:"limit,omitzero"`
+	ExcludedUntil time.Time    `json:"excluded_until,omitzero"`
+	Debt          money.Amount `json:"debt,omitzero"`
 }
 
 // IsZero tells whether nothing was refused.
@@ -44,6 +60,12 @@ var (
 	ErrEventSuspended   = fault.New(fault.Conflict, "event_suspended", "the event takes no bets at the moment")
 	ErrPriceChanged     = fault.New(fault.Conflict, "price_changed", "the price has changed")
 	ErrStakeOutOfLimits = fault.New(fault.Unprocessable, "stake_out_of_limits", "the stake is out of limits")
+
+	ErrInsufficientFunds = fault.New(fault.Conflict, "insufficient_funds", "the wallet does not hold enough")
+	ErrLimitExceeded     = fault.New(fault.Conflict, "limit_exceeded", "the stake would exceed a limit")
+	ErrSelfExcluded      = fault.New(fault.Forbidden, "self_excluded", "the user has excluded themself")
+	ErrOutstandingDebt   = fault.New(fault.Conflict, "outstanding_debt", "nothing can be withdrawn while something is owed")
+	ErrBalanceTooLarge   = fault.New(fault.Conflict, "balance_too_large", "the wallet would hold more than it can")
 )
 
 // Fault returns the refusal as the caller gets to see it. The same refusal always
@@ -64,6 +86,21 @@ func (r Refusal) Fault() *fault.Error {
 		return ErrStakeOutOfLimits.Detailf("a stake is from %s to %s", r.Min, r.Max).
 			With("min", r.Min).
 			With("max", r.Max)
+	case RefusedInsufficientFunds:
+		return ErrInsufficientFunds.Detailf("the largest stake that the wallet allows is %s", r.MaxStake).With("max_stake", r.MaxStake)
+	case RefusedLimitExceeded:
+		return ErrLimitExceeded.Detailf("the largest stake that the %s limit allows is %s", r.Limit, r.MaxStake).
+			With("max_stake", r.MaxStake).
+			With("limit", r.Limit)
+	case RefusedSelfExcluded:
+		return ErrSelfExcluded.Detailf("you have excluded yourself until %s", r.ExcludedUntil.Format(time.RFC3339)).
+			With("excluded_until", r.ExcludedUntil)
+	case RefusedWithdrawal:
+		return ErrInsufficientFunds.Detailf("the wallet holds %s", r.Max).With("max", r.Max)
+	case RefusedDebt:
+		return ErrOutstandingDebt.Detailf("the user owes %s", r.Debt).With("debt", r.Debt)
+	case RefusedBalanceTooLarge:
+		return ErrBalanceTooLarge.Detailf("a wallet holds at most %s", r.Max).With("max", r.Max)
 	default:
 		return fault.New(fault.Internal, "internal_error", "the refusal has no known reason")
 	}

@@ -26,10 +26,10 @@ func (a Actor) RequireAdmin() error {
 // everything does for admins.
 func (a Actor) MaySee(owner UserID) bool { return a.ID == owner || a.IsAdmin() }
 
-// WhoseBets returns whose bets a list for a may hold, when a asks for those of the user
-// asked, or of nobody in particular (0): one user, or everybody (0). Only admins see
-// the bets of others; anybody else who asks for them gets ErrForbidden.
-func (a Actor) WhoseBets(asked UserID) (UserID, error) {
+// Whose returns whose bets or money a list for a may hold, when a asks for those of the
+// user asked, or of nobody in particular (0): one user, or everybody (0). Only admins see
+// those of others; anybody else who asks for them gets ErrForbidden.
+func (a Actor) Whose(asked UserID) (UserID, error) {
 	switch {
 	case a.IsAdmin():
 		return asked, nil

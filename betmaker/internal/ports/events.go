@@ -8,6 +8,12 @@ import (
 	"stavka.local/shared/line"
 )
 
+// Amendment is an event after a person's decision, and the record of it.
+type Amendment struct {
+	Event domain.Event
+	Audit domain.AuditRecord
+}
+
 // Events keeps the projection of the line.
 type Events interface {
 	// Update changes events in one transaction. It locks the events exclusively, in
@@ -19,6 +25,12 @@ type Events interface {
 	// ErrOutcomeUnknown may be returned; repeating the update is then safe when decide
 	// decides by sequence numbers.
 	Update(ctx context.Context, ids []domain.EventID, decide func(now time.Time, known map[domain.EventID]domain.Event) []domain.Event) error
+
+	// Amend changes one event on a person's decision, like Update, and writes the audit record
+	// of it in the same transaction. When decide returns nil, or an error, which Amend
+	// returns, nothing is written. Errors: ErrNotFound for an event that is not known.
+	// decide may be called more than once.
+	Amend(ctx context.Context, id domain.EventID, decide func(now time.Time, event domain.Event) (*Amendment, error)) error
 
 	// Event returns one event, or ErrNotFound.
 	Event(ctx context.Context, id domain.EventID) (domain.Event, error)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"stavka.local/betmaker/internal/domain"
+	"stavka.local/shared/money"
 )
 
 // Credentials is a user with what their password is checked against.
@@ -13,12 +14,28 @@ type Credentials struct {
 	PasswordHash string
 }
 
+// NewUser is a user to be added.
+type NewUser struct {
+	Credentials
+	Opening money.Amount // what their wallet begins with; may be nothing
+	// Audit returns the record of their creation, if there is to be one; nil for none. It is
+	// called with the user, id and times set.
+	Audit func(created domain.User) domain.AuditRecord
+}
+
+// UserUpdate is a user after a change.
+type UserUpdate struct {
+	Credentials
+	Audit *domain.AuditRecord // nil when users change themselves
+}
+
 // Users keeps the users.
 type Users interface {
-	// Create adds a user, with their wallet, and returns them with id and times set.
+	// Create adds a user, with their wallet as domain.OpenWallet has it, in one transaction,
+	// and returns them with id and times set.
 	// A username or email that another user has, without regard to case, is
 	// domain.ErrUsernameTaken or domain.ErrEmailTaken.
-	Create(ctx context.Context, user Credentials) (domain.User, error)
+	Create(ctx context.Context, user NewUser) (domain.User, error)
 
 	// Update changes a user in one transaction: it locks the user's wallet and then the
 	// user, calls decide with the user as they are and with the number of active
@@ -27,7 +44,7 @@ type Users interface {
 	// Once it has returned, no bet of a user made inactive is accepted. Errors:
 	// ErrNotFound; domain.ErrUsernameTaken, domain.ErrEmailTaken. decide may be called
 	// more than once.
-	Update(ctx context.Context, id domain.UserID, decide func(user Credentials, activeAdmins int) (Credentials, error)) (domain.User, error)
+	Update(ctx context.Context, id domain.UserID, decide func(user Credentials, activeAdmins int) (UserUpdate, error)) (domain.User, error)
 
 	// User returns one user, or ErrNotFound.
 	User(ctx context.Context, id domain.UserID) (domain.User, error)

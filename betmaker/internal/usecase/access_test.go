@@ -20,7 +20,12 @@ import (
 // five times as much.
 const soon = 5 * time.Second
 
-var root = domain.Actor{ID: 1_000_000, Role: domain.RoleAdmin}
+// as is a user who asks.
+func as(user domain.User) domain.Caller {
+	return domain.Caller{Actor: domain.Actor{ID: user.ID, Role: user.Role}}
+}
+
+var root = domain.Caller{Actor: domain.Actor{ID: 1_000_000, Role: domain.RoleAdmin}}
 
 // access is what decides who may come in, on a database of its own.
 type access struct {

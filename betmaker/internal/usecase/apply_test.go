@@ -3,6 +3,7 @@ package usecase_test
 import (
 	"errors"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -79,7 +80,7 @@ func TestApplyEventChange(t *testing.T) {
 		if got := w.woken(); !slices.Equal(got, []domain.EventID{7}) {
 			t.Errorf("woken for %v, want event 7", got)
 		}
-		if cached, ok := w.cache.Get(7); !ok || cached != w.event(t, 7) {
+		if cached, ok := w.cache.Get(7); !ok || !reflect.DeepEqual(cached, w.event(t, 7)) {
 			t.Errorf("cached %+v, want %+v", cached, w.event(t, 7))
 		}
 	})

@@ -3,6 +3,7 @@ package usecase_test
 import (
 	"context"
 	"errors"
+	"reflect"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -207,7 +208,7 @@ func TestTheCacheFollowsWhatAnotherReplicaApplied(t *testing.T) {
 	if err := w.apply.Push(t.Context(), last); err != nil {
 		t.Fatal(err)
 	}
-	if cached, ok := w.catalogue.Peek(7); !ok || cached != w.event(t, 7) || cached.Seq != last.Event.Seq {
+	if cached, ok := w.catalogue.Peek(7); !ok || !reflect.DeepEqual(cached, w.event(t, 7)) || cached.Seq != last.Event.Seq {
 		t.Errorf("cached is %+v, want what is in the projection, %+v", cached, w.event(t, 7))
 	}
 }

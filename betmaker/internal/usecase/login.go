@@ -90,12 +90,12 @@ var errOtherPassword = errors.New("the user has another password now")
 func (l *Login) rehash(ctx context.Context, user ports.Credentials, password string) {
 	hash, err := l.Passwords.Hash(ctx, password)
 	if err == nil {
-		_, err = l.Users.Update(ctx, user.ID, func(now ports.Credentials, _ int) (ports.Credentials, error) {
+		_, err = l.Users.Update(ctx, user.ID, func(now ports.Credentials, _ int) (ports.UserUpdate, error) {
 			if now.PasswordHash != user.PasswordHash {
-				return now, errOtherPassword
+				return ports.UserUpdate{}, errOtherPassword
 			}
 			now.PasswordHash = hash
-			return now, nil
+			return ports.UserUpdate{Credentials: now}, nil
 		})
 	}
 	if err != nil {

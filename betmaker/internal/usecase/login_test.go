@@ -88,7 +88,7 @@ func TestLoginMakesOldHashesStronger(t *testing.T) {
 		t.Fatal(err)
 	}
 	user := domain.NewUser{Name: "Old", Username: "old", Email: "old@example.com", Role: domain.RoleUser}.User()
-	if _, err := a.store.Users.Create(t.Context(), ports.Credentials{User: user, PasswordHash: hash}); err != nil {
+	if _, err := a.store.Users.Create(t.Context(), ports.NewUser{Credentials: ports.Credentials{User: user, PasswordHash: hash}}); err != nil {
 		t.Fatal(err)
 	}
 	before := a.signIn(t, "old", "password")
@@ -117,7 +117,7 @@ func TestHashingAnewUndoesNoChange(t *testing.T) {
 		t.Fatal(err)
 	}
 	user := domain.NewUser{Name: "Old", Username: "old", Email: "old@example.com", Role: domain.RoleUser}.User()
-	created, err := a.store.Users.Create(t.Context(), ports.Credentials{User: user, PasswordHash: hash})
+	created, err := a.store.Users.Create(t.Context(), ports.NewUser{Credentials: ports.Credentials{User: user, PasswordHash: hash}})
 	if err != nil {
 		t.Fatal(err)
 	}

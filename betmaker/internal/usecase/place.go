@@ -29,7 +29,7 @@ var ErrOverloaded = fault.New(fault.Unavailable, "unavailable", "too many bets a
 // PlacerConfig is what a Placer works with. All of it is required but Observe.
 type PlacerConfig struct {
 	Placements ports.Placements
-	Limits     domain.StakeLimits
+	Limits     domain.Limits
 	// Workers is how many batches may be in the store at once.
 	Workers int
 	// FeedAlive returns nil while the line is known, and otherwise why bets are refused.
@@ -116,7 +116,7 @@ func (p *Placer) replay(ctx context.Context, placement domain.Placement, reason 
 // an open one. A placement with a key goes to the store all the same, where its first
 // verdict may be kept.
 func (p *Placer) refuseFinal(placement domain.Placement) (domain.Decision, bool) {
-	if placement.IdempotencyKey != "" || !p.Limits.Allow(placement.Stake) {
+	if placement.IdempotencyKey != "" || !p.Limits.Stake.Allow(placement.Stake) {
 		return domain.Decision{}, false
 	}
 	event, ok := p.Peek(placement.EventID)
@@ -225,7 +225,8 @@ func (p *Placer) transact(ctx context.Context, batch []*pendingPlacement) ([]dom
 		placements[i] = pending.Placement
 	}
 	started := time.Now()
-	decisions, err := p.Placements.Place(ctx, placements, func(ws *domain.WorkingSet) []domain.Decision {
+	together := ports.Batch{Placements: placements, WithLiabilities: p.Limits.Liability.IsPositive()}
+	decisions, err := p.Placements.Place(ctx, together, func(ws *domain.WorkingSet) []domain.Decision {
 		// Asked once more: since Place was called the batch may have waited, for the store
 		// or for a process that was halted, and the line may have fallen silent.
 		ws.Blind = p.FeedAlive()

@@ -18,14 +18,14 @@ func newPlacer(t *testing.T, feedAlive func() error) (*usecase.Placer, domain.Us
 	w := newWorld(t)
 	w.line.put(1, unchanged)
 	w.catchUp(t, w.replica)
-	user, err := w.store.Users.Create(t.Context(), ports.Credentials{
+	user, err := w.store.Users.Create(t.Context(), ports.NewUser{Opening: money.MustParse("1000"), Credentials: ports.Credentials{
 		User: domain.User{Name: "A", Username: "a", Email: "a@example.com", Role: domain.RoleUser, Active: true}, PasswordHash: "x",
-	})
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	placer := usecase.NewPlacer(usecase.PlacerConfig{
-		Placements: w.store.Placements, Limits: domain.StakeLimits{Min: money.MustParse("1"), Max: money.MustParse("100")}, Workers: 1,
+		Placements: w.store.Placements, Limits: domain.Limits{Stake: domain.StakeLimits{Min: money.MustParse("1"), Max: money.MustParse("100")}}, Workers: 1,
 		FeedAlive: feedAlive, Peek: w.catalogue.Peek, Fetch: w.catalogue.Fetch,
 	})
 	ctx, cancel := context.WithCancel(t.Context())

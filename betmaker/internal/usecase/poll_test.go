@@ -230,9 +230,10 @@ func (l *overtakenLine) Changes(ctx context.Context, after int64, limit int) (po
 // memory is a cursor and a projection for tests in which time is not real, so that they
 // cannot wait for a database.
 type memory struct {
-	mu     sync.Mutex
-	cursor ports.Cursor
-	events map[domain.EventID]domain.Event
+	ports.Events // what the poller does not use
+	mu           sync.Mutex
+	cursor       ports.Cursor
+	events       map[domain.EventID]domain.Event
 }
 
 func (m *memory) Cursor(context.Context) (ports.Cursor, error) {

@@ -18,6 +18,8 @@ var ErrNotOnLine = errors.New("the line has no such event to adopt")
 type ResolveQuarantine struct {
 	Events ports.Events
 	Line   ports.Line
+	// Origin is who decides, for the audit log.
+	Origin domain.Origin
 }
 
 // Resolve takes an event out of quarantine and returns it as it is then. Its bets are
@@ -43,10 +45,14 @@ func (r ResolveQuarantine) Resolve(ctx context.Context, id domain.EventID, how d
 		return domain.Event{}, err
 	}
 	resolved, refusal := known, error(nil)
-	err = r.update(ctx, id, func(event domain.Event, now time.Time) (domain.Event, bool) {
+	err = r.Events.Amend(ctx, id, func(now time.Time, event domain.Event) (*ports.Amendment, error) {
+		before := event
 		event.Quarantined = event.Quarantined || (gone && !event.State.IsFinal())
 		resolved, refusal = event.Resolve(how, current, now)
-		return resolved, refusal == nil
+		if refusal != nil {
+			return nil, nil
+		}
+		return &ports.Amendment{Event: resolved, Audit: resolved.AmendedBy(r.Origin, domain.ActionResolve, how.String(), before)}, nil
 	})
 	if err != nil {
 		return domain.Event{}, fmt.Errorf("resolve event %d: %w", id, err)

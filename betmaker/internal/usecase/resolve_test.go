@@ -17,8 +17,8 @@ import (
 func (w *world) place(t *testing.T, user domain.UserID, event domain.EventID) domain.Verdict {
 	t.Helper()
 	batch := []domain.Placement{{UserID: user, EventID: event, Stake: money.MustParse("10"), Policy: domain.OddsChangeAny}}
-	decisions, err := w.store.Placements.Place(t.Context(), batch, func(ws *domain.WorkingSet) []domain.Decision {
-		return ws.Decide(domain.StakeLimits{Min: money.MustParse("1"), Max: money.MustParse("100")}, batch)
+	decisions, err := w.store.Placements.Place(t.Context(), ports.Batch{Placements: batch}, func(ws *domain.WorkingSet) []domain.Decision {
+		return ws.Decide(domain.Limits{Stake: domain.StakeLimits{Min: money.MustParse("1"), Max: money.MustParse("100")}}, batch)
 	})
 	if err != nil || decisions[0].Err != nil {
 		t.Fatalf("place: %v, %+v", err, decisions)
@@ -50,9 +50,9 @@ func (w *world) settle(t *testing.T) {
 func quarantined(t *testing.T, edit func(*line.Event)) (w *world, on7, on8 domain.BetID) {
 	t.Helper()
 	w = newWorld(t)
-	user, err := w.store.Users.Create(t.Context(), ports.Credentials{
+	user, err := w.store.Users.Create(t.Context(), ports.NewUser{Opening: money.MustParse("1000"), Credentials: ports.Credentials{
 		User: domain.User{Name: "A", Username: "a", Email: "a@example.com", Role: domain.RoleUser, Active: true}, PasswordHash: "x",
-	})
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}

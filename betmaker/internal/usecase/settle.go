@@ -190,7 +190,7 @@ func (s *Settler) settleChunk(ctx context.Context, task *settling) (done bool, e
 		s.mu.Unlock()
 	}
 	started := time.Now()
-	chunk, err := s.Settlements.SettleChunk(context.WithoutCancel(ctx), task.event, task.after, settleChunk, decideSettlements)
+	chunk, err := s.Settlements.SettleChunk(context.WithoutCancel(ctx), task.event, task.after, settleChunk, (*domain.Settling).Settle)
 	if err != nil {
 		return false, fmt.Errorf("settle event %d after bet %d: %w", task.event, task.after, err)
 	}
@@ -210,14 +210,6 @@ func (s *Settler) settleChunk(ctx context.Context, task *settling) (done bool, e
 		return false, fmt.Errorf("finish settling event %d: %w", task.event, err)
 	}
 	return done, nil
-}
-
-func decideSettlements(now time.Time, event domain.Event, bets []domain.Bet) []domain.Settlement {
-	settlements := make([]domain.Settlement, len(bets))
-	for i, bet := range bets {
-		settlements[i] = event.Settle(bet, now)
-	}
-	return settlements
 }
 
 func (s *Settler) sweepRegularly(ctx context.Context) {

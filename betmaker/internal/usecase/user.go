@@ -7,17 +7,20 @@ import (
 
 	"stavka.local/betmaker/internal/domain"
 	"stavka.local/betmaker/internal/ports"
+	"stavka.local/shared/money"
 )
 
-// Users manages users, for those who may. Both members are required.
+// Users manages users, for those who may. All members are required, though Opening may be nothing.
 type Users struct {
 	Store     ports.Users
 	Passwords Passwords
+	// Opening is what the wallet of a new user begins with.
+	Opening money.Amount
 }
 
 // Create adds a user. Errors: domain.ErrInvalidUser, domain.ErrForbidden,
 // domain.ErrUsernameTaken, domain.ErrEmailTaken; those of the store and of Passwords.
-func (u *Users) Create(ctx context.Context, by domain.Actor, user domain.NewUser, password string) (domain.User, error) {
+func (u *Users) Create(ctx context.Context, by domain.Caller, user domain.NewUser, password string) (domain.User, error) {
 	if err := user.Validate(); err != nil {
 		return domain.User{}, err
 	}
@@ -27,15 +30,19 @@ func (u *Users) Create(ctx context.Context, by domain.Actor, user domain.NewUser
 	if err := by.RequireAdmin(); err != nil {
 		return domain.User{}, err
 	}
-	return u.create(ctx, user, password)
+	return u.create(ctx, user, password, func(created domain.User) domain.AuditRecord { return created.CreatedBy(by.Origin()) })
 }
 
-func (u *Users) create(ctx context.Context, user domain.NewUser, password string) (domain.User, error) {
+func (u *Users) create(
+	ctx context.Context, user domain.NewUser, password string, audit func(domain.User) domain.AuditRecord,
+) (domain.User, error) {
 	hash, err := u.Passwords.Hash(ctx, password)
 	if err != nil {
 		return domain.User{}, err
 	}
-	created, err := u.Store.Create(ctx, ports.Credentials{User: user.User(), PasswordHash: hash})
+	created, err := u.Store.Create(ctx, ports.NewUser{
+		Credentials: ports.Credentials{User: user.User(), PasswordHash: hash}, Opening: u.Opening, Audit: audit,
+	})
 	if err != nil {
 		return domain.User{}, fmt.Errorf("create a user: %w", withoutKey(err))
 	}
@@ -71,11 +78,11 @@ func (u *Users) List(ctx context.Context, by domain.Actor, after domain.UserID, 
 // Change changes a user. Errors: domain.ErrInvalidUser; domain.ErrUserNotFound, also
 // for one whom the actor may not see; domain.ErrForbidden; domain.ErrUsernameTaken,
 // domain.ErrEmailTaken, domain.ErrLastAdmin; those of the store and of Passwords.
-func (u *Users) Change(ctx context.Context, by domain.Actor, id domain.UserID, change domain.UserChange) (domain.User, error) {
+func (u *Users) Change(ctx context.Context, by domain.Caller, id domain.UserID, change domain.UserChange) (domain.User, error) {
 	if err := change.Validate(); err != nil {
 		return domain.User{}, err
 	}
-	if err := change.Authorize(by, id); err != nil {
+	if err := change.Authorize(by.Actor, id); err != nil {
 		return domain.User{}, err
 	}
 	hash := ""
@@ -85,17 +92,17 @@ func (u *Users) Change(ctx context.Context, by domain.Actor, id domain.UserID, c
 			return domain.User{}, err
 		}
 	}
-	return u.update(ctx, id, change, hash)
+	return u.update(ctx, by, id, change, hash)
 }
 
 // Deactivate keeps a user from signing in and betting, for good. Doing it again changes
 // nothing. Errors: as those of Change.
-func (u *Users) Deactivate(ctx context.Context, by domain.Actor, id domain.UserID) error {
+func (u *Users) Deactivate(ctx context.Context, by domain.Caller, id domain.UserID) error {
 	change := domain.UserChange{Deactivate: true}
-	if err := change.Authorize(by, id); err != nil {
+	if err := change.Authorize(by.Actor, id); err != nil {
 		return err
 	}
-	_, err := u.update(ctx, id, change, "")
+	_, err := u.update(ctx, by, id, change, "")
 	return err
 }
 
@@ -103,23 +110,27 @@ func (u *Users) Deactivate(ctx context.Context, by domain.Actor, id domain.UserI
 var errUnchanged = errors.New("nothing to change")
 
 // update makes a change that is valid and authorized. hash is that of the new password,
-// if there is one.
-func (u *Users) update(ctx context.Context, id domain.UserID, change domain.UserChange, hash string) (domain.User, error) {
+// if there is one. What users do to others is put on record, and so is every role.
+func (u *Users) update(ctx context.Context, by domain.Caller, id domain.UserID, change domain.UserChange, hash string) (domain.User, error) {
 	var unchanged domain.User
-	changed, err := u.Store.Update(ctx, id, func(user ports.Credentials, activeAdmins int) (ports.Credentials, error) {
+	changed, err := u.Store.Update(ctx, id, func(user ports.Credentials, activeAdmins int) (ports.UserUpdate, error) {
 		next, err := user.Change(change, activeAdmins)
 		if err != nil {
-			return user, err
+			return ports.UserUpdate{}, err
 		}
 		if next == user.User {
 			unchanged = user.User
-			return user, errUnchanged
+			return ports.UserUpdate{}, errUnchanged
+		}
+		update := ports.UserUpdate{Credentials: user}
+		if by.ID != id || next.Role != user.Role {
+			update.Audit = new(user.ChangedBy(by.Origin(), next))
 		}
 		if change.Password != nil {
-			user.PasswordHash = hash
+			update.PasswordHash = hash
 		}
-		user.User = next
-		return user, nil
+		update.User = next
+		return update, nil
 	})
 	if errors.Is(err, errUnchanged) {
 		return unchanged, nil

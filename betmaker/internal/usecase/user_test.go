@@ -44,7 +44,7 @@ func TestTheFirstUserIsLeftAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	by := domain.Actor{ID: other.ID, Role: domain.RoleAdmin}
+	by := as(domain.User{ID: other.ID, Role: domain.RoleAdmin})
 	if err := a.users.Deactivate(t.Context(), by, user.ID); err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +75,7 @@ func TestManyReplicasCreateOneFirstUser(t *testing.T) {
 		})
 	}
 	starting.Wait()
-	if users, err := a.users.List(t.Context(), root, 0, 10); err != nil || len(users) != 1 {
+	if users, err := a.users.List(t.Context(), root.Actor, 0, 10); err != nil || len(users) != 1 {
 		t.Errorf("got %+v, %v; want one user", users, err)
 	}
 }
@@ -102,7 +102,7 @@ func TestTheFirstUserWhoCannotBe(t *testing.T) {
 			t.Errorf("%s: got %v, want ErrInvalidUser", name, err)
 		}
 	}
-	if users, err := a.users.List(t.Context(), root, 0, 10); err != nil || len(users) != 1 {
+	if users, err := a.users.List(t.Context(), root.Actor, 0, 10); err != nil || len(users) != 1 {
 		t.Errorf("got %+v, %v; want nobody but the one who was there", users, err)
 	}
 }
@@ -111,25 +111,24 @@ func TestWhoMayManageUsers(t *testing.T) {
 	t.Parallel()
 	a := newAccess(t)
 	anna, bella := a.newUser(t, "anna", domain.RoleUser), a.newUser(t, "bella", domain.RoleUser)
-	as := func(u domain.User) domain.Actor { return domain.Actor{ID: u.ID, Role: u.Role} }
 	newUser := domain.NewUser{Name: "C", Username: "c", Email: "c@example.com", Role: domain.RoleUser}
 
 	if _, err := a.users.Create(t.Context(), as(anna), newUser, "password"); !errors.Is(err, domain.ErrForbidden) {
 		t.Errorf("a user creates one: got %v", err)
 	}
-	if _, err := a.users.List(t.Context(), as(anna), 0, 10); !errors.Is(err, domain.ErrForbidden) {
+	if _, err := a.users.List(t.Context(), as(anna).Actor, 0, 10); !errors.Is(err, domain.ErrForbidden) {
 		t.Errorf("a user lists all: got %v", err)
 	}
-	if got, err := a.users.User(t.Context(), as(anna), anna.ID); err != nil || got != anna {
+	if got, err := a.users.User(t.Context(), as(anna).Actor, anna.ID); err != nil || got != anna {
 		t.Errorf("a user reads themselves: got %+v, %v", got, err)
 	}
-	if got, err := a.users.User(t.Context(), root, anna.ID); err != nil || got != anna {
+	if got, err := a.users.User(t.Context(), root.Actor, anna.ID); err != nil || got != anna {
 		t.Errorf("an admin reads a user: got %+v, %v", got, err)
 	}
 	const missing = 99
 	for name, do := range map[string]func() error{
-		"reading another": func() error { _, err := a.users.User(t.Context(), as(anna), bella.ID); return err },
-		"reading nobody":  func() error { _, err := a.users.User(t.Context(), root, missing); return err },
+		"reading another": func() error { _, err := a.users.User(t.Context(), as(anna).Actor, bella.ID); return err },
+		"reading nobody":  func() error { _, err := a.users.User(t.Context(), root.Actor, missing); return err },
 		"changing another": func() error {
 			_, err := a.users.Change(t.Context(), as(anna), bella.ID, domain.UserChange{Password: new("password")})
 			return err
@@ -154,7 +153,7 @@ func TestChangingAUser(t *testing.T) {
 	t.Parallel()
 	a := newAccess(t)
 	anna, _ := a.newUser(t, "anna", domain.RoleUser), a.newUser(t, "bella", domain.RoleUser)
-	by := domain.Actor{ID: anna.ID, Role: domain.RoleUser}
+	by := as(domain.User{ID: anna.ID, Role: domain.RoleUser})
 
 	changed, err := a.users.Change(t.Context(), by, anna.ID, domain.UserChange{
 		Name: new("Anna Maria"), Username: new("am"), Email: new("am@example.com"), Password: new("another password"),
@@ -218,7 +217,7 @@ func TestOneAdminStays(t *testing.T) {
 	var refused atomic.Int64
 	var leaving sync.WaitGroup
 	for i, admin := range admins {
-		by := domain.Actor{ID: admin.ID, Role: domain.RoleAdmin}
+		by := as(domain.User{ID: admin.ID, Role: domain.RoleAdmin})
 		leaving.Go(func() {
 			var err error
 			if i%2 == 0 {

@@ -53,7 +53,7 @@ func (s *server) ListBets(ctx context.Context, request oapi.ListBetsRequestObjec
 	if err != nil {
 		return nil, err
 	}
-	if filter.UserID, err = actorFrom(ctx).WhoseBets(filter.UserID); err != nil {
+	if filter.UserID, err = actorFrom(ctx).Whose(filter.UserID); err != nil {
 		return nil, err
 	}
 	limit := limitOr(request.Params.Limit)
@@ -100,11 +100,20 @@ func (s *server) GetBet(ctx context.Context, request oapi.GetBetRequestObject) (
 	bet, err := s.Bets.Bet(ctx, domain.BetID(request.BetID))
 	switch {
 	case errors.Is(err, ports.ErrNotFound):
-		return nil, errBetNotFound
+		return nil, domain.ErrBetNotFound
 	case err != nil:
 		return nil, err
 	case !actorFrom(ctx).MaySee(bet.UserID):
-		return nil, errBetNotFound
+		return nil, domain.ErrBetNotFound
 	}
 	return oapi.GetBet200JSONResponse(WireBet(bet)), nil
+}
+
+// CancelBet implements POST /api/bets/{bet_id}/cancel.
+func (s *server) CancelBet(ctx context.Context, request oapi.CancelBetRequestObject) (oapi.CancelBetResponseObject, error) {
+	bet, err := s.Dependencies.CancelBet.Cancel(ctx, callerFrom(ctx), domain.BetID(request.BetID))
+	if err != nil {
+		return nil, err
+	}
+	return oapi.CancelBet200JSONResponse(WireBet(bet)), nil
 }

@@ -31,16 +31,7 @@ func (s *service) win(t *testing.T, id domain.EventID) {
 		e.State, e.ResultRevision, e.SettleRevision = domain.StateFinishedWin, 1, 1
 		e.ClosedAt, e.ResultedAt = time.Now(), time.Now()
 	})
-	settle := func(now time.Time, event domain.Event, bets []domain.Bet) []domain.Settlement {
-		settlements := make([]domain.Settlement, len(bets))
-		for i, bet := range bets {
-			settlements[i] = event.Settle(bet, now)
-		}
-		return settlements
-	}
-	if _, err := s.store.Settlements.SettleChunk(t.Context(), id, 0, 500, settle); err != nil {
-		t.Fatalf("settle event %d: %v", id, err)
-	}
+	s.settle(t, id)
 }
 
 func TestPlaceBet(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 
 	"stavka.local/betmaker/internal/adapters/httpapi/oapi"
 	"stavka.local/betmaker/internal/domain"
+	"stavka.local/betmaker/internal/usecase"
 	"stavka.local/shared/fault"
 	"stavka.local/shared/httpedge"
 	"stavka.local/shared/odds"
@@ -71,6 +72,17 @@ func role(wire oapi.Role) domain.Role {
 	return domain.RoleUser
 }
 
+// earliestVoid bounds the windows that void bets: none was accepted before, and what is
+// much earlier has no spelling in UTC.
+var earliestVoid = time.Unix(0, 0)
+
+func checkVoid(body oapi.NewVoidWindow) error {
+	if body.From.Before(earliestVoid) {
+		return invalid("from", "must not be before 1970")
+	}
+	return nil
+}
+
 func invalid(field, what string) *fault.Error {
 	return httpedge.ErrInvalidRequest.Detailf("%s %s.", field, what).With("field", field)
 }
@@ -93,7 +105,7 @@ func wireUser(u domain.User) oapi.User {
 func wireEvent(e domain.Event) oapi.Event {
 	return oapi.Event{
 		EventID:     int64(e.ID),
-		Name:        optional(e.Name),
+		Name:        unlessZero(e.Name),
 		Coefficient: e.Coefficient,
 		Deadline:    e.Deadline.Unix(),
 		State:       oapi.EventState(e.State),
@@ -113,15 +125,88 @@ func WireBet(b domain.Bet) oapi.Bet {
 		EventVersion:    b.EventVersion,
 		Status:          oapi.BetStatus(b.Status.String()),
 		PotentialPayout: b.PotentialPayout(),
-		SettleRevision:  b.Revision,
 		CreatedAt:       b.AcceptedAt.UTC(),
 	}
 	if b.Status != domain.StatusPending {
+		wire.SettleRevision = b.Revision
 		wire.Payout = new(b.Payout)
 		wire.SettledAt = utc(b.SettledAt)
 	}
 	if b.Status == domain.StatusVoid {
 		wire.VoidReason = new(b.VoidReason.String())
+	}
+	return wire
+}
+
+func wireWallet(w usecase.WalletStatus) oapi.Wallet {
+	limit := w.StakeLimit.At(w.At)
+	wire := oapi.Wallet{
+		UserID:              int64(w.UserID),
+		Balance:             w.Balance,
+		Held:                w.Held,
+		Debt:                w.Debt,
+		DailyStakeLimit:     unlessZero(limit.Amount),
+		NextDailyStakeLimit: unlessZero(limit.Next),
+		StakedToday:         w.StakedOn(domain.DayOf(w.At)),
+	}
+	if !limit.NextAt.IsZero() {
+		wire.NextDailyStakeLimitAt = utc(limit.NextAt)
+	}
+	if w.IsExcluded(w.At) {
+		wire.ExcludedUntil = utc(w.ExcludedUntil)
+	}
+	return wire
+}
+
+func wireTransfer(t domain.Transfer) oapi.Transfer {
+	return oapi.Transfer{
+		ID:             int64(t.ID),
+		UserID:         int64(t.UserID),
+		Debit:          t.Debit.Name(t.UserID),
+		Credit:         t.Credit.Name(t.UserID),
+		Amount:         t.Amount,
+		Kind:           oapi.TransferKind(t.Kind.String()),
+		BetID:          unlessZero(int64(t.BetID)),
+		SettleRevision: t.Revision,
+		Reference:      unlessZero(t.Reference),
+		CreatedAt:      t.At.UTC(),
+	}
+}
+
+func wireVoid(event domain.EventID, w domain.VoidWindow) oapi.VoidWindow {
+	wire := oapi.VoidWindow{
+		ID:         w.ID,
+		EventID:    int64(event),
+		From:       w.From.UTC(),
+		To:         w.To.UTC(),
+		Reason:     w.Reason,
+		By:         int64(w.By),
+		CreatedAt:  w.At.UTC(),
+		UndoneBy:   unlessZero(int64(w.UndoneBy)),
+		UndoReason: unlessZero(w.UndoReason),
+	}
+	if !w.IsActive() {
+		wire.UndoneAt = utc(w.UndoneAt)
+	}
+	return wire
+}
+
+func wireAuditRecord(r domain.AuditRecord) oapi.AuditRecord {
+	wire := oapi.AuditRecord{
+		ID:        r.ID,
+		At:        r.At.UTC(),
+		ActorID:   unlessZero(int64(r.By)),
+		Address:   r.Address,
+		RequestID: r.RequestID,
+		Action:    r.Action,
+		Subject:   r.Subject,
+		Reason:    unlessZero(r.Reason),
+	}
+	if r.Before != nil {
+		wire.Before = &r.Before
+	}
+	if r.After != nil {
+		wire.After = &r.After
 	}
 	return wire
 }
@@ -135,12 +220,13 @@ func all[From, To any](list []From, convert func(From) To) []To {
 	return wire
 }
 
-// optional is null for an empty text.
-func optional(text string) *string {
-	if text == "" {
+// unlessZero is null for a value that stands for nothing.
+func unlessZero[T comparable](value T) *T {
+	var nothing T
+	if value == nothing {
 		return nil
 	}
-	return &text
+	return &value
 }
 
 func utc(at time.Time) *time.Time { return new(at.UTC()) }

@@ -4,13 +4,9 @@ import (
 	"errors"
 	"net/http"
 
-	"stavka.local/shared/fault"
 	"stavka.local/shared/problem"
 	"stavka.local/shared/requestid"
 )
-
-// errBetNotFound is for a bet that does not exist, or not for the one who asks.
-var errBetNotFound = fault.New(fault.NotFound, "bet_not_found", "There is no such bet.")
 
 // replayedError is a refusal that answers a repeated request.
 type replayedError struct {

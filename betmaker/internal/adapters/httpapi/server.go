@@ -35,9 +35,13 @@ type Dependencies struct {
 	Catalogue     *usecase.Catalogue
 	Events        ports.Events
 	Bets          ports.Bets
+	Wallets       usecase.Wallets
+	CancelBet     usecase.CancelBet
+	Voids         usecase.Voids
+	AuditLog      usecase.AuditLog
 
 	// TrustedProxies are the networks whose X-Forwarded-For is believed, when failed
-	// logins are counted by address.
+	// logins are counted by address and privileged actions are put on record.
 	TrustedProxies []netip.Prefix
 
 	// Prepared is closed once the store can be used. Until then tables may be missing, or

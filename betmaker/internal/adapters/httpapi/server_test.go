@@ -77,8 +77,11 @@ func newService(t *testing.T) *service {
 	})
 	placer := usecase.NewPlacer(usecase.PlacerConfig{
 		Placements: store.Placements,
-		Limits:     domain.StakeLimits{Min: money.MustParse("0.01"), Max: money.MustParse("1000000.00")},
-		Workers:    2, FeedAlive: func() error { return s.feed }, Peek: catalogue.Peek, Fetch: catalogue.Fetch,
+		Limits: domain.Limits{
+			Stake:  domain.StakeLimits{Min: money.MustParse("0.01"), Max: money.MustParse("1000000.00")},
+			Payout: money.MustParse("2000.00"),
+		},
+		Workers: 2, FeedAlive: func() error { return s.feed }, Peek: catalogue.Peek, Fetch: catalogue.Fetch,
 	})
 	run(t, placer.Run)
 	prepared := make(chan struct{})
@@ -89,9 +92,13 @@ func newService(t *testing.T) *service {
 			Users: store.Users, Passwords: passwords, Tokens: tokens, Logger: quiet,
 			Throttle: usecase.NewLoginThrottle(store.LoginFailures, time.Now, quiet),
 		},
-		Users:  &usecase.Users{Store: store.Users, Passwords: passwords},
+		Users:  &usecase.Users{Store: store.Users, Passwords: passwords, Opening: money.MustParse("1000.00")},
 		Placer: placer, Catalogue: catalogue, Events: store.Events, Bets: store.Bets,
-		Health: health.New(), Metrics: metrics.New("betmaker"), Prepared: prepared,
+		Wallets:   usecase.Wallets{Store: store.Wallets},
+		CancelBet: usecase.CancelBet{Settlements: store.Settlements, Window: time.Hour},
+		Voids:     usecase.Voids{Events: store.Events, Revised: func(id domain.EventID) { s.settle(t, id) }},
+		AuditLog:  usecase.AuditLog{Store: store.AuditLog},
+		Health:    health.New(), Metrics: metrics.New("betmaker"), Prepared: prepared,
 	}}
 	if s.handler, err = New(s.server.Dependencies); err != nil {
 		t.Fatal(err)
@@ -103,6 +110,14 @@ func newService(t *testing.T) *service {
 	s.admin = s.signIn(t, "root", "password")
 	s.anna, s.bella = s.newUser(t, "anna"), s.newUser(t, "bella")
 	return s
+}
+
+// settle moves the bets on an event to where it wants them.
+func (s *service) settle(t *testing.T, id domain.EventID) {
+	t.Helper()
+	if _, err := s.store.Settlements.SettleChunk(t.Context(), id, 0, 500, (*domain.Settling).Settle); err != nil {
+		t.Errorf("settle event %d: %v", id, err)
+	}
 }
 
 // run runs a loop until the test ends.
@@ -214,6 +229,12 @@ type problemOf struct {
 	Code      string `json:"code"`
 	Field     string `json:"field"`
 	RequestID string `json:"request_id"`
+
+	Max           *money.Amount `json:"max"`
+	MaxStake      *money.Amount `json:"max_stake"`
+	Limit         string        `json:"limit"`
+	Debt          *money.Amount `json:"debt"`
+	ExcludedUntil *time.Time    `json:"excluded_until"`
 }
 
 func refusal(t *testing.T, got *httptest.ResponseRecorder, status int, code string) problemOf {

@@ -57,7 +57,7 @@ func (s *server) GetUser(ctx context.Context, request oapi.GetUserRequestObject)
 
 // ChangeUser implements PATCH /api/users/{user_id}.
 func (s *server) ChangeUser(ctx context.Context, request oapi.ChangeUserRequestObject) (oapi.ChangeUserResponseObject, error) {
-	user, err := s.Users.Change(ctx, actorFrom(ctx), domain.UserID(request.UserID), userChange(*request.Body))
+	user, err := s.Users.Change(ctx, callerFrom(ctx), domain.UserID(request.UserID), userChange(*request.Body))
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +66,7 @@ func (s *server) ChangeUser(ctx context.Context, request oapi.ChangeUserRequestO
 
 // DeactivateUser implements DELETE /api/users/{user_id}.
 func (s *server) DeactivateUser(ctx context.Context, request oapi.DeactivateUserRequestObject) (oapi.DeactivateUserResponseObject, error) {
-	if err := s.Users.Deactivate(ctx, actorFrom(ctx), domain.UserID(request.UserID)); err != nil {
+	if err := s.Users.Deactivate(ctx, callerFrom(ctx), domain.UserID(request.UserID)); err != nil {
 		return nil, err
 	}
 	return oapi.DeactivateUser204Response{}, nil
@@ -93,7 +93,7 @@ func (s *server) ListUsers(ctx context.Context, request oapi.ListUsersRequestObj
 
 // CreateUser implements POST /api/users.
 func (s *server) CreateUser(ctx context.Context, request oapi.CreateUserRequestObject) (oapi.CreateUserResponseObject, error) {
-	user, err := s.Users.Create(ctx, actorFrom(ctx), newUser(*request.Body), request.Body.Password)
+	user, err := s.Users.Create(ctx, callerFrom(ctx), newUser(*request.Body), request.Body.Password)
 	if err != nil {
 		return nil, err
 	}

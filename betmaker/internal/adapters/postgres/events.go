@@ -7,6 +7,7 @@ import (
 
 	"stavka.local/betmaker/internal/adapters/postgres/pgdb"
 	"stavka.local/betmaker/internal/domain"
+	"stavka.local/betmaker/internal/ports"
 	"stavka.local/shared/crashpoint"
 )
 
@@ -31,10 +32,9 @@ func (e *Events) Update(
 		if len(changed) == 0 {
 			return nil
 		}
-		p := eventsToArrays(changed)
-		tx.exec(pgdb.WriteEvents, p.Ids, p.Datasets, p.Seqs, p.Versions, p.Names, p.Coefficients, p.Deadlines, p.States,
-			p.Suspended, p.ResultRevisions, p.EffectiveAt, p.CreatedAt, p.UpdatedAt, p.Quarantined, p.VoidBefore, p.ClosedAt,
-			p.ResultedAt, p.SettleRevisions)
+		if err := queueEvents(tx, changed); err != nil {
+			return err
+		}
 		if crashpoint.Enabled {
 			// Between writing and committing there is no moment that a process could die
 			// in, unless the two are sent apart.
@@ -52,6 +52,44 @@ func (e *Events) Update(
 	if err != nil {
 		return fmt.Errorf("update %d events: %w", len(ids), err)
 	}
+	return nil
+}
+
+// Amend implements ports.Events. Once a connection has been got, it goes to its end
+// whatever becomes of ctx.
+func (e *Events) Amend(
+	ctx context.Context, id domain.EventID, decide func(now time.Time, event domain.Event) (*ports.Amendment, error),
+) error {
+	return e.rest.transact(ctx, func(ctx context.Context, tx *transaction) error {
+		now, known, err := lockEvents(ctx, tx, []domain.EventID{id})
+		if err != nil {
+			return err
+		}
+		event, ok := known[id]
+		if !ok {
+			return ports.ErrNotFound
+		}
+		amendment, err := decide(now, event)
+		if err != nil || amendment == nil {
+			return err
+		}
+		if err := queueEvents(tx, []domain.Event{amendment.Event}); err != nil {
+			return err
+		}
+		queueAuditRecord(tx, amendment.Audit, now)
+		return tx.commit(ctx)
+	})
+}
+
+// queueEvents queues the writing of events.
+func queueEvents(tx *transaction, events []domain.Event) error {
+	p, err := eventsToArrays(events)
+	if err != nil {
+		return err
+	}
+	tx.exec(pgdb.WriteEvents, p.Ids, p.Datasets, p.Seqs, p.Versions, p.Names, p.Coefficients, p.Deadlines, p.States,
+		p.Suspended, p.ResultRevisions, p.EffectiveAt, p.CreatedAt, p.UpdatedAt, p.Quarantined, p.VoidBefore, p.VoidWindows,
+		p.ClosedAt, p.ResultedAt, p.SettleRevisions)
 	return nil
 }
 

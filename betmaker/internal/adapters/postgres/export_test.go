@@ -18,3 +18,9 @@ func (s *Store) PlacingSetting(ctx context.Context, name string) (value string, 
 func (s *Store) Connected() int64 {
 	return s.placing.Stat().NewConnsCount() + s.following.Stat().NewConnsCount() + s.rest.Stat().NewConnsCount()
 }
+
+// Execute runs a statement on a connection for the rest, as the service would.
+func (s *Store) Execute(ctx context.Context, statement string) error {
+	_, err := s.rest.Exec(ctx, statement)
+	return err
+}

@@ -21,25 +21,35 @@ import (
 // nothingListens is the URL of a server that is not there.
 const nothingListens = "postgres://betmaker:secret@127.0.0.1:1/betmaker?sslmode=disable"
 
-var limits = domain.StakeLimits{Min: money.MustParse("0.01"), Max: money.MustParse("100.00")}
+var limits = domain.Limits{Stake: domain.StakeLimits{Min: money.MustParse("0.01"), Max: money.MustParse("100.00")}}
 
 // prepare adds a user and event 1, which takes bets.
 func prepare(t *testing.T, store *postgres.Store) domain.UserID {
 	t.Helper()
-	user, err := store.Users.Create(t.Context(), ports.Credentials{
-		User: domain.User{Username: "bella", Email: "bella@example.com", Role: domain.RoleUser, Active: true},
-	})
-	if err != nil {
-		t.Fatalf("create a user: %v", err)
-	}
+	user := addUser(t, store, "bella")
 	event := domain.Event{LineEvent: domain.LineEvent{
 		ID: 1, Dataset: "D", Seq: 1, Version: 1, Coefficient: odds.MustParse("1.45"), Deadline: time.Now().Add(time.Hour), State: domain.StateNew,
 	}}
-	err = store.Events.Update(t.Context(), []domain.EventID{1}, func(time.Time, map[domain.EventID]domain.Event) []domain.Event {
+	err := store.Events.Update(t.Context(), []domain.EventID{1}, func(time.Time, map[domain.EventID]domain.Event) []domain.Event {
 		return []domain.Event{event}
 	})
 	if err != nil {
 		t.Fatalf("add an event: %v", err)
+	}
+	return user
+}
+
+// addUser adds a user with 1000.00.
+func addUser(t *testing.T, store *postgres.Store, name string) domain.UserID {
+	t.Helper()
+	user, err := store.Users.Create(t.Context(), ports.NewUser{
+		Credentials: ports.Credentials{
+			User: domain.User{Username: name, Email: name + "@example.com", Role: domain.RoleUser, Active: true},
+		},
+		Opening: money.MustParse("1000.00"),
+	})
+	if err != nil {
+		t.Fatalf("create a user: %v", err)
 	}
 	return user.ID
 }
@@ -49,7 +59,7 @@ func place(ctx context.Context, store *postgres.Store, user domain.UserID, key s
 	batch := []domain.Placement{{
 		UserID: user, EventID: 1, Stake: money.MustParse("10.00"), Policy: domain.OddsChangeAny, IdempotencyKey: key,
 	}}
-	decisions, err := store.Placements.Place(ctx, batch, func(set *domain.WorkingSet) []domain.Decision {
+	decisions, err := store.Placements.Place(ctx, ports.Batch{Placements: batch}, func(set *domain.WorkingSet) []domain.Decision {
 		meanwhile()
 		return set.Decide(limits, batch)
 	})
@@ -170,6 +180,7 @@ func TestTransactionIsTriedAgain(t *testing.T) {
 				store := open(t, postgres.Config{URL: url})
 				user := prepare(t, store)
 				execute(t, url, "create sequence attempts")
+				execute(t, url, "grant usage on sequence attempts to public")
 				execute(t, url, `create function fail() returns trigger language plpgsql as $$ begin
 						if nextval('attempts') <= tg_argv[0]::integer then
 							raise exception 'on purpose' using errcode = tg_argv[1];
@@ -258,7 +269,7 @@ func TestPlacingAndFollowingHaveConnectionsOfTheirOwn(t *testing.T) {
 	t.Parallel()
 	store := open(t, postgres.Config{URL: postgrestest.NewDatabase(t), Connections: 1, FollowingConnections: 1})
 	user := prepare(t, store)
-	_, err := store.Users.Update(t.Context(), user, func(user ports.Credentials, _ int) (ports.Credentials, error) {
+	_, err := store.Users.Update(t.Context(), user, func(user ports.Credentials, _ int) (ports.UserUpdate, error) {
 		// The only connection for the rest is in use.
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
@@ -273,7 +284,7 @@ func TestPlacingAndFollowingHaveConnectionsOfTheirOwn(t *testing.T) {
 		if _, err := store.Settlements.Unsettled(ctx, 1); err != nil {
 			t.Errorf("look for unsettled events: %v", err)
 		}
-		return user, nil
+		return ports.UserUpdate{Credentials: user}, nil
 	})
 	if err != nil {
 		t.Errorf("update the user: %v", err)
@@ -298,7 +309,7 @@ func TestServerIsNotThere(t *testing.T) {
 	_, placeErr := place(ctx, store, 1, "key", nothing)
 	_, verdictErr := store.Placements.Verdict(ctx, domain.VerdictKey{UserID: 1, Key: "key"})
 	_, userErr := store.Users.User(ctx, 1)
-	_, createErr := store.Users.Create(ctx, ports.Credentials{})
+	_, createErr := store.Users.Create(ctx, ports.NewUser{})
 	_, finishErr := store.Settlements.FinishSettling(ctx, 1)
 	_, statusErr := postgres.Migrations(ctx, config)
 	for name, err := range map[string]error{
@@ -395,16 +406,8 @@ func TestFinishSettlingCountsBetsBeingSettled(t *testing.T) {
 	if _, err := place(t.Context(), store, user, "", nothing); err != nil {
 		t.Fatalf("place: %v", err)
 	}
-	err := store.Events.Update(t.Context(), []domain.EventID{1}, func(now time.Time, known map[domain.EventID]domain.Event) []domain.Event {
-		change := known[1].LineEvent
-		change.Seq, change.State, change.ResultRevision = 2, domain.StateFinishedWin, 1
-		event, _ := known[1].Apply(change, now)
-		return []domain.Event{event}
-	})
-	if err != nil {
-		t.Fatalf("finish the event: %v", err)
-	}
-	chunk, err := store.Settlements.SettleChunk(t.Context(), 1, 0, 10, func(now time.Time, event domain.Event, bets []domain.Bet) []domain.Settlement {
+	finish(t, store)
+	chunk, err := store.Settlements.SettleChunk(t.Context(), 1, 0, 10, func(set *domain.Settling) []domain.Settled {
 		if done, err := store.Settlements.FinishSettling(t.Context(), 1); done || err != nil {
 			t.Errorf("finished while a bet is being settled: %t, %v", done, err)
 		}
@@ -413,9 +416,23 @@ func TestFinishSettlingCountsBetsBeingSettled(t *testing.T) {
 		if err != nil || other != (ports.Chunk{}) {
 			t.Errorf("another settler found %+v, %v", other, err)
 		}
-		return []domain.Settlement{event.Settle(bets[0], now)}
+		return set.Settle()
 	})
 	if err != nil || chunk.Settled != 1 {
 		t.Errorf("settled %+v, %v", chunk, err)
+	}
+}
+
+// finish lets event 1 be won.
+func finish(t *testing.T, store *postgres.Store) {
+	t.Helper()
+	err := store.Events.Update(t.Context(), []domain.EventID{1}, func(now time.Time, known map[domain.EventID]domain.Event) []domain.Event {
+		change := known[1].LineEvent
+		change.Seq, change.State, change.ResultRevision = 2, domain.StateFinishedWin, 1
+		event, _ := known[1].Apply(change, now)
+		return []domain.Event{event}
+	})
+	if err != nil {
+		t.Fatalf("finish the event: %v", err)
 	}
 }

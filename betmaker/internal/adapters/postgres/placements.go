@@ -4,13 +4,17 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"stavka.local/betmaker/internal/adapters/postgres/pgdb"
 	"stavka.local/betmaker/internal/domain"
 	"stavka.local/betmaker/internal/ports"
 	"stavka.local/shared/crashpoint"
+	"stavka.local/shared/money"
 )
 
 // forgetAtOnce bounds one transaction of ForgetRefusals.
@@ -26,9 +30,9 @@ type Placements struct {
 // Place implements ports.Placements. Once a connection has been got, the batch goes to
 // its end whatever becomes of ctx.
 func (p *Placements) Place(
-	ctx context.Context, batch []domain.Placement, decide func(*domain.WorkingSet) []domain.Decision,
+	ctx context.Context, batch ports.Batch, decide func(*domain.WorkingSet) []domain.Decision,
 ) (decisions []domain.Decision, err error) {
-	if len(batch) == 0 {
+	if len(batch.Placements) == 0 {
 		return nil, nil
 	}
 	err = p.placing.transact(ctx, func(ctx context.Context, tx *transaction) error {
@@ -36,37 +40,49 @@ func (p *Placements) Place(
 		if err != nil {
 			return err
 		}
-		now := set.Now
+		now, liabilities := set.Now, maps.Clone(set.Liabilities)
 		decisions = decide(set)
-		if len(decisions) != len(batch) {
-			return fmt.Errorf("%d decisions on %d placements", len(decisions), len(batch))
+		if len(decisions) != len(batch.Placements) {
+			return fmt.Errorf("%d decisions on %d placements", len(decisions), len(batch.Placements))
 		}
 		crashpoint.Hit("place.decided")
-		if err := queueDecisions(tx, batch, decisions, now); err != nil {
+		if err := queueDecisions(tx, batch.Placements, decisions, set, now); err != nil {
 			return err
 		}
-		if tx.isEmpty() {
+		queueLiabilities(tx, liabilities, set.Liabilities)
+		if tx.isEmpty() && !batch.WithLiabilities {
 			return nil
 		}
+		// Liabilities that had to be worked out are kept even if nothing was decided on them.
 		return tx.commit(ctx)
 	})
 	if err != nil {
-		return nil, fmt.Errorf("place %d bets: %w", len(batch), err)
+		return nil, fmt.Errorf("place %d bets: %w", len(batch.Placements), err)
 	}
 	crashpoint.Hit("place.committed")
 	return decisions, nil
 }
 
+// workingRows is a working set as it is read.
+type workingRows struct {
+	wallets     []pgdb.Wallet
+	liabilities []pgdb.Liability
+	events      []pgdb.Event
+	verdicts    []pgdb.StoredVerdictsRow
+	betIDs      []int64
+	now         time.Time
+}
+
 // lockWorkingSet locks what a batch is decided on and reads it, in one round trip. Each
 // statement sees what was committed before it began, so what is read comes after the
 // locks, and the clock, after which nothing waits, comes last.
-func lockWorkingSet(ctx context.Context, tx *transaction, batch []domain.Placement) (*domain.WorkingSet, error) {
+func lockWorkingSet(ctx context.Context, tx *transaction, batch ports.Batch) (*domain.WorkingSet, error) {
 	var (
-		users    = make([]int64, 0, len(batch))
-		eventIDs = make([]int64, 0, len(batch))
+		users    = make([]int64, 0, len(batch.Placements))
+		eventIDs = make([]int64, 0, len(batch.Placements))
 		keys     []domain.VerdictKey
 	)
-	for _, placement := range batch {
+	for _, placement := range batch.Placements {
 		users = append(users, int64(placement.UserID))
 		eventIDs = append(eventIDs, int64(placement.EventID))
 		if placement.IdempotencyKey != "" {
@@ -74,63 +90,69 @@ func lockWorkingSet(ctx context.Context, tx *transaction, batch []domain.Placeme
 		}
 	}
 	eventIDs = ascending(eventIDs)
-	var (
-		wallets  []pgdb.LockWalletsRow
-		events   []pgdb.Event
-		verdicts []pgdb.StoredVerdictsRow
-		betIDs   []int64
-		now      time.Time
-	)
-	tx.query(all(&wallets), pgdb.LockWallets, ascending(users))
+	var rows workingRows
+	tx.query(all(&rows.wallets), pgdb.LockWallets, ascending(users))
 	tx.exec(pgdb.LockEventsAgainstClosing, eventIDs)
-	tx.query(all(&events), pgdb.EventsByID, eventIDs)
+	if batch.WithLiabilities {
+		tx.exec(pgdb.LockMissingLiabilities, eventIDs)
+		tx.exec(pgdb.InsertMissingLiabilities, eventIDs)
+		tx.query(all(&rows.liabilities), pgdb.LockLiabilities, eventIDs)
+	}
+	tx.query(all(&rows.events), pgdb.EventsByID, eventIDs)
 	if len(keys) > 0 {
 		userIDs, texts := keysToArrays(keys)
-		tx.query(all(&verdicts), pgdb.StoredVerdicts, userIDs, texts, domain.RefusalTTL)
+		tx.query(all(&rows.verdicts), pgdb.StoredVerdicts, userIDs, texts, domain.RefusalTTL)
 	}
-	tx.query(column(&betIDs), pgdb.ReserveBetIDs, len(batch))
-	tx.query(scalar(&now), pgdb.Clock)
+	tx.query(column(&rows.betIDs), pgdb.ReserveBetIDs, len(batch.Placements))
+	tx.query(scalar(&rows.now), pgdb.Clock)
 	if err := tx.exchange(ctx); err != nil {
 		return nil, err
 	}
-	return workingSet(wallets, events, verdicts, betIDs, now)
+	set, err := workingSet(rows)
+	if err != nil {
+		return nil, err
+	}
+	if batch.WithLiabilities {
+		set.Liabilities = make(map[domain.EventID]money.Amount, len(rows.liabilities))
+		for _, row := range rows.liabilities {
+			set.Liabilities[domain.EventID(row.EventID)] = money.FromMinor(row.Amount)
+		}
+	}
+	return set, nil
 }
 
-func workingSet(
-	wallets []pgdb.LockWalletsRow, events []pgdb.Event, verdicts []pgdb.StoredVerdictsRow, betIDs []int64, now time.Time,
-) (*domain.WorkingSet, error) {
+func workingSet(rows workingRows) (*domain.WorkingSet, error) {
 	set := &domain.WorkingSet{
-		Wallets:  make(map[domain.UserID]domain.Wallet, len(wallets)),
-		Events:   make(map[domain.EventID]domain.Event, len(events)),
-		Verdicts: make(map[domain.VerdictKey]domain.Verdict, len(verdicts)),
-		BetIDs:   make([]domain.BetID, len(betIDs)),
-		Now:      now,
+		Wallets:  walletsFromRows(rows.wallets),
+		Events:   make(map[domain.EventID]domain.Event, len(rows.events)),
+		Verdicts: make(map[domain.VerdictKey]domain.Verdict, len(rows.verdicts)),
+		BetIDs:   make([]domain.BetID, len(rows.betIDs)),
+		Now:      rows.now,
 	}
-	for _, row := range wallets {
-		set.Wallets[domain.UserID(row.UserID)] = domain.Wallet{Open: row.Open}
-	}
-	for _, row := range events {
+	for _, row := range rows.events {
 		event, err := eventFromRow(row)
 		if err != nil {
 			return nil, err
 		}
 		set.Events[event.ID] = event
 	}
-	for _, row := range verdicts {
+	for _, row := range rows.verdicts {
 		verdict, err := verdictFromRow(row)
 		if err != nil {
 			return nil, err
 		}
 		set.Verdicts[domain.VerdictKey{UserID: domain.UserID(row.UserID), Key: row.Key}] = verdict
 	}
-	for i, id := range betIDs {
+	for i, id := range rows.betIDs {
 		set.BetIDs[i] = domain.BetID(id)
 	}
 	return set, nil
 }
 
 // queueDecisions queues the writing of what is new among the decisions.
-func queueDecisions(tx *transaction, batch []domain.Placement, decisions []domain.Decision, now time.Time) error {
+func queueDecisions(
+	tx *transaction, batch []domain.Placement, decisions []domain.Decision, set *domain.WorkingSet, now time.Time,
+) error {
 	var (
 		bets     []domain.Bet
 		verdicts []keyedVerdict
@@ -147,9 +169,7 @@ func queueDecisions(tx *transaction, batch []domain.Placement, decisions []domai
 		}
 	}
 	if len(bets) > 0 {
-		p := betsToArrays(bets)
-		tx.exec(pgdb.InsertBets,
-			p.Ids, p.UserIds, p.EventIds, p.Stakes, p.Coefficients, p.EventVersions, p.AcceptedAt, p.SettleRevisions)
+		queueBets(tx, bets, set.Wallets)
 	}
 	if len(verdicts) > 0 {
 		p, err := verdictsToArrays(verdicts, now)
@@ -160,6 +180,53 @@ func queueDecisions(tx *transaction, batch []domain.Placement, decisions []domai
 			p.UserIds, p.Keys, p.Fingerprints, p.BetIds, p.Refusals, p.Params, p.RequestIds, p.DecidedAt)
 	}
 	return nil
+}
+
+// queueBets queues the writing of accepted bets, of their stakes' transfers, in the same
+// order, and of the wallets that they have left.
+func queueBets(tx *transaction, bets []domain.Bet, wallets map[domain.UserID]domain.Wallet) {
+	p := betsToArrays(bets)
+	tx.exec(pgdb.InsertBets,
+		p.Ids, p.UserIds, p.EventIds, p.Stakes, p.Coefficients, p.EventVersions, p.AcceptedAt, p.SettleRevisions)
+	transfers, users := make([]domain.Transfer, len(bets)), make([]domain.UserID, len(bets))
+	for i, bet := range bets {
+		transfers[i], users[i] = bet.StakeTransfer(), bet.UserID
+	}
+	queueTransfers(tx, ignoreRows, transfers)
+	queueWallets(tx, ascending(users), wallets)
+}
+
+// queueTransfers queues the writing of transfers, whose ids, in their order, read takes.
+func queueTransfers(tx *transaction, read func(pgx.BatchResults) error, transfers []domain.Transfer) {
+	if len(transfers) == 0 {
+		return
+	}
+	p := transfersToArrays(transfers)
+	tx.query(read, pgdb.InsertTransfers,
+		p.UserIds, p.Debits, p.Credits, p.Amounts, p.Kinds, p.BetIds, p.Revisions, p.Refs, p.At)
+}
+
+// queueWallets queues the writing of the money of wallets, and of what was staked from them.
+func queueWallets(tx *transaction, users []domain.UserID, wallets map[domain.UserID]domain.Wallet) {
+	if len(users) == 0 {
+		return
+	}
+	p := walletsToArrays(users, wallets)
+	tx.exec(pgdb.WriteWallets, p.UserIds, p.Balances, p.Held, p.Debts, p.Staked, p.StakedDays)
+}
+
+// queueLiabilities queues the writing of the liabilities that changed.
+func queueLiabilities(tx *transaction, before, after map[domain.EventID]money.Amount) {
+	var p pgdb.WriteLiabilitiesParams
+	for event, amount := range after {
+		if amount != before[event] {
+			p.EventIds = append(p.EventIds, int64(event))
+			p.Amounts = append(p.Amounts, amount.Minor())
+		}
+	}
+	if len(p.EventIds) > 0 {
+		tx.exec(pgdb.WriteLiabilities, p.EventIds, p.Amounts)
+	}
 }
 
 // Verdict implements ports.Placements.
@@ -191,6 +258,11 @@ func (p *Placements) ForgetRefusals(ctx context.Context) (int64, error) {
 			return total, err
 		}
 	}
+}
+
+// ForgetLiabilities implements ports.Placements.
+func (p *Placements) ForgetLiabilities(ctx context.Context) error {
+	return p.rest.write(ctx, func(tx *transaction) { tx.exec(pgdb.ForgetLiabilities) })
 }
 
 func keysToArrays(keys []domain.VerdictKey) (users []int64, texts []string) {

@@ -15,24 +15,35 @@ import (
 
 func TestPorts(t *testing.T) {
 	t.Parallel()
-	portstest.All(t, func(t *testing.T) portstest.Stores {
-		t.Helper()
-		url := postgrestest.NewDatabase(t)
-		store := open(t, postgres.Config{URL: url})
-		return portstest.Stores{
-			Placements:    store.Placements,
-			Events:        store.Events,
-			Cursors:       store.Cursors,
-			Settlements:   store.Settlements,
-			Bets:          store.Bets,
-			Users:         store.Users,
-			LoginFailures: store.LoginFailures,
-			AgeRefusals: func(t *testing.T, by time.Duration) {
-				t.Helper()
-				execute(t, url, "update verdicts set decided_at = decided_at - $1::interval where bet_id is null", by)
-			},
-		}
-	})
+	portstest.All(t, stores)
+}
+
+func TestOracle(t *testing.T) {
+	t.Parallel()
+	portstest.Oracle(t, stores(t))
+}
+
+// stores returns new stores, in a database of their own.
+func stores(t *testing.T) portstest.Stores {
+	t.Helper()
+	url := postgrestest.NewDatabase(t)
+	store := open(t, postgres.Config{URL: url})
+	return portstest.Stores{
+		Placements:    store.Placements,
+		Events:        store.Events,
+		Cursors:       store.Cursors,
+		Settlements:   store.Settlements,
+		Bets:          store.Bets,
+		Users:         store.Users,
+		LoginFailures: store.LoginFailures,
+		Wallets:       store.Wallets,
+		AuditLog:      store.AuditLog,
+		Ledger:        store.Ledger,
+		AgeRefusals: func(t *testing.T, by time.Duration) {
+			t.Helper()
+			execute(t, url, "update verdicts set decided_at = decided_at - $1::interval where refusal is not null", by)
+		},
+	}
 }
 
 // open opens a store that is closed when the test ends.

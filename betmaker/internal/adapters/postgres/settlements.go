@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"stavka.local/betmaker/internal/adapters/postgres/pgdb"
@@ -13,13 +14,12 @@ import (
 )
 
 // Settlements implements ports.Settlements.
-type Settlements struct{ pool *pool }
+type Settlements struct{ pool, rest *pool }
 
-// SettleChunk implements ports.Settlements, in three round trips. Once a connection has
+// SettleChunk implements ports.Settlements, in four round trips. Once a connection has
 // been got, it goes to its end whatever becomes of ctx.
 func (s *Settlements) SettleChunk(
-	ctx context.Context, event domain.EventID, after domain.BetID, limit int,
-	decide func(now time.Time, event domain.Event, bets []domain.Bet) []domain.Settlement,
+	ctx context.Context, event domain.EventID, after domain.BetID, limit int, decide func(*domain.Settling) []domain.Settled,
 ) (chunk ports.Chunk, err error) {
 	err = s.pool.transact(ctx, func(ctx context.Context, tx *transaction) error {
 		var err error
@@ -33,47 +33,81 @@ func (s *Settlements) SettleChunk(
 }
 
 func settleChunk(
-	ctx context.Context, tx *transaction, eventID domain.EventID, after domain.BetID, limit int,
-	decide func(now time.Time, event domain.Event, bets []domain.Bet) []domain.Settlement,
+	ctx context.Context, tx *transaction, event domain.EventID, after domain.BetID, limit int,
+	decide func(*domain.Settling) []domain.Settled,
 ) (ports.Chunk, error) {
 	done := ports.Chunk{Last: after}
-	bets, err := lockBetsBehind(ctx, tx, eventID, after, limit)
+	bets, err := lockBetsBehind(ctx, tx, event, after, limit)
 	if err != nil || len(bets) == 0 {
 		return done, err
 	}
-	now, event, err := lockWalletsOf(ctx, tx, bets)
-	if err != nil || !event.IsSettleable() {
+	set, err := lockWalletsOf(ctx, tx, bets)
+	if err != nil || !set.Event.IsSettleable() {
 		return done, err
 	}
 	crashpoint.Hit("settle.locked")
-	settlements := decide(now, event, bets)
-	if len(settlements) != len(bets) {
-		return done, fmt.Errorf("%d settlements of %d bets", len(settlements), len(bets))
+	wallets := maps.Clone(set.Wallets)
+	settled := decide(set)
+	if len(settled) != len(bets) {
+		return done, fmt.Errorf("%d settlements of %d bets", len(settled), len(bets))
 	}
 	crashpoint.Hit("settle.decided")
-	chunk := ports.Chunk{Last: bets[len(bets)-1].ID, More: len(bets) == limit}
-	for i, settlement := range settlements {
-		if settlement.Outcome != bets[i].Outcome {
+	chunk := ports.Chunk{Settled: len(bets), Last: bets[len(bets)-1].ID, More: len(bets) == limit}
+	for i, bet := range bets {
+		if settled[i].Outcome != bet.Outcome {
 			chunk.Changed++
 		}
 	}
-	var settled int64
-	p := settlementsToArrays(bets, settlements)
-	tx.query(affected(&settled), pgdb.SettleBets, p.Ids, p.Statuses, p.Payouts, p.VoidReasons, p.SettleRevisions, p.SettledAt)
-	if crashpoint.Enabled {
-		// Between writing and committing there is no moment that a process could die in,
-		// unless the two are sent apart.
-		if err := tx.exchange(ctx); err != nil {
-			return done, err
-		}
-		crashpoint.Hit("settle.written")
+	if err := writeSettled(ctx, tx, set, settled, wallets); err != nil {
+		return done, err
 	}
+	crashpoint.Hit("settle.written")
 	if err := tx.commit(ctx); err != nil {
 		return done, err
 	}
 	crashpoint.Hit("settle.committed")
-	chunk.Settled = int(settled)
 	return chunk, nil
+}
+
+// writeSettled writes what has become of bets. It is sent apart from the commit: a bet
+// whose revision is not raised is not settled, and then nothing may be.
+func writeSettled(
+	ctx context.Context, tx *transaction, set *domain.Settling, settled []domain.Settled, before map[domain.UserID]domain.Wallet,
+) error {
+	var written int64
+	p := settlementsToArrays(set.Bets, settled)
+	tx.query(affected(&written), pgdb.SettleBets, p.Ids, p.Statuses, p.Payouts, p.VoidReasons, p.SettleRevisions, p.SettledAt)
+	queueMoney(tx, set, settled, before)
+	if err := tx.exchange(ctx); err != nil {
+		return err
+	}
+	if written != int64(len(set.Bets)) {
+		return fmt.Errorf("only %d of %d settlements raise the bets' revisions", written, len(set.Bets))
+	}
+	return nil
+}
+
+// queueMoney queues the writing of the transfers that go with settlements, of the wallets
+// whose money they changed, and of the event's liability.
+func queueMoney(tx *transaction, set *domain.Settling, settled []domain.Settled, before map[domain.UserID]domain.Wallet) {
+	var (
+		transfers []domain.Transfer
+		users     []domain.UserID
+	)
+	for _, s := range settled {
+		transfers = append(transfers, s.Transfers...)
+	}
+	for user, wallet := range set.Wallets {
+		if !wallet.HasSameMoney(before[user]) {
+			users = append(users, user)
+		}
+	}
+	queueTransfers(tx, ignoreRows, transfers)
+	queueWallets(tx, ascending(users), set.Wallets)
+	if change := set.LiabilityChange(settled); !change.IsZero() {
+		tx.exec(pgdb.LockLiabilityAgainstMaking, int64(set.Event.ID))
+		tx.exec(pgdb.ChangeLiability, change.Minor(), int64(set.Event.ID))
+	}
 }
 
 func lockBetsBehind(
@@ -90,23 +124,34 @@ func lockBetsBehind(
 // lockWalletsOf locks the wallets that belong to bets on one event, and reads the event
 // and the clock. The event is read after the bets were locked: it is at least as new as
 // the one that they were found to be behind.
-func lockWalletsOf(ctx context.Context, tx *transaction, bets []domain.Bet) (time.Time, domain.Event, error) {
+func lockWalletsOf(ctx context.Context, tx *transaction, bets []domain.Bet) (*domain.Settling, error) {
 	users := make([]int64, len(bets))
 	for i, bet := range bets {
 		users[i] = int64(bet.UserID)
 	}
+	return readSettling(ctx, tx, bets, func(wallets *[]pgdb.Wallet) {
+		tx.query(all(wallets), pgdb.LockWallets, ascending(users))
+	})
+}
+
+// readSettling reads what bets on one event are settled on, after the locks that lock queues.
+func readSettling(ctx context.Context, tx *transaction, bets []domain.Bet, lock func(wallets *[]pgdb.Wallet)) (*domain.Settling, error) {
 	var (
-		row pgdb.Event
-		now time.Time
+		wallets []pgdb.Wallet
+		row     pgdb.Event
+		now     time.Time
 	)
-	tx.exec(pgdb.LockWallets, ascending(users))
+	lock(&wallets)
 	tx.query(one(&row), pgdb.EventByID, int64(bets[0].EventID))
 	tx.query(scalar(&now), pgdb.Clock)
 	if err := tx.exchange(ctx); err != nil {
-		return time.Time{}, domain.Event{}, err
+		return nil, err
 	}
 	event, err := eventFromRow(row)
-	return now, event, err
+	if err != nil {
+		return nil, err
+	}
+	return &domain.Settling{Now: now, Event: event, Bets: bets, Wallets: walletsFromRows(wallets)}, nil
 }
 
 // FinishSettling implements ports.Settlements. The revision is read before the bets are
@@ -148,4 +193,65 @@ func (s *Settlements) Unsettled(ctx context.Context, limit int) (unsettled []por
 		return err
 	})
 	return unsettled, err
+}
+
+// CancelBet implements ports.Settlements. Once a connection has been got, it goes to its
+// end whatever becomes of ctx.
+func (s *Settlements) CancelBet(
+	ctx context.Context, id domain.BetID, decide func(*domain.Settling) (*ports.Cancellation, error),
+) (bet domain.Bet, err error) {
+	err = s.rest.transact(ctx, func(ctx context.Context, tx *transaction) error {
+		set, err := lockBet(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		bet = set.Bets[0]
+		wallets := maps.Clone(set.Wallets)
+		cancellation, err := decide(set)
+		if err != nil || cancellation == nil {
+			return err
+		}
+		if err := writeCancellation(ctx, tx, set, *cancellation, wallets); err != nil {
+			return err
+		}
+		bet.Settlement = cancellation.Settlement
+		return nil
+	})
+	return bet, err
+}
+
+// lockBet locks a bet, its wallet and its event against closing, and reads what it is settled on.
+func lockBet(ctx context.Context, tx *transaction, id domain.BetID) (*domain.Settling, error) {
+	var row pgdb.Bet
+	tx.query(one(&row), pgdb.LockBet, int64(id))
+	if err := tx.exchange(ctx); err != nil {
+		return nil, err
+	}
+	bet, err := betFromRow(row)
+	if err != nil {
+		return nil, err
+	}
+	return readSettling(ctx, tx, []domain.Bet{bet}, func(wallets *[]pgdb.Wallet) {
+		tx.query(all(wallets), pgdb.LockWallets, []int64{row.UserID})
+		tx.exec(pgdb.LockEventsAgainstClosing, []int64{row.EventID})
+	})
+}
+
+func writeCancellation(
+	ctx context.Context, tx *transaction, set *domain.Settling, c ports.Cancellation, before map[domain.UserID]domain.Wallet,
+) error {
+	var written int64
+	tx.query(affected(&written), pgdb.ChangeBet, int16(c.Status), c.Payout.Minor(), int16(c.VoidReason), c.Revision, c.SettledAt,
+		int64(set.Bets[0].ID))
+	queueMoney(tx, set, []domain.Settled{c.Settled}, before)
+	if c.Audit != nil {
+		queueAuditRecord(tx, *c.Audit, set.Now)
+	}
+	if err := tx.exchange(ctx); err != nil {
+		return err
+	}
+	if written != 1 {
+		return fmt.Errorf("the cancellation of bet %d lowers its revision", set.Bets[0].ID)
+	}
+	return tx.commit(ctx)
 }

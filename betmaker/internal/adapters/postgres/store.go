@@ -76,6 +76,9 @@ type Store struct {
 	Bets          *Bets
 	Users         *Users
 	LoginFailures *LoginFailures
+	Wallets       *Wallets
+	AuditLog      *AuditLog
+	Ledger        *Ledger
 
 	placing *pool // of its own, so that nothing else can keep bets waiting for a connection
 	// following is of its own, so that no crowd of readers can put off the close of an
@@ -92,6 +95,9 @@ var (
 	_ ports.Bets          = (*Bets)(nil)
 	_ ports.Users         = (*Users)(nil)
 	_ ports.LoginFailures = (*LoginFailures)(nil)
+	_ ports.Wallets       = (*Wallets)(nil)
+	_ ports.AuditLog      = (*AuditLog)(nil)
+	_ ports.Ledger        = (*Ledger)(nil)
 )
 
 // Open returns a Store. The server need not be there yet: until it is, everything is
@@ -119,10 +125,13 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 		Placements:    &Placements{placing: placing, rest: rest},
 		Events:        &Events{following: following, rest: rest},
 		Cursors:       &Cursors{following},
-		Settlements:   &Settlements{following},
+		Settlements:   &Settlements{pool: following, rest: rest},
 		Bets:          &Bets{rest},
 		Users:         &Users{rest},
 		LoginFailures: &LoginFailures{rest},
+		Wallets:       &Wallets{rest},
+		AuditLog:      &AuditLog{rest},
+		Ledger:        &Ledger{pool: rest},
 		placing:       placing,
 		following:     following,
 		rest:          rest,
@@ -155,7 +164,17 @@ func openPool(ctx context.Context, config Config, size int, durability *durabili
 	maps.Copy(settings.ConnConfig.RuntimeParams, sessionSettings(config))
 	settings.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
 		readInstantsAsUTC(conn)
-		return durability.run(ctx, conn)
+		if err := durability.run(ctx, conn); err != nil {
+			return err
+		}
+		return takeRole(ctx, conn)
+	}
+	settings.PrepareConn = func(ctx context.Context, conn *pgx.Conn) (bool, error) {
+		if !isWithoutSchema(conn) {
+			return true, nil
+		}
+		err := takeRole(ctx, conn)
+		return err == nil, err
 	}
 	connections, err := pgxpool.NewWithConfig(context.WithoutCancel(ctx), settings)
 	if err != nil {

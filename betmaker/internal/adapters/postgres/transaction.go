@@ -47,6 +47,41 @@ func (p *pool) read(ctx context.Context, query func(ctx context.Context, q *pgdb
 	return interpretError(query(ctx, pgdb.New(conn)), conn.Conn())
 }
 
+// snapshot runs work, whose queries write nothing and all see the database as it was at one
+// instant, however long they take together. Each has as much time as a read has; a ctx that
+// is cancelled ends the work at the next one.
+func (p *pool) snapshot(ctx context.Context, work func(query snapshotQuery) error) error {
+	conn, err := p.Acquire(ctx)
+	if err != nil {
+		return interpretAcquireError(err)
+	}
+	defer conn.Release()
+	query := func(do func(ctx context.Context, q *pgdb.Queries) error) error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.timeout)
+		defer cancel()
+		return interpretError(do(ctx, pgdb.New(conn)), conn.Conn())
+	}
+	tx := &transaction{conn: conn.Conn(), batch: &pgx.Batch{}}
+	defer tx.rollback(ctx)
+	tx.exec("begin isolation level repeatable read read only")
+	// Between two queries the rows are worked on.
+	tx.exec("set local idle_in_transaction_session_timeout = 0")
+	err = query(func(ctx context.Context, _ *pgdb.Queries) error {
+		_, err := tx.send(ctx)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return work(query)
+}
+
+// snapshotQuery runs one query of a snapshot.
+type snapshotQuery func(do func(ctx context.Context, q *pgdb.Queries) error) error
+
 // transact runs work in a transaction, and once more from the start when the server
 // chose it as a deadlock's victim. When work returns without having committed, what it
 // did is rolled back. ctx bounds only the wait for a connection.

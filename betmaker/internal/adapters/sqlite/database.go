@@ -32,6 +32,20 @@ func (d *database) write(ctx context.Context, work func(ctx context.Context, q *
 	}))
 }
 
+// callersError is an error of a function that the caller has passed in. It ends the
+// transaction, and comes out of it as it was, also when it looks like one of the file's.
+type callersError struct{ cause error }
+
+func (e callersError) Error() string { return e.cause.Error() }
+
+// asItIs marks an error as the caller's.
+func asItIs(err error) error {
+	if err == nil {
+		return nil
+	}
+	return callersError{err}
+}
+
 // clock is the wall clock that never goes back: whoever reads it later sees a later time, by
 // a microsecond at least, which is the finest that is stored. Bets and results are ordered by
 // it, so a bet that was accepted before a close must not look as if it came with it.

@@ -5,14 +5,19 @@
 //
 // What package postgres has locks for is ordered by the writing transaction here. There is
 // one at a time, given out in the order of asking: whoever places bets, applies a change,
-// settles or changes a user is alone with all users, events and bets until they have
-// committed. Nothing is decided on what somebody else is changing, there is no deadlock,
+// settles, moves money or changes a user is alone with all users, events, bets and wallets until
+// they have committed. Nothing is decided on what somebody else is changing, there is no deadlock,
 // and no transaction is tried again. Of the batches of bets only one asks at a time, so that
 // whoever closes an event waits for one at most, however many there are.
 //
 // Readers take no part in this. They see the last commit, and neither wait for writers nor
 // keep them waiting. So what may be looked for beforehand is read before the turn to write
-// is asked for.
+// is asked for. The whole ledger is read in one such transaction.
+//
+// # Money
+//
+// Transfers, seals and the audit log are only added to; triggers refuse all else. The ids of
+// transfers are in the order of their commits, so that all that can be read can be sealed.
 //
 // # Transactions
 //

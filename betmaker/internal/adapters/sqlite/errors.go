@@ -19,8 +19,12 @@ const (
 
 // interpretError turns what the file returned into what the ports promise: their errors,
 // the domain's, or one without a name for what nobody foresaw. The names of shared/sqlite
-// are looked at first, because they wrap what they name.
+// are looked at first, because they wrap what they name. An error of the caller's own stays as
+// it is.
 func interpretError(err error) error {
+	if callers, ok := errors.AsType[callersError](err); ok {
+		return callers.cause
+	}
 	switch {
 	case err == nil:
 		return nil

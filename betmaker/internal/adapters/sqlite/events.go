@@ -7,6 +7,7 @@ import (
 
 	"stavka.local/betmaker/internal/adapters/sqlite/sqlitedb"
 	"stavka.local/betmaker/internal/domain"
+	"stavka.local/betmaker/internal/ports"
 	"stavka.local/shared/crashpoint"
 )
 
@@ -29,7 +30,7 @@ func (e *Events) Update(
 		now := e.db.clock.now()
 		crashpoint.Hit("apply.locked")
 		for _, event := range decide(now, known) {
-			if err := q.WriteEvent(ctx, eventToRow(event)); err != nil {
+			if err := writeEvent(ctx, q, event); err != nil {
 				return err
 			}
 			written = true
@@ -46,6 +47,35 @@ func (e *Events) Update(
 		crashpoint.Hit("apply.committed")
 	}
 	return nil
+}
+
+func writeEvent(ctx context.Context, q *sqlitedb.Queries, event domain.Event) error {
+	row, err := eventToRow(event)
+	if err != nil {
+		return err
+	}
+	return q.WriteEvent(ctx, row)
+}
+
+// Amend implements ports.Events.
+func (e *Events) Amend(
+	ctx context.Context, id domain.EventID, decide func(now time.Time, event domain.Event) (*ports.Amendment, error),
+) error {
+	return e.db.write(ctx, func(ctx context.Context, q *sqlitedb.Queries) error {
+		event, err := eventByID(ctx, q, id)
+		if err != nil {
+			return err
+		}
+		now := e.db.clock.now()
+		amendment, err := decide(now, event)
+		if err != nil || amendment == nil {
+			return asItIs(err)
+		}
+		if err := writeEvent(ctx, q, amendment.Event); err != nil {
+			return err
+		}
+		return writeAudit(ctx, q, &amendment.Audit, now)
+	})
 }
 
 func eventsByID(ctx context.Context, q *sqlitedb.Queries, ids []int64) (map[domain.EventID]domain.Event, error) {

@@ -5,13 +5,16 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"golang.org/x/sync/semaphore"
 
 	"stavka.local/betmaker/internal/adapters/sqlite/sqlitedb"
 	"stavka.local/betmaker/internal/domain"
+	"stavka.local/betmaker/internal/ports"
 	"stavka.local/shared/crashpoint"
+	"stavka.local/shared/money"
 )
 
 // forgetAtOnce bounds one transaction of ForgetRefusals, so that nobody waits long for
@@ -29,73 +32,72 @@ type Placements struct {
 // Place implements ports.Placements. Once its turn has come, the batch goes to its end
 // whatever becomes of ctx.
 func (p *Placements) Place(
-	ctx context.Context, batch []domain.Placement, decide func(*domain.WorkingSet) []domain.Decision,
+	ctx context.Context, batch ports.Batch, decide func(*domain.WorkingSet) []domain.Decision,
 ) ([]domain.Decision, error) {
-	if len(batch) == 0 {
+	if len(batch.Placements) == 0 {
 		return nil, nil
 	}
 	decisions, err := p.place(ctx, batch, decide)
 	if err != nil {
-		return nil, fmt.Errorf("place %d bets: %w", len(batch), err)
+		return nil, fmt.Errorf("place %d bets: %w", len(batch.Placements), err)
 	}
 	crashpoint.Hit("place.committed")
 	return decisions, nil
 }
 
 func (p *Placements) place(
-	ctx context.Context, batch []domain.Placement, decide func(*domain.WorkingSet) []domain.Decision,
+	ctx context.Context, batch ports.Batch, decide func(*domain.WorkingSet) []domain.Decision,
 ) (decisions []domain.Decision, err error) {
 	if err := p.next.Acquire(ctx, 1); err != nil {
 		return nil, interpretError(fmt.Errorf("wait for other batches: %w", err))
 	}
 	defer p.next.Release(1)
 	err = p.db.write(ctx, func(ctx context.Context, q *sqlitedb.Queries) error {
-		now := p.db.clock.now()
-		set, err := workingSet(ctx, q, batch, now)
+		set, err := workingSet(ctx, q, batch, p.db.clock.now())
 		if err != nil {
 			return err
 		}
+		before := maps.Clone(set.Liabilities)
 		decisions = decide(set)
-		if len(decisions) != len(batch) {
-			return fmt.Errorf("%d decisions on %d placements", len(decisions), len(batch))
+		if len(decisions) != len(batch.Placements) {
+			return fmt.Errorf("%d decisions on %d placements", len(decisions), len(batch.Placements))
 		}
 		crashpoint.Hit("place.decided")
-		return writeDecisions(ctx, q, batch, decisions, now)
+		if err := writeDecisions(ctx, q, batch.Placements, decisions, set.Now); err != nil {
+			return err
+		}
+		return writeTotals(ctx, q, set, before, decisions)
 	})
 	return decisions, err
 }
 
 // workingSet reads what a batch is decided on.
-func workingSet(ctx context.Context, q *sqlitedb.Queries, batch []domain.Placement, now time.Time) (*domain.WorkingSet, error) {
+func workingSet(ctx context.Context, q *sqlitedb.Queries, batch ports.Batch, now time.Time) (*domain.WorkingSet, error) {
 	var (
-		users  = make([]domain.UserID, len(batch))
-		events = make([]domain.EventID, len(batch))
+		users  = make([]domain.UserID, len(batch.Placements))
+		events = make([]domain.EventID, len(batch.Placements))
 		set    = &domain.WorkingSet{Now: now}
 	)
-	for i, placement := range batch {
+	for i, placement := range batch.Placements {
 		users[i], events[i] = placement.UserID, placement.EventID
 	}
 	var err error
-	if set.Wallets, err = wallets(ctx, q, numbers(users)); err != nil {
+	if set.Wallets, err = walletsOf(ctx, q, users); err != nil {
 		return nil, err
 	}
 	if set.Events, err = eventsByID(ctx, q, numbers(events)); err != nil {
 		return nil, err
 	}
-	if set.Verdicts, err = storedVerdicts(ctx, q, batch, now); err != nil {
+	if batch.WithLiabilities {
+		if set.Liabilities, err = liabilities(ctx, q, set.Events); err != nil {
+			return nil, err
+		}
+	}
+	if set.Verdicts, err = storedVerdicts(ctx, q, batch.Placements, now); err != nil {
 		return nil, err
 	}
-	set.BetIDs, err = nextBetIDs(ctx, q, len(batch))
+	set.BetIDs, err = nextBetIDs(ctx, q, len(batch.Placements))
 	return set, err
-}
-
-func wallets(ctx context.Context, q *sqlitedb.Queries, users []int64) (map[domain.UserID]domain.Wallet, error) {
-	rows, err := q.Wallets(ctx, users)
-	wallets := make(map[domain.UserID]domain.Wallet, len(rows))
-	for _, row := range rows {
-		wallets[domain.UserID(row.UserID)] = domain.Wallet{Open: row.Open != 0}
-	}
-	return wallets, err
 }
 
 func storedVerdicts(
@@ -119,11 +121,18 @@ func storedVerdicts(
 	return verdicts, nil
 }
 
-// storedVerdict returns the verdict for a key, or sql.ErrNoRows.
-func storedVerdict(ctx context.Context, q *sqlitedb.Queries, key domain.VerdictKey, now time.Time) (domain.Verdict, error) {
-	row, err := q.StoredVerdict(ctx, sqlitedb.StoredVerdictParams{
-		UserID: int64(key.UserID), Key: key.Key, RefusalsAfter: now.Add(-domain.RefusalTTL).UnixMicro(),
+// storedVerdictRow returns the verdict for a key, unless it is a refusal that is too old, or
+// sql.ErrNoRows.
+func storedVerdictRow(ctx context.Context, q *sqlitedb.Queries, key verdictKey, now time.Time) (sqlitedb.Verdict, error) {
+	return q.StoredVerdict(ctx, sqlitedb.StoredVerdictParams{
+		UserID: int64(key.user), Operation: int64(key.operation), Key: key.key,
+		RefusalsAfter: now.Add(-domain.RefusalTTL).UnixMicro(),
 	})
+}
+
+// storedVerdict returns the verdict for a placement's key, or sql.ErrNoRows.
+func storedVerdict(ctx context.Context, q *sqlitedb.Queries, key domain.VerdictKey, now time.Time) (domain.Verdict, error) {
+	row, err := storedVerdictRow(ctx, q, keyOfBet(key), now)
 	if err != nil {
 		return domain.Verdict{}, err
 	}
@@ -150,7 +159,8 @@ func nextBetIDs(ctx context.Context, q *sqlitedb.Queries, n int) ([]domain.BetID
 	return ids, err
 }
 
-// writeDecisions writes what is new among the decisions.
+// writeDecisions writes the bets, with the transfers of their stakes, and the verdicts that
+// are new among the decisions.
 func writeDecisions(
 	ctx context.Context, q *sqlitedb.Queries, batch []domain.Placement, decisions []domain.Decision, now time.Time,
 ) error {
@@ -162,15 +172,46 @@ func writeDecisions(
 			if err := q.InsertBet(ctx, betToRow(decision.Bet)); err != nil {
 				return err
 			}
+			if _, err := q.InsertTransfer(ctx, transferToRow(decision.Bet.StakeTransfer())); err != nil {
+				return err
+			}
 		}
 		if batch[i].IdempotencyKey == "" {
 			continue
 		}
-		row, err := verdictToRow(domain.VerdictKey{UserID: batch[i].UserID, Key: batch[i].IdempotencyKey}, decision.Verdict, now)
+		key := domain.VerdictKey{UserID: batch[i].UserID, Key: batch[i].IdempotencyKey}
+		row, err := verdictToRow(keyOfBet(key), decision.Verdict, now)
 		if err != nil {
 			return err
 		}
 		if err := q.InsertVerdict(ctx, row); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeTotals writes the wallets of those who have placed bets, and the liabilities that are
+// not what they were before.
+func writeTotals(
+	ctx context.Context, q *sqlitedb.Queries, set *domain.WorkingSet, before map[domain.EventID]money.Amount, decisions []domain.Decision,
+) error {
+	written := make(map[domain.UserID]bool)
+	for _, decision := range decisions {
+		user := decision.Bet.UserID
+		if !decision.IsNew() || !decision.Accepted() || written[user] {
+			continue
+		}
+		if err := q.WriteMoney(ctx, walletToRow(user, set.Wallets[user])); err != nil {
+			return err
+		}
+		written[user] = true
+	}
+	for event, liability := range set.Liabilities {
+		if liability == before[event] {
+			continue
+		}
+		if err := writeLiability(ctx, q, event, liability); err != nil {
 			return err
 		}
 	}
@@ -202,4 +243,9 @@ func (p *Placements) ForgetRefusals(ctx context.Context) (int64, error) {
 			return total, nil
 		}
 	}
+}
+
+// ForgetLiabilities implements ports.Placements.
+func (p *Placements) ForgetLiabilities(ctx context.Context) error {
+	return p.db.write(ctx, func(ctx context.Context, q *sqlitedb.Queries) error { return q.ForgetLiabilities(ctx) })
 }

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -18,6 +19,10 @@ import (
 
 func eventFromRow(row sqlitedb.Event) (domain.Event, error) {
 	coefficient, err := odds.FromHundredths(row.Coefficient)
+	if err != nil {
+		return domain.Event{}, fmt.Errorf("event %d: %w", row.ID, err)
+	}
+	windows, err := windowsFromText(row.VoidWindows)
 	if err != nil {
 		return domain.Event{}, fmt.Errorf("event %d: %w", row.ID, err)
 	}
@@ -39,6 +44,7 @@ func eventFromRow(row sqlitedb.Event) (domain.Event, error) {
 		},
 		Quarantined:    row.Quarantined != 0,
 		VoidBefore:     instantOrZero(row.VoidBefore),
+		VoidWindows:    windows,
 		ClosedAt:       instantOrZero(row.ClosedAt),
 		ResultedAt:     instantOrZero(row.ResultedAt),
 		SettleRevision: row.SettleRevision,
@@ -49,7 +55,11 @@ func eventsFromRows(rows []sqlitedb.Event) ([]domain.Event, error) {
 	return mapRows(rows, eventFromRow)
 }
 
-func eventToRow(e domain.Event) sqlitedb.WriteEventParams {
+func eventToRow(e domain.Event) (sqlitedb.WriteEventParams, error) {
+	windows, err := windowsToText(e.VoidWindows)
+	if err != nil {
+		return sqlitedb.WriteEventParams{}, fmt.Errorf("event %d: %w", e.ID, err)
+	}
 	return sqlitedb.WriteEventParams{
 		ID:             int64(e.ID),
 		Dataset:        e.Dataset,
@@ -66,10 +76,35 @@ func eventToRow(e domain.Event) sqlitedb.WriteEventParams {
 		UpdatedAt:      e.UpdatedAt.UnixMicro(),
 		Quarantined:    flag(e.Quarantined),
 		VoidBefore:     microsOrNull(e.VoidBefore),
+		VoidWindows:    windows,
 		ClosedAt:       microsOrNull(e.ClosedAt),
 		ResultedAt:     microsOrNull(e.ResultedAt),
 		SettleRevision: e.SettleRevision,
+	}, nil
+}
+
+// noWindows is how no void windows are stored, which nearly all events have.
+const noWindows = "[]"
+
+func windowsFromText(text string) (windows []domain.VoidWindow, err error) {
+	if text == noWindows {
+		return nil, nil
 	}
+	if err := json.Unmarshal([]byte(text), &windows); err != nil {
+		return nil, fmt.Errorf("void windows: %w", err)
+	}
+	return windows, nil
+}
+
+func windowsToText(windows []domain.VoidWindow) (string, error) {
+	if len(windows) == 0 {
+		return noWindows, nil
+	}
+	text, err := json.Marshal(windows)
+	if err != nil {
+		return "", fmt.Errorf("void windows: %w", err)
+	}
+	return string(text), nil
 }
 
 func betFromRow(row sqlitedb.Bet) (domain.Bet, error) {
@@ -133,42 +168,83 @@ func settlementToRow(bet domain.BetID, s domain.Settlement) sqlitedb.SettleBetPa
 	return row
 }
 
-// verdictFromRow returns a verdict, of an accepted one all but the bet.
-func verdictFromRow(row sqlitedb.Verdict) (domain.Verdict, error) {
-	verdict := domain.Verdict{RequestID: row.RequestID}
-	if copied := copy(verdict.Fingerprint[:], row.Fingerprint); copied != len(verdict.Fingerprint) || copied != len(row.Fingerprint) {
-		return domain.Verdict{}, fmt.Errorf("verdict of user %d: a fingerprint of %d bytes", row.UserID, len(row.Fingerprint))
-	}
-	if row.Refusal == nil {
-		return verdict, nil
-	}
-	if row.Params == nil {
-		return domain.Verdict{}, fmt.Errorf("verdict of user %d: a refusal without what it carried", row.UserID)
-	}
-	if err := json.Unmarshal([]byte(*row.Params), &verdict.Refusal); err != nil {
-		return domain.Verdict{}, fmt.Errorf("verdict of user %d: %w", row.UserID, err)
-	}
-	verdict.Refusal.Code = domain.RefusalCode(*row.Refusal)
-	return verdict, nil
+// operation is what a verdict is about, as it is stored.
+type operation int64
+
+const (
+	operationBet        operation = 1
+	operationDeposit    operation = 2
+	operationWithdrawal operation = 3
+)
+
+// verdictKey names a stored verdict.
+type verdictKey struct {
+	user      domain.UserID // who asked
+	operation operation
+	key       string
 }
 
-func verdictToRow(key domain.VerdictKey, v domain.Verdict, decidedAt time.Time) (sqlitedb.InsertVerdictParams, error) {
-	row := sqlitedb.InsertVerdictParams{
-		UserID:      int64(key.UserID),
-		Key:         key.Key,
-		Fingerprint: v.Fingerprint[:],
-		RequestID:   v.RequestID,
-		DecidedAt:   decidedAt.UnixMicro(),
+func keyOfBet(key domain.VerdictKey) verdictKey { return verdictKey{key.UserID, operationBet, key.Key} }
+
+func keyOfPayment(p domain.Payment) verdictKey {
+	if p.Kind == domain.TransferWithdrawal {
+		return verdictKey{p.By, operationWithdrawal, p.IdempotencyKey}
 	}
+	return verdictKey{p.By, operationDeposit, p.IdempotencyKey}
+}
+
+// verdictFromRow returns a verdict, of an accepted one all but the bet.
+func verdictFromRow(row sqlitedb.Verdict) (verdict domain.Verdict, err error) {
+	verdict.RequestID = row.RequestID
+	verdict.Fingerprint, verdict.Refusal, err = decidedFromRow(row)
+	return verdict, err
+}
+
+// decidedFromRow returns of a verdict what all of them have.
+func decidedFromRow(row sqlitedb.Verdict) (fingerprint [sha256.Size]byte, refusal domain.Refusal, err error) {
+	if !fill(fingerprint[:], row.Fingerprint) {
+		return fingerprint, refusal, fmt.Errorf("verdict of user %d: a fingerprint of %d bytes", row.UserID, len(row.Fingerprint))
+	}
+	if row.Refusal == nil {
+		return fingerprint, refusal, nil
+	}
+	if row.Params == nil {
+		return fingerprint, refusal, fmt.Errorf("verdict of user %d: a refusal without what it carried", row.UserID)
+	}
+	if err := json.Unmarshal([]byte(*row.Params), &refusal); err != nil {
+		return fingerprint, refusal, fmt.Errorf("verdict of user %d: %w", row.UserID, err)
+	}
+	refusal.Code = domain.RefusalCode(*row.Refusal)
+	return fingerprint, refusal, nil
+}
+
+func verdictToRow(key verdictKey, v domain.Verdict, decidedAt time.Time) (sqlitedb.InsertVerdictParams, error) {
+	row := newVerdictRow(key, v.Fingerprint, v.RequestID, decidedAt)
 	if v.Accepted() {
 		row.BetID = new(int64(v.Bet.ID))
 		return row, nil
 	}
-	params, err := json.Marshal(v.Refusal)
-	if err != nil {
-		return row, fmt.Errorf("refusal of user %d: %w", key.UserID, err)
+	return refusalToRow(row, v.Refusal)
+}
+
+// newVerdictRow returns what all verdicts have.
+func newVerdictRow(key verdictKey, fingerprint [sha256.Size]byte, requestID string, decidedAt time.Time) sqlitedb.InsertVerdictParams {
+	return sqlitedb.InsertVerdictParams{
+		UserID:      int64(key.user),
+		Operation:   int64(key.operation),
+		Key:         key.key,
+		Fingerprint: fingerprint[:],
+		RequestID:   requestID,
+		DecidedAt:   decidedAt.UnixMicro(),
 	}
-	row.Refusal, row.Params = new(int64(v.Refusal.Code)), new(string(params))
+}
+
+func refusalToRow(row sqlitedb.InsertVerdictParams, refusal domain.Refusal) (sqlitedb.InsertVerdictParams, error) {
+	params, err := json.Marshal(refusal)
+	if err != nil {
+		return row, fmt.Errorf("refusal of user %d: %w", row.UserID, err)
+	}
+	row.Refusal, row.Params = new(int64(refusal.Code)), new(string(params))
 	return row, nil
 }
 
@@ -239,6 +315,12 @@ func numbers[ID ~int64](ids []ID) []int64 {
 	}
 	slices.Sort(found)
 	return slices.Compact(found)
+}
+
+// fill copies stored bytes to where they belong, and tells whether they are as many as they
+// have to be.
+func fill(into, stored []byte) bool {
+	return copy(into, stored) == len(into) && len(stored) == len(into)
 }
 
 func instant(micros int64) time.Time { return time.UnixMicro(micros).UTC() }

@@ -38,6 +38,15 @@ func TestQueriesReachTheirRowsByKey(t *testing.T) {
 		"unsettled":          "events_unsettled_idx",
 		"countLoginFailures": "login_failures_subject_idx (subject=? AND failed_at>?)",
 		"forgetRefusals":     "verdicts_refused_idx (decided_at<?)",
+		"pendingBets":        "bets_event_id_idx (event_id=? AND rowid>?)",
+
+		"listTransfersOfUser": "transfers_user_id_idx (user_id=? AND rowid<?)",
+		"listTransfersOfBet":  "transfers_bet_key (bet_id=?)",
+		"betTransfersAfter":   "transfers_bet_key (bet_id>?)",
+
+		"listAuditRecordsOfSubject": "audit_log_subject_idx (subject=? AND rowid<?)",
+		"listAuditRecordsOfActor":   "audit_log_actor_id_idx (actor_id=? AND rowid<?)",
+		"listAuditRecordsOfAction":  "audit_log_action_idx (action=? AND rowid<?)",
 	}
 	for name := range index {
 		if queries[name] == "" {
@@ -136,6 +145,17 @@ func TestSchemaRefuses(t *testing.T) {
 		"update users set active = 2":                                    "users_active_check",
 		"update wallets set open = 2":                                    "wallets_open_check",
 		"update wallets set balance = -1":                                "wallets_balance_check",
+		"update wallets set held = -1":                                   "wallets_held_check",
+		"update wallets set debt = -1":                                   "wallets_debt_check",
+		"update wallets set debt = 1":                                    "wallets_debt_check",
+		"insert into liabilities select 1, -1":                           "liabilities_amount_check",
+		"insert into transfers select 9, 1, 0, 1, 1, 1, null, 0, '', 0":  "transfers_debit_check",
+		"insert into transfers select 9, 1, 1, 1, 1, 1, null, 0, '', 0":  "transfers_credit_check",
+		"insert into transfers select 9, 1, 1, 2, 0, 1, null, 0, '', 0":  "transfers_amount_check",
+		"insert into transfers select 9, 1, 1, 2, 1, 11, null, 0, '', 0": "transfers_kind_check",
+		"insert into transfers select 9, 1, 1, 2, 1, 4, 1, 0, '', 0":     "UNIQUE constraint failed: transfers.bet_id",
+		"insert into seals select 9, 9, 0, x'', 0":                       "seals_count_check",
+		"update verdicts set transfer_id = 1":                            "verdicts_either_check",
 		"update verdicts set bet_id = null":                              "verdicts_either_check",
 		"update verdicts set fingerprint = 'text'":                       "cannot store TEXT value in BLOB column",
 		"insert into feed_cursor select 2, '', 0, 0":                     "feed_cursor_single_check",
@@ -143,6 +163,22 @@ func TestSchemaRefuses(t *testing.T) {
 	} {
 		if err := tryExecute(t, store, statement); err == nil || !strings.Contains(err.Error(), why) {
 			t.Errorf("%s: got the error %v, want one about %s", statement, err, why)
+		}
+	}
+}
+
+// TestWhatIsWrittenDownStays tries to change what is only ever added to.
+func TestWhatIsWrittenDownStays(t *testing.T) {
+	t.Parallel()
+	store := sqlitetest.New(t)
+	prepare(t, store)
+	execute(t, store, "insert into seals select 1, 1, 1, x'', 0")
+	execute(t, store, "insert into audit_log select 1, 0, 0, '', '', '', '', '', null, null")
+	for _, table := range []string{"transfers", "seals", "audit_log"} {
+		for _, statement := range []string{"update " + table + " set at = at + 1", "delete from " + table} {
+			if err := tryExecute(t, store, statement); err == nil || !strings.Contains(err.Error(), table+" is append-only") {
+				t.Errorf("%s: got the error %v, want one about %s", statement, err, table)
+			}
 		}
 	}
 }

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
+	"maps"
 
 	"stavka.local/betmaker/internal/adapters/sqlite/sqlitedb"
 	"stavka.local/betmaker/internal/domain"
@@ -18,7 +18,7 @@ type Settlements struct{ db *database }
 // SettleChunk implements ports.Settlements. Nobody else settles while it does.
 func (s *Settlements) SettleChunk(
 	ctx context.Context, event domain.EventID, after domain.BetID, limit int,
-	decide func(now time.Time, event domain.Event, bets []domain.Bet) []domain.Settlement,
+	decide func(*domain.Settling) []domain.Settled,
 ) (ports.Chunk, error) {
 	chunk, err := s.settleChunk(ctx, event, after, limit, decide)
 	if err != nil {
@@ -29,7 +29,7 @@ func (s *Settlements) SettleChunk(
 
 func (s *Settlements) settleChunk(
 	ctx context.Context, eventID domain.EventID, after domain.BetID, limit int,
-	decide func(now time.Time, event domain.Event, bets []domain.Bet) []domain.Settlement,
+	decide func(*domain.Settling) []domain.Settled,
 ) (ports.Chunk, error) {
 	chunk := ports.Chunk{Last: after}
 	first, err := s.firstBehind(ctx, eventID, after)
@@ -43,21 +43,24 @@ func (s *Settlements) settleChunk(
 			return err
 		}
 		found = true
-		event, err := eventByID(ctx, q, eventID)
+		set, err := s.settling(ctx, q, eventID, bets)
 		if err != nil {
 			return err
 		}
-		now := s.db.clock.now()
 		crashpoint.Hit("settle.locked")
-		settlements := decide(now, event, bets)
-		if len(settlements) != len(bets) {
-			return fmt.Errorf("%d settlements of %d bets", len(settlements), len(bets))
-		}
+		before := maps.Clone(set.Wallets)
+		settled := decide(set)
 		crashpoint.Hit("settle.decided")
-		chunk, err = writeSettlements(ctx, q, bets, settlements)
+		if err := checkSettled(bets, settled); err != nil {
+			return err
+		}
+		if err := writeSettled(ctx, q, set, before, settled); err != nil {
+			return err
+		}
+		chunk = chunkOf(bets, settled)
 		chunk.More = len(bets) == limit
 		crashpoint.Hit("settle.written")
-		return err
+		return nil
 	})
 	if err == nil && found {
 		crashpoint.Hit("settle.committed")
@@ -89,21 +92,114 @@ func betsBehind(
 	return betsFromRows(rows)
 }
 
-func writeSettlements(
-	ctx context.Context, q *sqlitedb.Queries, bets []domain.Bet, settlements []domain.Settlement,
-) (chunk ports.Chunk, err error) {
-	for i, settlement := range settlements {
-		settled, err := q.SettleBet(ctx, settlementToRow(bets[i].ID, settlement))
-		if err != nil {
-			return chunk, err
+// settling returns what bets of an event are settled on, the clock read last.
+func (s *Settlements) settling(
+	ctx context.Context, q *sqlitedb.Queries, event domain.EventID, bets []domain.Bet,
+) (*domain.Settling, error) {
+	users := make([]domain.UserID, len(bets))
+	for i, bet := range bets {
+		users[i] = bet.UserID
+	}
+	set := &domain.Settling{Bets: bets}
+	var err error
+	if set.Wallets, err = walletsOf(ctx, q, users); err != nil {
+		return nil, err
+	}
+	if set.Event, err = eventByID(ctx, q, event); err != nil {
+		return nil, err
+	}
+	set.Now = s.db.clock.now()
+	return set, nil
+}
+
+// checkSettled refuses settlements that are not one for each bet, or would let a bet be
+// settled again on the same revision.
+func checkSettled(bets []domain.Bet, settled []domain.Settled) error {
+	if len(settled) != len(bets) {
+		return fmt.Errorf("%d settlements of %d bets", len(settled), len(bets))
+	}
+	for i, bet := range bets {
+		if settled[i].Revision <= bet.Revision {
+			return fmt.Errorf("bet %d at revision %d would be settled at %d", bet.ID, bet.Revision, settled[i].Revision)
 		}
-		chunk.Settled += int(settled)
-		if settlement.Outcome != bets[i].Outcome {
+	}
+	return nil
+}
+
+// writeSettled writes what has become of the bets of a set, one settlement for each. before
+// are the wallets as they were.
+func writeSettled(
+	ctx context.Context, q *sqlitedb.Queries, set *domain.Settling, before map[domain.UserID]domain.Wallet, settled []domain.Settled,
+) error {
+	for i, one := range settled {
+		bet := set.Bets[i]
+		rows, err := q.SettleBet(ctx, settlementToRow(bet.ID, one.Settlement))
+		switch {
+		case err != nil:
+			return err
+		case rows != 1:
+			return fmt.Errorf("bet %d at revision %d would go back to %d", bet.ID, bet.Revision, one.Revision)
+		}
+		if _, err := writeTransfers(ctx, q, one.Transfers); err != nil {
+			return err
+		}
+	}
+	for user, wallet := range set.Wallets {
+		if wallet.HasSameMoney(before[user]) {
+			continue
+		}
+		if err := q.WriteMoney(ctx, walletToRow(user, wallet)); err != nil {
+			return err
+		}
+	}
+	change := set.LiabilityChange(settled)
+	if change.IsZero() {
+		return nil
+	}
+	return q.ChangeLiability(ctx, sqlitedb.ChangeLiabilityParams{EventID: int64(set.Event.ID), Change: change.Minor()})
+}
+
+func chunkOf(bets []domain.Bet, settled []domain.Settled) ports.Chunk {
+	chunk := ports.Chunk{Settled: len(bets), Last: bets[len(bets)-1].ID}
+	for i, bet := range bets {
+		if settled[i].Outcome != bet.Outcome {
 			chunk.Changed++
 		}
-		chunk.Last = bets[i].ID
 	}
-	return chunk, nil
+	return chunk
+}
+
+// CancelBet implements ports.Settlements.
+func (s *Settlements) CancelBet(
+	ctx context.Context, id domain.BetID, decide func(*domain.Settling) (*ports.Cancellation, error),
+) (bet domain.Bet, err error) {
+	err = s.db.write(ctx, func(ctx context.Context, q *sqlitedb.Queries) error {
+		row, err := q.BetByID(ctx, int64(id))
+		if err != nil {
+			return err
+		}
+		if bet, err = betFromRow(row); err != nil {
+			return err
+		}
+		set, err := s.settling(ctx, q, bet.EventID, []domain.Bet{bet})
+		if err != nil {
+			return err
+		}
+		before := maps.Clone(set.Wallets)
+		cancellation, err := decide(set)
+		if err != nil || cancellation == nil {
+			return asItIs(err)
+		}
+		if err := writeSettled(ctx, q, set, before, []domain.Settled{cancellation.Settled}); err != nil {
+			return err
+		}
+		bet.Settlement = cancellation.Settlement
+		return writeAudit(ctx, q, cancellation.Audit, set.Now)
+	})
+	if err != nil {
+		return domain.Bet{}, err
+	}
+	return bet, nil
 }
 
 // FinishSettling implements ports.Settlements. It looks through the bets before it asks for

@@ -23,21 +23,32 @@ func TestPorts(t *testing.T) {
 	t.Parallel()
 	portstest.All(t, func(t *testing.T) portstest.Stores {
 		t.Helper()
-		store := sqlitetest.New(t)
-		return portstest.Stores{
-			Placements:    store.Placements,
-			Events:        store.Events,
-			Cursors:       store.Cursors,
-			Settlements:   store.Settlements,
-			Bets:          store.Bets,
-			Users:         store.Users,
-			LoginFailures: store.LoginFailures,
-			AgeRefusals: func(t *testing.T, by time.Duration) {
-				t.Helper()
-				execute(t, store, "update verdicts set decided_at = decided_at - ?1 where bet_id is null", by.Microseconds())
-			},
-		}
+		return stores(sqlitetest.New(t))
 	})
+}
+
+func TestOracle(t *testing.T) {
+	t.Parallel()
+	portstest.Oracle(t, stores(sqlitetest.NewInMemory(t)))
+}
+
+func stores(store *sqlite.Store) portstest.Stores {
+	return portstest.Stores{
+		Placements:    store.Placements,
+		Events:        store.Events,
+		Cursors:       store.Cursors,
+		Settlements:   store.Settlements,
+		Bets:          store.Bets,
+		Users:         store.Users,
+		LoginFailures: store.LoginFailures,
+		Wallets:       store.Wallets,
+		AuditLog:      store.AuditLog,
+		Ledger:        store.Ledger,
+		AgeRefusals: func(t *testing.T, by time.Duration) {
+			t.Helper()
+			execute(t, store, "update verdicts set decided_at = decided_at - ?1 where refusal is not null", by.Microseconds())
+		},
+	}
 }
 
 // open opens a file that is closed when the test ends, at the latest.
@@ -126,9 +137,12 @@ func prepare(t *testing.T, store *sqlite.Store) domain.UserID {
 
 func addUser(t *testing.T, store *sqlite.Store, name string) domain.UserID {
 	t.Helper()
-	user, err := store.Users.Create(t.Context(), ports.Credentials{User: domain.NewUser{
-		Name: name, Username: name, Email: name + "@example.com", Role: domain.RoleUser,
-	}.User()})
+	user, err := store.Users.Create(t.Context(), ports.NewUser{
+		Credentials: ports.Credentials{User: domain.NewUser{
+			Name: name, Username: name, Email: name + "@example.com", Role: domain.RoleUser,
+		}.User()},
+		Opening: money.MustParse("100000.00"),
+	})
 	if err != nil {
 		t.Fatalf("add a user: %v", err)
 	}
@@ -154,8 +168,8 @@ func wish(user domain.UserID, key string) domain.Placement {
 // place places one bet.
 func place(ctx context.Context, store *sqlite.Store, placement domain.Placement) (domain.Bet, error) {
 	batch := []domain.Placement{placement}
-	decisions, err := store.Placements.Place(ctx, batch, func(set *domain.WorkingSet) []domain.Decision {
-		return set.Decide(domain.StakeLimits{Min: placement.Stake, Max: placement.Stake}, batch)
+	decisions, err := store.Placements.Place(ctx, ports.Batch{Placements: batch}, func(set *domain.WorkingSet) []domain.Decision {
+		return set.Decide(upTo(placement.Stake), batch)
 	})
 	switch {
 	case err != nil:
@@ -164,6 +178,11 @@ func place(ctx context.Context, store *sqlite.Store, placement domain.Placement)
 		return domain.Bet{}, fmt.Errorf("not accepted: %+v", decisions[0])
 	}
 	return decisions[0].Bet, nil
+}
+
+// upTo allows stakes up to one, and whatever may follow from them.
+func upTo(stake money.Amount) domain.Limits {
+	return domain.Limits{Stake: domain.StakeLimits{Max: stake}}
 }
 
 func mustPlace(t *testing.T, store *sqlite.Store, placement domain.Placement) domain.Bet {

@@ -34,6 +34,9 @@ type Store struct {
 	Bets          *Bets
 	Users         *Users
 	LoginFailures *LoginFailures
+	Wallets       *Wallets
+	AuditLog      *AuditLog
+	Ledger        *Ledger
 
 	db *database
 }
@@ -46,6 +49,9 @@ var (
 	_ ports.Bets          = (*Bets)(nil)
 	_ ports.Users         = (*Users)(nil)
 	_ ports.LoginFailures = (*LoginFailures)(nil)
+	_ ports.Wallets       = (*Wallets)(nil)
+	_ ports.AuditLog      = (*AuditLog)(nil)
+	_ ports.Ledger        = (*Ledger)(nil)
 )
 
 // Open opens the file and brings its schema up to date. The errors are those of the Open
@@ -69,6 +75,9 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 		Bets:          &Bets{db},
 		Users:         &Users{db},
 		LoginFailures: &LoginFailures{db},
+		Wallets:       &Wallets{db},
+		AuditLog:      &AuditLog{db},
+		Ledger:        &Ledger{db},
 		db:            db,
 	}, nil
 }

@@ -89,7 +89,7 @@ func TestWaitEndsWithItsContext(t *testing.T) {
 			return err
 		},
 		"create a user": func(ctx context.Context) error {
-			_, err := store.Users.Create(ctx, ports.Credentials{})
+			_, err := store.Users.Create(ctx, ports.NewUser{})
 			return err
 		},
 		"move the cursor": func(ctx context.Context) error {
@@ -148,6 +148,9 @@ func TestReadersDoNotWait(t *testing.T) {
 	store := sqlitetest.New(t)
 	user := prepare(t, store)
 	mustPlace(t, store, wish(user, "key"))
+	if _, _, err := store.Ledger.Seal(t.Context(), 1000, domain.Seal.Next); err != nil {
+		t.Fatalf("seal: %v", err)
+	}
 	reads := map[string]func(context.Context) error{
 		"Verdict": func(ctx context.Context) error {
 			_, err := store.Placements.Verdict(ctx, domain.VerdictKey{UserID: user, Key: "key"})
@@ -181,6 +184,23 @@ func TestReadersDoNotWait(t *testing.T) {
 			_, err := store.Users.ByUsername(ctx, "bella")
 			return err
 		},
+		"Wallet": func(ctx context.Context) error {
+			_, _, err := store.Wallets.Wallet(ctx, user)
+			return err
+		},
+		"Transfers": func(ctx context.Context) error {
+			_, err := store.Wallets.Transfers(ctx, ports.TransferFilter{}, 1)
+			return err
+		},
+		"Records": func(ctx context.Context) error {
+			_, err := store.AuditLog.Records(ctx, ports.AuditFilter{}, 1)
+			return err
+		},
+		"Read": func(ctx context.Context) error { return store.Ledger.Read(ctx, ignore{}) },
+		"Seal when all is sealed": func(ctx context.Context) error {
+			_, _, err := store.Ledger.Seal(ctx, 1000, nil)
+			return err
+		},
 		"Failures": func(ctx context.Context) error {
 			_, err := store.LoginFailures.Failures(ctx, []string{"bella"}, time.Time{})
 			return err
@@ -204,9 +224,9 @@ func TestWhatHasBegunGoesToItsEnd(t *testing.T) {
 	user := prepare(t, store)
 	ctx, leave := context.WithCancel(t.Context())
 	batch := []domain.Placement{wish(user, "")}
-	_, err := store.Placements.Place(ctx, batch, func(set *domain.WorkingSet) []domain.Decision {
+	_, err := store.Placements.Place(ctx, ports.Batch{Placements: batch}, func(set *domain.WorkingSet) []domain.Decision {
 		leave()
-		return set.Decide(domain.StakeLimits{Max: batch[0].Stake}, batch)
+		return set.Decide(upTo(batch[0].Stake), batch)
 	})
 	if n := countBets(t, store); err != nil || n != 1 {
 		t.Errorf("%d bets, want 1: %v", n, err)
@@ -220,9 +240,9 @@ func TestAcceptedVerdictIsNeverReplaced(t *testing.T) {
 	user := prepare(t, store)
 	first := mustPlace(t, store, wish(user, "key"))
 	batch := []domain.Placement{wish(user, "key")}
-	_, err := store.Placements.Place(t.Context(), batch, func(set *domain.WorkingSet) []domain.Decision {
+	_, err := store.Placements.Place(t.Context(), ports.Batch{Placements: batch}, func(set *domain.WorkingSet) []domain.Decision {
 		clear(set.Verdicts)
-		return set.Decide(domain.StakeLimits{Max: batch[0].Stake}, batch)
+		return set.Decide(upTo(batch[0].Stake), batch)
 	})
 	if err == nil {
 		t.Error("a second bet for the same key was accepted")
@@ -256,7 +276,9 @@ func TestDecidersErrorComesOutAsItWas(t *testing.T) {
 		fmt.Errorf("ask somebody: %w", context.DeadlineExceeded),
 		fmt.Errorf("look up: %w", sql.ErrNoRows),
 	} {
-		_, err := store.Users.Update(t.Context(), user, func(u ports.Credentials, _ int) (ports.Credentials, error) { return u, want })
+		_, err := store.Users.Update(t.Context(), user, func(ports.Credentials, int) (ports.UserUpdate, error) {
+			return ports.UserUpdate{}, want
+		})
 		if err != want { //nolint:errorlint // that very error
 			t.Errorf("got %#v, want %#v", err, want)
 		}

@@ -12,28 +12,35 @@ import (
 type Users struct{ db *database }
 
 // Create implements ports.Users.
-func (u *Users) Create(ctx context.Context, user ports.Credentials) (domain.User, error) {
-	var row sqlitedb.User
-	err := u.db.write(ctx, func(ctx context.Context, q *sqlitedb.Queries) (err error) {
-		if row, err = q.InsertUser(ctx, userToInsert(user, u.db.clock.now())); err != nil {
+func (u *Users) Create(ctx context.Context, user ports.NewUser) (created domain.User, err error) {
+	err = u.db.write(ctx, func(ctx context.Context, q *sqlitedb.Queries) error {
+		now := u.db.clock.now()
+		row, err := q.InsertUser(ctx, userToInsert(user.Credentials, now))
+		if err != nil {
 			return err
 		}
-		return q.InsertWallet(ctx, sqlitedb.InsertWalletParams{UserID: row.ID, Open: row.Active})
+		created = credentialsFromRow(row).User
+		wallet, transfers := domain.OpenWallet(created.ID, user.Opening, now)
+		err = q.InsertWallet(ctx, sqlitedb.InsertWalletParams{UserID: row.ID, Balance: wallet.Balance.Minor(), Open: row.Active})
+		if err != nil {
+			return err
+		}
+		if _, err := writeTransfers(ctx, q, transfers); err != nil || user.Audit == nil {
+			return err
+		}
+		return writeAudit(ctx, q, new(user.Audit(created)), now)
 	})
 	if err != nil {
 		return domain.User{}, err
 	}
-	return credentialsFromRow(row).User, nil
+	return created, nil
 }
 
 // Update implements ports.Users.
 func (u *Users) Update(
-	ctx context.Context, id domain.UserID, decide func(user ports.Credentials, activeAdmins int) (ports.Credentials, error),
+	ctx context.Context, id domain.UserID, decide func(user ports.Credentials, activeAdmins int) (ports.UserUpdate, error),
 ) (domain.User, error) {
-	var (
-		updated sqlitedb.User
-		refusal error // decide's, which is returned as it is
-	)
+	var updated sqlitedb.User
 	err := u.db.write(ctx, func(ctx context.Context, q *sqlitedb.Queries) error {
 		row, err := q.UserByID(ctx, int64(id))
 		if err != nil {
@@ -45,18 +52,18 @@ func (u *Users) Update(
 		}
 		next, err := decide(credentialsFromRow(row), int(admins))
 		if err != nil {
-			refusal = err
+			return asItIs(err)
+		}
+		now := u.db.clock.now()
+		if updated, err = q.UpdateUser(ctx, userToUpdate(id, next.Credentials, now)); err != nil {
 			return err
 		}
-		if updated, err = q.UpdateUser(ctx, userToUpdate(id, next, u.db.clock.now())); err != nil {
+		if err := q.OpenWallet(ctx, sqlitedb.OpenWalletParams{UserID: updated.ID, Open: updated.Active}); err != nil {
 			return err
 		}
-		return q.OpenWallet(ctx, sqlitedb.OpenWalletParams{UserID: updated.ID, Open: updated.Active})
+		return writeAudit(ctx, q, next.Audit, now)
 	})
-	switch {
-	case refusal != nil:
-		return domain.User{}, refusal
-	case err != nil:
+	if err != nil {
 		return domain.User{}, err
 	}
 	return credentialsFromRow(updated).User, nil

@@ -1,6 +1,7 @@
 package portstest
 
 import (
+	"errors"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -25,6 +26,8 @@ func Events(t *testing.T, open Open) {
 		"lists events in pages":                          pagesOpenEvents,
 		"lists what other data sets left undecided":      listsUndecidedEvents,
 		"closes events by its own clock":                 closesByItsClock,
+		"amends an event, with a record of it":           amendsEvent,
+		"amends nothing without an amendment":            amendsNothing,
 	})
 }
 
@@ -37,6 +40,13 @@ func fullEvent() domain.Event {
 			CreatedAt: past.Add(2 * time.Hour), UpdatedAt: past.Add(3 * time.Hour),
 		},
 		Quarantined: true, VoidBefore: past.Add(4 * time.Hour), ClosedAt: past.Add(5 * time.Hour), ResultedAt: past.Add(6 * time.Hour),
+		VoidWindows: []domain.VoidWindow{
+			{
+				ID: 1, From: past, To: past.Add(time.Minute), Reason: "a \"goal\" – at 14:03", By: 5, At: past.Add(7 * time.Hour),
+				UndoneAt: past.Add(8 * time.Hour), UndoneBy: 6, UndoReason: "there was none",
+			},
+			{ID: 2, From: past, To: past.Add(time.Hour), Reason: "a wrong price", By: 5, At: past.Add(9 * time.Hour)},
+		},
 		SettleRevision: 7,
 	}
 }
@@ -225,4 +235,36 @@ func closesByItsClock(t *testing.T, s Stores) {
 			return
 		}
 	}
+}
+
+func amendsEvent(t *testing.T, s Stores) {
+	write(t, s, openEvent(1))
+	before := clock(t, s)
+	var at time.Time
+	ok(t, s.Events.Amend(t.Context(), 1, func(now time.Time, event domain.Event) (*ports.Amendment, error) {
+		at = now
+		equal(t, event, openEvent(1))
+		return &ports.Amendment{Event: fullEvent(), Audit: fullRecord(now)}, nil
+	}))
+	isTrue(t, !at.Before(before) && !at.After(clock(t, s)), "now is the store's: %s", at)
+	event, err := s.Events.Event(t.Context(), 1)
+	ok(t, err)
+	equal(t, event, fullEvent())
+	isRecorded(t, s, fullRecord(at))
+}
+
+func amendsNothing(t *testing.T, s Stores) {
+	write(t, s, openEvent(1))
+	refusal := errors.New("no")
+	for _, want := range []error{nil, refusal} {
+		isError(t, s.Events.Amend(t.Context(), 1, func(time.Time, domain.Event) (*ports.Amendment, error) { return nil, want }), want)
+	}
+	isError(t, s.Events.Amend(t.Context(), 2, func(_ time.Time, event domain.Event) (*ports.Amendment, error) {
+		t.Errorf("decide is called with %+v, which does not exist", event)
+		return nil, nil
+	}), ports.ErrNotFound)
+	event, err := s.Events.Event(t.Context(), 1)
+	ok(t, err)
+	equal(t, event, openEvent(1))
+	equal(t, records(t, s, ports.AuditFilter{}), nil)
 }

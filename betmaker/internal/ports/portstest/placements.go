@@ -78,13 +78,13 @@ func givesWorkingSet(t *testing.T, s Stores) {
 
 	var set domain.WorkingSet
 	batch := []domain.Placement{bet(users[1], 7), bet(nobody, nowhere), withKey(bet(users[0], 7), "unknown"), stored}
-	_, err := s.Placements.Place(t.Context(), batch, func(given *domain.WorkingSet) []domain.Decision {
+	_, err := s.Placements.Place(t.Context(), ports.Batch{Placements: batch}, func(given *domain.WorkingSet) []domain.Decision {
 		set = *given
 		return nil
 	})
 	isTrue(t, err != nil, "there are no decisions")
 
-	equal(t, set.Wallets, map[domain.UserID]domain.Wallet{users[0]: {Open: true}, users[1]: {Open: false}})
+	equal(t, set.Wallets, map[domain.UserID]domain.Wallet{users[0]: {Open: true, Balance: plenty}, users[1]: {Balance: plenty}})
 	equal(t, set.Events, map[domain.EventID]domain.Event{7: event})
 	equal(t, set.Verdicts, map[domain.VerdictKey]domain.Verdict{{UserID: users[0], Key: "stored"}: refusal})
 	isTrue(t, !set.Now.Before(before) && !set.Now.After(clock(t, s)), "the set's clock is the store's: %s", set.Now)
@@ -124,7 +124,7 @@ func replaysRefusal(t *testing.T, s Stores) {
 	equal(t, refused[0].Refusal, domain.Refusal{
 		Code: domain.RefusedPriceChanged, CurrentCoefficient: odds.MustParse("1.45"), EventVersion: 1,
 	})
-	equal(t, refused[1].Refusal, domain.Refusal{Code: domain.RefusedStakeOutOfLimits, Min: limits.Min, Max: limits.Max})
+	equal(t, refused[1].Refusal, domain.Refusal{Code: domain.RefusedStakeOutOfLimits, Min: limits.Stake.Min, Max: limits.Stake.Max})
 
 	// What the refusal was due to is gone, the refusal stays.
 	update(t, s, 1, func(event domain.Event, _ time.Time) domain.Event {
@@ -146,13 +146,14 @@ func keepsRefusal(t *testing.T, s Stores) {
 	refused := domain.Verdict{
 		Fingerprint: [32]byte{0: 1, 31: 2},
 		Refusal: domain.Refusal{
-			Code: domain.RefusedPriceChanged, CurrentCoefficient: odds.MustParse("99999.99"), EventVersion: 1 << 40, Min: ten, Max: limits.Max,
+			Code: domain.RefusedPriceChanged, CurrentCoefficient: odds.MustParse("99999.99"), EventVersion: 1 << 40, Min: ten, Max: plenty,
+			MaxStake: ten, Limit: domain.LimitDaily, ExcludedUntil: distant, Debt: ten,
 		},
 		RequestID: "request",
 	}
 	everyFieldSet(t, refused.Refusal)
 	batch := []domain.Placement{withKey(bet(user, 1), "key")}
-	_, err := s.Placements.Place(t.Context(), batch, func(*domain.WorkingSet) []domain.Decision {
+	_, err := s.Placements.Place(t.Context(), ports.Batch{Placements: batch}, func(*domain.WorkingSet) []domain.Decision {
 		return []domain.Decision{{Verdict: refused}}
 	})
 	ok(t, err)
@@ -290,7 +291,7 @@ func writesNothingOfFailedBatch(t *testing.T, s Stores) {
 	users := addUsers(t, s, 2)
 	addOpenEvents(t, s, 1)
 	batch := []domain.Placement{withKey(bet(users[0], 1), "key"), bet(users[1], 1)}
-	decisions, err := s.Placements.Place(t.Context(), batch, func(set *domain.WorkingSet) []domain.Decision {
+	decisions, err := s.Placements.Place(t.Context(), ports.Batch{Placements: batch}, func(set *domain.WorkingSet) []domain.Decision {
 		decisions := set.Decide(limits, batch)
 		decisions[1].Bet.Stake = money.Amount{} // no store keeps a bet of nothing
 		return decisions
@@ -307,7 +308,7 @@ func placePanics(t *testing.T, s Stores) {
 	user := addUsers(t, s, 1)[0]
 	addOpenEvents(t, s, 1)
 	isTrue(t, panics(func() {
-		decisions, err := s.Placements.Place(t.Context(), []domain.Placement{bet(user, 1)}, func(*domain.WorkingSet) []domain.Decision {
+		decisions, err := s.Placements.Place(t.Context(), ports.Batch{Placements: []domain.Placement{bet(user, 1)}}, func(*domain.WorkingSet) []domain.Decision {
 			panic("a defect in a rule")
 		})
 		t.Errorf("the panic was swallowed: %v, %v", decisions, err)
@@ -322,7 +323,7 @@ func decisionIsMissing(t *testing.T, s Stores) {
 	users := addUsers(t, s, 2)
 	addOpenEvents(t, s, 1)
 	batch := []domain.Placement{bet(users[0], 1), bet(users[1], 1)}
-	_, err := s.Placements.Place(t.Context(), batch, func(set *domain.WorkingSet) []domain.Decision {
+	_, err := s.Placements.Place(t.Context(), ports.Batch{Placements: batch}, func(set *domain.WorkingSet) []domain.Decision {
 		return set.Decide(limits, batch)[:1]
 	})
 	isTrue(t, err != nil, "it is not clear which of them was decided")
@@ -391,7 +392,7 @@ func takesNoBetOfDeactivated(t *testing.T, s Stores) {
 
 func deactivate(t *testing.T, s Stores, user domain.UserID) {
 	t.Helper()
-	updated, err := s.Users.Update(t.Context(), user, func(user ports.Credentials, _ int) (ports.Credentials, error) {
+	updated, err := updateUser(t.Context(), s, user, func(user ports.Credentials, _ int) (ports.Credentials, error) {
 		user.Active = false
 		return user, nil
 	})
@@ -430,7 +431,7 @@ func readsClockAfterWaiting(t *testing.T, s Stores) {
 	write(t, s, event)
 
 	decided := make(chan domain.Decision, 1)
-	_, err := s.Users.Update(t.Context(), user, func(user ports.Credentials, _ int) (ports.Credentials, error) {
+	_, err := updateUser(t.Context(), s, user, func(user ports.Credentials, _ int) (ports.Credentials, error) {
 		passed := time.After(open + 50*time.Millisecond)
 		go func() {
 			decisions, err := tryPlace(t.Context(), s, bet(user.ID, 1))

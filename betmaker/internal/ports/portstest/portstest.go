@@ -30,6 +30,9 @@ type Stores struct {
 	Bets          ports.Bets
 	Users         ports.Users
 	LoginFailures ports.LoginFailures
+	Wallets       ports.Wallets
+	AuditLog      ports.AuditLog
+	Ledger        ports.Ledger
 
 	// AgeRefusals makes all refusals that are stored older, as if time had passed.
 	AgeRefusals func(t *testing.T, by time.Duration)
@@ -49,6 +52,12 @@ func All(t *testing.T, open Open) {
 		"Bets":          Bets,
 		"Users":         Users,
 		"LoginFailures": LoginFailures,
+		"Money":         Money,
+		"Limits":        Limits,
+		"Payments":      Payments,
+		"Cancellations": Cancellations,
+		"AuditLog":      AuditLog,
+		"Ledger":        Ledger,
 	}
 	for name, suite := range suites {
 		t.Run(name, func(t *testing.T) {
@@ -84,8 +93,10 @@ func scaled(t *testing.T, full int) int {
 }
 
 var (
-	limits = domain.StakeLimits{Min: money.MustParse("0.01"), Max: money.MustParse("1000000.00")}
+	limits = domain.Limits{Stake: domain.StakeLimits{Min: money.MustParse("0.01"), Max: money.MustParse("1000000.00")}}
 	ten    = money.MustParse("10.00")
+	// plenty is what users begin with: more than they stake in any test but those of money.
+	plenty = money.MustParse("10000000.00")
 
 	// distant is later than any test. It has a fraction, so that losing that would show.
 	distant = time.Date(2100, time.January, 1, 12, 30, 15, 123456000, time.UTC)
@@ -170,13 +181,26 @@ func clock(t *testing.T, s Stores) (now time.Time) {
 }
 
 // newUser returns a user, with a name of their own, who is not in the store yet.
-func newUser(name string, role domain.Role) ports.Credentials {
-	return ports.Credentials{
-		User: domain.User{
-			Name: "Bella B.", Username: name, Email: name + "@example.com", Role: role, Active: true, TokenVersion: 1,
+func newUser(name string, role domain.Role) ports.NewUser {
+	return ports.NewUser{
+		Credentials: ports.Credentials{
+			User: domain.User{
+				Name: "Bella B.", Username: name, Email: name + "@example.com", Role: role, Active: true, TokenVersion: 1,
+			},
+			PasswordHash: "$argon2id$...",
 		},
-		PasswordHash: "$argon2id$...",
+		Opening: plenty,
 	}
+}
+
+// updateUser changes a user without a record of it.
+func updateUser(
+	ctx context.Context, s Stores, id domain.UserID, decide func(user ports.Credentials, activeAdmins int) (ports.Credentials, error),
+) (domain.User, error) {
+	return s.Users.Update(ctx, id, func(user ports.Credentials, activeAdmins int) (ports.UserUpdate, error) {
+		next, err := decide(user, activeAdmins)
+		return ports.UserUpdate{Credentials: next}, err
+	})
 }
 
 func addUser(t *testing.T, s Stores, name string, role domain.Role) domain.User {
@@ -208,7 +232,13 @@ func withKey(p domain.Placement, key string) domain.Placement {
 
 // tryPlace places bets as the domain decides.
 func tryPlace(ctx context.Context, s Stores, batch ...domain.Placement) ([]domain.Decision, error) {
-	return s.Placements.Place(ctx, batch, func(set *domain.WorkingSet) []domain.Decision { return set.Decide(limits, batch) })
+	return placeWithin(ctx, s, limits, batch...)
+}
+
+// placeWithin places bets within other limits.
+func placeWithin(ctx context.Context, s Stores, limits domain.Limits, placements ...domain.Placement) ([]domain.Decision, error) {
+	batch := ports.Batch{Placements: placements, WithLiabilities: limits.Liability.IsPositive()}
+	return s.Placements.Place(ctx, batch, func(set *domain.WorkingSet) []domain.Decision { return set.Decide(limits, placements) })
 }
 
 func place(t *testing.T, s Stores, batch ...domain.Placement) []domain.Decision {
@@ -247,13 +277,7 @@ func allBets(t *testing.T, s Stores, filter ports.BetFilter) []domain.Bet {
 }
 
 // asDomain decides settlements as the domain does.
-func asDomain(now time.Time, event domain.Event, bets []domain.Bet) []domain.Settlement {
-	settlements := make([]domain.Settlement, len(bets))
-	for i, bet := range bets {
-		settlements[i] = event.Settle(bet, now)
-	}
-	return settlements
-}
+func asDomain(set *domain.Settling) []domain.Settled { return set.Settle() }
 
 // settle settles an event to the end, and returns how many bets changed.
 func settle(ctx context.Context, s Stores, event domain.EventID, limit int) (changed int, err error) {

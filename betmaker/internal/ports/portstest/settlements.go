@@ -106,22 +106,24 @@ func givesBetsEventAndClock(t *testing.T, s Stores) {
 	placeBets(t, s, 5)
 	event := finish(t, s, 1, domain.StateFinishedWin)
 	before := clock(t, s)
-	_, err := s.Settlements.SettleChunk(t.Context(), 1, 0, 10, func(now time.Time, given domain.Event, bets []domain.Bet) []domain.Settlement {
-		isTrue(t, !now.Before(before), "now is the store's: %s is before %s", now, before)
-		equal(t, given, event)
+	_, err := s.Settlements.SettleChunk(t.Context(), 1, 0, 10, func(set *domain.Settling) []domain.Settled {
+		isTrue(t, !set.Now.Before(before), "now is the store's: %s is before %s", set.Now, before)
+		equal(t, set.Event, event)
 		want := allBets(t, s, ports.BetFilter{})
 		slices.Reverse(want)
-		equal(t, bets, want)
-		return asDomain(now, given, bets)
+		equal(t, set.Bets, want)
+		user := want[0].UserID
+		equal(t, set.Wallets, map[domain.UserID]domain.Wallet{user: readWallet(t, s, user)})
+		return asDomain(set)
 	})
 	ok(t, err)
 }
 
 func leavesUnsettleableAlone(t *testing.T, s Stores) {
 	placeBets(t, s, 1)
-	never := func(_ time.Time, event domain.Event, bets []domain.Bet) []domain.Settlement {
-		t.Errorf("decide is called with %+v and %+v", event, bets)
-		return make([]domain.Settlement, len(bets))
+	never := func(set *domain.Settling) []domain.Settled {
+		t.Errorf("decide is called with %+v", set)
+		return make([]domain.Settled, len(set.Bets))
 	}
 	untouched := func(event domain.EventID) {
 		t.Helper()
@@ -235,20 +237,26 @@ func neverLowersRevision(t *testing.T, s Stores) {
 	_, err := settle(t.Context(), s, 1, 10)
 	ok(t, err)
 	won := readBet(t, s, id)
+	wallet := readWallet(t, s, won.UserID)
 	finish(t, s, 1, domain.StateFinishedLose)
-	chunk, err := s.Settlements.SettleChunk(t.Context(), 1, 0, 10, func(time.Time, domain.Event, []domain.Bet) []domain.Settlement {
-		return []domain.Settlement{{Outcome: domain.Outcome{Status: domain.StatusLost}, Revision: won.Revision, SettledAt: past}}
+	_, err = s.Settlements.SettleChunk(t.Context(), 1, 0, 10, func(set *domain.Settling) []domain.Settled {
+		settled := set.Settle()
+		settled[0].Revision = won.Revision
+		for i := range settled[0].Transfers {
+			settled[0].Transfers[i].Revision = won.Revision
+		}
+		return settled
 	})
-	ok(t, err)
-	equal(t, chunk.Settled, 0)
+	isTrue(t, err != nil && !errors.Is(err, ports.ErrOutcomeUnknown), "nothing was written for certain: %v", err)
 	equal(t, readBet(t, s, id), won)
+	equal(t, readWallet(t, s, won.UserID), wallet)
 }
 
 func settlementIsMissing(t *testing.T, s Stores) {
 	placeBets(t, s, 2)
 	finish(t, s, 1, domain.StateFinishedWin)
-	_, err := s.Settlements.SettleChunk(t.Context(), 1, 0, 10, func(now time.Time, event domain.Event, bets []domain.Bet) []domain.Settlement {
-		return asDomain(now, event, bets)[:1]
+	_, err := s.Settlements.SettleChunk(t.Context(), 1, 0, 10, func(set *domain.Settling) []domain.Settled {
+		return asDomain(set)[:1]
 	})
 	isTrue(t, err != nil && !errors.Is(err, ports.ErrOutcomeUnknown), "nothing was written for certain: %v", err)
 	equal(t, len(allBets(t, s, ports.BetFilter{Status: domain.StatusPending})), 2)
@@ -258,7 +266,7 @@ func settlePanics(t *testing.T, s Stores) {
 	placeBets(t, s, 2)
 	finish(t, s, 1, domain.StateFinishedWin)
 	isTrue(t, panics(func() {
-		_, err := s.Settlements.SettleChunk(t.Context(), 1, 0, 10, func(time.Time, domain.Event, []domain.Bet) []domain.Settlement {
+		_, err := s.Settlements.SettleChunk(t.Context(), 1, 0, 10, func(*domain.Settling) []domain.Settled {
 			panic("a defect in a rule")
 		})
 		t.Errorf("the panic was swallowed: %v", err)

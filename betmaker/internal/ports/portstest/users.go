@@ -42,7 +42,7 @@ func keepsUser(t *testing.T, s Stores) {
 			PasswordHash: "$argon2id$bella",
 		},
 	} {
-		created, err := s.Users.Create(t.Context(), given)
+		created, err := s.Users.Create(t.Context(), ports.NewUser{Credentials: given})
 		ok(t, err)
 		isTrue(t, created.ID > 0, "an id: %d", created.ID)
 		isTrue(t, !created.CreatedAt.Before(before) && !created.CreatedAt.After(clock(t, s)), "created by the store's clock: %s", created.CreatedAt)
@@ -73,7 +73,7 @@ func keepsChangedUser(t *testing.T, s Stores) {
 		User:         domain.User{Name: "New", Username: "New", Email: "new@example.com", Role: domain.RoleAdmin, TokenVersion: 9},
 		PasswordHash: "new hash",
 	}
-	changed, err := s.Users.Update(t.Context(), created.ID, func(user ports.Credentials, _ int) (ports.Credentials, error) {
+	changed, err := updateUser(t.Context(), s, created.ID, func(user ports.Credentials, _ int) (ports.Credentials, error) {
 		equal(t, user.User, created)
 		equal(t, user.PasswordHash, newUser("bella", domain.RoleUser).PasswordHash)
 		return given, nil
@@ -95,7 +95,7 @@ func userNotFound(t *testing.T, s Stores) {
 	isError(t, err, ports.ErrNotFound)
 	_, err = s.Users.ByUsername(t.Context(), "nobody")
 	isError(t, err, ports.ErrNotFound)
-	_, err = s.Users.Update(t.Context(), 1, func(user ports.Credentials, _ int) (ports.Credentials, error) {
+	_, err = updateUser(t.Context(), s, 1, func(user ports.Credentials, _ int) (ports.Credentials, error) {
 		t.Errorf("decide is called with %+v, who does not exist", user)
 		return user, nil
 	})
@@ -111,12 +111,12 @@ func takesNamesOnce(t *testing.T, s Stores) {
 	email := newUser("free", domain.RoleUser)
 	email.Email = "жАННА_eXAMPLE@EXAMPLE.com"
 	for _, taken := range []struct {
-		user ports.Credentials
+		user ports.NewUser
 		want error
 	}{{name, domain.ErrUsernameTaken}, {email, domain.ErrEmailTaken}} {
 		_, err := s.Users.Create(t.Context(), taken.user)
 		isError(t, err, taken.want)
-		_, err = s.Users.Update(t.Context(), other.ID, func(ports.Credentials, int) (ports.Credentials, error) { return taken.user, nil })
+		_, err = updateUser(t.Context(), s, other.ID, func(ports.Credentials, int) (ports.Credentials, error) { return taken.user.Credentials, nil })
 		isError(t, err, taken.want)
 	}
 	users, err := s.Users.ListUsers(t.Context(), 0, 10)
@@ -131,7 +131,7 @@ func takesNamesOnce(t *testing.T, s Stores) {
 
 func changesCaseOfName(t *testing.T, s Stores) {
 	user := addUser(t, s, "bella", domain.RoleUser)
-	changed, err := s.Users.Update(t.Context(), user.ID, func(user ports.Credentials, _ int) (ports.Credentials, error) {
+	changed, err := updateUser(t.Context(), s, user.ID, func(user ports.Credentials, _ int) (ports.Credentials, error) {
 		user.Username, user.Email = "Bella", "Bella@Example.com"
 		return user, nil
 	})
@@ -143,7 +143,7 @@ func changesCaseOfName(t *testing.T, s Stores) {
 func decisionIsNo(t *testing.T, s Stores) {
 	user := addUser(t, s, "bella", domain.RoleUser)
 	no := errors.New("no")
-	_, err := s.Users.Update(t.Context(), user.ID, func(user ports.Credentials, _ int) (ports.Credentials, error) {
+	_, err := updateUser(t.Context(), s, user.ID, func(user ports.Credentials, _ int) (ports.Credentials, error) {
 		user.Name = "changed"
 		return user, no
 	})
@@ -156,7 +156,7 @@ func decisionIsNo(t *testing.T, s Stores) {
 func userUpdatePanics(t *testing.T, s Stores) {
 	user := addUser(t, s, "bella", domain.RoleAdmin)
 	isTrue(t, panics(func() {
-		_, err := s.Users.Update(t.Context(), user.ID, func(ports.Credentials, int) (ports.Credentials, error) {
+		_, err := updateUser(t.Context(), s, user.ID, func(ports.Credentials, int) (ports.Credentials, error) {
 			panic("a defect in a rule")
 		})
 		t.Errorf("the panic was swallowed: %v", err)
@@ -172,7 +172,7 @@ func landsEveryUserUpdate(t *testing.T, s Stores) {
 	const writers, updates = 8, 10
 	together(t, writers, func(int) error {
 		for range updates {
-			_, err := s.Users.Update(t.Context(), user.ID, func(user ports.Credentials, _ int) (ports.Credentials, error) {
+			_, err := updateUser(t.Context(), s, user.ID, func(user ports.Credentials, _ int) (ports.Credentials, error) {
 				user.TokenVersion++
 				return user, nil
 			})
@@ -211,7 +211,7 @@ func createsUserOnce(t *testing.T, s Stores) {
 
 func countsActiveAdmins(t *testing.T, s Stores) {
 	count := func(id domain.UserID) (admins int) {
-		_, err := s.Users.Update(t.Context(), id, func(user ports.Credentials, activeAdmins int) (ports.Credentials, error) {
+		_, err := updateUser(t.Context(), s, id, func(user ports.Credentials, activeAdmins int) (ports.Credentials, error) {
 			admins = activeAdmins
 			return user, nil
 		})
@@ -238,7 +238,7 @@ func keepsLastAdmin(t *testing.T, s Stores) {
 		}
 		var errs [admins]error
 		together(t, admins, func(i int) error {
-			_, errs[i] = s.Users.Update(t.Context(), ids[i], func(user ports.Credentials, activeAdmins int) (ports.Credentials, error) {
+			_, errs[i] = updateUser(t.Context(), s, ids[i], func(user ports.Credentials, activeAdmins int) (ports.Credentials, error) {
 				if activeAdmins <= 1 {
 					return user, domain.ErrLastAdmin
 				}
@@ -299,7 +299,7 @@ func opensAndClosesWallet(t *testing.T, s Stores) {
 	user, err := s.Users.Create(t.Context(), inactive)
 	ok(t, err)
 	isError(t, place(t, s, bet(user.ID, 1))[0].Err, domain.ErrUserInactive)
-	_, err = s.Users.Update(t.Context(), user.ID, func(user ports.Credentials, _ int) (ports.Credentials, error) {
+	_, err = updateUser(t.Context(), s, user.ID, func(user ports.Credentials, _ int) (ports.Credentials, error) {
 		user.Active = true
 		return user, nil
 	})

@@ -31,17 +31,35 @@ create table users (
 create index users_active_admins_idx on users (id) where role = 2 and active;
 
 -- One row per user from the user's first moment. Placing a bet locks it, which orders
--- everything one user does: bets, idempotency keys, deactivation.
+-- everything one user does: bets, idempotency keys, payments, deactivation.
+--
+-- What it says of money is the sum of the user's transfers, kept for speed. The rows are
+-- rewritten with every bet; the space that is left free lets that happen without touching an index.
 create table wallets (
-    user_id bigint not null,
-    balance bigint not null default 0,
+    user_id             bigint not null,
+    -- What may be staked or withdrawn.
+    balance             bigint not null default 0,
+    -- The stakes of pending bets.
+    held                bigint not null default 0,
+    -- What is owed: later credits repay it first, so that it never stands beside a balance.
+    debt                bigint not null default 0,
     -- Follows users.active in the same transaction. It stands here because a locked row is
     -- read as it is now, while a joined one is read as the statement's snapshot saw it.
-    open    boolean not null default true,
+    open                boolean not null default true,
+    -- The stakes of one day, in days since 1970, UTC.
+    staked              bigint not null default 0,
+    staked_day          integer not null default 0,
+    -- What the user lets themself stake in a day, and what takes its place when; 0 for no limit.
+    stake_limit         bigint not null default 0,
+    next_stake_limit    bigint not null default 0,
+    next_stake_limit_at timestamptz,
+    excluded_until      timestamptz,
     constraint wallets_pkey primary key (user_id),
     constraint wallets_user_id_fkey foreign key (user_id) references users (id),
-    constraint wallets_balance_check check (balance >= 0)
-);
+    constraint wallets_balance_check check (balance >= 0),
+    constraint wallets_held_check check (held >= 0),
+    constraint wallets_debt_check check (debt >= 0 and (debt = 0 or balance = 0))
+) with (fillfactor = 50);
 
 -- The projection of the line: each event as its newest applied change left it.
 create table events (
@@ -62,6 +80,8 @@ create table events (
     -- What follows is bet-maker's own.
     quarantined     boolean not null default false,
     void_before     timestamptz,
+    -- An array of windows whose bets are void, those that were undone included.
+    void_windows    jsonb not null default '[]',
     closed_at       timestamptz,
     resulted_at     timestamptz,
     settle_revision bigint not null default 0,
@@ -102,26 +122,94 @@ create table bets (
 create index bets_user_id_idx on bets (user_id, id);
 create index bets_event_id_idx on bets (event_id, id);
 
--- What was decided for a request that carried an idempotency key: the bet, or the refusal.
+-- The liability of events, where it is asked for: what their pending bets would cost the
+-- house. An event without a row has had none asked for yet.
+create table liabilities (
+    event_id bigint not null,
+    amount   bigint not null,
+    constraint liabilities_pkey primary key (event_id),
+    constraint liabilities_amount_check check (amount >= 0)
+) with (fillfactor = 50);
+
+-- Every movement of money, as a double entry: the amount leaves debit and arrives in credit.
+-- The accounts are 1 wallet, 2 escrow, 3 house, 4 external, 5 debt; the first and the last are those
+-- of the user. The only source of truth about money; rows are neither changed nor deleted.
+-- Without foreign keys, as verdicts: the ledger check finds what points nowhere.
+create table transfers (
+    id        bigint generated always as identity,
+    user_id   bigint not null,
+    debit     smallint not null,
+    credit    smallint not null,
+    amount    bigint not null,
+    kind      smallint not null,
+    bet_id    bigint,
+    revision  bigint not null,
+    reference text not null default '',
+    at        timestamptz not null,
+    constraint transfers_pkey primary key (id),
+    constraint transfers_debit_check check (debit between 1 and 5),
+    constraint transfers_credit_check check (credit between 1 and 5 and credit <> debit),
+    constraint transfers_amount_check check (amount > 0),
+    constraint transfers_kind_check check (kind between 1 and 10)
+);
+create index transfers_user_id_idx on transfers (user_id, id);
+-- A bet has at most one set of transfers per settle revision.
+create unique index transfers_bet_key on transfers (bet_id, revision, debit, credit) where bet_id is not null;
+
+-- The chain of hashes over transfers, see domain.Seal. As unchangeable as they are.
+create table seals (
+    id            bigint not null,
+    last_transfer bigint not null,
+    count         bigint not null,
+    hash          bytea not null,
+    at            timestamptz not null,
+    constraint seals_pkey primary key (id),
+    constraint seals_last_transfer_key unique (last_transfer),
+    constraint seals_count_check check (count > 0)
+);
+
+-- Privileged actions: who, from where, what, why, before and after. As unchangeable.
+create table audit_log (
+    id         bigint generated always as identity,
+    at         timestamptz not null,
+    -- 0 for an operator at a terminal.
+    actor_id   bigint not null,
+    address    text not null,
+    request_id text not null,
+    action     text not null,
+    subject    text not null,
+    reason     text not null,
+    before     jsonb,
+    after      jsonb,
+    constraint audit_log_pkey primary key (id)
+);
+create index audit_log_actor_id_idx on audit_log (actor_id, id);
+create index audit_log_action_idx on audit_log (action, id);
+create index audit_log_subject_idx on audit_log (subject, id);
+
+-- What was decided for a request that carried an idempotency key: the bet, the
+-- payment's transfer, or the refusal.
 -- Accepted verdicts are kept for ever, refusals for 24 hours. Without foreign keys: the user's wallet
 -- is locked and the bet inserted in the same transaction, neither is ever deleted, and checking them
 -- once more took a fifth of the server's time for a batch.
 create table verdicts (
     user_id     bigint not null,
+    -- 1 a bet, 2 a deposit, 3 a withdrawal.
     operation   smallint not null,
     key         text not null,
     -- SHA-256 of the decoded command.
     fingerprint bytea not null,
     bet_id      bigint,
+    transfer_id bigint,
     refusal     smallint,
     -- What the refusal's answer carries, such as the current price.
     params      jsonb,
     request_id  text not null,
     decided_at  timestamptz not null,
     constraint verdicts_pkey primary key (user_id, operation, key),
-    constraint verdicts_either_check check ((bet_id is null) <> (refusal is null))
+    constraint verdicts_either_check check (num_nonnulls(bet_id, transfer_id, refusal) = 1)
 );
-create index verdicts_refused_idx on verdicts (decided_at) where bet_id is null;
+create index verdicts_refused_idx on verdicts (decided_at) where refusal is not null;
 
 -- How far the line's change log has been read: one row, which is always there.
 create table feed_cursor (
@@ -145,12 +233,63 @@ create table login_failures (
 create index login_failures_subject_idx on login_failures (subject, failed_at);
 create index login_failures_failed_at_idx on login_failures (failed_at);
 
+-- What is written down for ever cannot be changed, by whoever it may be tried: the role that the
+-- services take on has not got the right to, nor has the owner of the tables, and a superuser, who
+-- needs no rights, meets the triggers. The role is of the whole cluster, so other databases may have
+-- made it already. A user who may not make roles works as the owner.
+
+-- +goose StatementBegin
+create function refuse_change() returns trigger language plpgsql as $$
+begin
+    raise exception '% is append-only', tg_table_name using errcode = 'insufficient_privilege';
+end
+$$;
+-- +goose StatementEnd
+create trigger transfers_are_final before update or delete or truncate on transfers for each statement execute function refuse_change();
+create trigger seals_are_final before update or delete or truncate on seals for each statement execute function refuse_change();
+create trigger audit_log_is_final before update or delete or truncate on audit_log for each statement execute function refuse_change();
+
+revoke update, delete, truncate on transfers, seals, audit_log from public, current_user;
+
+-- +goose StatementBegin
+do $$
+begin
+    if exists (select from pg_roles where rolname = current_user and (rolsuper or rolcreaterole)) then
+        begin
+            create role stavka_betmaker nologin;
+        exception when duplicate_object or unique_violation then
+            null;
+        end;
+    end if;
+    if exists (select from pg_roles where rolname = 'stavka_betmaker') then
+        if not pg_has_role(current_user, 'stavka_betmaker', 'member') then
+            begin
+                grant stavka_betmaker to current_user;
+            -- The latter when another database is migrated at this moment, by the same user.
+            exception when insufficient_privilege or unique_violation then
+                null;
+            end;
+        end if;
+        grant select, insert, update, delete
+            on users, wallets, events, bets, liabilities, verdicts, feed_cursor, login_failures to stavka_betmaker;
+        grant select, insert on transfers, seals, audit_log to stavka_betmaker;
+        grant usage, select on sequence bets_id_seq, transfers_id_seq to stavka_betmaker;
+    end if;
+end
+$$;
+-- +goose StatementEnd
+
 -- +goose Down
 
 drop table login_failures;
 drop table feed_cursor;
 drop table verdicts;
+drop table audit_log;
+drop table seals;
+drop table transfers;
+drop table liabilities;
 drop table bets;
 drop table events;
 drop table wallets;
 drop table users;
+drop function refuse_change();

@@ -28,7 +28,7 @@ limit @at_most;
 -- time, the first of January of the year 1, stands for no time: an array of instants has no nulls.
 insert into events (
     id, dataset, seq, version, name, coefficient, deadline, state, suspended, result_revision, effective_at, created_at,
-    updated_at, quarantined, void_before, closed_at, resulted_at, settle_revision
+    updated_at, quarantined, void_before, void_windows, closed_at, resulted_at, settle_revision
 )
 select unnest(@ids::bigint[]), unnest(@datasets::text[]), unnest(@seqs::bigint[]), unnest(@versions::bigint[]),
        unnest(@names::text[]), unnest(@coefficients::integer[]), unnest(@deadlines::timestamptz[]),
@@ -36,6 +36,7 @@ select unnest(@ids::bigint[]), unnest(@datasets::text[]), unnest(@seqs::bigint[]
        nullif(unnest(@effective_at::timestamptz[]), '0001-01-01 00:00:00+00'),
        unnest(@created_at::timestamptz[]), unnest(@updated_at::timestamptz[]), unnest(@quarantined::boolean[]),
        nullif(unnest(@void_before::timestamptz[]), '0001-01-01 00:00:00+00'),
+       unnest(@void_windows::text[])::jsonb,
        nullif(unnest(@closed_at::timestamptz[]), '0001-01-01 00:00:00+00'),
        nullif(unnest(@resulted_at::timestamptz[]), '0001-01-01 00:00:00+00'),
        unnest(@settle_revisions::bigint[])
@@ -54,6 +55,7 @@ on conflict (id) do update set
     updated_at      = excluded.updated_at,
     quarantined     = excluded.quarantined,
     void_before     = excluded.void_before,
+    void_windows    = excluded.void_windows,
     closed_at       = excluded.closed_at,
     resulted_at     = excluded.resulted_at,
     settle_revision = excluded.settle_revision;

@@ -4,7 +4,7 @@
 
 -- name: LockWallets :many
 -- Orders everything that one user does. A row is returned as it is once it is locked.
-select user_id, open
+select *
 from wallets
 where user_id = any(@user_ids::bigint[])
 order by user_id
@@ -14,6 +14,52 @@ for no key update;
 -- The ids come in ascending order and are locked in the order of the array. The lock is an
 -- advisory one because row locks taken FOR SHARE would starve whoever closes the event.
 select pg_advisory_xact_lock_shared(unnest(@event_ids::bigint[]));
+
+-- name: LockMissingLiabilities :exec
+-- Before the liability of an event is worked out, whoever settles its bets must have committed, or
+-- not have begun to write: a change of a row that is not yet committed would be lost. The events'
+-- own locks do not do that, for those who place and those who settle do not wait for each other.
+-- Counted, because "not exists" may be planned to read all liabilities.
+select pg_advisory_xact_lock(-1 - wanted.id)
+from (select unnest(@event_ids::bigint[]) as id) as wanted
+where (select count(*) from liabilities l where l.event_id = wanted.id) = 0
+order by wanted.id;
+
+-- name: InsertMissingLiabilities :exec
+-- Works out the liability of the events that have none kept: potential payout minus stake, over
+-- their pending bets. The payout is stake x coefficient / 100, rounded half to even, as in
+-- money.Amount.Payout; in two parts, because the product may not fit a bigint.
+insert into liabilities (event_id, amount)
+select e.id, (
+    select coalesce(sum(whole + case when rest > 50 or rest = 50 and whole % 2 = 1 then 1 else 0 end - stake), 0)::bigint
+    from (
+        select b.stake, b.stake / 100 * b.coefficient + b.stake % 100 * b.coefficient / 100 as whole,
+               b.stake % 100 * b.coefficient % 100 as rest
+        from bets b
+        where b.event_id = e.id and b.status = 1
+    ) as payouts
+)
+from events e
+where e.id = any(@event_ids::bigint[]) and (select count(*) from liabilities l where l.event_id = e.id) = 0
+order by e.id
+on conflict (event_id) do nothing;
+
+-- name: LockLiabilities :many
+select event_id, amount
+from liabilities
+where event_id = any(@event_ids::bigint[])
+order by event_id
+for no key update;
+
+-- name: WriteLiabilities :exec
+update liabilities l
+set amount = n.amount
+from (select unnest(@event_ids::bigint[]) as event_id, unnest(@amounts::bigint[]) as amount) as n
+where l.event_id = n.event_id;
+
+-- name: ForgetLiabilities :exec
+-- All of them. The condition, which holds for every row, is for the index: rows are locked in its order.
+delete from liabilities where event_id > 0;
 
 -- name: StoredVerdicts :many
 -- Looks each key up by itself: "(user_id, key) in (select unnest ...)", and a plain join as well,
@@ -44,6 +90,28 @@ select unnest(@ids::bigint[]), unnest(@user_ids::bigint[]), unnest(@event_ids::b
        unnest(@coefficients::integer[]), unnest(@event_versions::bigint[]), unnest(@accepted_at::timestamptz[]),
        unnest(@settle_revisions::bigint[]);
 
+-- name: InsertTransfers :many
+-- The ids come in the order of the arrays, and so do the rows that are returned.
+insert into transfers (user_id, debit, credit, amount, kind, bet_id, revision, reference, at)
+select unnest(@user_ids::bigint[]), unnest(@debits::smallint[]), unnest(@credits::smallint[]), unnest(@amounts::bigint[]),
+       unnest(@kinds::smallint[]), nullif(unnest(@bet_ids::bigint[]), 0), unnest(@revisions::bigint[]),
+       unnest(@refs::text[]), unnest(@at::timestamptz[])
+returning id;
+
+-- name: WriteWallets :exec
+-- Writes what bets and payments change of wallets, which are locked.
+update wallets w
+set balance    = n.balance,
+    held       = n.held,
+    debt       = n.debt,
+    staked     = n.staked,
+    staked_day = n.staked_day
+from (
+    select unnest(@user_ids::bigint[]) as user_id, unnest(@balances::bigint[]) as balance, unnest(@held::bigint[]) as held,
+           unnest(@debts::bigint[]) as debt, unnest(@staked::bigint[]) as staked, unnest(@staked_days::integer[]) as staked_day
+) as n
+where w.user_id = n.user_id;
+
 -- name: InsertVerdicts :exec
 -- Replaces a refusal, which has expired. An accepted verdict is never replaced: placements are
 -- decided so that it does not come to that, and if it did, the fingerprint's not-null constraint
@@ -61,6 +129,7 @@ on conflict (user_id, operation, key) do update set
     decided_at  = excluded.decided_at;
 
 -- name: ForgetRefusals :execrows
+-- Refusals of bets and of payments.
 -- By now(), which an index can be searched for, unlike the clock's time.
 -- Skips what is locked: a row that a batch is replacing is not old any more, and waiting for it
 -- while holding others could deadlock with that batch.
@@ -68,7 +137,7 @@ delete from verdicts v
 using (
     select user_id, operation, key
     from verdicts
-    where bet_id is null and decided_at <= now() - @refusals_last::interval
+    where refusal is not null and decided_at <= now() - @refusals_last::interval
     order by decided_at
     limit @at_most
     for update skip locked

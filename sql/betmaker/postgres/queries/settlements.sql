@@ -29,6 +29,29 @@ from (
 ) as s
 where b.id = s.id and b.settle_revision < s.settle_revision;
 
+-- name: LockLiabilityAgainstMaking :exec
+-- Whoever changes a liability waits for those who are working it out, see LockMissingLiabilities.
+select pg_advisory_xact_lock_shared(-1 - @event_id::bigint);
+
+-- name: ChangeLiability :exec
+-- A liability that is not kept has no row. One that has gone wrong must not keep bets from being
+-- settled; that it is wrong, the ledger check tells.
+update liabilities set amount = greatest(amount + @change, 0) where event_id = @event_id;
+
+-- name: LockBet :one
+select * from bets where id = @id for update;
+
+-- name: ChangeBet :execrows
+-- Settles one bet on a person's wish: it may keep its revision. In settled_at Go's zero time
+-- stands for none.
+update bets
+set status          = @status::smallint,
+    payout          = case when @status::smallint <> 1 then @payout::bigint end,
+    void_reason     = nullif(@void_reason::smallint, 0),
+    settle_revision = @settle_revision,
+    settled_at      = nullif(@settled_at::timestamptz, '0001-01-01 00:00:00+00')
+where id = @id and settle_revision <= @settle_revision;
+
 -- name: SettleRevision :one
 select settle_revision from events where id = @event_id and not quarantined;
 

@@ -1,20 +1,17 @@
 -- name: InsertUser :one
--- The wallet comes with the user, in one statement.
-with created as (
-    insert into users (
-        name, username, username_folded, email, email_folded, password_hash, role, active, token_version, created_at, updated_at
-    )
-    select @name, @username, @username_folded, @email, @email_folded, @password_hash, @role::smallint, @active::boolean,
-           @token_version::integer, now, now
-    from (select clock_timestamp() as now) as clock
-    returning *
-), wallet as (
-    insert into wallets (user_id, open) select id, active from created
+insert into users (
+    name, username, username_folded, email, email_folded, password_hash, role, active, token_version, created_at, updated_at
 )
-select * from created;
+select @name, @username, @username_folded, @email, @email_folded, @password_hash, @role::smallint, @active::boolean,
+       @token_version::integer, now, now
+from (select clock_timestamp() as now) as clock
+returning *;
+
+-- name: InsertWallet :exec
+insert into wallets (user_id, balance, held, debt, open) values (@user_id, @balance, @held, @debt, @open);
 
 -- name: LockWallet :one
-select user_id from wallets where user_id = @user_id for no key update;
+select * from wallets where user_id = @user_id for no key update;
 
 -- name: LockUser :one
 select * from users where id = @id for no key update;
@@ -37,7 +34,7 @@ set name            = @name,
     role            = @role,
     active          = @active,
     token_version   = @token_version,
-    updated_at      = clock_timestamp()
+    updated_at      = @updated_at
 where id = @id
 returning *;
 

@@ -29,12 +29,22 @@ create table users (
 create index users_active_admins_idx on users (id) where role = 2 and active = 1;
 
 create table wallets (
-    user_id integer not null,
-    balance integer not null default 0,
-    open    integer not null default 1,
+    user_id             integer not null,
+    balance             integer not null default 0,
+    held                integer not null default 0,
+    debt                integer not null default 0,
+    open                integer not null default 1,
+    staked              integer not null default 0,
+    staked_day          integer not null default 0,
+    stake_limit         integer not null default 0,
+    next_stake_limit    integer not null default 0,
+    next_stake_limit_at integer,
+    excluded_until      integer,
     constraint wallets_pkey primary key (user_id),
     constraint wallets_user_id_fkey foreign key (user_id) references users (id),
     constraint wallets_balance_check check (balance >= 0),
+    constraint wallets_held_check check (held >= 0),
+    constraint wallets_debt_check check (debt >= 0 and (debt = 0 or balance = 0)),
     constraint wallets_open_check check (open in (0, 1))
 ) strict;
 
@@ -54,6 +64,8 @@ create table events (
     updated_at       integer not null,
     quarantined      integer not null default 0,
     void_before      integer,
+    -- JSON.
+    void_windows     text not null default '[]',
     closed_at        integer,
     resulted_at      integer,
     settle_revision  integer not null default 0,
@@ -94,21 +106,78 @@ create table bets (
 create index bets_user_id_idx on bets (user_id);
 create index bets_event_id_idx on bets (event_id);
 
+create table liabilities (
+    event_id integer not null,
+    amount   integer not null,
+    constraint liabilities_pkey primary key (event_id),
+    constraint liabilities_amount_check check (amount >= 0)
+) strict;
+
+create table transfers (
+    id        integer not null,
+    user_id   integer not null,
+    debit     integer not null,
+    credit    integer not null,
+    amount    integer not null,
+    kind      integer not null,
+    bet_id    integer,
+    revision  integer not null,
+    reference text not null default '',
+    at        integer not null,
+    constraint transfers_pkey primary key (id),
+    constraint transfers_debit_check check (debit between 1 and 5),
+    constraint transfers_credit_check check (credit between 1 and 5 and credit <> debit),
+    constraint transfers_amount_check check (amount > 0),
+    constraint transfers_kind_check check (kind between 1 and 10)
+) strict;
+create index transfers_user_id_idx on transfers (user_id);
+create unique index transfers_bet_key on transfers (bet_id, revision, debit, credit) where bet_id is not null;
+
+create table seals (
+    id            integer not null,
+    last_transfer integer not null,
+    count         integer not null,
+    hash          blob not null,
+    at            integer not null,
+    constraint seals_pkey primary key (id),
+    constraint seals_last_transfer_key unique (last_transfer),
+    constraint seals_count_check check (count > 0)
+) strict;
+
+create table audit_log (
+    id         integer not null,
+    at         integer not null,
+    actor_id   integer not null,
+    address    text not null,
+    request_id text not null,
+    action     text not null,
+    subject    text not null,
+    reason     text not null,
+    -- JSON, both.
+    before     text,
+    after      text,
+    constraint audit_log_pkey primary key (id)
+) strict;
+create index audit_log_actor_id_idx on audit_log (actor_id);
+create index audit_log_action_idx on audit_log (action);
+create index audit_log_subject_idx on audit_log (subject);
+
 create table verdicts (
     user_id     integer not null,
     operation   integer not null,
     key         text not null,
     fingerprint blob not null,
     bet_id      integer,
+    transfer_id integer,
     refusal     integer,
     -- JSON.
     params      text,
     request_id  text not null,
     decided_at  integer not null,
     constraint verdicts_pkey primary key (user_id, operation, key),
-    constraint verdicts_either_check check ((bet_id is null) <> (refusal is null))
+    constraint verdicts_either_check check ((bet_id is not null) + (transfer_id is not null) + (refusal is not null) = 1)
 ) strict, without rowid;
-create index verdicts_refused_idx on verdicts (decided_at) where bet_id is null;
+create index verdicts_refused_idx on verdicts (decided_at) where refusal is not null;
 
 create table feed_cursor (
     id         integer not null default 1,
@@ -129,11 +198,48 @@ create table login_failures (
 create index login_failures_subject_idx on login_failures (subject, failed_at);
 create index login_failures_failed_at_idx on login_failures (failed_at);
 
+-- There are no privileges in SQLite; triggers keep what is written down for ever.
+
+-- +goose StatementBegin
+create trigger transfers_no_update before update on transfers begin
+    select raise(abort, 'transfers is append-only');
+end;
+-- +goose StatementEnd
+-- +goose StatementBegin
+create trigger transfers_no_delete before delete on transfers begin
+    select raise(abort, 'transfers is append-only');
+end;
+-- +goose StatementEnd
+-- +goose StatementBegin
+create trigger seals_no_update before update on seals begin
+    select raise(abort, 'seals is append-only');
+end;
+-- +goose StatementEnd
+-- +goose StatementBegin
+create trigger seals_no_delete before delete on seals begin
+    select raise(abort, 'seals is append-only');
+end;
+-- +goose StatementEnd
+-- +goose StatementBegin
+create trigger audit_log_no_update before update on audit_log begin
+    select raise(abort, 'audit_log is append-only');
+end;
+-- +goose StatementEnd
+-- +goose StatementBegin
+create trigger audit_log_no_delete before delete on audit_log begin
+    select raise(abort, 'audit_log is append-only');
+end;
+-- +goose StatementEnd
+
 -- +goose Down
 
 drop table login_failures;
 drop table feed_cursor;
 drop table verdicts;
+drop table audit_log;
+drop table seals;
+drop table transfers;
+drop table liabilities;
 drop table bets;
 drop table events;
 drop table wallets;

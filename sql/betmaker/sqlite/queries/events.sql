@@ -26,11 +26,11 @@ limit @at_most;
 -- there are no arrays, and a statement costs no round trip.
 insert into events (
     id, dataset, seq, version, name, coefficient, deadline, state, suspended, result_revision, effective_at, created_at,
-    updated_at, quarantined, void_before, closed_at, resulted_at, settle_revision
+    updated_at, quarantined, void_before, void_windows, closed_at, resulted_at, settle_revision
 )
 values (
     @id, @dataset, @seq, @version, @name, @coefficient, @deadline, @state, @suspended, @result_revision, @effective_at,
-    @created_at, @updated_at, @quarantined, @void_before, @closed_at, @resulted_at, @settle_revision
+    @created_at, @updated_at, @quarantined, @void_before, @void_windows, @closed_at, @resulted_at, @settle_revision
 )
 on conflict (id) do update set
     dataset         = excluded.dataset,
@@ -47,6 +47,7 @@ on conflict (id) do update set
     updated_at      = excluded.updated_at,
     quarantined     = excluded.quarantined,
     void_before     = excluded.void_before,
+    void_windows    = excluded.void_windows,
     closed_at       = excluded.closed_at,
     resulted_at     = excluded.resulted_at,
     settle_revision = excluded.settle_revision;

@@ -9,14 +9,19 @@ order by b.id
 limit @at_most;
 
 -- name: SettleBet :execrows
--- A revision never goes down.
+-- A revision never goes down. That it goes up, where it has to, the adapter sees to: it has read the bet
+-- in the same transaction.
 update bets
 set status          = @status,
     payout          = @payout,
     void_reason     = @void_reason,
     settle_revision = @settle_revision,
     settled_at      = @settled_at
-where id = @id and settle_revision < @settle_revision;
+where id = @id and settle_revision <= @settle_revision;
+
+-- name: ChangeLiability :exec
+-- Of an event of which none is kept, none is begun.
+update liabilities set amount = amount + @change where event_id = @event_id;
 
 -- name: SettleRevision :one
 select settle_revision from events where id = @event_id and quarantined = 0;

@@ -9,7 +9,7 @@ values (
 returning *;
 
 -- name: InsertWallet :exec
-insert into wallets (user_id, open) values (@user_id, @open);
+insert into wallets (user_id, balance, open) values (@user_id, @balance, @open);
 
 -- name: CountActiveAdmins :one
 select count(*) from users where role = 2 and active = 1;

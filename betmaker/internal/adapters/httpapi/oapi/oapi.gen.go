@@ -136,10 +136,89 @@ func (e TokenType) Valid() bool {
 	}
 }
 
+// Defines values for TransferKind.
+const (
+	TransferKindCorrection TransferKind = "correction"
+	TransferKindDebt       TransferKind = "debt"
+	TransferKindDeposit    TransferKind = "deposit"
+	TransferKindLoss       TransferKind = "loss"
+	TransferKindOpening    TransferKind = "opening"
+	TransferKindPayout     TransferKind = "payout"
+	TransferKindRefund     TransferKind = "refund"
+	TransferKindRepayment  TransferKind = "repayment"
+	TransferKindStake      TransferKind = "stake"
+	TransferKindWithdrawal TransferKind = "withdrawal"
+)
+
+// Valid indicates whether the value is a known member of the TransferKind enum.
+func (e TransferKind) Valid() bool {
+	switch e {
+	case TransferKindCorrection:
+		return true
+	case TransferKindDebt:
+		return true
+	case TransferKindDeposit:
+		return true
+	case TransferKindLoss:
+		return true
+	case TransferKindOpening:
+		return true
+	case TransferKindPayout:
+		return true
+	case TransferKindRefund:
+		return true
+	case TransferKindRepayment:
+		return true
+	case TransferKindStake:
+		return true
+	case TransferKindWithdrawal:
+		return true
+	default:
+		return false
+	}
+}
+
+// Account Where money is: `wallet:ID`, what user ID can stake or withdraw; `escrow`, the stakes of pending bets; `house`;
+// `external`, the world outside; `debt:ID`, what user ID owes.
+//
+// Example: wallet:2
+type Account = string
+
 // Amount Money. Plain digits, at most two decimals.
 //
 // Example: 10
 type Amount = money.Amount
+
+// AuditRecord One privileged action. It is never changed.
+type AuditRecord struct {
+	// Action What was done, such as `user.change` or `event.void`.
+	Action string `json:"action"`
+
+	// ActorID Who; null for an operator at a terminal.
+	ActorID *int64 `json:"actor_id"`
+
+	// Address The address that the request came from; `terminal` for an operator; empty when it is not known.
+	Address string `json:"address"`
+
+	// After As it is then; null for nothing.
+	After *json.RawMessage `json:"after"`
+
+	// At When.
+	At time.Time `json:"at"`
+
+	// Before What the action is about, as it was; null for nothing.
+	Before *json.RawMessage `json:"before"`
+	ID     int64            `json:"id"`
+
+	// Reason What whoever did it says about it, or null.
+	Reason *string `json:"reason"`
+
+	// RequestID The `X-Request-Id` of the request.
+	RequestID string `json:"request_id"`
+
+	// Subject What it was done to, such as `user:2`, `event:1` or `bet:1`.
+	Subject string `json:"subject"`
+}
 
 // Bet defines model for Bet.
 type Bet struct {
@@ -163,24 +242,25 @@ type Bet struct {
 	// PotentialPayout What is paid if the bet is won, the stake included.
 	PotentialPayout Amount `json:"potential_payout"`
 
-	// SettleRevision 0 until settled; grows when a correction settles the bet again.
+	// SettleRevision 0 while pending; otherwise the settle revision of the event that the bet follows.
 	SettleRevision int64 `json:"settle_revision"`
 
 	// SettledAt When it was last settled; null while pending.
 	SettledAt *time.Time `json:"settled_at"`
 
 	// Status `pending` until the event finishes; then `won` (payout is stake times coefficient), `lost` (payout 0) or `void`
-	// (payout is the stake).
+	// (payout is the stake). A bet can be void earlier, and a correction of the result settles it again.
 	Status BetStatus `json:"status"`
 	UserID int64     `json:"user_id"`
 
 	// VoidReason Why the bet is void, else null: `event_cancelled`; `past_post`, accepted when the result was a fact already;
-	// `line_reset`, line-provider lost the event.
+	// `line_reset`, line-provider lost the event; `void_window`, accepted within a window that an administrator has
+	// voided; `cancelled_by_user`.
 	VoidReason *string `json:"void_reason"`
 }
 
 // BetStatus `pending` until the event finishes; then `won` (payout is stake times coefficient), `lost` (payout 0) or `void`
-// (payout is the stake).
+// (payout is the stake). A bet can be void earlier, and a correction of the result settles it again.
 type BetStatus string
 
 // Coefficient Decimal odds, what a stake of 1 returns, the stake included. Plain digits, at most two decimals.
@@ -224,6 +304,9 @@ type Event struct {
 // EventState 1 NEW, 2 FINISHED_WIN, 3 FINISHED_LOSE, 4 CANCELLED.
 type EventState int
 
+// Instant A time, RFC 3339, to the microsecond at most.
+type Instant = time.Time
+
 // NewBet defines model for NewBet.
 type NewBet struct {
 	// Amount The stake, within `MIN_STAKE`..`MAX_STAKE` (0.01 to 1000000.00).
@@ -238,8 +321,29 @@ type NewBet struct {
 	OddsChange *OddsChange `json:"odds_change,omitempty"`
 }
 
+// NewExclusion defines model for NewExclusion.
+type NewExclusion struct {
+	// Until Until when; 1 to 36500 days from now.
+	Until Instant `json:"until"`
+}
+
 // NewPassword defines model for NewPassword.
 type NewPassword = string
+
+// NewPayment defines model for NewPayment.
+type NewPayment struct {
+	// Amount At least 0.01.
+	Amount Amount `json:"amount"`
+
+	// Reference What to call it, in the statement and in the audit log.
+	Reference *string `json:"reference,omitempty"`
+}
+
+// NewStakeLimit defines model for NewStakeLimit.
+type NewStakeLimit struct {
+	// DailyStakeLimit At least 0.01; null for no limit.
+	DailyStakeLimit *money.Amount `json:"daily_stake_limit"`
+}
 
 // NewUser defines model for NewUser.
 type NewUser struct {
@@ -253,6 +357,24 @@ type NewUser struct {
 
 	// Username What the user signs in with. No spaces; unique, whatever the case of its letters.
 	Username Username `json:"username"`
+}
+
+// NewVoidUndo defines model for NewVoidUndo.
+type NewVoidUndo struct {
+	// Reason Why it is done, for whoever reads about it later.
+	Reason Reason `json:"reason"`
+}
+
+// NewVoidWindow defines model for NewVoidWindow.
+type NewVoidWindow struct {
+	// From The first instant; not before 1970.
+	From Instant `json:"from"`
+
+	// Reason Why it is done, for whoever reads about it later.
+	Reason Reason `json:"reason"`
+
+	// To The first instant after it; later than `from`, and not in the future.
+	To Instant `json:"to"`
 }
 
 // OddsChange What to do when the price is no longer `coefficient`. `none` and `higher` need a `coefficient`; without one they
@@ -280,6 +402,9 @@ type GrantType string
 // PersonName What to call the user.
 type PersonName = string
 
+// Reason Why it is done, for whoever reads about it later.
+type Reason = string
+
 // Role defines model for Role.
 type Role string
 
@@ -300,6 +425,44 @@ type Token struct {
 
 // TokenType defines model for Token.token_type.
 type TokenType string
+
+// Transfer One double entry. It is never changed.
+type Transfer struct {
+	// Amount More than 0.
+	Amount Amount `json:"amount"`
+
+	// BetID The bet it is for; null for none.
+	BetID *int64 `json:"bet_id"`
+
+	// CreatedAt When it was made.
+	CreatedAt time.Time `json:"created_at"`
+
+	// Credit Where it arrives.
+	Credit Account `json:"credit"`
+
+	// Debit Where the amount leaves.
+	Debit Account `json:"debit"`
+	ID    int64   `json:"id"`
+
+	// Kind Why money moved: `opening`, what a user begins with; `deposit`; `withdrawal`; `stake`, a bet was accepted;
+	// `payout`, one was won (its stake, and its profit); `loss`, one was lost; `refund`, one became void; `correction`,
+	// a settled bet got another outcome; `debt`, what a wallet lacked for a correction; `repayment`.
+	Kind TransferKind `json:"kind"`
+
+	// Reference What whoever made a deposit or withdrawal calls it, or null.
+	Reference *string `json:"reference"`
+
+	// SettleRevision The settle revision that the bet follows with it; 0 without a bet.
+	SettleRevision int64 `json:"settle_revision"`
+
+	// UserID Whose money it is.
+	UserID int64 `json:"user_id"`
+}
+
+// TransferKind Why money moved: `opening`, what a user begins with; `deposit`; `withdrawal`; `stake`, a bet was accepted;
+// `payout`, one was won (its stake, and its profit); `loss`, one was lost; `refund`, one became void; `correction`,
+// a settled bet got another outcome; `debt`, what a wallet lacked for a correction; `repayment`.
+type TransferKind string
 
 // User defines model for User.
 type User struct {
@@ -331,8 +494,73 @@ type UserPatch struct {
 // Username What the user signs in with. No spaces; unique, whatever the case of its letters.
 type Username = string
 
+// VoidWindow Voids the bets on an event that were accepted from `from` on and before `to`, unless it is undone.
+type VoidWindow struct {
+	// By The administrator.
+	By int64 `json:"by"`
+
+	// CreatedAt When it was made.
+	CreatedAt time.Time `json:"created_at"`
+	EventID   int64     `json:"event_id"`
+
+	// From The first instant.
+	From time.Time `json:"from"`
+
+	// ID From 1, for each event.
+	ID int64 `json:"id"`
+
+	// Reason Why.
+	Reason string `json:"reason"`
+
+	// To The first instant after it.
+	To time.Time `json:"to"`
+
+	// UndoReason Why it was undone, or null.
+	UndoReason *string `json:"undo_reason"`
+
+	// UndoneAt When it was undone; null when it is not.
+	UndoneAt *time.Time `json:"undone_at"`
+
+	// UndoneBy Who undid it, or null.
+	UndoneBy *int64 `json:"undone_by"`
+}
+
+// Wallet defines model for Wallet.
+type Wallet struct {
+	// Balance What can be staked or withdrawn.
+	Balance Amount `json:"balance"`
+
+	// DailyStakeLimit How much the user lets themself stake in a day; null for no limit.
+	DailyStakeLimit *money.Amount `json:"daily_stake_limit"`
+
+	// Debt What is owed; 0 while there is a balance.
+	Debt Amount `json:"debt"`
+
+	// ExcludedUntil No bets before it; null when the user is not excluded.
+	ExcludedUntil *time.Time `json:"excluded_until"`
+
+	// Held The stakes of pending bets.
+	Held Amount `json:"held"`
+
+	// NextDailyStakeLimit What takes its place at `next_daily_stake_limit_at`; null for no limit, or when nothing does.
+	NextDailyStakeLimit *money.Amount `json:"next_daily_stake_limit"`
+
+	// NextDailyStakeLimitAt When another limit, or none, takes its place; null when nothing does.
+	NextDailyStakeLimitAt *time.Time `json:"next_daily_stake_limit_at"`
+
+	// StakedToday The stakes accepted today (in UTC), whatever became of the bets.
+	StakedToday Amount `json:"staked_today"`
+	UserID      int64  `json:"user_id"`
+}
+
 // After defines model for After.
 type After = string
+
+// BetID defines model for BetID.
+type BetID = int64
+
+// EventID defines model for EventID.
+type EventID = int64
 
 // IdempotencyKey defines model for IdempotencyKey.
 type IdempotencyKey = string
@@ -340,8 +568,35 @@ type IdempotencyKey = string
 // Limit defines model for Limit.
 type Limit = int
 
+// PaymentKey defines model for PaymentKey.
+type PaymentKey = string
+
 // UserID defines model for UserID.
 type UserID = int64
+
+// VoidID defines model for VoidID.
+type VoidID = int64
+
+// WalletOwner defines model for WalletOwner.
+type WalletOwner = int64
+
+// ListAuditRecordsParams defines parameters for ListAuditRecords.
+type ListAuditRecordsParams struct {
+	// ActorID Only what this user did.
+	ActorID *int64 `form:"actor_id,omitempty" json:"actor_id,omitempty"`
+
+	// Action Only actions of this name.
+	Action *string `form:"action,omitempty" json:"action,omitempty"`
+
+	// Subject Only what was done to this.
+	Subject *string `form:"subject,omitempty" json:"subject,omitempty"`
+
+	// After Where the previous page ended. Take it from that page's `Link`; it means nothing else.
+	After After `form:"after,omitempty" json:"after,omitempty"`
+
+	// Limit At most so many.
+	Limit Limit `form:"limit,omitempty" json:"limit,omitempty"`
+}
 
 // ListBetsParams defines parameters for ListBets.
 type ListBetsParams struct {
@@ -385,14 +640,68 @@ type ListUsersParams struct {
 	Limit Limit `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
+// DepositParams defines parameters for Deposit.
+type DepositParams struct {
+	// IdempotencyKey 1 to 255 printable characters that name this payment; a repetition with the same key has no second effect.
+	IdempotencyKey PaymentKey `json:"Idempotency-Key"`
+}
+
+// WithdrawParams defines parameters for Withdraw.
+type WithdrawParams struct {
+	// IdempotencyKey 1 to 255 printable characters that name this payment; a repetition with the same key has no second effect.
+	IdempotencyKey PaymentKey `json:"Idempotency-Key"`
+}
+
+// GetWalletParams defines parameters for GetWallet.
+type GetWalletParams struct {
+	// UserID Whose; your own if absent. Another user than oneself is for administrators (403).
+	UserID *WalletOwner `form:"user_id,omitempty" json:"user_id,omitempty"`
+}
+
+// ListTransfersParams defines parameters for ListTransfers.
+type ListTransfersParams struct {
+	// UserID Whose; your own if absent. Another user than oneself is for administrators (403).
+	UserID *WalletOwner `form:"user_id,omitempty" json:"user_id,omitempty"`
+
+	// Kind Only transfers of this kind.
+	Kind *TransferKind `form:"kind,omitempty" json:"kind,omitempty"`
+
+	// BetID Only transfers for this bet.
+	BetID *int64 `form:"bet_id,omitempty" json:"bet_id,omitempty"`
+
+	// After Where the previous page ended. Take it from that page's `Link`; it means nothing else.
+	After After `form:"after,omitempty" json:"after,omitempty"`
+
+	// Limit At most so many.
+	Limit Limit `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
 // PlaceBetJSONRequestBody defines body for PlaceBet for application/json ContentType.
 type PlaceBetJSONRequestBody = NewBet
+
+// VoidBetsJSONRequestBody defines body for VoidBets for application/json ContentType.
+type VoidBetsJSONRequestBody = NewVoidWindow
+
+// UndoVoidJSONRequestBody defines body for UndoVoid for application/json ContentType.
+type UndoVoidJSONRequestBody = NewVoidUndo
 
 // CreateUserJSONRequestBody defines body for CreateUser for application/json ContentType.
 type CreateUserJSONRequestBody = NewUser
 
 // ChangeUserJSONRequestBody defines body for ChangeUser for application/json ContentType.
 type ChangeUserJSONRequestBody = UserPatch
+
+// DepositJSONRequestBody defines body for Deposit for application/json ContentType.
+type DepositJSONRequestBody = NewPayment
+
+// WithdrawJSONRequestBody defines body for Withdraw for application/json ContentType.
+type WithdrawJSONRequestBody = NewPayment
+
+// SetExclusionJSONRequestBody defines body for SetExclusion for application/json ContentType.
+type SetExclusionJSONRequestBody = NewExclusion
+
+// SetStakeLimitJSONRequestBody defines body for SetStakeLimit for application/json ContentType.
+type SetStakeLimitJSONRequestBody = NewStakeLimit
 
 // IssueTokenJSONRequestBody defines body for IssueToken for application/json ContentType.
 type IssueTokenJSONRequestBody = Credentials
@@ -402,6 +711,9 @@ type IssueTokenFormdataRequestBody = PasswordGrant
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
+	// ListAuditRecords Read the audit log
+	// (GET /api/audit)
+	ListAuditRecords(w http.ResponseWriter, r *http.Request, params ListAuditRecordsParams)
 	// ListBets List bets
 	// (GET /api/bets)
 	ListBets(w http.ResponseWriter, r *http.Request, params ListBetsParams)
@@ -410,13 +722,25 @@ type ServerInterface interface {
 	PlaceBet(w http.ResponseWriter, r *http.Request, params PlaceBetParams)
 	// GetBet Read one bet
 	// (GET /api/bets/{bet_id})
-	GetBet(w http.ResponseWriter, r *http.Request, betID int64)
+	GetBet(w http.ResponseWriter, r *http.Request, betID BetID)
+	// CancelBet Take a bet back
+	// (POST /api/bets/{bet_id}/cancel)
+	CancelBet(w http.ResponseWriter, r *http.Request, betID BetID)
 	// ListEvents List the events open for bets
 	// (GET /api/events)
 	ListEvents(w http.ResponseWriter, r *http.Request, params ListEventsParams)
 	// GetEvent Read one event
 	// (GET /api/events/{event_id})
-	GetEvent(w http.ResponseWriter, r *http.Request, eventID int64)
+	GetEvent(w http.ResponseWriter, r *http.Request, eventID EventID)
+	// ListVoids List the void windows of an event
+	// (GET /api/events/{event_id}/voids)
+	ListVoids(w http.ResponseWriter, r *http.Request, eventID EventID)
+	// VoidBets Void the bets accepted within a window
+	// (POST /api/events/{event_id}/voids)
+	VoidBets(w http.ResponseWriter, r *http.Request, eventID EventID)
+	// UndoVoid Undo a void window
+	// (POST /api/events/{event_id}/voids/{void_id}/undo)
+	UndoVoid(w http.ResponseWriter, r *http.Request, eventID EventID, voidID VoidID)
 	// ListUsers List users
 	// (GET /api/users)
 	ListUsers(w http.ResponseWriter, r *http.Request, params ListUsersParams)
@@ -435,6 +759,24 @@ type ServerInterface interface {
 	// ChangeUser Change a profile
 	// (PATCH /api/users/{user_id})
 	ChangeUser(w http.ResponseWriter, r *http.Request, userID UserID)
+	// Deposit Put money into a wallet
+	// (POST /api/users/{user_id}/deposits)
+	Deposit(w http.ResponseWriter, r *http.Request, userID UserID, params DepositParams)
+	// Withdraw Take money out of a wallet
+	// (POST /api/users/{user_id}/withdrawals)
+	Withdraw(w http.ResponseWriter, r *http.Request, userID UserID, params WithdrawParams)
+	// GetWallet Read a wallet
+	// (GET /api/wallet)
+	GetWallet(w http.ResponseWriter, r *http.Request, params GetWalletParams)
+	// SetExclusion Exclude yourself from betting
+	// (PUT /api/wallet/exclusion)
+	SetExclusion(w http.ResponseWriter, r *http.Request)
+	// SetStakeLimit Limit what you stake in a day
+	// (PUT /api/wallet/limit)
+	SetStakeLimit(w http.ResponseWriter, r *http.Request)
+	// ListTransfers Read a statement
+	// (GET /api/wallet/transfers)
+	ListTransfers(w http.ResponseWriter, r *http.Request, params ListTransfersParams)
 	// IssueToken Sign in
 	// (POST /token)
 	IssueToken(w http.ResponseWriter, r *http.Request)
@@ -443,6 +785,12 @@ type ServerInterface interface {
 // Unimplemented server implementation that returns http.StatusNotImplemented for each endpoint.
 
 type Unimplemented struct{}
+
+// ListAuditRecords Read the audit log
+// (GET /api/audit)
+func (_ Unimplemented) ListAuditRecords(w http.ResponseWriter, r *http.Request, params ListAuditRecordsParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
 
 // ListBets List bets
 // (GET /api/bets)
@@ -458,7 +806,13 @@ func (_ Unimplemented) PlaceBet(w http.ResponseWriter, r *http.Request, params P
 
 // GetBet Read one bet
 // (GET /api/bets/{bet_id})
-func (_ Unimplemented) GetBet(w http.ResponseWriter, r *http.Request, betID int64) {
+func (_ Unimplemented) GetBet(w http.ResponseWriter, r *http.Request, betID BetID) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// CancelBet Take a bet back
+// (POST /api/bets/{bet_id}/cancel)
+func (_ Unimplemented) CancelBet(w http.ResponseWriter, r *http.Request, betID BetID) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -470,7 +824,25 @@ func (_ Unimplemented) ListEvents(w http.ResponseWriter, r *http.Request, params
 
 // GetEvent Read one event
 // (GET /api/events/{event_id})
-func (_ Unimplemented) GetEvent(w http.ResponseWriter, r *http.Request, eventID int64) {
+func (_ Unimplemented) GetEvent(w http.ResponseWriter, r *http.Request, eventID EventID) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ListVoids List the void windows of an event
+// (GET /api/events/{event_id}/voids)
+func (_ Unimplemented) ListVoids(w http.ResponseWriter, r *http.Request, eventID EventID) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// VoidBets Void the bets accepted within a window
+// (POST /api/events/{event_id}/voids)
+func (_ Unimplemented) VoidBets(w http.ResponseWriter, r *http.Request, eventID EventID) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// UndoVoid Undo a void window
+// (POST /api/events/{event_id}/voids/{void_id}/undo)
+func (_ Unimplemented) UndoVoid(w http.ResponseWriter, r *http.Request, eventID EventID, voidID VoidID) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -510,6 +882,42 @@ func (_ Unimplemented) ChangeUser(w http.ResponseWriter, r *http.Request, userID
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
+// Deposit Put money into a wallet
+// (POST /api/users/{user_id}/deposits)
+func (_ Unimplemented) Deposit(w http.ResponseWriter, r *http.Request, userID UserID, params DepositParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// Withdraw Take money out of a wallet
+// (POST /api/users/{user_id}/withdrawals)
+func (_ Unimplemented) Withdraw(w http.ResponseWriter, r *http.Request, userID UserID, params WithdrawParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetWallet Read a wallet
+// (GET /api/wallet)
+func (_ Unimplemented) GetWallet(w http.ResponseWriter, r *http.Request, params GetWalletParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// SetExclusion Exclude yourself from betting
+// (PUT /api/wallet/exclusion)
+func (_ Unimplemented) SetExclusion(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// SetStakeLimit Limit what you stake in a day
+// (PUT /api/wallet/limit)
+func (_ Unimplemented) SetStakeLimit(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ListTransfers Read a statement
+// (GET /api/wallet/transfers)
+func (_ Unimplemented) ListTransfers(w http.ResponseWriter, r *http.Request, params ListTransfersParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
 // IssueToken Sign in
 // (POST /token)
 func (_ Unimplemented) IssueToken(w http.ResponseWriter, r *http.Request) {
@@ -524,6 +932,91 @@ type ServerInterfaceWrapper struct {
 }
 
 type MiddlewareFunc func(http.Handler) http.Handler
+
+// ListAuditRecords operation middleware
+func (siw *ServerInterfaceWrapper) ListAuditRecords(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListAuditRecordsParams
+
+	// ------------- Optional query parameter "actor_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "actor_id", r.URL.Query(), &params.ActorID, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "actor_id"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "actor_id", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "action" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "action", r.URL.Query(), &params.Action, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "action"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "action", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "subject" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "subject", r.URL.Query(), &params.Subject, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "subject"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "subject", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "after", r.URL.Query(), &params.After, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "after"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "after", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListAuditRecords(w, r, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
 
 // ListBets operation middleware
 func (siw *ServerInterfaceWrapper) ListBets(w http.ResponseWriter, r *http.Request) {
@@ -658,7 +1151,7 @@ func (siw *ServerInterfaceWrapper) GetBet(w http.ResponseWriter, r *http.Request
 	_ = err
 
 	// ------------- Path parameter "bet_id" -------------
-	var betID int64
+	var betID BetID
 
 	err = runtime.BindStyledParameterWithOptions("simple", "bet_id", chi.URLParam(r, "bet_id"), &betID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "int64", ValueIsUnescaped: r.URL.RawPath == ""})
 	if err != nil {
@@ -668,6 +1161,32 @@ func (siw *ServerInterfaceWrapper) GetBet(w http.ResponseWriter, r *http.Request
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetBet(w, r, betID)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CancelBet operation middleware
+func (siw *ServerInterfaceWrapper) CancelBet(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "bet_id" -------------
+	var betID BetID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "bet_id", chi.URLParam(r, "bet_id"), &betID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "int64", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "bet_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CancelBet(w, r, betID)
 	}))
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -730,7 +1249,7 @@ func (siw *ServerInterfaceWrapper) GetEvent(w http.ResponseWriter, r *http.Reque
 	_ = err
 
 	// ------------- Path parameter "event_id" -------------
-	var eventID int64
+	var eventID EventID
 
 	err = runtime.BindStyledParameterWithOptions("simple", "event_id", chi.URLParam(r, "event_id"), &eventID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "int64", ValueIsUnescaped: r.URL.RawPath == ""})
 	if err != nil {
@@ -740,6 +1259,93 @@ func (siw *ServerInterfaceWrapper) GetEvent(w http.ResponseWriter, r *http.Reque
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetEvent(w, r, eventID)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListVoids operation middleware
+func (siw *ServerInterfaceWrapper) ListVoids(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "event_id" -------------
+	var eventID EventID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "event_id", chi.URLParam(r, "event_id"), &eventID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "int64", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "event_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListVoids(w, r, eventID)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// VoidBets operation middleware
+func (siw *ServerInterfaceWrapper) VoidBets(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "event_id" -------------
+	var eventID EventID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "event_id", chi.URLParam(r, "event_id"), &eventID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "int64", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "event_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.VoidBets(w, r, eventID)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// UndoVoid operation middleware
+func (siw *ServerInterfaceWrapper) UndoVoid(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "event_id" -------------
+	var eventID EventID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "event_id", chi.URLParam(r, "event_id"), &eventID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "int64", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "event_id", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "void_id" -------------
+	var voidID VoidID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "void_id", chi.URLParam(r, "void_id"), &voidID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "int64", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "void_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.UndoVoid(w, r, eventID, voidID)
 	}))
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -901,6 +1507,260 @@ func (siw *ServerInterfaceWrapper) ChangeUser(w http.ResponseWriter, r *http.Req
 	handler.ServeHTTP(w, r)
 }
 
+// Deposit operation middleware
+func (siw *ServerInterfaceWrapper) Deposit(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "user_id" -------------
+	var userID UserID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "user_id", chi.URLParam(r, "user_id"), &userID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "int64", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "user_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DepositParams
+
+	headers := r.Header
+
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey PaymentKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+
+	} else {
+		err := fmt.Errorf("Header parameter Idempotency-Key is required, but not found")
+		siw.ErrorHandlerFunc(w, r, &RequiredHeaderError{ParamName: "Idempotency-Key", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.Deposit(w, r, userID, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// Withdraw operation middleware
+func (siw *ServerInterfaceWrapper) Withdraw(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "user_id" -------------
+	var userID UserID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "user_id", chi.URLParam(r, "user_id"), &userID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "int64", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "user_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params WithdrawParams
+
+	headers := r.Header
+
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey PaymentKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+
+	} else {
+		err := fmt.Errorf("Header parameter Idempotency-Key is required, but not found")
+		siw.ErrorHandlerFunc(w, r, &RequiredHeaderError{ParamName: "Idempotency-Key", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.Withdraw(w, r, userID, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetWallet operation middleware
+func (siw *ServerInterfaceWrapper) GetWallet(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetWalletParams
+
+	// ------------- Optional query parameter "user_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "user_id", r.URL.Query(), &params.UserID, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "user_id"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "user_id", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetWallet(w, r, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// SetExclusion operation middleware
+func (siw *ServerInterfaceWrapper) SetExclusion(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.SetExclusion(w, r)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// SetStakeLimit operation middleware
+func (siw *ServerInterfaceWrapper) SetStakeLimit(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.SetStakeLimit(w, r)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListTransfers operation middleware
+func (siw *ServerInterfaceWrapper) ListTransfers(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListTransfersParams
+
+	// ------------- Optional query parameter "user_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "user_id", r.URL.Query(), &params.UserID, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "user_id"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "user_id", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "kind" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "kind", r.URL.Query(), &params.Kind, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "kind"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "kind", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "bet_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "bet_id", r.URL.Query(), &params.BetID, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "bet_id"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "bet_id", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "after", r.URL.Query(), &params.After, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "after"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "after", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListTransfers(w, r, params)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // IssueToken operation middleware
 func (siw *ServerInterfaceWrapper) IssueToken(w http.ResponseWriter, r *http.Request) {
 
@@ -1029,6 +1889,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	}
 
 	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/api/audit", wrapper.ListAuditRecords)
+	})
+	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/api/bets", wrapper.ListBets)
 	})
 	r.Group(func(r chi.Router) {
@@ -1038,10 +1901,22 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		r.Get(options.BaseURL+"/api/bets/{bet_id}", wrapper.GetBet)
 	})
 	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/api/bets/{bet_id}/cancel", wrapper.CancelBet)
+	})
+	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/api/events", wrapper.ListEvents)
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/api/events/{event_id}", wrapper.GetEvent)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/api/events/{event_id}/voids", wrapper.ListVoids)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/api/events/{event_id}/voids", wrapper.VoidBets)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/api/events/{event_id}/voids/{void_id}/undo", wrapper.UndoVoid)
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/api/users", wrapper.ListUsers)
@@ -1059,13 +1934,63 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		r.Patch(options.BaseURL+"/api/users/{user_id}", wrapper.ChangeUser)
 	})
 	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/api/users/{user_id}/deposits", wrapper.Deposit)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/api/users/{user_id}/withdrawals", wrapper.Withdraw)
+	})
+	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/api/users/me", wrapper.GetCurrentUser)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/api/wallet", wrapper.GetWallet)
+	})
+	r.Group(func(r chi.Router) {
+		r.Put(options.BaseURL+"/api/wallet/exclusion", wrapper.SetExclusion)
+	})
+	r.Group(func(r chi.Router) {
+		r.Put(options.BaseURL+"/api/wallet/limit", wrapper.SetStakeLimit)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/api/wallet/transfers", wrapper.ListTransfers)
 	})
 	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/token", wrapper.IssueToken)
 	})
 
 	return r
+}
+
+type ListAuditRecordsRequestObject struct {
+	Params ListAuditRecordsParams
+}
+
+type ListAuditRecordsResponseObject interface {
+	VisitListAuditRecordsResponse(w http.ResponseWriter) error
+}
+
+type ListAuditRecords200ResponseHeaders struct {
+	Link *string
+}
+
+type ListAuditRecords200JSONResponse struct {
+	Body    []AuditRecord
+	Headers ListAuditRecords200ResponseHeaders
+}
+
+func (response ListAuditRecords200JSONResponse) VisitListAuditRecordsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
 }
 
 type ListBetsRequestObject struct {
@@ -1136,7 +2061,7 @@ func (response PlaceBet201JSONResponse) VisitPlaceBetResponse(w http.ResponseWri
 }
 
 type GetBetRequestObject struct {
-	BetID int64 `json:"bet_id"`
+	BetID BetID `json:"bet_id"`
 }
 
 type GetBetResponseObject interface {
@@ -1146,6 +2071,28 @@ type GetBetResponseObject interface {
 type GetBet200JSONResponse Bet
 
 func (response GetBet200JSONResponse) VisitGetBetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelBetRequestObject struct {
+	BetID BetID `json:"bet_id"`
+}
+
+type CancelBetResponseObject interface {
+	VisitCancelBetResponse(w http.ResponseWriter) error
+}
+
+type CancelBet200JSONResponse Bet
+
+func (response CancelBet200JSONResponse) VisitCancelBetResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
@@ -1190,7 +2137,7 @@ func (response ListEvents200JSONResponse) VisitListEventsResponse(w http.Respons
 }
 
 type GetEventRequestObject struct {
-	EventID int64 `json:"event_id"`
+	EventID EventID `json:"event_id"`
 }
 
 type GetEventResponseObject interface {
@@ -1200,6 +2147,75 @@ type GetEventResponseObject interface {
 type GetEvent200JSONResponse Event
 
 func (response GetEvent200JSONResponse) VisitGetEventResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListVoidsRequestObject struct {
+	EventID EventID `json:"event_id"`
+}
+
+type ListVoidsResponseObject interface {
+	VisitListVoidsResponse(w http.ResponseWriter) error
+}
+
+type ListVoids200JSONResponse []VoidWindow
+
+func (response ListVoids200JSONResponse) VisitListVoidsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type VoidBetsRequestObject struct {
+	EventID EventID `json:"event_id"`
+	Body    *VoidBetsJSONRequestBody
+}
+
+type VoidBetsResponseObject interface {
+	VisitVoidBetsResponse(w http.ResponseWriter) error
+}
+
+type VoidBets201JSONResponse VoidWindow
+
+func (response VoidBets201JSONResponse) VisitVoidBetsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UndoVoidRequestObject struct {
+	EventID EventID `json:"event_id"`
+	VoidID  VoidID  `json:"void_id"`
+	Body    *UndoVoidJSONRequestBody
+}
+
+type UndoVoidResponseObject interface {
+	VisitUndoVoidResponse(w http.ResponseWriter) error
+}
+
+type UndoVoid200JSONResponse VoidWindow
+
+func (response UndoVoid200JSONResponse) VisitUndoVoidResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
@@ -1355,6 +2371,172 @@ func (response ChangeUser200JSONResponse) VisitChangeUserResponse(w http.Respons
 	return err
 }
 
+type DepositRequestObject struct {
+	UserID UserID `json:"user_id"`
+	Params DepositParams
+	Body   *DepositJSONRequestBody
+}
+
+type DepositResponseObject interface {
+	VisitDepositResponse(w http.ResponseWriter) error
+}
+
+type Deposit201ResponseHeaders struct {
+	IdempotentReplayed *bool
+}
+
+type Deposit201JSONResponse struct {
+	Body    Transfer
+	Headers Deposit201ResponseHeaders
+}
+
+func (response Deposit201JSONResponse) VisitDepositResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotentReplayed != nil {
+		w.Header().Set("Idempotent-Replayed", fmt.Sprint(*response.Headers.IdempotentReplayed))
+	}
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawRequestObject struct {
+	UserID UserID `json:"user_id"`
+	Params WithdrawParams
+	Body   *WithdrawJSONRequestBody
+}
+
+type WithdrawResponseObject interface {
+	VisitWithdrawResponse(w http.ResponseWriter) error
+}
+
+type Withdraw201ResponseHeaders struct {
+	IdempotentReplayed *bool
+}
+
+type Withdraw201JSONResponse struct {
+	Body    Transfer
+	Headers Withdraw201ResponseHeaders
+}
+
+func (response Withdraw201JSONResponse) VisitWithdrawResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotentReplayed != nil {
+		w.Header().Set("Idempotent-Replayed", fmt.Sprint(*response.Headers.IdempotentReplayed))
+	}
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWalletRequestObject struct {
+	Params GetWalletParams
+}
+
+type GetWalletResponseObject interface {
+	VisitGetWalletResponse(w http.ResponseWriter) error
+}
+
+type GetWallet200JSONResponse Wallet
+
+func (response GetWallet200JSONResponse) VisitGetWalletResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetExclusionRequestObject struct {
+	Body *SetExclusionJSONRequestBody
+}
+
+type SetExclusionResponseObject interface {
+	VisitSetExclusionResponse(w http.ResponseWriter) error
+}
+
+type SetExclusion200JSONResponse Wallet
+
+func (response SetExclusion200JSONResponse) VisitSetExclusionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetStakeLimitRequestObject struct {
+	Body *SetStakeLimitJSONRequestBody
+}
+
+type SetStakeLimitResponseObject interface {
+	VisitSetStakeLimitResponse(w http.ResponseWriter) error
+}
+
+type SetStakeLimit200JSONResponse Wallet
+
+func (response SetStakeLimit200JSONResponse) VisitSetStakeLimitResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTransfersRequestObject struct {
+	Params ListTransfersParams
+}
+
+type ListTransfersResponseObject interface {
+	VisitListTransfersResponse(w http.ResponseWriter) error
+}
+
+type ListTransfers200ResponseHeaders struct {
+	Link *string
+}
+
+type ListTransfers200JSONResponse struct {
+	Body    []Transfer
+	Headers ListTransfers200ResponseHeaders
+}
+
+func (response ListTransfers200JSONResponse) VisitListTransfersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type IssueTokenRequestObject struct {
 	JSONBody     *IssueTokenJSONRequestBody
 	FormdataBody *IssueTokenFormdataRequestBody
@@ -1388,6 +2570,9 @@ func (response IssueToken200JSONResponse) VisitIssueTokenResponse(w http.Respons
 
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
+	// ListAuditRecords Read the audit log
+	// (GET /api/audit)
+	ListAuditRecords(ctx context.Context, request ListAuditRecordsRequestObject) (ListAuditRecordsResponseObject, error)
 	// ListBets List bets
 	// (GET /api/bets)
 	ListBets(ctx context.Context, request ListBetsRequestObject) (ListBetsResponseObject, error)
@@ -1397,12 +2582,24 @@ type StrictServerInterface interface {
 	// GetBet Read one bet
 	// (GET /api/bets/{bet_id})
 	GetBet(ctx context.Context, request GetBetRequestObject) (GetBetResponseObject, error)
+	// CancelBet Take a bet back
+	// (POST /api/bets/{bet_id}/cancel)
+	CancelBet(ctx context.Context, request CancelBetRequestObject) (CancelBetResponseObject, error)
 	// ListEvents List the events open for bets
 	// (GET /api/events)
 	ListEvents(ctx context.Context, request ListEventsRequestObject) (ListEventsResponseObject, error)
 	// GetEvent Read one event
 	// (GET /api/events/{event_id})
 	GetEvent(ctx context.Context, request GetEventRequestObject) (GetEventResponseObject, error)
+	// ListVoids List the void windows of an event
+	// (GET /api/events/{event_id}/voids)
+	ListVoids(ctx context.Context, request ListVoidsRequestObject) (ListVoidsResponseObject, error)
+	// VoidBets Void the bets accepted within a window
+	// (POST /api/events/{event_id}/voids)
+	VoidBets(ctx context.Context, request VoidBetsRequestObject) (VoidBetsResponseObject, error)
+	// UndoVoid Undo a void window
+	// (POST /api/events/{event_id}/voids/{void_id}/undo)
+	UndoVoid(ctx context.Context, request UndoVoidRequestObject) (UndoVoidResponseObject, error)
 	// ListUsers List users
 	// (GET /api/users)
 	ListUsers(ctx context.Context, request ListUsersRequestObject) (ListUsersResponseObject, error)
@@ -1421,6 +2618,24 @@ type StrictServerInterface interface {
 	// ChangeUser Change a profile
 	// (PATCH /api/users/{user_id})
 	ChangeUser(ctx context.Context, request ChangeUserRequestObject) (ChangeUserResponseObject, error)
+	// Deposit Put money into a wallet
+	// (POST /api/users/{user_id}/deposits)
+	Deposit(ctx context.Context, request DepositRequestObject) (DepositResponseObject, error)
+	// Withdraw Take money out of a wallet
+	// (POST /api/users/{user_id}/withdrawals)
+	Withdraw(ctx context.Context, request WithdrawRequestObject) (WithdrawResponseObject, error)
+	// GetWallet Read a wallet
+	// (GET /api/wallet)
+	GetWallet(ctx context.Context, request GetWalletRequestObject) (GetWalletResponseObject, error)
+	// SetExclusion Exclude yourself from betting
+	// (PUT /api/wallet/exclusion)
+	SetExclusion(ctx context.Context, request SetExclusionRequestObject) (SetExclusionResponseObject, error)
+	// SetStakeLimit Limit what you stake in a day
+	// (PUT /api/wallet/limit)
+	SetStakeLimit(ctx context.Context, request SetStakeLimitRequestObject) (SetStakeLimitResponseObject, error)
+	// ListTransfers Read a statement
+	// (GET /api/wallet/transfers)
+	ListTransfers(ctx context.Context, request ListTransfersRequestObject) (ListTransfersResponseObject, error)
 	// IssueToken Sign in
 	// (POST /token)
 	IssueToken(ctx context.Context, request IssueTokenRequestObject) (IssueTokenResponseObject, error)
@@ -1463,6 +2678,32 @@ type strictHandler struct {
 	ssi         StrictServerInterface
 	middlewares []StrictMiddlewareFunc
 	options     StrictHTTPServerOptions
+}
+
+// ListAuditRecords operation middleware
+func (sh *strictHandler) ListAuditRecords(w http.ResponseWriter, r *http.Request, params ListAuditRecordsParams) {
+	var request ListAuditRecordsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListAuditRecords(ctx, request.(ListAuditRecordsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListAuditRecords")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListAuditRecordsResponseObject); ok {
+		if err := validResponse.VisitListAuditRecordsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
 }
 
 // ListBets operation middleware
@@ -1525,7 +2766,7 @@ func (sh *strictHandler) PlaceBet(w http.ResponseWriter, r *http.Request, params
 }
 
 // GetBet operation middleware
-func (sh *strictHandler) GetBet(w http.ResponseWriter, r *http.Request, betID int64) {
+func (sh *strictHandler) GetBet(w http.ResponseWriter, r *http.Request, betID BetID) {
 	var request GetBetRequestObject
 
 	request.BetID = betID
@@ -1543,6 +2784,32 @@ func (sh *strictHandler) GetBet(w http.ResponseWriter, r *http.Request, betID in
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetBetResponseObject); ok {
 		if err := validResponse.VisitGetBetResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CancelBet operation middleware
+func (sh *strictHandler) CancelBet(w http.ResponseWriter, r *http.Request, betID BetID) {
+	var request CancelBetRequestObject
+
+	request.BetID = betID
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CancelBet(ctx, request.(CancelBetRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CancelBet")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CancelBetResponseObject); ok {
+		if err := validResponse.VisitCancelBetResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -1577,7 +2844,7 @@ func (sh *strictHandler) ListEvents(w http.ResponseWriter, r *http.Request, para
 }
 
 // GetEvent operation middleware
-func (sh *strictHandler) GetEvent(w http.ResponseWriter, r *http.Request, eventID int64) {
+func (sh *strictHandler) GetEvent(w http.ResponseWriter, r *http.Request, eventID EventID) {
 	var request GetEventRequestObject
 
 	request.EventID = eventID
@@ -1595,6 +2862,99 @@ func (sh *strictHandler) GetEvent(w http.ResponseWriter, r *http.Request, eventI
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetEventResponseObject); ok {
 		if err := validResponse.VisitGetEventResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListVoids operation middleware
+func (sh *strictHandler) ListVoids(w http.ResponseWriter, r *http.Request, eventID EventID) {
+	var request ListVoidsRequestObject
+
+	request.EventID = eventID
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListVoids(ctx, request.(ListVoidsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListVoids")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListVoidsResponseObject); ok {
+		if err := validResponse.VisitListVoidsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// VoidBets operation middleware
+func (sh *strictHandler) VoidBets(w http.ResponseWriter, r *http.Request, eventID EventID) {
+	var request VoidBetsRequestObject
+
+	request.EventID = eventID
+
+	var body VoidBetsJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.VoidBets(ctx, request.(VoidBetsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "VoidBets")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(VoidBetsResponseObject); ok {
+		if err := validResponse.VisitVoidBetsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// UndoVoid operation middleware
+func (sh *strictHandler) UndoVoid(w http.ResponseWriter, r *http.Request, eventID EventID, voidID VoidID) {
+	var request UndoVoidRequestObject
+
+	request.EventID = eventID
+	request.VoidID = voidID
+
+	var body UndoVoidJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.UndoVoid(ctx, request.(UndoVoidRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UndoVoid")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(UndoVoidResponseObject); ok {
+		if err := validResponse.VisitUndoVoidResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -1761,6 +3121,188 @@ func (sh *strictHandler) ChangeUser(w http.ResponseWriter, r *http.Request, user
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(ChangeUserResponseObject); ok {
 		if err := validResponse.VisitChangeUserResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// Deposit operation middleware
+func (sh *strictHandler) Deposit(w http.ResponseWriter, r *http.Request, userID UserID, params DepositParams) {
+	var request DepositRequestObject
+
+	request.UserID = userID
+	request.Params = params
+
+	var body DepositJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.Deposit(ctx, request.(DepositRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "Deposit")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DepositResponseObject); ok {
+		if err := validResponse.VisitDepositResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// Withdraw operation middleware
+func (sh *strictHandler) Withdraw(w http.ResponseWriter, r *http.Request, userID UserID, params WithdrawParams) {
+	var request WithdrawRequestObject
+
+	request.UserID = userID
+	request.Params = params
+
+	var body WithdrawJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.Withdraw(ctx, request.(WithdrawRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "Withdraw")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(WithdrawResponseObject); ok {
+		if err := validResponse.VisitWithdrawResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetWallet operation middleware
+func (sh *strictHandler) GetWallet(w http.ResponseWriter, r *http.Request, params GetWalletParams) {
+	var request GetWalletRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetWallet(ctx, request.(GetWalletRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetWallet")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetWalletResponseObject); ok {
+		if err := validResponse.VisitGetWalletResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// SetExclusion operation middleware
+func (sh *strictHandler) SetExclusion(w http.ResponseWriter, r *http.Request) {
+	var request SetExclusionRequestObject
+
+	var body SetExclusionJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.SetExclusion(ctx, request.(SetExclusionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SetExclusion")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(SetExclusionResponseObject); ok {
+		if err := validResponse.VisitSetExclusionResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// SetStakeLimit operation middleware
+func (sh *strictHandler) SetStakeLimit(w http.ResponseWriter, r *http.Request) {
+	var request SetStakeLimitRequestObject
+
+	var body SetStakeLimitJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.SetStakeLimit(ctx, request.(SetStakeLimitRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SetStakeLimit")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(SetStakeLimitResponseObject); ok {
+		if err := validResponse.VisitSetStakeLimitResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListTransfers operation middleware
+func (sh *strictHandler) ListTransfers(w http.ResponseWriter, r *http.Request, params ListTransfersParams) {
+	var request ListTransfersRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListTransfers(ctx, request.(ListTransfersRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListTransfers")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListTransfersResponseObject); ok {
+		if err := validResponse.VisitListTransfersResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

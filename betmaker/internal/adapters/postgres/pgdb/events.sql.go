@@ -28,7 +28,7 @@ func (q *Queries) Cursor(ctx context.Context) (CursorRow, error) {
 }
 
 const EventByID = `-- name: EventByID :one
-select id, dataset, seq, version, name, coefficient, deadline, state, suspended, result_revision, effective_at, created_at, updated_at, quarantined, void_before, closed_at, resulted_at, settle_revision, settled_revision from events where id = $1
+select id, dataset, seq, version, name, coefficient, deadline, state, suspended, result_revision, effective_at, created_at, updated_at, quarantined, void_before, void_windows, closed_at, resulted_at, settle_revision, settled_revision from events where id = $1
 `
 
 func (q *Queries) EventByID(ctx context.Context, id int64) (Event, error) {
@@ -50,6 +50,7 @@ func (q *Queries) EventByID(ctx context.Context, id int64) (Event, error) {
 		&i.UpdatedAt,
 		&i.Quarantined,
 		&i.VoidBefore,
+		&i.VoidWindows,
 		&i.ClosedAt,
 		&i.ResultedAt,
 		&i.SettleRevision,
@@ -59,7 +60,7 @@ func (q *Queries) EventByID(ctx context.Context, id int64) (Event, error) {
 }
 
 const EventsByID = `-- name: EventsByID :many
-select id, dataset, seq, version, name, coefficient, deadline, state, suspended, result_revision, effective_at, created_at, updated_at, quarantined, void_before, closed_at, resulted_at, settle_revision, settled_revision from events where id = any($1::bigint[])
+select id, dataset, seq, version, name, coefficient, deadline, state, suspended, result_revision, effective_at, created_at, updated_at, quarantined, void_before, void_windows, closed_at, resulted_at, settle_revision, settled_revision from events where id = any($1::bigint[])
 `
 
 func (q *Queries) EventsByID(ctx context.Context, ids []int64) ([]Event, error) {
@@ -87,6 +88,7 @@ func (q *Queries) EventsByID(ctx context.Context, ids []int64) ([]Event, error) 
 			&i.UpdatedAt,
 			&i.Quarantined,
 			&i.VoidBefore,
+			&i.VoidWindows,
 			&i.ClosedAt,
 			&i.ResultedAt,
 			&i.SettleRevision,
@@ -144,7 +146,7 @@ func (q *Queries) MoveCursor(ctx context.Context, arg MoveCursorParams) (int64, 
 }
 
 const OpenEvents = `-- name: OpenEvents :many
-select id, dataset, seq, version, name, coefficient, deadline, state, suspended, result_revision, effective_at, created_at, updated_at, quarantined, void_before, closed_at, resulted_at, settle_revision, settled_revision
+select id, dataset, seq, version, name, coefficient, deadline, state, suspended, result_revision, effective_at, created_at, updated_at, quarantined, void_before, void_windows, closed_at, resulted_at, settle_revision, settled_revision
 from events
 where id > $1 and state = 1 and not quarantined and deadline > clock_timestamp()
 order by id
@@ -181,6 +183,7 @@ func (q *Queries) OpenEvents(ctx context.Context, arg OpenEventsParams) ([]Event
 			&i.UpdatedAt,
 			&i.Quarantined,
 			&i.VoidBefore,
+			&i.VoidWindows,
 			&i.ClosedAt,
 			&i.ResultedAt,
 			&i.SettleRevision,
@@ -197,7 +200,7 @@ func (q *Queries) OpenEvents(ctx context.Context, arg OpenEventsParams) ([]Event
 }
 
 const UndecidedEvents = `-- name: UndecidedEvents :many
-select id, dataset, seq, version, name, coefficient, deadline, state, suspended, result_revision, effective_at, created_at, updated_at, quarantined, void_before, closed_at, resulted_at, settle_revision, settled_revision
+select id, dataset, seq, version, name, coefficient, deadline, state, suspended, result_revision, effective_at, created_at, updated_at, quarantined, void_before, void_windows, closed_at, resulted_at, settle_revision, settled_revision
 from events
 where id > $1 and state = 1 and not quarantined and dataset <> $2
 order by id
@@ -235,6 +238,7 @@ func (q *Queries) UndecidedEvents(ctx context.Context, arg UndecidedEventsParams
 			&i.UpdatedAt,
 			&i.Quarantined,
 			&i.VoidBefore,
+			&i.VoidWindows,
 			&i.ClosedAt,
 			&i.ResultedAt,
 			&i.SettleRevision,
@@ -253,7 +257,7 @@ func (q *Queries) UndecidedEvents(ctx context.Context, arg UndecidedEventsParams
 const WriteEvents = `-- name: WriteEvents :exec
 insert into events (
     id, dataset, seq, version, name, coefficient, deadline, state, suspended, result_revision, effective_at, created_at,
-    updated_at, quarantined, void_before, closed_at, resulted_at, settle_revision
+    updated_at, quarantined, void_before, void_windows, closed_at, resulted_at, settle_revision
 )
 select unnest($1::bigint[]), unnest($2::text[]), unnest($3::bigint[]), unnest($4::bigint[]),
        unnest($5::text[]), unnest($6::integer[]), unnest($7::timestamptz[]),
@@ -261,9 +265,10 @@ select unnest($1::bigint[]), unnest($2::text[]), unnest($3::bigint[]), unnest($4
        nullif(unnest($11::timestamptz[]), '0001-01-01 00:00:00+00'),
        unnest($12::timestamptz[]), unnest($13::timestamptz[]), unnest($14::boolean[]),
        nullif(unnest($15::timestamptz[]), '0001-01-01 00:00:00+00'),
-       nullif(unnest($16::timestamptz[]), '0001-01-01 00:00:00+00'),
+       unnest($16::text[])::jsonb,
        nullif(unnest($17::timestamptz[]), '0001-01-01 00:00:00+00'),
-       unnest($18::bigint[])
+       nullif(unnest($18::timestamptz[]), '0001-01-01 00:00:00+00'),
+       unnest($19::bigint[])
 on conflict (id) do update set
     dataset         = excluded.dataset,
     seq             = excluded.seq,
@@ -279,6 +284,7 @@ on conflict (id) do update set
     updated_at      = excluded.updated_at,
     quarantined     = excluded.quarantined,
     void_before     = excluded.void_before,
+    void_windows    = excluded.void_windows,
     closed_at       = excluded.closed_at,
     resulted_at     = excluded.resulted_at,
     settle_revision = excluded.settle_revision
@@ -300,6 +306,7 @@ type WriteEventsParams struct {
 	UpdatedAt       []time.Time
 	Quarantined     []bool
 	VoidBefore      []time.Time
+	VoidWindows     []string
 	ClosedAt        []time.Time
 	ResultedAt      []time.Time
 	SettleRevisions []int64
@@ -324,6 +331,7 @@ func (q *Queries) WriteEvents(ctx context.Context, arg WriteEventsParams) error 
 		arg.UpdatedAt,
 		arg.Quarantined,
 		arg.VoidBefore,
+		arg.VoidWindows,
 		arg.ClosedAt,
 		arg.ResultedAt,
 		arg.SettleRevisions,

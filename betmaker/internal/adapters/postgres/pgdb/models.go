@@ -8,6 +8,19 @@ import (
 	"time"
 )
 
+type AuditLog struct {
+	ID        int64
+	At        time.Time
+	ActorID   int64
+	Address   string
+	RequestID string
+	Action    string
+	Subject   string
+	Reason    string
+	Before    []byte
+	After     []byte
+}
+
 type Bet struct {
 	ID             int64
 	UserID         int64
@@ -39,6 +52,7 @@ type Event struct {
 	UpdatedAt       time.Time
 	Quarantined     bool
 	VoidBefore      *time.Time
+	VoidWindows     []byte
 	ClosedAt        *time.Time
 	ResultedAt      *time.Time
 	SettleRevision  int64
@@ -52,10 +66,36 @@ type FeedCursor struct {
 	AfterSeq   int64
 }
 
+type Liability struct {
+	EventID int64
+	Amount  int64
+}
+
 type LoginFailure struct {
 	ID       int64
 	Subject  string
 	FailedAt time.Time
+}
+
+type Seal struct {
+	ID           int64
+	LastTransfer int64
+	Count        int64
+	Hash         []byte
+	At           time.Time
+}
+
+type Transfer struct {
+	ID        int64
+	UserID    int64
+	Debit     int16
+	Credit    int16
+	Amount    int64
+	Kind      int16
+	BetID     *int64
+	Revision  int64
+	Reference string
+	At        time.Time
 }
 
 type User struct {
@@ -79,6 +119,7 @@ type Verdict struct {
 	Key         string
 	Fingerprint []byte
 	BetID       *int64
+	TransferID  *int64
 	Refusal     *int16
 	Params      []byte
 	RequestID   string
@@ -86,7 +127,15 @@ type Verdict struct {
 }
 
 type Wallet struct {
-	UserID  int64
-	Balance int64
-	Open    bool
+	UserID           int64
+	Balance          int64
+	Held             int64
+	Debt             int64
+	Open             bool
+	Staked           int64
+	StakedDay        int32
+	StakeLimit       int64
+	NextStakeLimit   int64
+	NextStakeLimitAt *time.Time
+	ExcludedUntil    *time.Time
 }

@@ -21,12 +21,22 @@ func (q *Queries) Clock(ctx context.Context) (time.Time, error) {
 	return now, err
 }
 
+const ForgetLiabilities = `-- name: ForgetLiabilities :exec
+delete from liabilities where event_id > 0
+`
+
+// All of them. The condition, which holds for every row, is for the index: rows are locked in its order.
+func (q *Queries) ForgetLiabilities(ctx context.Context) error {
+	_, err := q.db.Exec(ctx, ForgetLiabilities)
+	return err
+}
+
 const ForgetRefusals = `-- name: ForgetRefusals :execrows
 delete from verdicts v
 using (
     select user_id, operation, key
     from verdicts
-    where bet_id is null and decided_at <= now() - $1::interval
+    where refusal is not null and decided_at <= now() - $1::interval
     order by decided_at
     limit $2
     for update skip locked
@@ -39,6 +49,7 @@ type ForgetRefusalsParams struct {
 	AtMost       int32
 }
 
+// Refusals of bets and of payments.
 // By now(), which an index can be searched for, unlike the clock's time.
 // Skips what is locked: a row that a batch is replacing is not old any more, and waiting for it
 // while holding others could deadlock with that batch.
@@ -80,6 +91,82 @@ func (q *Queries) InsertBets(ctx context.Context, arg InsertBetsParams) error {
 		arg.SettleRevisions,
 	)
 	return err
+}
+
+const InsertMissingLiabilities = `-- name: InsertMissingLiabilities :exec
+insert into liabilities (event_id, amount)
+select e.id, (
+    select coalesce(sum(whole + case when rest > 50 or rest = 50 and whole % 2 = 1 then 1 else 0 end - stake), 0)::bigint
+    from (
+        select b.stake, b.stake / 100 * b.coefficient + b.stake % 100 * b.coefficient / 100 as whole,
+               b.stake % 100 * b.coefficient % 100 as rest
+        from bets b
+        where b.event_id = e.id and b.status = 1
+    ) as payouts
+)
+from events e
+where e.id = any($1::bigint[]) and (select count(*) from liabilities l where l.event_id = e.id) = 0
+order by e.id
+on conflict (event_id) do nothing
+`
+
+// Works out the liability of the events that have none kept: potential payout minus stake, over
+// their pending bets. The payout is stake x coefficient / 100, rounded half to even, as in
+// money.Amount.Payout; in two parts, because the product may not fit a bigint.
+func (q *Queries) InsertMissingLiabilities(ctx context.Context, eventIds []int64) error {
+	_, err := q.db.Exec(ctx, InsertMissingLiabilities, eventIds)
+	return err
+}
+
+const InsertTransfers = `-- name: InsertTransfers :many
+insert into transfers (user_id, debit, credit, amount, kind, bet_id, revision, reference, at)
+select unnest($1::bigint[]), unnest($2::smallint[]), unnest($3::smallint[]), unnest($4::bigint[]),
+       unnest($5::smallint[]), nullif(unnest($6::bigint[]), 0), unnest($7::bigint[]),
+       unnest($8::text[]), unnest($9::timestamptz[])
+returning id
+`
+
+type InsertTransfersParams struct {
+	UserIds   []int64
+	Debits    []int16
+	Credits   []int16
+	Amounts   []int64
+	Kinds     []int16
+	BetIds    []int64
+	Revisions []int64
+	Refs      []string
+	At        []time.Time
+}
+
+// The ids come in the order of the arrays, and so do the rows that are returned.
+func (q *Queries) InsertTransfers(ctx context.Context, arg InsertTransfersParams) ([]int64, error) {
+	rows, err := q.db.Query(ctx, InsertTransfers,
+		arg.UserIds,
+		arg.Debits,
+		arg.Credits,
+		arg.Amounts,
+		arg.Kinds,
+		arg.BetIds,
+		arg.Revisions,
+		arg.Refs,
+		arg.At,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []int64
+	for rows.Next() {
+		var id int64
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const InsertVerdicts = `-- name: InsertVerdicts :exec
@@ -135,34 +222,85 @@ func (q *Queries) LockEventsAgainstClosing(ctx context.Context, eventIds []int64
 	return err
 }
 
+const LockLiabilities = `-- name: LockLiabilities :many
+select event_id, amount
+from liabilities
+where event_id = any($1::bigint[])
+order by event_id
+for no key update
+`
+
+func (q *Queries) LockLiabilities(ctx context.Context, eventIds []int64) ([]Liability, error) {
+	rows, err := q.db.Query(ctx, LockLiabilities, eventIds)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Liability
+	for rows.Next() {
+		var i Liability
+		if err := rows.Scan(&i.EventID, &i.Amount); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const LockMissingLiabilities = `-- name: LockMissingLiabilities :exec
+select pg_advisory_xact_lock(-1 - wanted.id)
+from (select unnest($1::bigint[]) as id) as wanted
+where (select count(*) from liabilities l where l.event_id = wanted.id) = 0
+order by wanted.id
+`
+
+// Before the liability of an event is worked out, whoever settles its bets must have committed, or
+// not have begun to write: a change of a row that is not yet committed would be lost. The events'
+// own locks do not do that, for those who place and those who settle do not wait for each other.
+// Counted, because "not exists" may be planned to read all liabilities.
+func (q *Queries) LockMissingLiabilities(ctx context.Context, eventIds []int64) error {
+	_, err := q.db.Exec(ctx, LockMissingLiabilities, eventIds)
+	return err
+}
+
 const LockWallets = `-- name: LockWallets :many
 
-select user_id, open
+select user_id, balance, held, debt, open, staked, staked_day, stake_limit, next_stake_limit, next_stake_limit_at, excluded_until
 from wallets
 where user_id = any($1::bigint[])
 order by user_id
 for no key update
 `
 
-type LockWalletsRow struct {
-	UserID int64
-	Open   bool
-}
-
 // A batch of placements. The adapter queues these texts on one pgx.Batch, each as a statement of
 // its own: a statement that waits for a lock keeps the snapshot it began with, so nothing may be
 // read by the statement that waits for what orders it.
 // Orders everything that one user does. A row is returned as it is once it is locked.
-func (q *Queries) LockWallets(ctx context.Context, userIds []int64) ([]LockWalletsRow, error) {
+func (q *Queries) LockWallets(ctx context.Context, userIds []int64) ([]Wallet, error) {
 	rows, err := q.db.Query(ctx, LockWallets, userIds)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []LockWalletsRow
+	var items []Wallet
 	for rows.Next() {
-		var i LockWalletsRow
-		if err := rows.Scan(&i.UserID, &i.Open); err != nil {
+		var i Wallet
+		if err := rows.Scan(
+			&i.UserID,
+			&i.Balance,
+			&i.Held,
+			&i.Debt,
+			&i.Open,
+			&i.Staked,
+			&i.StakedDay,
+			&i.StakeLimit,
+			&i.NextStakeLimit,
+			&i.NextStakeLimitAt,
+			&i.ExcludedUntil,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -204,7 +342,7 @@ select v.user_id, v.key, v.fingerprint, coalesce(v.refusal, 0)::smallint as refu
        coalesce(b.coefficient, 0)::integer as coefficient, coalesce(b.event_version, 0)::bigint as event_version, b.accepted_at
 from (select unnest($1::bigint[]) as user_id, unnest($2::text[]) as key) as wanted
     cross join lateral (
-        select user_id, operation, key, fingerprint, bet_id, refusal, params, request_id, decided_at
+        select user_id, operation, key, fingerprint, bet_id, transfer_id, refusal, params, request_id, decided_at
         from verdicts
         where verdicts.user_id = wanted.user_id and verdicts.operation = 1 and verdicts.key = wanted.key
             and (verdicts.bet_id is not null or verdicts.decided_at > clock_timestamp() - $3::interval)
@@ -267,4 +405,57 @@ func (q *Queries) StoredVerdicts(ctx context.Context, arg StoredVerdictsParams) 
 		return nil, err
 	}
 	return items, nil
+}
+
+const WriteLiabilities = `-- name: WriteLiabilities :exec
+update liabilities l
+set amount = n.amount
+from (select unnest($1::bigint[]) as event_id, unnest($2::bigint[]) as amount) as n
+where l.event_id = n.event_id
+`
+
+type WriteLiabilitiesParams struct {
+	EventIds []int64
+	Amounts  []int64
+}
+
+func (q *Queries) WriteLiabilities(ctx context.Context, arg WriteLiabilitiesParams) error {
+	_, err := q.db.Exec(ctx, WriteLiabilities, arg.EventIds, arg.Amounts)
+	return err
+}
+
+const WriteWallets = `-- name: WriteWallets :exec
+update wallets w
+set balance    = n.balance,
+    held       = n.held,
+    debt       = n.debt,
+    staked     = n.staked,
+    staked_day = n.staked_day
+from (
+    select unnest($1::bigint[]) as user_id, unnest($2::bigint[]) as balance, unnest($3::bigint[]) as held,
+           unnest($4::bigint[]) as debt, unnest($5::bigint[]) as staked, unnest($6::integer[]) as staked_day
+) as n
+where w.user_id = n.user_id
+`
+
+type WriteWalletsParams struct {
+	UserIds    []int64
+	Balances   []int64
+	Held       []int64
+	Debts      []int64
+	Staked     []int64
+	StakedDays []int32
+}
+
+// Writes what bets and payments change of wallets, which are locked.
+func (q *Queries) WriteWallets(ctx context.Context, arg WriteWalletsParams) error {
+	_, err := q.db.Exec(ctx, WriteWallets,
+		arg.UserIds,
+		arg.Balances,
+		arg.Held,
+		arg.Debts,
+		arg.Staked,
+		arg.StakedDays,
+	)
+	return err
 }

@@ -10,6 +10,58 @@ import (
 	"time"
 )
 
+const ChangeBet = `-- name: ChangeBet :execrows
+update bets
+set status          = $1::smallint,
+    payout          = case when $1::smallint <> 1 then $2::bigint end,
+    void_reason     = nullif($3::smallint, 0),
+    settle_revision = $4,
+    settled_at      = nullif($5::timestamptz, '0001-01-01 00:00:00+00')
+where id = $6 and settle_revision <= $4
+`
+
+type ChangeBetParams struct {
+	Status         int16
+	Payout         int64
+	VoidReason     int16
+	SettleRevision int64
+	SettledAt      time.Time
+	ID             int64
+}
+
+// Settles one bet on a person's wish: it may keep its revision. In settled_at Go's zero time
+// stands for none.
+func (q *Queries) ChangeBet(ctx context.Context, arg ChangeBetParams) (int64, error) {
+	result, err := q.db.Exec(ctx, ChangeBet,
+		arg.Status,
+		arg.Payout,
+		arg.VoidReason,
+		arg.SettleRevision,
+		arg.SettledAt,
+		arg.ID,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const ChangeLiability = `-- name: ChangeLiability :exec
+update liabilities set amount = greatest(amount + $1, 0) where event_id = $2
+`
+
+type ChangeLiabilityParams struct {
+	Change  int64
+	EventID int64
+}
+
+// A liability that is not kept has no row. One that has gone wrong must not keep bets from being
+// settled; that it is wrong, the ledger check tells.
+func (q *Queries) ChangeLiability(ctx context.Context, arg ChangeLiabilityParams) error {
+	_, err := q.db.Exec(ctx, ChangeLiability, arg.Change, arg.EventID)
+	return err
+}
+
 const FirstBetBehind = `-- name: FirstBetBehind :many
 select id
 from bets
@@ -43,6 +95,30 @@ func (q *Queries) FirstBetBehind(ctx context.Context, arg FirstBetBehindParams) 
 		return nil, err
 	}
 	return items, nil
+}
+
+const LockBet = `-- name: LockBet :one
+select id, user_id, event_id, stake, coefficient, event_version, accepted_at, status, payout, settle_revision, void_reason, settled_at from bets where id = $1 for update
+`
+
+func (q *Queries) LockBet(ctx context.Context, id int64) (Bet, error) {
+	row := q.db.QueryRow(ctx, LockBet, id)
+	var i Bet
+	err := row.Scan(
+		&i.ID,
+		&i.UserID,
+		&i.EventID,
+		&i.Stake,
+		&i.Coefficient,
+		&i.EventVersion,
+		&i.AcceptedAt,
+		&i.Status,
+		&i.Payout,
+		&i.SettleRevision,
+		&i.VoidReason,
+		&i.SettledAt,
+	)
+	return i, err
 }
 
 const LockBetsBehind = `-- name: LockBetsBehind :many
@@ -99,6 +175,16 @@ func (q *Queries) LockBetsBehind(ctx context.Context, arg LockBetsBehindParams) 
 		return nil, err
 	}
 	return items, nil
+}
+
+const LockLiabilityAgainstMaking = `-- name: LockLiabilityAgainstMaking :exec
+select pg_advisory_xact_lock_shared(-1 - $1::bigint)
+`
+
+// Whoever changes a liability waits for those who are working it out, see LockMissingLiabilities.
+func (q *Queries) LockLiabilityAgainstMaking(ctx context.Context, eventID int64) error {
+	_, err := q.db.Exec(ctx, LockLiabilityAgainstMaking, eventID)
+	return err
 }
 
 const MarkSettled = `-- name: MarkSettled :execrows

@@ -22,18 +22,13 @@ func (q *Queries) CountActiveAdmins(ctx context.Context) (int64, error) {
 }
 
 const InsertUser = `-- name: InsertUser :one
-with created as (
-    insert into users (
-        name, username, username_folded, email, email_folded, password_hash, role, active, token_version, created_at, updated_at
-    )
-    select $1, $2, $3, $4, $5, $6, $7::smallint, $8::boolean,
-           $9::integer, now, now
-    from (select clock_timestamp() as now) as clock
-    returning id, name, username, email, username_folded, email_folded, password_hash, role, active, token_version, created_at, updated_at
-), wallet as (
-    insert into wallets (user_id, open) select id, active from created
+insert into users (
+    name, username, username_folded, email, email_folded, password_hash, role, active, token_version, created_at, updated_at
 )
-select id, name, username, email, username_folded, email_folded, password_hash, role, active, token_version, created_at, updated_at from created
+select $1, $2, $3, $4, $5, $6, $7::smallint, $8::boolean,
+       $9::integer, now, now
+from (select clock_timestamp() as now) as clock
+returning id, name, username, email, username_folded, email_folded, password_hash, role, active, token_version, created_at, updated_at
 `
 
 type InsertUserParams struct {
@@ -48,23 +43,7 @@ type InsertUserParams struct {
 	TokenVersion   int32
 }
 
-type InsertUserRow struct {
-	ID             int64
-	Name           string
-	Username       string
-	Email          string
-	UsernameFolded string
-	EmailFolded    string
-	PasswordHash   string
-	Role           int16
-	Active         bool
-	TokenVersion   int32
-	CreatedAt      time.Time
-	UpdatedAt      time.Time
-}
-
-// The wallet comes with the user, in one statement.
-func (q *Queries) InsertUser(ctx context.Context, arg InsertUserParams) (InsertUserRow, error) {
+func (q *Queries) InsertUser(ctx context.Context, arg InsertUserParams) (User, error) {
 	row := q.db.QueryRow(ctx, InsertUser,
 		arg.Name,
 		arg.Username,
@@ -76,7 +55,7 @@ func (q *Queries) InsertUser(ctx context.Context, arg InsertUserParams) (InsertU
 		arg.Active,
 		arg.TokenVersion,
 	)
-	var i InsertUserRow
+	var i User
 	err := row.Scan(
 		&i.ID,
 		&i.Name,
@@ -92,6 +71,29 @@ func (q *Queries) InsertUser(ctx context.Context, arg InsertUserParams) (InsertU
 		&i.UpdatedAt,
 	)
 	return i, err
+}
+
+const InsertWallet = `-- name: InsertWallet :exec
+insert into wallets (user_id, balance, held, debt, open) values ($1, $2, $3, $4, $5)
+`
+
+type InsertWalletParams struct {
+	UserID  int64
+	Balance int64
+	Held    int64
+	Debt    int64
+	Open    bool
+}
+
+func (q *Queries) InsertWallet(ctx context.Context, arg InsertWalletParams) error {
+	_, err := q.db.Exec(ctx, InsertWallet,
+		arg.UserID,
+		arg.Balance,
+		arg.Held,
+		arg.Debt,
+		arg.Open,
+	)
+	return err
 }
 
 const ListUsers = `-- name: ListUsers :many
@@ -171,14 +173,26 @@ func (q *Queries) LockUser(ctx context.Context, id int64) (User, error) {
 }
 
 const LockWallet = `-- name: LockWallet :one
-select user_id from wallets where user_id = $1 for no key update
+select user_id, balance, held, debt, open, staked, staked_day, stake_limit, next_stake_limit, next_stake_limit_at, excluded_until from wallets where user_id = $1 for no key update
 `
 
-func (q *Queries) LockWallet(ctx context.Context, userID int64) (int64, error) {
+func (q *Queries) LockWallet(ctx context.Context, userID int64) (Wallet, error) {
 	row := q.db.QueryRow(ctx, LockWallet, userID)
-	var user_id int64
-	err := row.Scan(&user_id)
-	return user_id, err
+	var i Wallet
+	err := row.Scan(
+		&i.UserID,
+		&i.Balance,
+		&i.Held,
+		&i.Debt,
+		&i.Open,
+		&i.Staked,
+		&i.StakedDay,
+		&i.StakeLimit,
+		&i.NextStakeLimit,
+		&i.NextStakeLimitAt,
+		&i.ExcludedUntil,
+	)
+	return i, err
 }
 
 const OpenWallet = `-- name: OpenWallet :exec
@@ -207,8 +221,8 @@ set name            = $1,
     role            = $7,
     active          = $8,
     token_version   = $9,
-    updated_at      = clock_timestamp()
-where id = $10
+    updated_at      = $10
+where id = $11
 returning id, name, username, email, username_folded, email_folded, password_hash, role, active, token_version, created_at, updated_at
 `
 
@@ -222,6 +236,7 @@ type UpdateUserParams struct {
 	Role           int16
 	Active         bool
 	TokenVersion   int32
+	UpdatedAt      time.Time
 	ID             int64
 }
 
@@ -236,6 +251,7 @@ func (q *Queries) UpdateUser(ctx context.Context, arg UpdateUserParams) (User, e
 		arg.Role,
 		arg.Active,
 		arg.TokenVersion,
+		arg.UpdatedAt,
 		arg.ID,
 	)
 	var i User

@@ -28,7 +28,7 @@ func (q *Queries) Cursor(ctx context.Context) (CursorRow, error) {
 }
 
 const eventByID = `-- name: EventByID :one
-select id, dataset, seq, version, name, coefficient, deadline, state, suspended, result_revision, effective_at, created_at, updated_at, quarantined, void_before, closed_at, resulted_at, settle_revision, settled_revision from events where id = ?1
+select id, dataset, seq, version, name, coefficient, deadline, state, suspended, result_revision, effective_at, created_at, updated_at, quarantined, void_before, void_windows, closed_at, resulted_at, settle_revision, settled_revision from events where id = ?1
 `
 
 func (q *Queries) EventByID(ctx context.Context, id int64) (Event, error) {
@@ -50,6 +50,7 @@ func (q *Queries) EventByID(ctx context.Context, id int64) (Event, error) {
 		&i.UpdatedAt,
 		&i.Quarantined,
 		&i.VoidBefore,
+		&i.VoidWindows,
 		&i.ClosedAt,
 		&i.ResultedAt,
 		&i.SettleRevision,
@@ -60,7 +61,7 @@ func (q *Queries) EventByID(ctx context.Context, id int64) (Event, error) {
 
 const eventsByID = `-- name: EventsByID :many
 
-select id, dataset, seq, version, name, coefficient, deadline, state, suspended, result_revision, effective_at, created_at, updated_at, quarantined, void_before, closed_at, resulted_at, settle_revision, settled_revision from events where id in (/*SLICE:ids*/?)
+select id, dataset, seq, version, name, coefficient, deadline, state, suspended, result_revision, effective_at, created_at, updated_at, quarantined, void_before, void_windows, closed_at, resulted_at, settle_revision, settled_revision from events where id in (/*SLICE:ids*/?)
 `
 
 // PostgreSQL's locks on events have no counterpart here: whoever writes is alone.
@@ -99,6 +100,7 @@ func (q *Queries) EventsByID(ctx context.Context, ids []int64) ([]Event, error) 
 			&i.UpdatedAt,
 			&i.Quarantined,
 			&i.VoidBefore,
+			&i.VoidWindows,
 			&i.ClosedAt,
 			&i.ResultedAt,
 			&i.SettleRevision,
@@ -148,7 +150,7 @@ func (q *Queries) MoveCursor(ctx context.Context, arg MoveCursorParams) (int64, 
 }
 
 const openEvents = `-- name: OpenEvents :many
-select id, dataset, seq, version, name, coefficient, deadline, state, suspended, result_revision, effective_at, created_at, updated_at, quarantined, void_before, closed_at, resulted_at, settle_revision, settled_revision
+select id, dataset, seq, version, name, coefficient, deadline, state, suspended, result_revision, effective_at, created_at, updated_at, quarantined, void_before, void_windows, closed_at, resulted_at, settle_revision, settled_revision
 from events
 where id > ?1 and state = 1 and quarantined = 0 and deadline > ?2
 order by id
@@ -187,6 +189,7 @@ func (q *Queries) OpenEvents(ctx context.Context, arg OpenEventsParams) ([]Event
 			&i.UpdatedAt,
 			&i.Quarantined,
 			&i.VoidBefore,
+			&i.VoidWindows,
 			&i.ClosedAt,
 			&i.ResultedAt,
 			&i.SettleRevision,
@@ -206,7 +209,7 @@ func (q *Queries) OpenEvents(ctx context.Context, arg OpenEventsParams) ([]Event
 }
 
 const undecidedEvents = `-- name: UndecidedEvents :many
-select id, dataset, seq, version, name, coefficient, deadline, state, suspended, result_revision, effective_at, created_at, updated_at, quarantined, void_before, closed_at, resulted_at, settle_revision, settled_revision
+select id, dataset, seq, version, name, coefficient, deadline, state, suspended, result_revision, effective_at, created_at, updated_at, quarantined, void_before, void_windows, closed_at, resulted_at, settle_revision, settled_revision
 from events
 where id > ?1 and state = 1 and quarantined = 0 and dataset <> ?2
 order by id
@@ -244,6 +247,7 @@ func (q *Queries) UndecidedEvents(ctx context.Context, arg UndecidedEventsParams
 			&i.UpdatedAt,
 			&i.Quarantined,
 			&i.VoidBefore,
+			&i.VoidWindows,
 			&i.ClosedAt,
 			&i.ResultedAt,
 			&i.SettleRevision,
@@ -265,11 +269,11 @@ func (q *Queries) UndecidedEvents(ctx context.Context, arg UndecidedEventsParams
 const writeEvent = `-- name: WriteEvent :exec
 insert into events (
     id, dataset, seq, version, name, coefficient, deadline, state, suspended, result_revision, effective_at, created_at,
-    updated_at, quarantined, void_before, closed_at, resulted_at, settle_revision
+    updated_at, quarantined, void_before, void_windows, closed_at, resulted_at, settle_revision
 )
 values (
     ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11,
-    ?12, ?13, ?14, ?15, ?16, ?17, ?18
+    ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19
 )
 on conflict (id) do update set
     dataset         = excluded.dataset,
@@ -286,6 +290,7 @@ on conflict (id) do update set
     updated_at      = excluded.updated_at,
     quarantined     = excluded.quarantined,
     void_before     = excluded.void_before,
+    void_windows    = excluded.void_windows,
     closed_at       = excluded.closed_at,
     resulted_at     = excluded.resulted_at,
     settle_revision = excluded.settle_revision
@@ -307,6 +312,7 @@ type WriteEventParams struct {
 	UpdatedAt      int64
 	Quarantined    int64
 	VoidBefore     *int64
+	VoidWindows    string
 	ClosedAt       *int64
 	ResultedAt     *int64
 	SettleRevision int64
@@ -331,6 +337,7 @@ func (q *Queries) WriteEvent(ctx context.Context, arg WriteEventParams) error {
 		arg.UpdatedAt,
 		arg.Quarantined,
 		arg.VoidBefore,
+		arg.VoidWindows,
 		arg.ClosedAt,
 		arg.ResultedAt,
 		arg.SettleRevision,

@@ -4,6 +4,19 @@
 
 package sqlitedb
 
+type AuditLog struct {
+	ID        int64
+	At        int64
+	ActorID   int64
+	Address   string
+	RequestID string
+	Action    string
+	Subject   string
+	Reason    string
+	Before    *string
+	After     *string
+}
+
 type Bet struct {
 	ID             int64
 	UserID         int64
@@ -35,6 +48,7 @@ type Event struct {
 	UpdatedAt       int64
 	Quarantined     int64
 	VoidBefore      *int64
+	VoidWindows     string
 	ClosedAt        *int64
 	ResultedAt      *int64
 	SettleRevision  int64
@@ -48,10 +62,36 @@ type FeedCursor struct {
 	AfterSeq   int64
 }
 
+type Liability struct {
+	EventID int64
+	Amount  int64
+}
+
 type LoginFailure struct {
 	ID       int64
 	Subject  string
 	FailedAt int64
+}
+
+type Seal struct {
+	ID           int64
+	LastTransfer int64
+	Count        int64
+	Hash         []byte
+	At           int64
+}
+
+type Transfer struct {
+	ID        int64
+	UserID    int64
+	Debit     int64
+	Credit    int64
+	Amount    int64
+	Kind      int64
+	BetID     *int64
+	Revision  int64
+	Reference string
+	At        int64
 }
 
 type User struct {
@@ -75,6 +115,7 @@ type Verdict struct {
 	Key         string
 	Fingerprint []byte
 	BetID       *int64
+	TransferID  *int64
 	Refusal     *int64
 	Params      *string
 	RequestID   string
@@ -82,7 +123,15 @@ type Verdict struct {
 }
 
 type Wallet struct {
-	UserID  int64
-	Balance int64
-	Open    int64
+	UserID           int64
+	Balance          int64
+	Held             int64
+	Debt             int64
+	Open             int64
+	Staked           int64
+	StakedDay        int64
+	StakeLimit       int64
+	NextStakeLimit   int64
+	NextStakeLimitAt *int64
+	ExcludedUntil    *int64
 }

@@ -10,12 +10,21 @@ import (
 	"strings"
 )
 
+const forgetLiabilities = `-- name: ForgetLiabilities :exec
+delete from liabilities
+`
+
+func (q *Queries) ForgetLiabilities(ctx context.Context) error {
+	_, err := q.db.ExecContext(ctx, forgetLiabilities)
+	return err
+}
+
 const forgetRefusals = `-- name: ForgetRefusals :execrows
 delete from verdicts
 where (user_id, operation, key) in (
     select v.user_id, v.operation, v.key
     from verdicts v
-    where v.bet_id is null and v.decided_at <= ?1
+    where v.refusal is not null and v.decided_at <= ?1
     order by v.decided_at
     limit ?2
 )
@@ -65,11 +74,12 @@ func (q *Queries) InsertBet(ctx context.Context, arg InsertBetParams) error {
 }
 
 const insertVerdict = `-- name: InsertVerdict :exec
-insert into verdicts (user_id, operation, key, fingerprint, bet_id, refusal, params, request_id, decided_at)
-values (?1, 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+insert into verdicts (user_id, operation, key, fingerprint, bet_id, transfer_id, refusal, params, request_id, decided_at)
+values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
 on conflict (user_id, operation, key) do update set
-    fingerprint = case when verdicts.bet_id is null then excluded.fingerprint end,
+    fingerprint = case when verdicts.refusal is not null then excluded.fingerprint end,
     bet_id      = excluded.bet_id,
+    transfer_id = excluded.transfer_id,
     refusal     = excluded.refusal,
     params      = excluded.params,
     request_id  = excluded.request_id,
@@ -78,24 +88,28 @@ on conflict (user_id, operation, key) do update set
 
 type InsertVerdictParams struct {
 	UserID      int64
+	Operation   int64
 	Key         string
 	Fingerprint []byte
 	BetID       *int64
+	TransferID  *int64
 	Refusal     *int64
 	Params      *string
 	RequestID   string
 	DecidedAt   int64
 }
 
-// Replaces a refusal, which has expired. An accepted verdict is never replaced: placements are
+// Replaces a refusal, which has expired. An accepted verdict is never replaced: requests are
 // decided so that it does not come to that, and if it did, the fingerprint's not-null constraint
-// would fail the transaction before a key could get a second bet.
+// would fail the transaction before a key could get a second bet or payment.
 func (q *Queries) InsertVerdict(ctx context.Context, arg InsertVerdictParams) error {
 	_, err := q.db.ExecContext(ctx, insertVerdict,
 		arg.UserID,
+		arg.Operation,
 		arg.Key,
 		arg.Fingerprint,
 		arg.BetID,
+		arg.TransferID,
 		arg.Refusal,
 		arg.Params,
 		arg.RequestID,
@@ -117,67 +131,30 @@ func (q *Queries) LastBetID(ctx context.Context) (int64, error) {
 	return column_1, err
 }
 
-const storedVerdict = `-- name: StoredVerdict :one
-select user_id, operation, "key", fingerprint, bet_id, refusal, params, request_id, decided_at
-from verdicts
-where user_id = ?1 and operation = 1 and key = ?2 and (bet_id is not null or decided_at > ?3)
+const liabilities = `-- name: Liabilities :many
+select event_id, amount from liabilities where event_id in (/*SLICE:event_ids*/?)
 `
 
-type StoredVerdictParams struct {
-	UserID        int64
-	Key           string
-	RefusalsAfter int64
-}
-
-// The bet of an accepted one is read by itself; only replays have to.
-func (q *Queries) StoredVerdict(ctx context.Context, arg StoredVerdictParams) (Verdict, error) {
-	row := q.db.QueryRowContext(ctx, storedVerdict, arg.UserID, arg.Key, arg.RefusalsAfter)
-	var i Verdict
-	err := row.Scan(
-		&i.UserID,
-		&i.Operation,
-		&i.Key,
-		&i.Fingerprint,
-		&i.BetID,
-		&i.Refusal,
-		&i.Params,
-		&i.RequestID,
-		&i.DecidedAt,
-	)
-	return i, err
-}
-
-const wallets = `-- name: Wallets :many
-
-select user_id, open from wallets where user_id in (/*SLICE:user_ids*/?)
-`
-
-type WalletsRow struct {
-	UserID int64
-	Open   int64
-}
-
-// A batch of placements. The writing transaction is all the locks it needs.
-func (q *Queries) Wallets(ctx context.Context, userIds []int64) ([]WalletsRow, error) {
-	query := wallets
+func (q *Queries) Liabilities(ctx context.Context, eventIds []int64) ([]Liability, error) {
+	query := liabilities
 	var queryParams []interface{}
-	if len(userIds) > 0 {
-		for _, v := range userIds {
+	if len(eventIds) > 0 {
+		for _, v := range eventIds {
 			queryParams = append(queryParams, v)
 		}
-		query = strings.Replace(query, "/*SLICE:user_ids*/?", strings.Repeat(",?", len(userIds))[1:], 1)
+		query = strings.Replace(query, "/*SLICE:event_ids*/?", strings.Repeat(",?", len(eventIds))[1:], 1)
 	} else {
-		query = strings.Replace(query, "/*SLICE:user_ids*/?", "NULL", 1)
+		query = strings.Replace(query, "/*SLICE:event_ids*/?", "NULL", 1)
 	}
 	rows, err := q.db.QueryContext(ctx, query, queryParams...)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []WalletsRow
+	var items []Liability
 	for rows.Next() {
-		var i WalletsRow
-		if err := rows.Scan(&i.UserID, &i.Open); err != nil {
+		var i Liability
+		if err := rows.Scan(&i.EventID, &i.Amount); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -189,4 +166,110 @@ func (q *Queries) Wallets(ctx context.Context, userIds []int64) ([]WalletsRow, e
 		return nil, err
 	}
 	return items, nil
+}
+
+const pendingBets = `-- name: PendingBets :many
+select id, user_id, event_id, stake, coefficient, event_version, accepted_at, status, payout, settle_revision, void_reason, settled_at
+from bets
+where event_id = ?1 and id > ?2 and status = 1
+order by id
+limit ?3
+`
+
+type PendingBetsParams struct {
+	EventID int64
+	After   int64
+	AtMost  int64
+}
+
+// Page by page: there may be a great many.
+func (q *Queries) PendingBets(ctx context.Context, arg PendingBetsParams) ([]Bet, error) {
+	rows, err := q.db.QueryContext(ctx, pendingBets, arg.EventID, arg.After, arg.AtMost)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Bet
+	for rows.Next() {
+		var i Bet
+		if err := rows.Scan(
+			&i.ID,
+			&i.UserID,
+			&i.EventID,
+			&i.Stake,
+			&i.Coefficient,
+			&i.EventVersion,
+			&i.AcceptedAt,
+			&i.Status,
+			&i.Payout,
+			&i.SettleRevision,
+			&i.VoidReason,
+			&i.SettledAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const storedVerdict = `-- name: StoredVerdict :one
+
+select user_id, operation, "key", fingerprint, bet_id, transfer_id, refusal, params, request_id, decided_at
+from verdicts
+where user_id = ?1 and operation = ?2 and key = ?3 and (refusal is null or decided_at > ?4)
+`
+
+type StoredVerdictParams struct {
+	UserID        int64
+	Operation     int64
+	Key           string
+	RefusalsAfter int64
+}
+
+// A batch of placements. The writing transaction is all the locks it needs.
+// The bet, or the transfer, of an accepted one is read by itself; only replays have to.
+func (q *Queries) StoredVerdict(ctx context.Context, arg StoredVerdictParams) (Verdict, error) {
+	row := q.db.QueryRowContext(ctx, storedVerdict,
+		arg.UserID,
+		arg.Operation,
+		arg.Key,
+		arg.RefusalsAfter,
+	)
+	var i Verdict
+	err := row.Scan(
+		&i.UserID,
+		&i.Operation,
+		&i.Key,
+		&i.Fingerprint,
+		&i.BetID,
+		&i.TransferID,
+		&i.Refusal,
+		&i.Params,
+		&i.RequestID,
+		&i.DecidedAt,
+	)
+	return i, err
+}
+
+const writeLiability = `-- name: WriteLiability :exec
+insert into liabilities (event_id, amount)
+values (?1, ?2)
+on conflict (event_id) do update set amount = excluded.amount
+`
+
+type WriteLiabilityParams struct {
+	EventID int64
+	Amount  int64
+}
+
+func (q *Queries) WriteLiability(ctx context.Context, arg WriteLiabilityParams) error {
+	_, err := q.db.ExecContext(ctx, writeLiability, arg.EventID, arg.Amount)
+	return err
 }

@@ -62,6 +62,21 @@ func (q *Queries) BetsBehind(ctx context.Context, arg BetsBehindParams) ([]Bet, 
 	return items, nil
 }
 
+const changeLiability = `-- name: ChangeLiability :exec
+update liabilities set amount = amount + ?1 where event_id = ?2
+`
+
+type ChangeLiabilityParams struct {
+	Change  int64
+	EventID int64
+}
+
+// Of an event of which none is kept, none is begun.
+func (q *Queries) ChangeLiability(ctx context.Context, arg ChangeLiabilityParams) error {
+	_, err := q.db.ExecContext(ctx, changeLiability, arg.Change, arg.EventID)
+	return err
+}
+
 const firstBetBehind = `-- name: FirstBetBehind :many
 select id
 from bets
@@ -125,7 +140,7 @@ set status          = ?1,
     void_reason     = ?3,
     settle_revision = ?4,
     settled_at      = ?5
-where id = ?6 and settle_revision < ?4
+where id = ?6 and settle_revision <= ?4
 `
 
 type SettleBetParams struct {
@@ -137,7 +152,8 @@ type SettleBetParams struct {
 	ID             int64
 }
 
-// A revision never goes down.
+// A revision never goes down. That it goes up, where it has to, the adapter sees to: it has read the bet
+// in the same transaction.
 func (q *Queries) SettleBet(ctx context.Context, arg SettleBetParams) (int64, error) {
 	result, err := q.db.ExecContext(ctx, settleBet,
 		arg.Status,

@@ -76,16 +76,17 @@ func (q *Queries) InsertUser(ctx context.Context, arg InsertUserParams) (User, e
 }
 
 const insertWallet = `-- name: InsertWallet :exec
-insert into wallets (user_id, open) values (?1, ?2)
+insert into wallets (user_id, balance, open) values (?1, ?2, ?3)
 `
 
 type InsertWalletParams struct {
-	UserID int64
-	Open   int64
+	UserID  int64
+	Balance int64
+	Open    int64
 }
 
 func (q *Queries) InsertWallet(ctx context.Context, arg InsertWalletParams) error {
-	_, err := q.db.ExecContext(ctx, insertWallet, arg.UserID, arg.Open)
+	_, err := q.db.ExecContext(ctx, insertWallet, arg.UserID, arg.Balance, arg.Open)
 	return err
 }
 

@@ -3,6 +3,7 @@ package sqlitetest
 
 import (
 	"log/slog"
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -12,8 +13,25 @@ import (
 // New returns a store with nothing in it, which is gone when the test ends.
 func New(t testing.TB) *sqlite.Store {
 	t.Helper()
+	return open(t, t.TempDir())
+}
+
+// NewInMemory is New for tests that are about much, but not about the disk: where there is
+// a file system in memory, the store is there.
+func NewInMemory(t testing.TB) *sqlite.Store {
+	t.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "stavka-test-")
+	if err != nil {
+		return New(t)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return open(t, dir)
+}
+
+func open(t testing.TB, dir string) *sqlite.Store {
+	t.Helper()
 	store, err := sqlite.Open(t.Context(), sqlite.Config{
-		File:   filepath.Join(t.TempDir(), "betmaker.db"),
+		File:   filepath.Join(dir, "betmaker.db"),
 		Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {

@@ -1,0 +1,39 @@
+package domain
+
+import (
+	"time"
+
+	"stavka.local/shared/fault"
+)
+
+// Faults of cancelling a bet.
+var (
+	ErrBetNotFound      = fault.New(fault.NotFound, "bet_not_found", "There is no such bet.")
+	ErrBetNotPending    = fault.New(fault.Conflict, "bet_not_pending", "the bet is settled")
+	ErrCancelNotAllowed = fault.New(fault.Conflict, "cancel_not_allowed", "bets cannot be cancelled")
+)
+
+// Cancel voids the only bet of the set on the wish of its user, for good: no result
+// changes it any more. It may be done while the event takes bets and for window after
+// the bet was accepted. Cancelling once more changes nothing: false. Errors:
+// ErrBetNotPending, ErrEventClosed, ErrEventSuspended; ErrCancelNotAllowed when window
+// is over, or 0.
+func (s *Settling) Cancel(window time.Duration) (settled Settled, changed bool, err error) {
+	bet := s.Bets[0]
+	switch {
+	case bet.VoidReason == VoidCancelledByUser:
+		return Settled{Settlement: bet.Settlement}, false, nil
+	case bet.Status != StatusPending:
+		return Settled{}, false, ErrBetNotPending.Detailf("bet %d is %s", bet.ID, bet.Status)
+	case window == 0:
+		return Settled{}, false, ErrCancelNotAllowed
+	case s.Event.IsClosed(s.Now), s.Event.Outcome(bet).Status != StatusPending:
+		return Settled{}, false, ErrEventClosed
+	case s.Event.Suspended, s.Event.Quarantined:
+		return Settled{}, false, ErrEventSuspended
+	case !s.Now.Before(bet.AcceptedAt.Add(window)):
+		return Settled{}, false, ErrCancelNotAllowed.Detailf("a bet can be cancelled for %s, which bet %d was accepted longer ago than", window, bet.ID)
+	}
+	settlement := Settlement{Outcome: void(bet, VoidCancelledByUser), Revision: bet.Revision, SettledAt: s.Now}
+	return s.move(bet, settlement), true, nil
+}

@@ -1,0 +1,121 @@
+package domain
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"time"
+
+	"stavka.local/shared/fault"
+	"stavka.local/shared/money"
+)
+
+// Payment is an administrator's wish to move money into or out of a user's wallet.
+type Payment struct {
+	UserID    UserID
+	Kind      TransferKind // TransferDeposit or TransferWithdrawal
+	Amount    money.Amount
+	Reference string
+	// IdempotencyKey, in the scope of who pays and of Kind, makes the wish safe to repeat.
+	IdempotencyKey string
+	Origin
+}
+
+// Limits of one payment, and of its reference in characters.
+var maxPayment = money.MustParse("99999999999.99")
+
+const maxReference = 200
+
+// ErrInvalidPayment is for a payment that nobody may make.
+var ErrInvalidPayment = fault.New(fault.Invalid, "invalid_request", "the payment is malformed")
+
+// Validate returns ErrInvalidPayment, with the field, when nobody may make the payment.
+func (p Payment) Validate() error {
+	switch {
+	case !p.Amount.IsPositive():
+		return ErrInvalidPayment.Detailf("amount must be at least 0.01.").With("field", "amount")
+	case len([]rune(p.Reference)) > maxReference:
+		return ErrInvalidPayment.Detailf("reference must have at most %d characters.", maxReference).With("field", "reference")
+	}
+	return nil
+}
+
+// Fingerprint is the SHA-256 of what is wished.
+func (p Payment) Fingerprint() [sha256.Size]byte {
+	return sha256.Sum256(fmt.Appendf(nil, "payment|%d|%d|%d|%s", p.UserID, p.Kind, p.Amount.Minor(), p.Reference))
+}
+
+// PaymentVerdict is what was decided about a payment: a transfer, or a refusal.
+type PaymentVerdict struct {
+	Fingerprint [sha256.Size]byte
+	Transfer    Transfer // the zero Transfer when refused
+	Refusal     Refusal  // the zero Refusal when paid
+	RequestID   string   // of the request that was decided
+}
+
+// PaymentSet is what a payment is decided on, read under the locks of the wallets of its
+// user and of who pays.
+type PaymentSet struct {
+	Now    time.Time
+	Wallet Wallet
+	// Verdict is what was decided on the same key before; nil for nothing.
+	Verdict *PaymentVerdict
+}
+
+// PaymentDecision is the answer to a payment.
+type PaymentDecision struct {
+	PaymentVerdict
+	Replayed bool
+	// Transfers is what to write down: that of the verdict first.
+	Transfers []Transfer
+	Wallet    Wallet      // afterwards
+	Audit     AuditRecord // of a payment that was made
+	// Err is set instead of a verdict when there is none to keep.
+	Err error
+}
+
+// IsNew tells whether the store has to write the decision's verdict down.
+func (d PaymentDecision) IsNew() bool { return d.Err == nil && !d.Replayed }
+
+// Decide decides a valid payment. Money comes in whatever the state of the wallet, and
+// repays debt first; it goes out only when there is enough and nothing is owed.
+func (s PaymentSet) Decide(p Payment) PaymentDecision {
+	verdict := PaymentVerdict{Fingerprint: p.Fingerprint(), RequestID: p.RequestID}
+	if known := s.Verdict; known != nil {
+		if known.Fingerprint != verdict.Fingerprint {
+			return PaymentDecision{Err: ErrKeyReused}
+		}
+		return PaymentDecision{PaymentVerdict: *known, Replayed: true}
+	}
+	transfer := Transfer{
+		UserID: p.UserID, Debit: AccountExternal, Credit: AccountWallet, Amount: p.Amount, Kind: p.Kind,
+		Reference: p.Reference, At: s.Now,
+	}
+	switch {
+	case p.Kind == TransferDeposit && maxPayment.Less(s.Wallet.Balance.Plus(p.Amount)):
+		verdict.Refusal = Refusal{Code: RefusedBalanceTooLarge, Max: maxPayment}
+	case p.Kind == TransferDeposit:
+	case s.Wallet.Debt.IsPositive():
+		verdict.Refusal = Refusal{Code: RefusedDebt, Debt: s.Wallet.Debt}
+	case s.Wallet.Balance.Less(p.Amount):
+		verdict.Refusal = Refusal{Code: RefusedWithdrawal, Max: s.Wallet.Balance}
+	default:
+		transfer.Debit, transfer.Credit = AccountWallet, AccountExternal
+	}
+	decision := PaymentDecision{PaymentVerdict: verdict, Wallet: s.Wallet}
+	if verdict.Refusal.IsZero() {
+		decision.Wallet, decision.Transfers = s.Wallet.move(transfer)
+		decision.Transfer = decision.Transfers[0]
+		decision.Audit = NewAuditRecord(p.Origin, "wallet."+p.Kind.String(), UserSubject(p.UserID), p.Reference,
+			s.Wallet.money(), decision.Wallet.money())
+		decision.Audit.At = s.Now
+	}
+	return decision
+}
+
+// walletMoney is a wallet in the audit log.
+type walletMoney struct {
+	Balance money.Amount `json:"balance"`
+	Debt    money.Amount `json:"debt"`
+}
+
+func (w Wallet) money() walletMoney { return walletMoney{w.Balance, w.Debt} }

@@ -1,0 +1,316 @@
+package portstest
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"stavka.local/betmaker/internal/domain"
+	"stavka.local/betmaker/internal/ports"
+	"stavka.local/shared/money"
+)
+
+// Payments is the suite of ports.Wallets.Pay.
+func Payments(t *testing.T, open Open) {
+	run(t, open, map[string]func(*testing.T, Stores){
+		"pays in and out":                         paysInAndOut,
+		"replays a payment":                       replaysPayment,
+		"replays a refused payment for a while":   replaysRefusedPayment,
+		"keeps keys apart":                        keepsPaymentKeysApart,
+		"repays debt first":                       repaysDebtFirst,
+		"pays once for many identical requests":   paysOnce,
+		"pays nobody who is not there":            paysNobody,
+		"pays a user who pays themself, and many": paysManyAtOnce,
+	})
+}
+
+// cashier is who makes the payments: nobody in particular, with a wallet or without.
+const cashier = domain.UserID(1 << 40)
+
+func deposit(user domain.UserID, amount, key string) domain.Payment {
+	return domain.Payment{
+		UserID: user, Kind: domain.TransferDeposit, Amount: money.MustParse(amount), IdempotencyKey: key,
+		Origin: domain.Origin{By: cashier, Address: "192.0.2.1", RequestID: "first"},
+	}
+}
+
+func withdrawal(user domain.UserID, amount, key string) domain.Payment {
+	payment := deposit(user, amount, key)
+	payment.Kind = domain.TransferWithdrawal
+	return payment
+}
+
+func tryPay(ctx context.Context, s Stores, payment domain.Payment) (domain.PaymentDecision, error) {
+	return s.Wallets.Pay(ctx, payment, func(set domain.PaymentSet) domain.PaymentDecision { return set.Decide(payment) })
+}
+
+func pay(t *testing.T, s Stores, payment domain.Payment) domain.PaymentDecision {
+	t.Helper()
+	decision, err := tryPay(t.Context(), s, payment)
+	ok(t, err)
+	return decision
+}
+
+func paysInAndOut(t *testing.T, s Stores) {
+	user := addUserWith(t, s, "bella", "10.00")
+	before := clock(t, s)
+	in := pay(t, s, deposit(user, "5.50", "key"))
+	hasMoney(t, s, user, "15.50", "0.00", "0.00")
+	isTrue(t, !in.Transfer.At.Before(before) && !in.Transfer.At.After(clock(t, s)), "paid by the store's clock: %s", in.Transfer.At)
+	out := pay(t, s, withdrawal(user, "15.50", "key"))
+	hasMoney(t, s, user, "0.00", "0.00", "0.00")
+	refused := pay(t, s, withdrawal(user, "0.01", "another"))
+	equal(t, refused.Refusal, domain.Refusal{Code: domain.RefusedWithdrawal})
+	equal(t, transfersOf(t, s, ports.TransferFilter{})[1:], []domain.Transfer{in.Transfer, out.Transfer})
+	equal(t, entries([]domain.Transfer{in.Transfer, out.Transfer}), []entry{
+		{external, wallet, "5.50", domain.TransferDeposit, 0}, {wallet, external, "15.50", domain.TransferWithdrawal, 0},
+	})
+	equal(t, len(records(t, s, ports.AuditFilter{})), 2)
+	record := out.Audit
+	record.At = out.Transfer.At
+	isRecorded(t, s, record)
+	isSound(t, s)
+}
+
+func replaysPayment(t *testing.T, s Stores) {
+	user := addUserWith(t, s, "bella", "10.00")
+	first := pay(t, s, deposit(user, "5.00", "key"))
+	again := deposit(user, "5.00", "key")
+	again.RequestID = "second"
+	replayed := pay(t, s, again)
+	isTrue(t, replayed.Replayed, "it was made before: %+v", replayed)
+	equal(t, replayed.PaymentVerdict, first.PaymentVerdict)
+	equal(t, replayed.RequestID, "first")
+	hasMoney(t, s, user, "15.00", "0.00", "0.00")
+	other := deposit(user, "5.01", "key")
+	isError(t, pay(t, s, other).Err, domain.ErrKeyReused)
+	hasMoney(t, s, user, "15.00", "0.00", "0.00")
+	equal(t, len(records(t, s, ports.AuditFilter{})), 1)
+}
+
+func replaysRefusedPayment(t *testing.T, s Stores) {
+	user := addUserWith(t, s, "bella", "10.00")
+	refused := pay(t, s, withdrawal(user, "10.01", "key"))
+	equal(t, refused.Refusal, domain.Refusal{Code: domain.RefusedWithdrawal, Max: ten})
+	pay(t, s, deposit(user, "1.00", "key"))
+	replayed := pay(t, s, withdrawal(user, "10.01", "key"))
+	isTrue(t, replayed.Replayed, "it was refused before: %+v", replayed)
+	equal(t, replayed.PaymentVerdict, refused.PaymentVerdict)
+	s.AgeRefusals(t, domain.RefusalTTL)
+	isTrue(t, !pay(t, s, withdrawal(user, "10.01", "key")).Replayed, "decided anew")
+	hasMoney(t, s, user, "0.99", "0.00", "0.00")
+	pay(t, s, withdrawal(user, "10.01", "old"))
+	s.AgeRefusals(t, domain.RefusalTTL)
+	forgotten, err := s.Placements.ForgetRefusals(t.Context())
+	ok(t, err)
+	equal(t, forgotten, 1)
+	isTrue(t, pay(t, s, withdrawal(user, "10.01", "key")).Replayed, "what was paid is not forgotten")
+}
+
+// keepsPaymentKeysApart uses one key for two kinds, two cashiers and for a bet.
+func keepsPaymentKeysApart(t *testing.T, s Stores) {
+	user := addUserWith(t, s, "bella", "100.00")
+	addOpenEvents(t, s, 1)
+	other := deposit(user, "1.00", "key")
+	other.By++
+	own := deposit(user, "1.00", "key")
+	own.By = user
+	for _, payment := range []domain.Payment{deposit(user, "1.00", "key"), withdrawal(user, "1.00", "key"), other, own} {
+		isTrue(t, !pay(t, s, payment).Replayed, "a payment of its own: %+v", payment)
+	}
+	placed := place(t, s, withKey(bet(user, 1), "key"))[0]
+	isTrue(t, placed.Accepted() && !placed.Replayed, "a bet is something else: %+v", placed)
+	isTrue(t, pay(t, s, own).Replayed, "the key of a payment is still known")
+	isTrue(t, place(t, s, withKey(bet(user, 1), "key"))[0].Replayed, "and that of the bet")
+	hasMoney(t, s, user, "92.00", "10.00", "0.00")
+}
+
+func repaysDebtFirst(t *testing.T, s Stores) {
+	user := addUserWith(t, s, "bella", "10.00")
+	addOpenEvents(t, s, 1)
+	placeBet(t, s, bet(user, 1))
+	finish(t, s, 1, domain.StateFinishedWin)
+	_, err := settle(t.Context(), s, 1, 10)
+	ok(t, err)
+	pay(t, s, withdrawal(user, "14.50", "out"))
+	finish(t, s, 1, domain.StateFinishedLose)
+	_, err = settle(t.Context(), s, 1, 10)
+	ok(t, err)
+	hasMoney(t, s, user, "0.00", "0.00", "14.50")
+
+	equal(t, pay(t, s, withdrawal(user, "0.01", "no")).Refusal, domain.Refusal{Code: domain.RefusedDebt, Debt: money.MustParse("14.50")})
+	pay(t, s, deposit(user, "4.50", "some"))
+	hasMoney(t, s, user, "0.00", "0.00", "10.00")
+	made := pay(t, s, deposit(user, "12.00", "more"))
+	hasMoney(t, s, user, "2.00", "0.00", "0.00")
+	transfers := transfersOf(t, s, ports.TransferFilter{})
+	equal(t, transfers[len(transfers)-2:], made.Transfers)
+	equal(t, entries(made.Transfers), []entry{
+		{external, wallet, "12.00", domain.TransferDeposit, 0}, {wallet, debt, "10.00", domain.TransferRepayment, 0},
+	})
+	isSound(t, s)
+}
+
+func paysOnce(t *testing.T, s Stores) {
+	user := addUserWith(t, s, "bella", "10.00")
+	const requests = 100
+	var (
+		firsts    atomic.Int32
+		decisions [requests]domain.PaymentDecision
+	)
+	together(t, requests, func(i int) error {
+		decision, err := tryPay(t.Context(), s, deposit(user, "5.00", "key"))
+		if decisions[i] = decision; err == nil && !decision.Replayed {
+			firsts.Add(1)
+		}
+		return err
+	})
+	equal(t, firsts.Load(), 1)
+	for _, decision := range decisions {
+		equal(t, decision.PaymentVerdict, decisions[0].PaymentVerdict)
+	}
+	hasMoney(t, s, user, "15.00", "0.00", "0.00")
+}
+
+func paysNobody(t *testing.T, s Stores) {
+	_, err := s.Wallets.Pay(t.Context(), deposit(1<<41, "5.00", "key"), func(set domain.PaymentSet) domain.PaymentDecision {
+		t.Errorf("decide is called with %+v", set)
+		return domain.PaymentDecision{Err: domain.ErrUserNotFound}
+	})
+	isError(t, err, ports.ErrNotFound)
+}
+
+// paysManyAtOnce has cashiers with wallets pay each other and themselves at once: none of
+// them waits for ever, and nothing is lost.
+func paysManyAtOnce(t *testing.T, s Stores) {
+	users := []domain.UserID{addUserWith(t, s, "a", "100.00"), addUserWith(t, s, "b", "100.00"), addUserWith(t, s, "c", "100.00")}
+	together(t, 9, func(i int) error {
+		for n := range 10 {
+			payment := deposit(users[i%3], "1.00", fmt.Sprint(i, n))
+			payment.By = users[i/3]
+			if _, err := tryPay(t.Context(), s, payment); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	for _, user := range users {
+		hasMoney(t, s, user, "130.00", "0.00", "0.00")
+	}
+	isSound(t, s)
+}
+
+// Cancellations is the suite of ports.Settlements.CancelBet.
+func Cancellations(t *testing.T, open Open) {
+	run(t, open, map[string]func(*testing.T, Stores){
+		"cancels a bet":                       cancelsBet,
+		"leaves the bet alone without a wish": cancelsNothing,
+		"is ordered against the close":        cancelsBeforeClose,
+	})
+}
+
+func cancel(ctx context.Context, s Stores, id domain.BetID) (domain.Bet, error) {
+	return s.Settlements.CancelBet(ctx, id, func(set *domain.Settling) (*ports.Cancellation, error) {
+		settled, changed, err := set.Cancel(time.Hour)
+		if err != nil || !changed {
+			return nil, err
+		}
+		return &ports.Cancellation{Settled: settled}, nil
+	})
+}
+
+func cancelsBet(t *testing.T, s Stores) {
+	user := addUserWith(t, s, "bella", "10.00")
+	addOpenEvents(t, s, 1)
+	placed := placeBet(t, s, bet(user, 1))
+	record := fullRecord(time.Time{})
+	before := clock(t, s)
+	cancelled, err := s.Settlements.CancelBet(t.Context(), placed.ID, func(set *domain.Settling) (*ports.Cancellation, error) {
+		isTrue(t, !set.Now.Before(before), "now is the store's: %s", set.Now)
+		equal(t, set.Event, openEvent(1))
+		equal(t, set.Bets, []domain.Bet{placed})
+		wallet := set.Wallets[user]
+		equal(t, []money.Amount{wallet.Balance, wallet.Held}, []money.Amount{{}, ten})
+		settled, changed, err := set.Cancel(time.Hour)
+		isTrue(t, changed, "it changes: %v", err)
+		record.At = set.Now
+		return &ports.Cancellation{Settled: settled, Audit: &record}, err
+	})
+	ok(t, err)
+	want := placed
+	want.Settlement = domain.Settlement{
+		Outcome:   domain.Outcome{Status: domain.StatusVoid, Payout: ten, VoidReason: domain.VoidCancelledByUser},
+		SettledAt: record.At.UTC(),
+	}
+	equal(t, cancelled, want)
+	equal(t, readBet(t, s, placed.ID), want)
+	hasMoney(t, s, user, "10.00", "0.00", "0.00")
+	isRecorded(t, s, record)
+
+	again, err := cancel(t.Context(), s, placed.ID)
+	ok(t, err)
+	equal(t, again, want)
+	// No result brings it back.
+	finish(t, s, 1, domain.StateFinishedWin)
+	_, err = settle(t.Context(), s, 1, 10)
+	ok(t, err)
+	want.Revision = 1
+	equal(t, readBet(t, s, placed.ID), want)
+	hasMoney(t, s, user, "10.00", "0.00", "0.00")
+	isSound(t, s)
+}
+
+func cancelsNothing(t *testing.T, s Stores) {
+	user := addUserWith(t, s, "bella", "10.00")
+	addOpenEvents(t, s, 1)
+	placed := placeBet(t, s, bet(user, 1))
+	refusal := fmt.Errorf("no")
+	_, err := s.Settlements.CancelBet(t.Context(), placed.ID, func(set *domain.Settling) (*ports.Cancellation, error) {
+		_, _, _ = set.Cancel(time.Hour)
+		return nil, refusal
+	})
+	isError(t, err, refusal)
+	unchanged, err := s.Settlements.CancelBet(t.Context(), placed.ID, func(*domain.Settling) (*ports.Cancellation, error) { return nil, nil })
+	ok(t, err)
+	equal(t, unchanged, placed)
+	hasMoney(t, s, user, "0.00", "10.00", "0.00")
+	_, err = cancel(t.Context(), s, 1<<40)
+	isError(t, err, ports.ErrNotFound)
+}
+
+// cancelsBeforeClose has bets cancelled while their events are closed: each is either
+// cancelled before, or not at all.
+func cancelsBeforeClose(t *testing.T, s Stores) {
+	for round := range scaled(t, 100) {
+		id := domain.EventID(round + 1)
+		write(t, s, openEvent(id))
+		user := addUserWith(t, s, fmt.Sprint("player", round), "10.00")
+		placed := placeBet(t, s, bet(user, id))
+		var refused atomic.Bool
+		together(t, 2, func(i int) error {
+			if i == 0 {
+				finish(t, s, id, domain.StateFinishedWin)
+				_, err := settle(t.Context(), s, id, 10)
+				return err
+			}
+			_, err := cancel(t.Context(), s, placed.ID)
+			if err != nil {
+				refused.Store(true)
+			}
+			return nil
+		})
+		event, err := s.Events.Event(t.Context(), id)
+		ok(t, err)
+		settled := readBet(t, s, placed.ID)
+		if refused.Load() {
+			equal(t, settled.Status, domain.StatusWon)
+			hasMoney(t, s, user, "14.50", "0.00", "0.00")
+			continue
+		}
+		isTrue(t, settled.Status == domain.StatusVoid && settled.SettledAt.Before(event.ClosedAt), "cancelled before the close: %+v, %+v", settled, event)
+		hasMoney(t, s, user, "10.00", "0.00", "0.00")
+	}
+	isSound(t, s)
+}

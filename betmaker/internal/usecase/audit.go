@@ -1,0 +1,26 @@
+package usecase
+
+import (
+	"context"
+	"fmt"
+
+	"stavka.local/betmaker/internal/domain"
+	"stavka.local/betmaker/internal/ports"
+)
+
+// AuditLog shows administrators what has been done with privileges. Its member is
+// required.
+type AuditLog struct{ Store ports.AuditLog }
+
+// Records returns up to limit records that the filter lets through, the newest first.
+// Errors: domain.ErrForbidden; those of the store.
+func (a AuditLog) Records(ctx context.Context, by domain.Actor, filter ports.AuditFilter, limit int) ([]domain.AuditRecord, error) {
+	if err := by.RequireAdmin(); err != nil {
+		return nil, err
+	}
+	records, err := a.Store.Records(ctx, filter, limit)
+	if err != nil {
+		return nil, fmt.Errorf("list audit records: %w", err)
+	}
+	return records, nil
+}

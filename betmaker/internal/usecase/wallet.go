@@ -1,0 +1,142 @@
+package usecase
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"stavka.local/betmaker/internal/domain"
+	"stavka.local/betmaker/internal/ports"
+	"stavka.local/shared/money"
+)
+
+// Wallets is what users and administrators do with money. Its member is required.
+type Wallets struct{ Store ports.Wallets }
+
+// WalletStatus is a user's wallet at an instant of the store's clock.
+type WalletStatus struct {
+	UserID domain.UserID
+	domain.Wallet
+	At time.Time
+}
+
+// Wallet returns the wallet of a user; 0 stands for who asks. Errors: domain.ErrForbidden
+// for another's, unless by an admin; domain.ErrUserNotFound; those of the store.
+func (w Wallets) Wallet(ctx context.Context, by domain.Actor, user domain.UserID) (WalletStatus, error) {
+	if user == 0 {
+		user = by.ID
+	}
+	if _, err := by.Whose(user); err != nil {
+		return WalletStatus{}, err
+	}
+	wallet, now, err := w.Store.Wallet(ctx, user)
+	if err != nil {
+		return WalletStatus{}, notFoundUser(user, err)
+	}
+	return WalletStatus{user, wallet, now}, nil
+}
+
+// Transfers returns a statement: up to limit transfers that the filter lets through, the
+// newest first. Without a user in the filter they are those of who asks. Errors:
+// domain.ErrForbidden for another's, unless by an admin; those of the store.
+func (w Wallets) Transfers(ctx context.Context, by domain.Actor, filter ports.TransferFilter, limit int) ([]domain.Transfer, error) {
+	if filter.UserID == 0 {
+		filter.UserID = by.ID
+	}
+	if _, err := by.Whose(filter.UserID); err != nil {
+		return nil, err
+	}
+	transfers, err := w.Store.Transfers(ctx, filter, limit)
+	if err != nil {
+		return nil, fmt.Errorf("list transfers of user %d: %w", filter.UserID, err)
+	}
+	return transfers, nil
+}
+
+// Pay moves money into or out of a user's wallet; the payment's origin is that of by. A
+// nil error means that there is a verdict: a transfer, which is then durable, or a refusal.
+// Errors: domain.ErrInvalidPayment, domain.ErrForbidden, domain.ErrUserNotFound,
+// domain.ErrKeyReused; those of the store.
+func (w Wallets) Pay(ctx context.Context, by domain.Caller, payment domain.Payment) (domain.PaymentDecision, error) {
+	if err := payment.Validate(); err != nil {
+		return domain.PaymentDecision{}, err
+	}
+	if err := by.RequireAdmin(); err != nil {
+		return domain.PaymentDecision{}, err
+	}
+	payment.Origin = by.Origin()
+	decision, err := w.Store.Pay(ctx, payment, func(set domain.PaymentSet) domain.PaymentDecision { return set.Decide(payment) })
+	if err != nil {
+		return domain.PaymentDecision{}, notFoundUser(payment.UserID, err)
+	}
+	return decision, decision.Err
+}
+
+// LimitStakes sets how much users let themselves stake in a day, nothing for no limit, as
+// domain.StakeLimit.Set says. Errors: those of the store.
+func (w Wallets) LimitStakes(ctx context.Context, by domain.Actor, amount money.Amount) (WalletStatus, error) {
+	return w.restrict(ctx, by, func(now time.Time, wallet domain.Wallet) (domain.Wallet, error) {
+		wallet.StakeLimit = wallet.StakeLimit.Set(amount, now)
+		return wallet, nil
+	})
+}
+
+// Exclude keeps users, on their own wish, from betting until an instant, as
+// domain.Wallet.Exclude says. Errors: domain.ErrInvalidExclusion,
+// domain.ErrExclusionTooShort; those of the store.
+func (w Wallets) Exclude(ctx context.Context, by domain.Actor, until time.Time) (WalletStatus, error) {
+	return w.restrict(ctx, by, func(now time.Time, wallet domain.Wallet) (domain.Wallet, error) {
+		return wallet.Exclude(until.UTC().Truncate(time.Microsecond), now)
+	})
+}
+
+func (w Wallets) restrict(
+	ctx context.Context, by domain.Actor, decide func(now time.Time, wallet domain.Wallet) (domain.Wallet, error),
+) (WalletStatus, error) {
+	status := WalletStatus{UserID: by.ID}
+	wallet, err := w.Store.Restrict(ctx, by.ID, func(now time.Time, wallet domain.Wallet) (domain.Wallet, error) {
+		status.At = now
+		return decide(now, wallet)
+	})
+	if err != nil {
+		return WalletStatus{}, notFoundUser(by.ID, withoutKey(err))
+	}
+	status.Wallet = wallet
+	return status, nil
+}
+
+// CancelBet lets users take bets back. Its members are required, though a Window of 0
+// allows nobody to.
+type CancelBet struct {
+	Settlements ports.Settlements
+	Window      time.Duration // after the acceptance
+}
+
+// Cancel voids a pending bet, as domain.Settling.Cancel says, and returns it. Repeating it
+// changes nothing. Errors: domain.ErrBetNotFound, also for one that the actor may not see;
+// those of domain.Settling.Cancel and of the store.
+func (c CancelBet) Cancel(ctx context.Context, by domain.Caller, id domain.BetID) (domain.Bet, error) {
+	bet, err := c.Settlements.CancelBet(ctx, id, func(set *domain.Settling) (*ports.Cancellation, error) {
+		bet := set.Bets[0]
+		if !by.MaySee(bet.UserID) {
+			return nil, domain.ErrBetNotFound
+		}
+		settled, changed, err := set.Cancel(c.Window)
+		if err != nil || !changed {
+			return nil, err
+		}
+		cancellation := &ports.Cancellation{Settled: settled}
+		if bet.UserID != by.ID {
+			cancellation.Audit = new(bet.CancelledBy(by.Origin(), settled.Settlement))
+		}
+		return cancellation, nil
+	})
+	switch {
+	case errors.Is(err, ports.ErrNotFound):
+		return domain.Bet{}, domain.ErrBetNotFound
+	case err != nil:
+		return domain.Bet{}, fmt.Errorf("cancel bet %d: %w", id, withoutKey(err))
+	}
+	return bet, nil
+}

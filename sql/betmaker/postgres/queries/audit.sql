@@ -1,0 +1,38 @@
+-- name: InsertAuditRecord :exec
+insert into audit_log (at, actor_id, address, request_id, action, subject, reason, before, after)
+values (@at, @actor_id, @address, @request_id, @action, @subject, @reason, nullif(@before::text, '')::jsonb,
+        nullif(@after::text, '')::jsonb);
+
+-- Lists of audit records, the newest first. They are four queries because each has an index of its
+-- own to walk, as a range, which is explained at LockBetsBehind. An actor of 0 and an empty text stand
+-- for all.
+
+-- name: ListAuditRecords :many
+select *
+from audit_log
+where id < @before_id
+order by id desc
+limit @at_most;
+
+-- name: ListAuditRecordsOnSubject :many
+select *
+from audit_log
+where (subject, id) < (@subject::text, @before_id::bigint) and subject >= @subject
+    and (@actor_id::bigint = 0 or actor_id = @actor_id) and (@action::text = '' or action = @action)
+order by subject desc, id desc
+limit @at_most;
+
+-- name: ListAuditRecordsOfActor :many
+select *
+from audit_log
+where (actor_id, id) < (@actor_id::bigint, @before_id::bigint) and actor_id >= @actor_id
+    and (@action::text = '' or action = @action)
+order by actor_id desc, id desc
+limit @at_most;
+
+-- name: ListAuditRecordsOfAction :many
+select *
+from audit_log
+where (action, id) < (@action::text, @before_id::bigint) and action >= @action
+order by action desc, id desc
+limit @at_most;

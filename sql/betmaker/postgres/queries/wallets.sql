@@ -1,0 +1,65 @@
+-- name: WalletByUser :one
+select sqlc.embed(wallets), clock_timestamp()::timestamptz as now
+from wallets
+where user_id = @user_id;
+
+-- name: RestrictWallet :one
+update wallets
+set stake_limit         = @stake_limit,
+    next_stake_limit    = @next_stake_limit,
+    next_stake_limit_at = @next_stake_limit_at,
+    excluded_until      = @excluded_until
+where user_id = @user_id
+returning *;
+
+-- Lists of transfers, the newest first. A kind of 0 stands for all, a user of 0 too.
+
+-- name: ListTransfers :many
+select *
+from transfers
+where id < @before and (@kind::smallint = 0 or kind = @kind)
+order by id desc
+limit @at_most;
+
+-- name: ListTransfersOfUser :many
+-- A range of the index, as is explained at LockBetsBehind.
+select *
+from transfers
+where (user_id, id) < (@user_id::bigint, @before::bigint) and user_id >= @user_id
+    and (@kind::smallint = 0 or kind = @kind)
+order by user_id desc, id desc
+limit @at_most;
+
+-- name: ListTransfersOfBet :many
+-- All of them: a bet has few, and their index does not know the order of their ids.
+select *
+from transfers
+where bet_id = @bet_id::bigint and id < @before and (@user_id::bigint = 0 or user_id = @user_id)
+    and (@kind::smallint = 0 or kind = @kind)
+order by id desc;
+
+-- name: StoredPayment :many
+-- What was decided on a payment's key, unless that is a refusal which is too old.
+select *
+from verdicts
+where user_id = @user_id and operation = @operation and key = @key
+    and (transfer_id is not null or decided_at > clock_timestamp() - @refusals_last::interval);
+
+-- name: StoredPaymentTransfer :many
+select t.*
+from verdicts v
+    join transfers t on t.id = v.transfer_id
+where v.user_id = @user_id and v.operation = @operation and v.key = @key;
+
+-- name: InsertPayment :exec
+-- Replaces a refusal, which has expired, and nothing else, as InsertVerdicts does.
+insert into verdicts (user_id, operation, key, fingerprint, transfer_id, refusal, params, request_id, decided_at)
+values (@user_id, @operation, @key, @fingerprint, nullif(@transfer_id::bigint, 0), nullif(@refusal::smallint, 0),
+        nullif(@params::text, '')::jsonb, @request_id, @decided_at)
+on conflict (user_id, operation, key) do update set
+    fingerprint = case when verdicts.transfer_id is null then excluded.fingerprint end,
+    transfer_id = excluded.transfer_id,
+    refusal     = excluded.refusal,
+    params      = excluded.params,
+    request_id  = excluded.request_id,
+    decided_at  = excluded.decided_at;

@@ -1,0 +1,35 @@
+-- name: InsertAuditRecord :exec
+insert into audit_log (at, actor_id, address, request_id, action, subject, reason, before, after)
+values (@at, @actor_id, @address, @request_id, @action, @subject, @reason, @before, @after);
+
+-- Lists of records, the newest first. An actor of 0, or an empty text, stands for all. They are four
+-- queries because each has an index of its own to walk.
+
+-- name: ListAuditRecords :many
+select *
+from audit_log
+where id < @before_id
+order by id desc
+limit @at_most;
+
+-- name: ListAuditRecordsOfSubject :many
+select *
+from audit_log
+where subject = @subject and id < @before_id
+    and (cast(@actor_id as integer) = 0 or actor_id = @actor_id) and (cast(@action as text) = '' or action = @action)
+order by id desc
+limit @at_most;
+
+-- name: ListAuditRecordsOfActor :many
+select *
+from audit_log
+where actor_id = @actor_id and id < @before_id and (cast(@action as text) = '' or action = @action)
+order by id desc
+limit @at_most;
+
+-- name: ListAuditRecordsOfAction :many
+select *
+from audit_log
+where action = @action and id < @before_id
+order by id desc
+limit @at_most;
