@@ -68,8 +68,12 @@ func (c *Catalogue) Event(ctx context.Context, id domain.EventID) (domain.Event,
 	return once(ctx, &c.loads, id, c.load)
 }
 
-// load finds an event that is not in the cache, and puts it there.
+// load finds an event that was not in the cache, and puts it there. Between the look into
+// the cache and this one, another load may have done so.
 func (c *Catalogue) load(ctx context.Context, id domain.EventID) (domain.Event, error) {
+	if event, ok := c.Cache.Get(id); ok {
+		return event, nil
+	}
 	event, err := c.Events.Event(ctx, id)
 	if errors.Is(err, ports.ErrNotFound) {
 		if err := c.Fetch(ctx, id); err != nil {

@@ -20,7 +20,7 @@ func TestPorts(t *testing.T) {
 
 func TestOracle(t *testing.T) {
 	t.Parallel()
-	portstest.Oracle(t, stores(t))
+	portstest.Oracle(t, stores(t), 1000)
 }
 
 // stores returns new stores, in a database of their own.

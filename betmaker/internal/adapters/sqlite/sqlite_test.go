@@ -29,7 +29,7 @@ func TestPorts(t *testing.T) {
 
 func TestOracle(t *testing.T) {
 	t.Parallel()
-	portstest.Oracle(t, stores(sqlitetest.NewInMemory(t)))
+	portstest.Oracle(t, stores(sqlitetest.NewInMemory(t)), 2000)
 }
 
 func stores(store *sqlite.Store) portstest.Stores {

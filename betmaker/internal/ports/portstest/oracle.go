@@ -20,7 +20,6 @@ import (
 )
 
 const (
-	oracleSeeds = 20_000 // a tenth of them unless STAVKA_TEST_SCALE says otherwise
 	oracleSteps = 16
 	// oracleVariable names the environment variable that plays one seed alone.
 	oracleVariable = "STAVKA_ORACLE_SEED"
@@ -30,7 +29,9 @@ const (
 // keeps no balances: it computes with big.Rat what everybody must have, from nothing but
 // what happened. After every step the two are compared. A story is told by its seed, and
 // seeds are played on one store together, each with users and events of its own.
-func Oracle(t *testing.T, s Stores) {
+//
+// As many stories are played as said, times STAVKA_TEST_SCALE.
+func Oracle(t *testing.T, s Stores, stories int) {
 	if text, alone := os.LookupEnv(oracleVariable); alone {
 		seed, err := strconv.ParseUint(text, 10, 64)
 		ok(t, err)
@@ -38,7 +39,7 @@ func Oracle(t *testing.T, s Stores) {
 		return
 	}
 	var (
-		seeds = uint64(scaled(t, oracleSeeds))
+		seeds = uint64(scaled(t, 10*stories))
 		next  atomic.Uint64
 	)
 	players := 2 * runtime.GOMAXPROCS(0)
@@ -56,10 +57,37 @@ func Oracle(t *testing.T, s Stores) {
 		return
 	}
 	t.Logf("%d stories of up to %d steps", seeds, oracleSteps)
-	inspection := domain.NewInspection(domain.Seal{})
+	inspection, told := domain.NewInspection(domain.Seal{}), &shown{}
 	ok(t, s.Ledger.Read(t.Context(), inspection))
+	ok(t, s.Ledger.Read(t.Context(), told))
+	isRich(t, told)
 	findings := inspection.Report().Findings
 	isTrue(t, len(findings) == 0, "the ledger of all stories is sound: %v", findings)
+}
+
+// isRich checks that between them the stories told of all that can happen to money.
+func isRich(t *testing.T, told *shown) {
+	t.Helper()
+	kinds, outcomes := make(map[domain.TransferKind]int), make(map[domain.Outcome]int)
+	for _, transfer := range told.transfers {
+		kinds[transfer.Kind]++
+	}
+	for _, bet := range told.bets {
+		outcome := bet.Outcome
+		outcome.Payout = money.Amount{}
+		outcomes[outcome]++
+	}
+	t.Logf("transfers by their kind: %v; bets by their outcome: %v", kinds, outcomes)
+	for kind := domain.TransferOpening; kind <= domain.TransferRepayment; kind++ {
+		isTrue(t, kinds[kind] > 0, "there is a transfer of the kind %s", kind)
+	}
+	for _, outcome := range []domain.Outcome{
+		{Status: domain.StatusPending}, {Status: domain.StatusWon}, {Status: domain.StatusLost},
+		{Status: domain.StatusVoid, VoidReason: domain.VoidEventCancelled}, {Status: domain.StatusVoid, VoidReason: domain.VoidPastPost},
+		{Status: domain.StatusVoid, VoidReason: domain.VoidWindowed}, {Status: domain.StatusVoid, VoidReason: domain.VoidCancelledByUser},
+	} {
+		isTrue(t, outcomes[outcome] > 0, "there is a bet with the outcome %+v", outcome)
+	}
 }
 
 // story is what has happened so far.
@@ -151,8 +179,8 @@ func (st *story) step() {
 		weight int
 		do     func()
 	}{
-		{8, st.place}, {2, st.repeatBet}, {2, st.cancelBet}, {2, st.reprice}, {1, st.suspend}, {3, st.finish},
-		{2, st.void}, {1, st.undo}, {2, st.deposit}, {2, st.withdraw}, {4, st.deliverSome}, {4, st.settleOne}, {1, st.deactivate},
+		{8, st.place}, {2, st.repeatBet}, {1, st.cancelBet}, {2, st.reprice}, {1, st.suspend}, {6, st.finish},
+		{1, st.void}, {1, st.undo}, {2, st.deposit}, {3, st.withdraw}, {2, st.regret}, {2, st.deliverSome}, {3, st.settleOne}, {1, st.deactivate},
 	}
 	sum := 0
 	for _, step := range steps {
@@ -232,18 +260,18 @@ func (st *story) suspend() {
 // finish gives an event a result, or corrects the one it has.
 func (st *story) finish() {
 	event := pick(st.rng, st.events)
-	if !event.isDecided() && st.rng.IntN(2) == 0 {
-		return // so that events live for a while
-	}
 	accepted := event.accepted(st.bets)
 	st.change(event, func(e *domain.LineEvent) {
-		e.State = domain.State(2 + st.rng.IntN(3))
+		e.State = pick(st.rng, []domain.State{2, 2, 2, 3, 3, 4})
 		e.ResultRevision++
 		e.EffectiveAt = time.Time{}
 		if len(accepted) > 0 && st.rng.IntN(4) == 0 {
 			e.EffectiveAt = pick(st.rng, accepted)
 		}
 	})
+	if st.rng.IntN(2) == 0 {
+		st.settle(event)
+	}
 }
 
 // isDecided tells whether the line has ever decided it, be it known here or not.
@@ -430,7 +458,7 @@ func (st *story) cancelBet() {
 }
 
 func (st *story) deactivate() {
-	if st.rng.IntN(3) > 0 {
+	if st.rng.IntN(6) > 0 {
 		return
 	}
 	user := pick(st.rng, st.users)
@@ -498,7 +526,37 @@ func (st *story) deposit() {
 }
 
 func (st *story) withdraw() {
-	user, amount := pick(st.rng, st.users), st.cents()
+	user := pick(st.rng, st.users)
+	if st.rng.IntN(3) > 0 {
+		st.withdrawAll(user)
+		return
+	}
+	st.take(user, st.cents())
+}
+
+// withdrawAll takes all there is, so that a correction finds nothing.
+func (st *story) withdrawAll(user *oracleUser) {
+	if net := st.net(user); net.Sign() > 0 {
+		st.take(user, money.FromMinor(net.Num().Int64()))
+	}
+}
+
+// regret pays out a winner, and has the event corrected to the worse.
+func (st *story) regret() {
+	for _, bet := range st.bets {
+		if bet.status == domain.StatusWon && !bet.event.known.EffectiveAt.After(bet.at) {
+			st.withdrawAll(bet.user)
+			st.change(bet.event, func(e *domain.LineEvent) {
+				e.State = domain.StateFinishedLose + domain.State(st.rng.IntN(2))
+				e.ResultRevision++
+			})
+			st.settle(bet.event)
+			return
+		}
+	}
+}
+
+func (st *story) take(user *oracleUser, amount money.Amount) {
 	st.keys++
 	got := pay(st.T, st.s, withdrawal(user.id, amount.String(), fmt.Sprintf("%d-%d", st.seed, st.keys)))
 	st.tell("user %d takes %s: %+v", user.id, amount, got.Refusal)
