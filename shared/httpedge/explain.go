@@ -3,8 +3,8 @@ package httpedge
 import (
 	"errors"
 	"fmt"
-	"reflect"
 	"maps"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"

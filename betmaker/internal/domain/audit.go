@@ -36,13 +36,13 @@ const (
 	ActionCancelBet      = "bet.cancel"
 )
 
-// UserSubject, EventSubject and BetSubject name what an action was done to.
+// UserSubject names a user, as what an action was done to.
 func UserSubject(id UserID) string { return fmt.Sprintf("user:%d", id) }
 
-// EventSubject names an event.
+// EventSubject names an event likewise.
 func EventSubject(id EventID) string { return fmt.Sprintf("event:%d", id) }
 
-// BetSubject names a bet.
+// BetSubject names a bet likewise.
 func BetSubject(id BetID) string { return fmt.Sprintf("bet:%d", id) }
 
 // NewAuditRecord returns the record of an action, without id and time. before and

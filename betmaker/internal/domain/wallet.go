@@ -39,12 +39,11 @@ func (w Wallet) StakedOn(day Day) money.Amount {
 
 // After returns the wallet after a transfer of its user.
 func (w Wallet) After(t Transfer) Wallet {
-	w.count(t.Debit, money.Amount{}.Minus(t.Amount))
-	w.count(t.Credit, t.Amount)
-	return w
+	return w.with(t.Debit, money.Amount{}.Minus(t.Amount)).with(t.Credit, t.Amount)
 }
 
-func (w *Wallet) count(a Account, change money.Amount) {
+// with returns the wallet after an account has changed.
+func (w Wallet) with(a Account, change money.Amount) Wallet {
 	switch a {
 	case AccountWallet:
 		w.Balance = w.Balance.Plus(change)
@@ -54,6 +53,7 @@ func (w *Wallet) count(a Account, change money.Amount) {
 		w.Debt = w.Debt.Minus(change)
 	case AccountHouse, AccountExternal:
 	}
+	return w
 }
 
 // HasSameMoney tells whether balance, held stakes and debt are those of other.

@@ -48,13 +48,12 @@ func (r ResolveQuarantine) Resolve(ctx context.Context, id domain.EventID, how d
 	err = r.Events.Amend(ctx, id, func(now time.Time, event domain.Event) (*ports.Amendment, error) {
 		before := event
 		event.Quarantined = event.Quarantined || (gone && !event.State.IsFinal())
-		resolved, refusal = event.Resolve(how, current, now)
-		if refusal != nil {
-			return nil, nil
+		if resolved, refusal = event.Resolve(how, current, now); refusal != nil {
+			return nil, refusal
 		}
 		return &ports.Amendment{Event: resolved, Audit: resolved.AmendedBy(r.Origin, domain.ActionResolve, how.String(), before)}, nil
 	})
-	if err != nil {
+	if err != nil && refusal == nil {
 		return domain.Event{}, fmt.Errorf("resolve event %d: %w", id, err)
 	}
 	// What changed on the line after it was asked, and arrived here while the event was

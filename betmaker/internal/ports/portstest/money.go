@@ -330,11 +330,11 @@ func conservesMoney(t *testing.T, s Stores) {
 		for round := range rounds {
 			user, event := users[rng.IntN(userCount)], domain.EventID(1+rng.IntN(eventCount))
 			var err error
-			switch {
-			case i == 0:
+			switch i {
+			case 0:
 				finish(t, s, event, domain.StateFinishedWin+domain.State(rng.IntN(3)))
 				_, err = settle(t.Context(), s, event, 3)
-			case i == 1:
+			case 1:
 				payment := deposit(user, "1.00", fmt.Sprint(round))
 				if rng.IntN(2) == 0 {
 					payment = withdrawal(user, "1.00", fmt.Sprint(round))
