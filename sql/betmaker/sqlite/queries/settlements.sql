@@ -20,8 +20,9 @@ set status          = @status,
 where id = @id and settle_revision <= @settle_revision;
 
 -- name: ChangeLiability :exec
--- Of an event of which none is kept, none is begun.
-update liabilities set amount = amount + @change where event_id = @event_id;
+-- Of an event of which none is kept, none is begun. One that has gone wrong must not keep bets from
+-- being settled; that it is wrong, the ledger check tells.
+update liabilities set amount = max(amount + @change, 0) where event_id = @event_id;
 
 -- name: SettleRevision :one
 select settle_revision from events where id = @event_id and quarantined = 0;

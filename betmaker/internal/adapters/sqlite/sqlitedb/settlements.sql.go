@@ -63,7 +63,7 @@ func (q *Queries) BetsBehind(ctx context.Context, arg BetsBehindParams) ([]Bet, 
 }
 
 const changeLiability = `-- name: ChangeLiability :exec
-update liabilities set amount = amount + ?1 where event_id = ?2
+update liabilities set amount = max(amount + ?1, 0) where event_id = ?2
 `
 
 type ChangeLiabilityParams struct {
@@ -71,7 +71,8 @@ type ChangeLiabilityParams struct {
 	EventID int64
 }
 
-// Of an event of which none is kept, none is begun.
+// Of an event of which none is kept, none is begun. One that has gone wrong must not keep bets from
+// being settled; that it is wrong, the ledger check tells.
 func (q *Queries) ChangeLiability(ctx context.Context, arg ChangeLiabilityParams) error {
 	_, err := q.db.ExecContext(ctx, changeLiability, arg.Change, arg.EventID)
 	return err
