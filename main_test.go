@@ -275,7 +275,7 @@ func TestExportsBets(t *testing.T) {
 	}
 	const bets = 1003 // more than one page
 	for range bets {
-		i.place(t, created.JSON201.EventID, "10.01")
+		i.place(t, created.JSON201.EventID, "0.51")
 	}
 	for range 2 { // beside the instance, and after it
 		out, err := run(t, environment, "bets", "export")
@@ -283,7 +283,7 @@ func TestExportsBets(t *testing.T) {
 		if err != nil || readErr != nil || len(rows) != 1+bets {
 			t.Fatalf("got %d rows, %v %v", len(rows), err, readErr)
 		}
-		if got, want := strings.Join(rows[1][:11], ","), fmt.Sprintf("%d,1,1,10.01,1.45,1,pending,14.51,,0,", bets); got != want {
+		if got, want := strings.Join(rows[1][:11], ","), fmt.Sprintf("%d,1,1,0.51,1.45,1,pending,0.74,,0,", bets); got != want {
 			t.Errorf("the first row is %s, want %s", got, want)
 		}
 		out, err = run(t, environment, "bets", "export", "--format", "json")
@@ -292,7 +292,7 @@ func TestExportsBets(t *testing.T) {
 			t.Fatalf("got %d bets, %v", len(exported), err)
 		}
 		for n, bet := range exported {
-			if bet.ID != int64(bets-n) || bet.PotentialPayout != money.MustParse("14.51") {
+			if bet.ID != int64(bets-n) || bet.PotentialPayout != money.MustParse("0.74") {
 				t.Fatalf("bet %d of the export is %+v", n, bet)
 			}
 		}

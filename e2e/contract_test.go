@@ -16,6 +16,7 @@ import (
 
 	"stavka.local/api/client/betmaker"
 	"stavka.local/api/client/lineprovider"
+	"stavka.local/shared/money"
 	"stavka.local/shared/odds"
 	"stavka.local/stavka/e2e/contract"
 	"stavka.local/stavka/e2e/system"
@@ -28,6 +29,17 @@ import (
 type operation struct {
 	*openapi3.Operation
 	method, path string
+}
+
+// request is a request for the operation, with the headers it needs.
+func (o operation) request(token, body string) system.Request {
+	header := make(http.Header)
+	for _, parameter := range o.Parameters {
+		if parameter.Value.In == openapi3.ParameterInHeader && parameter.Value.Required {
+			header.Set(parameter.Value.Name, fmt.Sprintf("%x", rand.Uint64()))
+		}
+	}
+	return system.Request{Method: o.method, Path: o.path, Token: token, Body: body, Header: header}
 }
 
 // operations returns the operations of a document that answer a failure with a code.
@@ -43,7 +55,9 @@ func operations(spec *contract.Spec, status int, code string, ids map[string]int
 			for name, id := range ids {
 				filled = strings.ReplaceAll(filled, "{"+name+"}", fmt.Sprint(id))
 			}
-			found = append(found, operation{op, method, filled})
+			common := *op // with the parameters of all the path's operations
+			common.Parameters = slices.Concat(op.Parameters, item.Parameters)
+			found = append(found, operation{&common, method, filled})
 		}
 	}
 	return found
@@ -77,26 +91,27 @@ func refuseWhatIsMalformed(t *testing.T, s *system.System) {
 	t.Helper()
 	for _, target := range targets(t, s) {
 		for _, op := range operations(target.spec, http.StatusBadRequest, "invalid_request", target.ids) {
-			request := system.Request{Method: op.method, Path: op.path, Token: target.token}
+			request := op.request(target.token, "")
 			switch {
 			case op.RequestBody != nil:
 				request.Body = `{"no_such_field":1}`
 			case op.Parameters.GetByInAndName("query", "limit") != nil:
 				request.Path += "?limit=many"
+			case op.Parameters.GetByInAndName("query", "user_id") != nil:
+				request.Path += "?user_id=all"
 			default:
 				request.Path = "/" + strings.Join(withoutNumber(strings.Split(op.path[1:], "/")), "/")
 			}
 			target.expect(t, request, http.StatusBadRequest, "invalid_request")
 		}
 		for _, op := range operations(target.spec, http.StatusRequestEntityTooLarge, "body_too_large", target.ids) {
-			target.expect(t, system.Request{
-				Method: op.method, Path: op.path, Token: target.token, Body: `{"name":"` + strings.Repeat("x", 64<<10) + `"}`,
-			}, http.StatusRequestEntityTooLarge, "body_too_large")
+			large := op.request(target.token, `{"name":"`+strings.Repeat("x", 64<<10)+`"}`)
+			target.expect(t, large, http.StatusRequestEntityTooLarge, "body_too_large")
 		}
 		for _, op := range operations(target.spec, http.StatusUnsupportedMediaType, "unsupported_media_type", target.ids) {
-			target.expect(t, system.Request{
-				Method: op.method, Path: op.path, Token: target.token, Body: op.validBody(t), ContentType: "text/plain",
-			}, http.StatusUnsupportedMediaType, "unsupported_media_type")
+			text := op.request(target.token, op.validBody(t))
+			text.ContentType = "text/plain"
+			target.expect(t, text, http.StatusUnsupportedMediaType, "unsupported_media_type")
 		}
 		target.expect(t, system.Request{Method: http.MethodGet, Path: "/nowhere", Token: target.token}, http.StatusNotFound, "not_found")
 		got := target.expect(t, system.Request{Method: http.MethodPut, Path: target.collection, Token: target.token}, http.StatusMethodNotAllowed, "method_not_allowed")
@@ -132,7 +147,7 @@ func targets(t *testing.T, s *system.System) []target {
 	event := s.Line(t, 0).Create("1.45").EventID
 	bet := admin.Place(t, event, "1")
 	return []target{
-		{s.BetMakers[0], s, system.BetMakerSpec(), admin.Token, map[string]int64{"event_id": event, "bet_id": bet.ID, "user_id": admin.ID}, "/api/bets"},
+		{s.BetMakers[0], s, system.BetMakerSpec(), admin.Token, map[string]int64{"event_id": event, "bet_id": bet.ID, "user_id": admin.ID, "void_id": 1}, "/api/bets"},
 		{s.LineProviders[0], s, system.LineProviderSpec(), system.ServiceToken, map[string]int64{"event_id": event}, "/events"},
 	}
 }
@@ -170,7 +185,7 @@ func refuseAnInactiveUser(t *testing.T, s *system.System) {
 		return nil
 	})
 	for _, op := range operations(all.spec, http.StatusForbidden, "user_inactive", all.ids) {
-		request := system.Request{Method: op.method, Path: op.path, Token: leaver.Token, Body: op.validBody(t)}
+		request := op.request(leaver.Token, op.validBody(t))
 		if op.OperationID == "issueToken" {
 			request.Token, request.Body = "", fmt.Sprintf(`{"username":%q,"password":%q}`, leaver.Username, leaver.Password)
 		}
@@ -409,6 +424,10 @@ func walkLists(t *testing.T, s *system.System) {
 		{s.BetMakers[0], user.Token, "/api/bets?limit=2&status=pending", 5},
 		{s.BetMakers[0], user.Token, "/api/bets?limit=2&status=won", 0},
 		{s.BetMakers[0], admin.Token, fmt.Sprintf("/api/bets?limit=2&user_id=%d", user.ID), 5},
+		{s.BetMakers[0], user.Token, "/api/wallet/transfers?limit=2", 6},
+		{s.BetMakers[0], admin.Token, fmt.Sprintf("/api/wallet/transfers?limit=2&user_id=%d&kind=stake", user.ID), 5},
+		{s.BetMakers[0], admin.Token, fmt.Sprintf("/api/audit?limit=2&actor_id=%d", admin.ID), 6},
+		{s.BetMakers[0], admin.Token, "/api/audit?limit=2&action=user.change", 0},
 		{s.BetMakers[0], user.Token, "/api/events?limit=2", 5},
 		{s.BetMakers[0], admin.Token, "/api/users?limit=2", 7},
 		{s.LineProviders[0], system.ServiceToken, "/events?limit=2", 5},
@@ -475,7 +494,7 @@ func TestEveryOperationSaysThatItsStoreIsGone(t *testing.T) {
 	redis.Kill()
 	for _, target := range all {
 		for _, op := range operations(target.spec, http.StatusServiceUnavailable, "unavailable", target.ids) {
-			request := system.Request{Method: op.method, Path: op.path, Token: target.token, Body: op.validBody(t)}
+			request := op.request(target.token, op.validBody(t))
 			// Who the admin is may be known for another second.
 			system.Eventually(t, allowed, op.OperationID+" says that its store is gone", func() error {
 				got, err := s.Do(target.Service, request)
@@ -535,35 +554,37 @@ func TestASilentLineTakesNoBets(t *testing.T) {
 	system.Eventually(t, 15*time.Second, "bets are taken again", wantCode(""))
 }
 
-// When the connection breaks while a bet is being committed, nobody can say whether
-// there is a bet; the same key tells, afterwards.
+// When the connection breaks while a bet or a payment is being committed, nobody can say
+// whether there is one; the same key tells, afterwards.
 func TestACommitWhoseFateIsUnknown(t *testing.T) {
 	t.Parallel()
 	servers := system.Shared(t)
-	cutter := system.NewCommitCutter(t, servers.Postgres, "insert into bets")
+	cutter := system.NewCommitCutter(t, servers.Postgres, "insert into verdicts")
 	s := start(t, system.Options{BetMakerEnv: func(env map[string]string) {
 		env["DATABASE_URL"] = cutter.Through(env["DATABASE_URL"])
 	}})
-	user, line := s.NewUser(t, 0), s.Line(t, 0)
+	admin, user, line := s.Admin(t, 0), s.NewUser(t, 0), s.Line(t, 0)
 	event := line.Create("1.45").EventID
 	user.Place(t, event, "1")
 
-	cutter.Arm()
-	place := system.Request{
-		Method: http.MethodPost, Path: "/api/bets", Token: user.Token, Body: fmt.Sprintf(`{"event_id":%d,"amount":2}`, event),
-		Header: http.Header{"Idempotency-Key": {"unknown"}},
-	}
-	got, err := s.Do(s.BetMakers[0], place)
-	if err != nil || got.Code() != "outcome_unknown" {
-		t.Fatalf("got %d %s %v, want outcome_unknown", got.Status, got.Body, err)
-	}
-	again, err := s.Do(s.BetMakers[0], place)
-	if err != nil || again.Status != http.StatusCreated || again.Header.Get("Idempotent-Replayed") != "true" {
-		t.Errorf("the same key: got %d %s %v, want the bet, replayed", again.Status, again.Body, err)
+	place := placing(user, event, "2")
+	place.Header = http.Header{"Idempotency-Key": {"unknown"}}
+	for _, request := range []system.Request{place, paying(admin, "deposits", user, "5", "D"), paying(admin, "withdrawals", user, "3", "W")} {
+		cutter.Arm()
+		got, err := s.Do(s.BetMakers[0], request)
+		if err != nil || got.Code() != "outcome_unknown" {
+			t.Fatalf("%s: got %d %s %v, want outcome_unknown", request.Path, got.Status, got.Body, err)
+		}
+		again, err := s.Do(s.BetMakers[0], request)
+		if err != nil || again.Status != http.StatusCreated || again.Header.Get("Idempotent-Replayed") != "true" {
+			t.Errorf("%s with the same key: got %d %s %v, want it replayed", request.Path, again.Status, again.Body, err)
+		}
 	}
 	if bets := betsOn(t, user, event); len(bets) != 2 {
 		t.Errorf("there are %d bets, want 2", len(bets))
 	}
+	wantWallet(t, user, system.Opening.Minus(money.MustParse("1.00")).String(), "3.00", "0.00") // -1 -2 +5 -3
+	checkMoney(t, s)
 }
 
 func TestTheDocumentsAreServedAsTheyAre(t *testing.T) {

@@ -19,6 +19,11 @@ func TestEmbeddedStory(t *testing.T) {
 	tellStory(t, startEmbedded(t, nil))
 }
 
+func TestEmbeddedMoney(t *testing.T) {
+	t.Parallel()
+	handleMoney(t, startEmbedded(t, tight))
+}
+
 func TestEmbeddedRace(t *testing.T) {
 	race(t, startEmbedded(t, fastSweep), scaled(t, 300))
 }
@@ -30,7 +35,7 @@ func TestEmbeddedIdempotency(t *testing.T) {
 
 func TestEmbeddedAuthorisation(t *testing.T) {
 	t.Parallel()
-	s := startEmbedded(t, nil)
+	s := startEmbedded(t, tight)
 	t.Run("who may do what", func(t *testing.T) { checkAuthorisation(t, s) })
 	t.Run("authentication comes first", func(t *testing.T) { authenticationComesFirst(t, s) })
 }

@@ -64,6 +64,11 @@ func refuseHostileRequests(t *testing.T, s *system.System) {
 		{Method: http.MethodPost, Path: "/api/bets", Token: admin.Token},
 		{Method: http.MethodPost, Path: "/api/users", Token: admin.Token},
 		{Method: http.MethodPatch, Path: fmt.Sprintf("/api/users/%d", admin.ID), Token: admin.Token},
+		{Method: http.MethodPost, Path: fmt.Sprintf("/api/users/%d/deposits", admin.ID), Token: admin.Token, Header: http.Header{"Idempotency-Key": {"k"}}},
+		{Method: http.MethodPut, Path: "/api/wallet/limit", Token: admin.Token},
+		{Method: http.MethodPut, Path: "/api/wallet/exclusion", Token: admin.Token},
+		{Method: http.MethodPost, Path: fmt.Sprintf("/api/events/%d/voids", event), Token: admin.Token},
+		{Method: http.MethodPost, Path: fmt.Sprintf("/api/events/%d/voids/1/undo", event), Token: admin.Token},
 		{Method: http.MethodPost, Path: "/token"},
 		{Method: http.MethodPost, Path: "/event", Token: system.ServiceToken},
 		{Method: http.MethodPatch, Path: fmt.Sprintf("/event/%d", event), Token: system.ServiceToken},
@@ -97,7 +102,25 @@ func refuseHostileRequests(t *testing.T, s *system.System) {
 			check("the content type "+contentType, r)
 		}
 	}
+	for _, instant := range []string{
+		"", "now", "2025-01-18", "2025-01-18T05:03:07", "2025-01-18T05:03:60Z", "2025-02-30T05:03:07Z", "2025-01-18T24:00:00Z", "2025-01-18T05:03:07.1234567Z",
+		"0000-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "10000-01-01T00:00:00Z", "2025-01-18 05:03:07Z", "2025-01-18T05:03:07+24:00", "\u0000",
+	} {
+		check("the instant "+instant, system.Request{Method: http.MethodPut, Path: "/api/wallet/exclusion", Token: admin.Token, Body: `{"until":"` + instant + `"}`})
+		check("the instant "+instant, system.Request{
+			Method: http.MethodPost, Path: fmt.Sprintf("/api/events/%d/voids", event), Token: admin.Token,
+			Body: `{"from":"` + instant + `","to":"` + instant + `","reason":"R"}`,
+		})
+	}
+	for _, amount := range []string{"0", "-1", "0.001", "1e3", "1" + strings.Repeat("0", 19), `"1"`, "null", "true"} {
+		check("the amount "+amount, system.Request{
+			Method: http.MethodPost, Path: fmt.Sprintf("/api/users/%d/deposits", admin.ID), Token: admin.Token,
+			Header: http.Header{"Idempotency-Key": {"k"}}, Body: `{"amount":` + amount + `}`,
+		})
+	}
 	for _, path := range []string{
+		"/api/wallet?user_id=0", "/api/wallet?user_id=x", "/api/wallet/transfers?kind=gift", "/api/wallet/transfers?bet_id=-1", "/api/wallet/transfers?after=%00",
+		"/api/audit?action=", "/api/audit?subject=%ff", "/api/audit?actor_id=x", "/api/audit?after=nonsense", "/api/events/0/voids", "/api/bets/1/cancel",
 		"/api/bets/0", "/api/bets/-1", "/api/bets/9223372036854775808", "/api/bets/1e3", "/api/bets/%00", "/api/bets/%ff", "/api/bets/..%2f..%2fetc",
 		"/api/bets?limit=0", "/api/bets?limit=501", "/api/bets?limit=-1", "/api/bets?after=%00", "/api/bets?after=nonsense", "/api/bets?status=%ff",
 		"/api/bets?event_id=x", "/api/users?after=%f0%28%8c%28", "/api/users/99999999999999999999", "/api/nowhere", "/api/bets/1/2/3",

@@ -10,6 +10,7 @@ import (
 
 	"stavka.local/api/client/betmaker"
 	"stavka.local/api/client/lineprovider"
+	"stavka.local/shared/money"
 	"stavka.local/shared/odds"
 	"stavka.local/stavka/e2e/system"
 )
@@ -69,6 +70,17 @@ func repeatRequests(t *testing.T, s *system.System) {
 		user.AwaitStatus(t, betsOn(t, user, event)[0].ID, betmaker.BetStatusWon, allowed)
 		later := send(t, 1, bet("one", fmt.Sprintf(`{"amount":10.00,"event_id":%d}`, event)))
 		checkSame(t, append(responses[:1:1], later...), http.StatusCreated)
+	})
+	t.Run("50 identical deposits pay once", func(t *testing.T) {
+		before := user.Wallet(t).Balance
+		responses := send(t, 50, paying(s.Admin(t, 0), "deposits", user, "7", "once"))
+		checkSame(t, responses, http.StatusCreated)
+		if replayed := countReplayed(responses); replayed != 49 {
+			t.Errorf("%d of 50 answers are replays, want 49", replayed)
+		}
+		if after := user.Wallet(t).Balance; after != before.Plus(money.MustParse("7.00")) {
+			t.Errorf("the balance was %s and is %s", before, after)
+		}
 	})
 	t.Run("another body under the same key is refused", func(t *testing.T) {
 		event := line.Create("1.45").EventID

@@ -114,6 +114,7 @@ func race(t *testing.T, s *system.System, closes int) {
 		return nil
 	})
 	checkSettled(t, now, results)
+	checkMoney(t, s)
 	if n := int64(len(now.Bets)); n != accepted.Load() {
 		t.Errorf("the database has %d bets, %d were acknowledged", n, accepted.Load())
 	}

@@ -49,6 +49,10 @@ func tellStory(t *testing.T, s *system.System) {
 			t.Errorf("got %+v %v, want 404", got, err)
 		}
 	})
+	t.Run("a bet is not taken back unless the operator allows it", func(t *testing.T) {
+		bet := alice.Place(t, line.Create("2.00").EventID, "1")
+		refused(t, s, canceling(alice, bet.ID), http.StatusConflict, "cancel_not_allowed")
+	})
 	t.Run("bets that must not be are refused", func(t *testing.T) { refusals(t, s, line, alice) })
 }
 
@@ -112,11 +116,12 @@ func betsFollowTheirEvents(t *testing.T, line *system.Line, alice, bob *system.U
 	}
 }
 
-func deref(text *string) string {
-	if text == nil {
-		return ""
+// deref returns what a pointer points to, or the zero value when there is nothing.
+func deref[T any](pointer *T) (value T) {
+	if pointer != nil {
+		value = *pointer
 	}
-	return *text
+	return value
 }
 
 func refusals(t *testing.T, s *system.System, line *system.Line, user *system.User) {

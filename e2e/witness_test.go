@@ -361,6 +361,7 @@ func (w *witness) check() {
 		}
 	}
 	checkInTime(w.t, now)
+	checkMoney(w.t, w.s)
 	if n := w.records.SettledTwice(); n > 0 {
 		w.t.Errorf("%d bets were settled twice to one revision", n)
 	}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -175,4 +176,33 @@ func (u *User) AwaitStatus(t testing.TB, id int64, want betmaker.BetStatus, with
 		return nil
 	})
 	return bet
+}
+
+// Wallet reads the user's wallet.
+func (u *User) Wallet(t testing.TB) betmaker.Wallet {
+	t.Helper()
+	got, err := u.API.GetWalletWithResponse(t.Context(), nil)
+	if err != nil || got.JSON200 == nil {
+		t.Fatalf("read the wallet of %s: %v %+v", u.Username, err, got)
+	}
+	return *got.JSON200
+}
+
+// Statement reads the newest transfers of the user, up to 500.
+func (u *User) Statement(t testing.TB) []betmaker.Transfer {
+	t.Helper()
+	got, err := u.API.ListTransfersWithResponse(t.Context(), &betmaker.ListTransfersParams{Limit: new(500)})
+	if err != nil || got.JSON200 == nil {
+		t.Fatalf("read the statement of %s: %v %+v", u.Username, err, got)
+	}
+	return *got.JSON200
+}
+
+// VerifyLedger has the program check all that concerns money, and wants nothing to be wrong.
+func (s *System) VerifyLedger(t testing.TB) {
+	t.Helper()
+	said, err := s.BetMakers[0].Command("ledger", "verify")
+	if err != nil || !strings.HasSuffix(said, "the ledger is in order\n") {
+		t.Errorf("ledger verify says\n%s%v", said, err)
+	}
 }

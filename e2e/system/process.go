@@ -148,7 +148,7 @@ func (p *Process) AwaitKilled(within time.Duration) {
 // Command runs a subcommand of the service with the service's environment, and returns
 // what it wrote to its standard output.
 func (p *Process) Command(args ...string) (string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, p.binary, args...)
 	cmd.Dir, cmd.Env = filepath.Dir(p.log), p.environment()

@@ -49,6 +49,19 @@ type Bet struct {
 	Key                                                   string // the Idempotency-Key it was placed under, or ""
 }
 
+// Books is all that bet-maker's database said of money at one instant.
+type Books struct {
+	Bets      []Bet
+	Wallets   map[int64]Wallet // by user
+	Transfers []Transfer       // in the order of their ids
+}
+
+// Wallet is a row of wallets. Amounts are as they are stored.
+type Wallet struct{ Balance, Held, Debt int64 }
+
+// Transfer is a row of transfers. Numbers are as they are stored; BetID is 0 for none.
+type Transfer struct{ ID, UserID, Debit, Credit, Amount, Kind, BetID int64 }
+
 // Event is a row of events. Numbers are as they are stored.
 type Event struct {
 	ID, Version, Seq                int64
@@ -67,17 +80,38 @@ type Event struct {
 func (r Records) Read() Snapshot {
 	r.t.Helper()
 	var now Snapshot
+	r.atOneInstant(func(ctx context.Context, tx *sql.Tx) error {
+		var errs [2]error
+		now.Bets, errs[0] = readBets(ctx, tx)
+		now.Events, errs[1] = readEvents(ctx, tx)
+		return errors.Join(errs[:]...)
+	})
+	return now
+}
+
+// ReadBooks returns what is there of money now.
+func (r Records) ReadBooks() Books {
+	r.t.Helper()
+	var now Books
+	r.atOneInstant(func(ctx context.Context, tx *sql.Tx) error {
+		var errs [3]error
+		now.Bets, errs[0] = readBets(ctx, tx)
+		now.Wallets, errs[1] = readWallets(ctx, tx)
+		now.Transfers, errs[2] = readTransfers(ctx, tx)
+		return errors.Join(errs[:]...)
+	})
+	return now
+}
+
+func (r Records) atOneInstant(read func(context.Context, *sql.Tx) error) {
+	r.t.Helper()
 	r.use(r.reads, func(ctx context.Context, db *sql.DB) error {
 		tx, err := db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
 		if err != nil {
 			return err
 		}
-		var errs [2]error
-		now.Bets, errs[0] = readBets(ctx, tx)
-		now.Events, errs[1] = readEvents(ctx, tx)
-		return errors.Join(errs[0], errs[1], tx.Rollback())
+		return errors.Join(read(ctx, tx), tx.Rollback())
 	})
-	return now
 }
 
 func readBets(ctx context.Context, tx *sql.Tx) (bets []Bet, err error) {
@@ -122,6 +156,42 @@ func readEvents(ctx context.Context, tx *sql.Tx) (events map[int64]Event, err er
 	return events, rows.Err()
 }
 
+func readWallets(ctx context.Context, tx *sql.Tx) (wallets map[int64]Wallet, err error) {
+	rows, err := tx.QueryContext(ctx, `select user_id, balance, held, debt from wallets`)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	wallets = make(map[int64]Wallet)
+	for rows.Next() {
+		var (
+			user int64
+			w    Wallet
+		)
+		if err := rows.Scan(&user, &w.Balance, &w.Held, &w.Debt); err != nil {
+			return nil, err
+		}
+		wallets[user] = w
+	}
+	return wallets, rows.Err()
+}
+
+func readTransfers(ctx context.Context, tx *sql.Tx) (transfers []Transfer, err error) {
+	rows, err := tx.QueryContext(ctx, `select id, user_id, debit, credit, amount, kind, coalesce(bet_id, 0) from transfers order by id`)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var t Transfer
+		if err := rows.Scan(&t.ID, &t.UserID, &t.Debit, &t.Credit, &t.Amount, &t.Kind, &t.BetID); err != nil {
+			return nil, err
+		}
+		transfers = append(transfers, t)
+	}
+	return transfers, rows.Err()
+}
+
 // instant reads an instant: PostgreSQL has a type for it, in SQLite it is a number of
 // microseconds.
 type instant struct{ into *time.Time }
@@ -152,12 +222,13 @@ func (o optional) Scan(value any) error {
 }
 
 // NoteSettlements has the database note from now on to which revision a bet was settled,
-// each time.
+// each time. In PostgreSQL bet-maker's role may not write to other tables than its own: so
+// it is noted by the function's owner.
 func (r Records) NoteSettlements() {
 	r.t.Helper()
 	trigger := map[string]string{
 		"pgx": `
-			create function note_settled() returns trigger language plpgsql as $$
+			create function note_settled() returns trigger language plpgsql security definer as $$
 				begin insert into settled values (new.id, new.settle_revision); return null; end $$;
 			create trigger note_settled after update on bets for each row execute function note_settled()`,
 		"sqlite": `

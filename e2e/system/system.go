@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"stavka.local/api"
+	"stavka.local/shared/money"
 	"stavka.local/stavka/e2e/contract"
 )
 
@@ -22,6 +23,10 @@ const ServiceToken = "e2e-service-token-of-sufficient-length"
 
 // SecretKey signs the users' tokens in the systems under test.
 const SecretKey = "e2e-secret-key-that-is-long-enough-for-hs256"
+
+// Opening is what a user begins with in the systems under test, unless a test says
+// otherwise: more than any of them stakes that is not about money.
+var Opening = money.MustParse("100000000.00")
 
 // Specs of both services, which collect what all tests of a run have seen.
 var (
@@ -84,6 +89,7 @@ func Start(t testing.TB, options Options) *System {
 		"FIRST_USER_NAME":       "Admin",
 		"LOG_LEVEL":             "info",
 		"TOKEN_EXPIRED_MINUTES": "60",
+		"OPENING_BALANCE":       Opening.String(),
 	}, options.Env)
 	maps.DeleteFunc(s.Env, func(_, value string) bool { return value == "" })
 	if options.Embedded {
