@@ -156,18 +156,16 @@ func New(ctx context.Context, c Config) (_ *App, err error) {
 		if err := store.migrate(ctx); err != nil {
 			return err
 		}
-		if !c.Limits.Liability.IsPositive() {
-			// What is kept of liabilities does not follow the bets from here on.
-			if err := store.placements.ForgetLiabilities(ctx); err != nil {
-				return err
-			}
+		// What is kept of liabilities may have been left behind by replicas without the limit.
+		if err := store.placements.ForgetLiabilities(ctx); err != nil {
+			return err
 		}
 		return ensureFirstUser(ctx, who.users, c.FirstUser, log)
 	}))
 	a.superviseLedger(c, store, m)
 	a.loop("settling", settler.Run)
 	a.loop("placing", placer.Run)
-	a.loop("housekeeping", housekeeping{store, bus, m, log}.run)
+	a.loop("housekeeping", housekeeping{store, bus, m, log, c.Limits.Liability.IsPositive()}.run)
 	a.loop("failed logins", who.throttle.Run)
 	a.parts.Go("feed's state", feed.Run)
 	a.loop("polling", poller.Run)

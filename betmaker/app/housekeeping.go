@@ -22,6 +22,8 @@ type housekeeping struct {
 	bus   bus
 	m     *meters
 	log   *slog.Logger
+	// keepsLiabilities: this replica keeps the liabilities of events up to date.
+	keepsLiabilities bool
 }
 
 func (h housekeeping) run(ctx context.Context) error {
@@ -35,6 +37,7 @@ func (h housekeeping) run(ctx context.Context) error {
 			return nil
 		case <-counting.C:
 			h.count(ctx)
+			h.forgetLiabilities(ctx)
 		case <-forgetting.C:
 			h.forget(ctx)
 		}
@@ -55,5 +58,17 @@ func (h housekeeping) count(ctx context.Context) {
 func (h housekeeping) forget(ctx context.Context) {
 	if _, err := h.store.placements.ForgetRefusals(ctx); err != nil && ctx.Err() == nil {
 		h.log.WarnContext(ctx, "old refusals are not deleted yet", "error", err)
+	}
+}
+
+// forgetLiabilities lets go of what a replica with the limit keeps of liabilities, which
+// does not follow the bets that are placed here. There should be no such replica: all have
+// the limit or none. But while one takes the place of another, there is.
+func (h housekeeping) forgetLiabilities(ctx context.Context) {
+	if h.keepsLiabilities {
+		return
+	}
+	if err := h.store.placements.ForgetLiabilities(ctx); err != nil && ctx.Err() == nil {
+		h.log.WarnContext(ctx, "the liabilities of events are not forgotten yet", "error", err)
 	}
 }

@@ -8,8 +8,8 @@ import (
 
 // Origin is where a request comes from.
 type Origin struct {
-	By        UserID // who asks; 0 for an operator at a terminal
-	Address   string // of the client; "terminal" for an operator's
+	By        UserID // who asks; 0 for nobody who has signed in
+	Address   string // of the client; "terminal" for an operator's, "configuration" for what it says
 	RequestID string
 }
 
@@ -108,12 +108,13 @@ func (c Caller) Origin() Origin { return Origin{By: c.ID, Address: c.Address, Re
 type eventState struct {
 	State          State        `json:"state"`
 	Quarantined    bool         `json:"quarantined"`
+	VoidBefore     time.Time    `json:"void_before,omitzero"`
 	VoidWindows    []VoidWindow `json:"void_windows,omitempty"`
 	SettleRevision int64        `json:"settle_revision"`
 }
 
 func (e Event) decided() eventState {
-	return eventState{e.State, e.Quarantined, e.VoidWindows, e.SettleRevision}
+	return eventState{e.State, e.Quarantined, e.VoidBefore, e.VoidWindows, e.SettleRevision}
 }
 
 // AmendedBy returns the record of e having come out of before.

@@ -253,12 +253,17 @@ func (ws *WorkingSet) accept(p Placement, event Event) Bet {
 	return bet
 }
 
-// StakeTransfer is the transfer of an accepted bet's stake.
+// StakeTransfer is the transfer of an accepted bet's stake. Its reference is what was bet
+// on, so that the seals cover that, too: "event 7 v3 @ 1.45".
 func (b Bet) StakeTransfer() Transfer {
 	return Transfer{
 		UserID: b.UserID, Debit: AccountWallet, Credit: AccountEscrow, Amount: b.Stake, Kind: TransferStake,
-		BetID: b.ID, Revision: b.Revision, At: b.AcceptedAt,
+		BetID: b.ID, Revision: b.Revision, Reference: b.terms(), At: b.AcceptedAt,
 	}
+}
+
+func (b Bet) terms() string {
+	return fmt.Sprintf("event %d v%d @ %s", b.EventID, b.EventVersion, b.Coefficient)
 }
 
 func greater(a, b money.Amount) money.Amount {

@@ -98,8 +98,10 @@ type Transfer struct {
 	BetID BetID
 	// Revision is the settle revision that the bet follows with it. For each bet and
 	// revision there is at most one transfer from one account to another.
-	Revision  int64
-	Reference string // of a deposit or withdrawal, as whoever made it calls it
+	Revision int64
+	// Reference is what whoever made a deposit or withdrawal calls it, and of a stake what was
+	// bet on.
+	Reference string
 	At        time.Time
 }
 

@@ -41,7 +41,8 @@ type Placements interface {
 	ForgetRefusals(ctx context.Context) (int64, error)
 
 	// ForgetLiabilities makes the store work out the liability of an event again when it is
-	// next asked for, from the event's pending bets. It must be called before bets are placed
-	// without asking for liabilities, which does not keep them up to date.
+	// next asked for, from the event's pending bets. That is needed after bets were placed
+	// without asking for liabilities, which does not keep them up to date. It may be called at
+	// any time.
 	ForgetLiabilities(ctx context.Context) error
 }

@@ -34,7 +34,9 @@ func (u *Users) EnsureFirst(ctx context.Context, first FirstUser, log *slog.Logg
 	if !domain.MayBePassword(first.Password) {
 		return fmt.Errorf("first user: %w", domain.ValidatePassword(first.Password))
 	}
-	created, err := u.create(ctx, user, first.Password, nil)
+	created, err := u.create(ctx, user, first.Password, func(created domain.User) domain.AuditRecord {
+		return created.CreatedBy(domain.Origin{Address: "configuration"})
+	})
 	switch {
 	case errors.Is(err, domain.ErrUsernameTaken): // another replica was faster
 		return nil

@@ -110,7 +110,8 @@ func (u *Users) Deactivate(ctx context.Context, by domain.Caller, id domain.User
 var errUnchanged = errors.New("nothing to change")
 
 // update makes a change that is valid and authorized. hash is that of the new password,
-// if there is one. What users do to others is put on record, and so is every role.
+// if there is one. What users do to others is put on record, and so is whatever makes
+// administrators more or fewer.
 func (u *Users) update(ctx context.Context, by domain.Caller, id domain.UserID, change domain.UserChange, hash string) (domain.User, error) {
 	var unchanged domain.User
 	changed, err := u.Store.Update(ctx, id, func(user ports.Credentials, activeAdmins int) (ports.UserUpdate, error) {
@@ -123,7 +124,7 @@ func (u *Users) update(ctx context.Context, by domain.Caller, id domain.UserID, 
 			return ports.UserUpdate{}, errUnchanged
 		}
 		update := ports.UserUpdate{Credentials: user}
-		if by.ID != id || next.Role != user.Role {
+		if by.ID != id || next.Role != user.Role || user.Role == domain.RoleAdmin && !next.Active {
 			update.Audit = new(user.ChangedBy(by.Origin(), next))
 		}
 		if change.Password != nil {

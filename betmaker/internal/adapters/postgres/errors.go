@@ -35,9 +35,16 @@ const (
 	classSystemError = "58" // the server's disk does not answer
 )
 
-// isWorthAnotherAttempt tells whether the transaction that ended in err was undone by the
-// server for a reason that is gone when it runs again.
+// errLiabilityForgotten: between being worked out and being locked, the liability of an
+// event was forgotten by another replica.
+var errLiabilityForgotten = errors.New("the liability of an event has just been forgotten")
+
+// isWorthAnotherAttempt tells whether the transaction that ended in err was undone, by the
+// server mostly, for a reason that is gone when it runs again.
 func isWorthAnotherAttempt(err error) bool {
+	if errors.Is(err, errLiabilityForgotten) {
+		return true
+	}
 	pgErr, ok := errors.AsType[*pgconn.PgError](err)
 	if !ok {
 		return false

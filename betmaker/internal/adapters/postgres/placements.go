@@ -117,6 +117,11 @@ func lockWorkingSet(ctx context.Context, tx *transaction, batch ports.Batch) (*d
 		for _, row := range rows.liabilities {
 			set.Liabilities[domain.EventID(row.EventID)] = money.FromMinor(row.Amount)
 		}
+		for event := range set.Events {
+			if _, kept := set.Liabilities[event]; !kept {
+				return nil, errLiabilityForgotten
+			}
+		}
 	}
 	return set, nil
 }

@@ -67,7 +67,7 @@ func TestQueriesReachTheirRowsByKey(t *testing.T) {
 				values (1, 'D', 1, 1, '', 145, now(), 1, false, 0, now(), now())`,
 			`insert into bets (user_id, event_id, stake, coefficient, event_version, accepted_at)
 				select u.id, 1, 1, 145, 1, now() from users u, generate_series(1, 20000)`,
-			"insert into verdicts select user_id, 1, id::text, '', id, null, null, null, '', now() from bets",
+			"insert into verdicts select user_id, 1, id::text, decode(repeat('00', 32), 'hex'), id, null, null, null, '', now() from bets",
 			`insert into transfers (user_id, debit, credit, amount, kind, bet_id, revision, at)
 				select user_id, 1, 2, stake, 4, id, 0, now() from bets`,
 			`insert into audit_log (at, actor_id, address, request_id, action, subject, reason)

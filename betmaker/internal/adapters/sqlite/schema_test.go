@@ -153,8 +153,9 @@ func TestSchemaRefuses(t *testing.T) {
 		"insert into transfers select 9, 1, 1, 1, 1, 1, null, 0, '', 0":  "transfers_credit_check",
 		"insert into transfers select 9, 1, 1, 2, 0, 1, null, 0, '', 0":  "transfers_amount_check",
 		"insert into transfers select 9, 1, 1, 2, 1, 11, null, 0, '', 0": "transfers_kind_check",
-		"insert into transfers select 9, 1, 1, 2, 1, 4, 1, 0, '', 0":     "UNIQUE constraint failed: transfers.bet_id",
-		"insert into seals select 9, 9, 0, x'', 0":                       "seals_count_check",
+		"insert into transfers select 9, 1, 1, 2, 1, 4, 1, 0, '', 0":     "transfers is append-only",
+		"insert into seals select 9, 9, 0, zeroblob(32), 0":              "seals_count_check",
+		"insert into seals select 9, 9, 1, zeroblob(31), 0":              "seals_hash_check",
 		"update verdicts set transfer_id = 1":                            "verdicts_either_check",
 		"update verdicts set bet_id = null":                              "verdicts_either_check",
 		"update verdicts set fingerprint = 'text'":                       "cannot store TEXT value in BLOB column",
@@ -172,10 +173,12 @@ func TestWhatIsWrittenDownStays(t *testing.T) {
 	t.Parallel()
 	store := sqlitetest.New(t)
 	prepare(t, store)
-	execute(t, store, "insert into seals select 1, 1, 1, x'', 0")
+	execute(t, store, "insert into seals select 1, 1, 1, zeroblob(32), 0")
 	execute(t, store, "insert into audit_log select 1, 0, 0, '', '', '', '', '', null, null")
 	for _, table := range []string{"transfers", "seals", "audit_log"} {
-		for _, statement := range []string{"update " + table + " set at = at + 1", "delete from " + table} {
+		for _, statement := range []string{
+			"update " + table + " set at = at + 1", "delete from " + table, "insert or replace into " + table + " select * from " + table,
+		} {
 			if err := tryExecute(t, store, statement); err == nil || !strings.Contains(err.Error(), table+" is append-only") {
 				t.Errorf("%s: got the error %v, want one about %s", statement, err, table)
 			}

@@ -58,7 +58,8 @@ create table wallets (
     constraint wallets_user_id_fkey foreign key (user_id) references users (id),
     constraint wallets_balance_check check (balance >= 0),
     constraint wallets_held_check check (held >= 0),
-    constraint wallets_debt_check check (debt >= 0 and (debt = 0 or balance = 0))
+    constraint wallets_debt_check check (debt >= 0 and (debt = 0 or balance = 0)),
+    constraint wallets_instants_check check (isfinite(next_stake_limit_at) and isfinite(excluded_until))
 ) with (fillfactor = 50);
 
 -- The projection of the line: each event as its newest applied change left it.
@@ -88,8 +89,12 @@ create table events (
     -- The revision up to which no bet is behind; the sweep looks for events where it is not the newest.
     settled_revision bigint not null default 0,
     constraint events_pkey primary key (id),
-    constraint events_coefficient_check check (coefficient >= 100),
+    constraint events_coefficient_check check (coefficient between 100 and 9999999),
     constraint events_state_check check (state between 1 and 4),
+    constraint events_instants_check check (
+        isfinite(deadline) and isfinite(effective_at) and isfinite(created_at) and isfinite(updated_at)
+        and isfinite(void_before) and isfinite(closed_at) and isfinite(resulted_at)
+    ),
     constraint events_settled_revision_check check (settled_revision <= settle_revision)
 );
 create index events_open_idx on events (id) where state = 1 and not quarantined;
@@ -114,7 +119,9 @@ create table bets (
     constraint bets_user_id_fkey foreign key (user_id) references wallets (user_id),
     constraint bets_event_id_fkey foreign key (event_id) references events (id),
     constraint bets_stake_check check (stake > 0),
-    constraint bets_coefficient_check check (coefficient >= 100),
+    -- Go cannot read infinite instants, and what it cannot read stops whoever comes to it.
+    constraint bets_instants_check check (isfinite(accepted_at) and isfinite(settled_at)),
+    constraint bets_coefficient_check check (coefficient between 100 and 9999999),
     constraint bets_status_check check (status between 1 and 4),
     constraint bets_settled_check check ((status = 1) = (payout is null)),
     constraint bets_void_reason_check check ((status = 4) = (void_reason is not null))
@@ -150,7 +157,8 @@ create table transfers (
     constraint transfers_debit_check check (debit between 1 and 5),
     constraint transfers_credit_check check (credit between 1 and 5 and credit <> debit),
     constraint transfers_amount_check check (amount > 0),
-    constraint transfers_kind_check check (kind between 1 and 10)
+    constraint transfers_kind_check check (kind between 1 and 10),
+    constraint transfers_at_check check (isfinite(at))
 );
 create index transfers_user_id_idx on transfers (user_id, id);
 -- A bet has at most one set of transfers per settle revision.
@@ -165,7 +173,9 @@ create table seals (
     at            timestamptz not null,
     constraint seals_pkey primary key (id),
     constraint seals_last_transfer_key unique (last_transfer),
-    constraint seals_count_check check (count > 0)
+    constraint seals_count_check check (count > 0),
+    constraint seals_hash_check check (octet_length(hash) = 32),
+    constraint seals_at_check check (isfinite(at))
 );
 
 -- Privileged actions: who, from where, what, why, before and after. As unchangeable.
@@ -181,7 +191,8 @@ create table audit_log (
     reason     text not null,
     before     jsonb,
     after      jsonb,
-    constraint audit_log_pkey primary key (id)
+    constraint audit_log_pkey primary key (id),
+    constraint audit_log_at_check check (isfinite(at))
 );
 create index audit_log_actor_id_idx on audit_log (actor_id, id);
 create index audit_log_action_idx on audit_log (action, id);
@@ -207,6 +218,7 @@ create table verdicts (
     request_id  text not null,
     decided_at  timestamptz not null,
     constraint verdicts_pkey primary key (user_id, operation, key),
+    constraint verdicts_fingerprint_check check (octet_length(fingerprint) = 32),
     constraint verdicts_either_check check (num_nonnulls(bet_id, transfer_id, refusal) = 1)
 );
 create index verdicts_refused_idx on verdicts (decided_at) where refusal is not null;
@@ -270,8 +282,8 @@ begin
                 null;
             end;
         end if;
-        grant select, insert, update, delete
-            on users, wallets, events, bets, liabilities, verdicts, feed_cursor, login_failures to stavka_betmaker;
+        grant select, insert, update on users, wallets, events, bets, feed_cursor to stavka_betmaker;
+        grant select, insert, update, delete on liabilities, verdicts, login_failures to stavka_betmaker;
         grant select, insert on transfers, seals, audit_log to stavka_betmaker;
         grant usage, select on sequence bets_id_seq, transfers_id_seq to stavka_betmaker;
     end if;

@@ -71,7 +71,7 @@ create table events (
     settle_revision  integer not null default 0,
     settled_revision integer not null default 0,
     constraint events_pkey primary key (id),
-    constraint events_coefficient_check check (coefficient >= 100),
+    constraint events_coefficient_check check (coefficient between 100 and 9999999),
     constraint events_state_check check (state between 1 and 4),
     constraint events_suspended_check check (suspended in (0, 1)),
     constraint events_quarantined_check check (quarantined in (0, 1)),
@@ -97,7 +97,7 @@ create table bets (
     constraint bets_user_id_fkey foreign key (user_id) references wallets (user_id),
     constraint bets_event_id_fkey foreign key (event_id) references events (id),
     constraint bets_stake_check check (stake > 0),
-    constraint bets_coefficient_check check (coefficient >= 100),
+    constraint bets_coefficient_check check (coefficient between 100 and 9999999),
     constraint bets_status_check check (status between 1 and 4),
     constraint bets_settled_check check ((status = 1) = (payout is null)),
     constraint bets_void_reason_check check ((status = 4) = (void_reason is not null))
@@ -141,7 +141,8 @@ create table seals (
     at            integer not null,
     constraint seals_pkey primary key (id),
     constraint seals_last_transfer_key unique (last_transfer),
-    constraint seals_count_check check (count > 0)
+    constraint seals_count_check check (count > 0),
+    constraint seals_hash_check check (length(hash) = 32)
 ) strict;
 
 create table audit_log (
@@ -175,6 +176,7 @@ create table verdicts (
     request_id  text not null,
     decided_at  integer not null,
     constraint verdicts_pkey primary key (user_id, operation, key),
+    constraint verdicts_fingerprint_check check (length(fingerprint) = 32),
     constraint verdicts_either_check check ((bet_id is not null) + (transfer_id is not null) + (refusal is not null) = 1)
 ) strict, without rowid;
 create index verdicts_refused_idx on verdicts (decided_at) where refusal is not null;
@@ -198,7 +200,8 @@ create table login_failures (
 create index login_failures_subject_idx on login_failures (subject, failed_at);
 create index login_failures_failed_at_idx on login_failures (failed_at);
 
--- There are no privileges in SQLite; triggers keep what is written down for ever.
+-- There are no privileges in SQLite; triggers keep what is written down for ever. "Insert or replace"
+-- deletes without firing those of deletion, so it has some of its own.
 
 -- +goose StatementBegin
 create trigger transfers_no_update before update on transfers begin
@@ -227,6 +230,24 @@ end;
 -- +goose StatementEnd
 -- +goose StatementBegin
 create trigger audit_log_no_delete before delete on audit_log begin
+    select raise(abort, 'audit_log is append-only');
+end;
+-- +goose StatementEnd
+-- +goose StatementBegin
+create trigger transfers_no_replace before insert on transfers when exists (select 1 from transfers where id = new.id)
+    or exists (
+        select 1 from transfers where bet_id = new.bet_id and revision = new.revision and debit = new.debit and credit = new.credit
+    ) begin
+    select raise(abort, 'transfers is append-only');
+end;
+-- +goose StatementEnd
+-- +goose StatementBegin
+create trigger seals_no_replace before insert on seals when exists (select 1 from seals where id = new.id or last_transfer = new.last_transfer) begin
+    select raise(abort, 'seals is append-only');
+end;
+-- +goose StatementEnd
+-- +goose StatementBegin
+create trigger audit_log_no_replace before insert on audit_log when exists (select 1 from audit_log where id = new.id) begin
     select raise(abort, 'audit_log is append-only');
 end;
 -- +goose StatementEnd

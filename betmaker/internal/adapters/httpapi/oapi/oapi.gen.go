@@ -194,10 +194,10 @@ type AuditRecord struct {
 	// Action What was done, such as `user.change` or `event.void`.
 	Action string `json:"action"`
 
-	// ActorID Who; null for an operator at a terminal.
+	// ActorID Who; null for an operator at a terminal, and for the first administrator, whom the configuration names.
 	ActorID *int64 `json:"actor_id"`
 
-	// Address The address that the request came from; `terminal` for an operator; empty when it is not known.
+	// Address The address that the request came from; `terminal` for an operator, `configuration` for what it names; empty when it is not known.
 	Address string `json:"address"`
 
 	// After As it is then; null for nothing.
@@ -449,7 +449,7 @@ type Transfer struct {
 	// a settled bet got another outcome; `debt`, what a wallet lacked for a correction; `repayment`.
 	Kind TransferKind `json:"kind"`
 
-	// Reference What whoever made a deposit or withdrawal calls it, or null.
+	// Reference What whoever made a deposit or withdrawal calls it; of a stake, what was bet on and at which price; else null.
 	Reference *string `json:"reference"`
 
 	// SettleRevision The settle revision that the bet follows with it; 0 without a bet.
