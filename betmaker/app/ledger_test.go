@@ -105,6 +105,31 @@ func TestVerifyLedgerThatIsNot(t *testing.T) {
 	}
 }
 
+func TestVerifyLedgerThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	c, file, _ := newLedger(t)
+	db, err := sql.Open("sqlite", file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	db.SetMaxOpenConns(1) // which the pragma is for
+	for _, statement := range []string{
+		"pragma ignore_check_constraints = on", "drop trigger seals_no_update", "update seals set hash = zeroblob(31)",
+	} {
+		if _, err := db.ExecContext(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out, err := verify(t, c)
+	if err == nil || err.Error() != "THE LEDGER IS NOT IN ORDER: findings: 1" {
+		t.Errorf("got %v", err)
+	}
+	if want := "\nunreadable: ledger: cannot be read to its end, and the rest is not checked: "; !strings.Contains(out, want) {
+		t.Errorf("%q is not in\n%s", want, out)
+	}
+}
+
 func TestLedgerMetrics(t *testing.T) {
 	t.Parallel()
 	m := newMeters()

@@ -524,7 +524,7 @@ type Transfer struct {
 	// a settled bet got another outcome; `debt`, what a wallet lacked for a correction; `repayment`.
 	Kind TransferKind `json:"kind"`
 
-	// Reference What whoever made a deposit or withdrawal calls it; of a stake, what was bet on and at which price; else null.
+	// Reference What whoever made a deposit or withdrawal calls it; of a stake, what was bet on and at which price; of a refund, `cancelled` if the bet was cancelled by the user; else null.
 	Reference *string `json:"reference"`
 
 	// SettleRevision The settle revision that the bet follows with it; 0 without a bet.

@@ -34,6 +34,18 @@ func (s *Settling) Cancel(window time.Duration) (settled Settled, changed bool, 
 	case !s.Now.Before(bet.AcceptedAt.Add(window)):
 		return Settled{}, false, ErrCancelNotAllowed.Detailf("a bet can be cancelled for %s, which bet %d was accepted longer ago than", window, bet.ID)
 	}
-	settlement := Settlement{Outcome: void(bet, VoidCancelledByUser), Revision: bet.Revision, SettledAt: s.Now}
-	return s.move(bet, settlement), true, nil
+	settled = s.move(bet, Settlement{Outcome: void(bet, VoidCancelledByUser), Revision: bet.Revision, SettledAt: s.Now})
+	for i := range settled.Transfers {
+		settled.Transfers[i].Reference = cancelledReference
+	}
+	return settled, true, nil
+}
+
+// cancelledReference marks the refund of a bet that was cancelled: what is final is in the
+// transfers, and not only in the bet's row, which changes.
+const cancelledReference = "cancelled"
+
+// isCancellation tells whether a transfer is the refund of a bet that its user has cancelled.
+func (t Transfer) isCancellation() bool {
+	return t.Kind == TransferRefund && t.Reference == cancelledReference
 }

@@ -37,14 +37,20 @@ const (
 	FindingBetMissing FindingKind = "bet_missing"
 	// FindingOutcome: a bet follows its event, but is not what the event makes of it.
 	FindingOutcome FindingKind = "bet_outcome_differs"
-	// FindingRevision: a bet or its transfers are ahead of what they follow.
+	// FindingRevision: a bet, its transfers or an event's mark of being settled are ahead of
+	// what they follow.
 	FindingRevision FindingKind = "revision_ahead"
+	// FindingUnsettled: a bet does not follow its event's result, but is marked as if it
+	// did, so that nobody would settle it.
+	FindingUnsettled FindingKind = "bet_unsettled"
 	// FindingEventMissing: there is a bet on an event that does not exist.
 	FindingEventMissing FindingKind = "event_missing"
 	// FindingLiability: an event's liability is not that of its pending bets.
 	FindingLiability FindingKind = "liability_differs"
 	// FindingEscrow: what is in escrow is not the stakes of the pending bets.
 	FindingEscrow FindingKind = "escrow_differs"
+	// FindingUnreadable: something cannot be read, and what comes after it was not checked.
+	FindingUnreadable FindingKind = "unreadable"
 )
 
 // FindingKinds returns all kinds.
@@ -52,7 +58,8 @@ func FindingKinds() []FindingKind {
 	return []FindingKind{
 		FindingTransfer, FindingRepeated, FindingSeal, FindingSealMissing, FindingHead,
 		FindingWallet, FindingWalletMissing, FindingWalletNegative,
-		FindingBet, FindingBetMissing, FindingOutcome, FindingRevision, FindingEventMissing, FindingLiability, FindingEscrow,
+		FindingBet, FindingBetMissing, FindingOutcome, FindingRevision, FindingUnsettled, FindingEventMissing, FindingLiability, FindingEscrow,
+		FindingUnreadable,
 	}
 }
 
@@ -121,15 +128,13 @@ func (s sums) String() string {
 }
 
 // Inspection checks a ledger, which it is shown once, in the order that ports.LedgerReader
-// tells. Of what it is shown it keeps the seals, and some numbers for each user and event,
-// but nothing for each transfer or bet. The transfers are the truth, and the seals tell
-// whether it is still the same one; everything else must follow from them.
+// tells. Of what it is shown it keeps some numbers for each user and event, but nothing for
+// each transfer, seal or bet. The transfers are the truth, and the seals tell whether it is
+// still the same one; everything else must follow from them.
 type Inspection struct {
 	report   LedgerReport
-	expected Seal // the zero Seal for none
-	seals    []Seal
-	next     int     // of seals: the one that covers the next transfer
-	sealing  sealing // that one, made anew
+	expected Seal    // the zero Seal for none
+	sealing  sealing // the next seal, made anew
 	last     TransferID
 	users    map[UserID]*inspectedUser
 	events   map[EventID]*inspectedEvent
@@ -150,6 +155,7 @@ type inspectedUser struct {
 type inspectedEvent struct {
 	Event
 
+	settled   int64         // up to this revision, as the store says
 	kept      *money.Amount // nil for none
 	liability int64
 }
@@ -180,21 +186,31 @@ func (i *Inspection) find(kind FindingKind, subject, format string, args ...any)
 	}
 }
 
-// Seal takes note of a seal.
+// Seal checks a seal against the transfers since the one before it. The one after it is
+// made anew on what this one says, not on what it should say, so that only the stretch is
+// found where something was changed, and not all that follow it.
 func (i *Inspection) Seal(seal Seal) error {
-	if before := i.report.Head.ID; seal.ID != before+1 {
-		i.find(FindingSealMissing, fmt.Sprintf("seal %d", seal.ID), "comes after seal %d", before)
+	before := i.report.Head
+	if seal.ID != before.ID+1 {
+		i.find(FindingSealMissing, fmt.Sprintf("seal %d", seal.ID), "comes after seal %d", before.ID)
 	}
 	if seal.ID == i.expected.ID && seal.Hash != i.expected.Hash {
 		i.find(FindingHead, fmt.Sprintf("seal %d", seal.ID), "is %s, not %s", seal, i.expected)
 	}
-	i.seals = append(i.seals, seal)
+	made := i.sealing.end(seal.At)
+	if made != seal || made.Count == 0 {
+		i.find(FindingSeal, fmt.Sprintf("transfers %d to %d", before.Last+1, seal.Last),
+			"are not those that seal %d was made of: it covers %d up to transfer %d, there are %d up to transfer %d, and their hash is %x, not %x",
+			seal.ID, seal.Count, seal.Last, made.Count, made.Last, made.Hash, seal.Hash)
+	}
+	i.sealing = seal.begin()
 	i.report.Head = seal
 	i.report.Seals++
+	i.report.Sealed += made.Count
 	return nil
 }
 
-// Transfer checks a transfer, and each seal whose transfers have all been shown.
+// Transfer checks a transfer.
 func (i *Inspection) Transfer(transfer Transfer) error {
 	i.report.Transfers++
 	if why := transfer.malformation(); why != "" {
@@ -204,11 +220,7 @@ func (i *Inspection) Transfer(transfer Transfer) error {
 		i.find(FindingTransfer, fmt.Sprintf("transfer %d", transfer.ID), "comes after transfer %d", i.last)
 	}
 	i.last = transfer.ID
-	i.checkSealsBefore(transfer.ID)
-	if i.next < len(i.seals) {
-		i.sealing.add(transfer)
-		i.report.Sealed++
-	}
+	i.sealing.add(transfer)
 	i.report.totals = i.report.totals.after(transfer)
 	i.user(transfer.UserID).follow(i, transfer)
 	return nil
@@ -271,31 +283,6 @@ func (k TransferKind) isWithoutBet() bool { return k <= TransferWithdrawal }
 // what a wallet lacks.
 func (k TransferKind) isLoan() bool { return k == TransferDebt || k == TransferRepayment }
 
-// checkSealsBefore checks the seals that cover only transfers before the given one.
-func (i *Inspection) checkSealsBefore(transfer TransferID) {
-	for i.next < len(i.seals) && i.seals[i.next].Last < transfer {
-		i.checkSeal()
-	}
-}
-
-// checkSeal checks the next seal. The one after it is then made anew on what this one
-// says, not on what it should say, so that only the stretch is found where something was
-// changed, and not all that follow it.
-func (i *Inspection) checkSeal() {
-	seal, before := i.seals[i.next], Seal{}
-	if i.next > 0 {
-		before = i.seals[i.next-1]
-	}
-	made := i.sealing.end(seal.At)
-	if made != seal {
-		i.find(FindingSeal, fmt.Sprintf("transfers %d to %d", before.Last+1, seal.Last),
-			"are not those that seal %d was made of: it covers %d up to transfer %d, there are %d up to transfer %d, and their hash is %x, not %x",
-			seal.ID, seal.Count, seal.Last, made.Count, made.Last, made.Hash, seal.Hash)
-	}
-	i.next++
-	i.sealing = seal.begin()
-}
-
 func (i *Inspection) user(id UserID) *inspectedUser {
 	user, ok := i.users[id]
 	if !ok {
@@ -355,10 +342,15 @@ func (i *Inspection) Wallet(id UserID, wallet Wallet) error {
 	return nil
 }
 
-// Event takes note of an event, and of its liability, if that is kept.
-func (i *Inspection) Event(event Event, liability *money.Amount) error {
+// Event takes note of an event, of the revision up to which its bets are marked as settled,
+// and of its liability, if that is kept.
+func (i *Inspection) Event(event Event, settled int64, liability *money.Amount) error {
 	i.report.Events++
-	i.events[event.ID] = &inspectedEvent{Event: event, kept: liability}
+	i.events[event.ID] = &inspectedEvent{Event: event, settled: settled, kept: liability}
+	if settled > event.SettleRevision {
+		i.find(FindingRevision, fmt.Sprintf("event %d", event.ID), "is at revision %d, but its bets are marked as settled up to revision %d",
+			event.SettleRevision, settled)
+	}
 	return nil
 }
 
@@ -376,6 +368,9 @@ func (i *Inspection) Bet(bet Bet, transfers []Transfer) error {
 		i.stakes += bet.Stake.Minor()
 	}
 	i.checkStake(subject, bet, transfers)
+	if cancelled := slices.ContainsFunc(transfers, Transfer.isCancellation); cancelled != (bet.VoidReason == VoidCancelledByUser) {
+		i.find(FindingBet, subject, "is void as %s, but has a refund of a cancelled bet: %t", bet.VoidReason, cancelled)
+	}
 	i.checkRevisions(subject, bet, transfers)
 	if !bet.Stake.IsPositive() || maxPayment.Less(bet.Stake) {
 		i.find(FindingBet, subject, "has an impossible stake, %s", bet.Stake)
@@ -400,6 +395,9 @@ func (i *Inspection) checkStake(subject string, bet Bet, transfers []Transfer) {
 		if t.Amount != bet.Stake || t.At.UnixMicro() != bet.AcceptedAt.UnixMicro() {
 			i.find(FindingBet, subject, "was accepted at %s with a stake of %s, but transfer %d took %s at %s",
 				bet.AcceptedAt, bet.Stake, t.ID, t.Amount, t.At)
+		}
+		if t.Reference != bet.terms() {
+			i.find(FindingBet, subject, "is on %s, but transfer %d is for %s", bet.terms(), t.ID, t.Reference)
 		}
 	}
 	if stakes != 1 {
@@ -474,6 +472,9 @@ func (i *Inspection) checkOutcome(subject string, bet Bet) {
 	switch {
 	case bet.Revision > event.SettleRevision:
 		i.find(FindingRevision, subject, "follows revision %d of event %d, which is at %d", bet.Revision, event.ID, event.SettleRevision)
+	case bet.Revision < event.settled && !event.Quarantined:
+		i.find(FindingUnsettled, subject, "follows revision %d of event %d, whose bets are marked as settled up to revision %d",
+			bet.Revision, event.ID, event.settled)
 	case bet.Revision < event.SettleRevision:
 		i.report.Behind++
 	case event.Quarantined:
@@ -487,9 +488,6 @@ func (i *Inspection) checkOutcome(subject string, bet Bet) {
 // Report checks what can only be checked when all has been shown, and returns what was
 // found. It is called once.
 func (i *Inspection) Report() LedgerReport {
-	for i.next < len(i.seals) {
-		i.checkSeal()
-	}
 	if i.report.Head.ID < i.expected.ID {
 		i.find(FindingHead, fmt.Sprintf("seal %d", i.expected.ID), "does not exist: the newest is seal %d", i.report.Head.ID)
 	}
@@ -508,6 +506,17 @@ func (i *Inspection) Report() LedgerReport {
 	if held := i.report.totals[AccountEscrow]; held != i.stakes {
 		i.find(FindingEscrow, "escrow", "holds %s; the stakes of pending bets are %s", money.FromMinor(held), money.FromMinor(i.stakes))
 	}
+	return i.report
+}
+
+// Unreadable takes note that the ledger cannot be read to its end, and returns what was
+// found so far, without what only the whole would tell; this comes first. It is called
+// instead of Report.
+func (i *Inspection) Unreadable(why error) LedgerReport {
+	found := i.report.Findings
+	i.report.Findings = nil
+	i.find(FindingUnreadable, "ledger", "cannot be read to its end, and the rest is not checked: %v", why)
+	i.report.Findings = append(i.report.Findings, found[:min(len(found), keptFindings-1)]...)
 	return i.report
 }
 

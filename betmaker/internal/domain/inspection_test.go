@@ -1,7 +1,9 @@
 package domain_test
 
 import (
+	"errors"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -20,6 +22,7 @@ type book struct {
 	transfers   []domain.Transfer
 	wallets     map[domain.UserID]domain.Wallet
 	events      []domain.Event
+	settled     map[domain.EventID]int64
 	liabilities map[domain.EventID]*money.Amount
 	bets        []domain.Bet
 	now         time.Time
@@ -29,6 +32,7 @@ func newBook(t *testing.T) *book {
 	t.Helper()
 	b := &book{
 		wallets:     make(map[domain.UserID]domain.Wallet),
+		settled:     make(map[domain.EventID]int64),
 		liabilities: make(map[domain.EventID]*money.Amount),
 		now:         time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC),
 	}
@@ -101,6 +105,7 @@ func (b *book) result(state domain.State, revision int64) {
 		b.bets[i].Settlement = settled.Settlement
 		b.write(settled.Transfers...)
 	}
+	b.settled[7] = b.events[0].SettleRevision
 }
 
 func (b *book) seal() {
@@ -115,21 +120,26 @@ func (b *book) seal() {
 // inspect shows the ledger to an inspection as a store does.
 func (b *book) inspect(expected domain.Seal) domain.LedgerReport {
 	inspection := domain.NewInspection(expected)
-	for _, seal := range b.seals {
-		_ = inspection.Seal(seal)
+	seals := b.seals
+	showSeals := func(upTo domain.TransferID) {
+		for ; len(seals) > 0 && seals[0].Last <= upTo; seals = seals[1:] {
+			_ = inspection.Seal(seals[0])
+		}
 	}
 	of := make(map[domain.BetID][]domain.Transfer)
 	for _, transfer := range b.transfers {
+		showSeals(transfer.ID - 1)
 		_ = inspection.Transfer(transfer)
 		if transfer.BetID != 0 {
 			of[transfer.BetID] = append(of[transfer.BetID], transfer)
 		}
 	}
+	showSeals(math.MaxInt64)
 	for _, user := range slices.Sorted(maps.Keys(b.wallets)) {
 		_ = inspection.Wallet(user, b.wallets[user])
 	}
 	for _, event := range b.events {
-		_ = inspection.Event(event, b.liabilities[event.ID])
+		_ = inspection.Event(event, b.settled[event.ID], b.liabilities[event.ID])
 	}
 	for _, bet := range b.bets {
 		_ = inspection.Bet(bet, of[bet.ID])
@@ -188,6 +198,11 @@ func TestInspectionFinds(t *testing.T) {
 		"a seal's hash":            {func(b *book) { b.seals[0].Hash[5]++ }, domain.FindingSeal},
 		"a seal that reaches on":   {func(b *book) { b.seals[1].Last++ }, domain.FindingSeal},
 		"a seal cut short":         {func(b *book) { b.seals[0].Last -= 2 }, domain.FindingSeal},
+		"a seal beyond all":        {func(b *book) { b.seals[1].Last = math.MaxInt64 }, domain.FindingSeal},
+		"a seal before all":        {func(b *book) { b.seals[1].Last = math.MinInt64 }, domain.FindingSeal},
+		"seals that change places": {func(b *book) { b.seals[0].Last, b.seals[1].Last = b.seals[1].Last, b.seals[0].Last }, domain.FindingSeal},
+		"a seal of the same":       {func(b *book) { b.seals = append(b.seals, b.seals[1]); b.seals[2].ID++ }, domain.FindingSeal},
+		"a seal of nothing":        {func(b *book) { b.seals = append(b.seals, b.seals[1].Next(nil, b.now)) }, domain.FindingSeal},
 		"the first seal gone":      {func(b *book) { b.seals = b.seals[1:] }, domain.FindingSealMissing},
 		"another number of a seal": {func(b *book) { b.seals[1].ID = 3 }, domain.FindingSealMissing},
 		"the last seal gone":       {func(b *book) { b.seals = b.seals[:1] }, domain.FindingHead},
@@ -236,6 +251,9 @@ func TestInspectionFinds(t *testing.T) {
 		"a bet on no event":        {func(b *book) { b.bets[2].EventID = 9 }, domain.FindingEventMissing},
 		"a bet on another event":   {func(b *book) { b.bets[0].EventID = 8; b.events[1].SettleRevision = 2 }, domain.FindingOutcome},
 		"an event's result":        {func(b *book) { b.events[0].State = domain.StateCancelled }, domain.FindingOutcome},
+
+		"a bet behind what is settled": {func(b *book) { b.events[1].SettleRevision, b.settled[8] = 1, 1 }, domain.FindingUnsettled},
+		"settled before there is more": {func(b *book) { b.settled[8] = 1 }, domain.FindingRevision},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -277,6 +295,7 @@ func TestInspectionDoesNotMindWhatIsUnderWay(t *testing.T) {
 		t.Parallel()
 		b := newBook(t)
 		b.events[0].State, b.events[0].Quarantined = domain.StateCancelled, true
+		b.events[1].Quarantined, b.events[1].SettleRevision, b.settled[8] = true, 1, 1
 		if report := b.inspect(domain.Seal{}); !report.IsInOrder() {
 			t.Errorf("found %v", report.Findings)
 		}
@@ -301,10 +320,28 @@ func TestInspectionKeepsOnlyTheFirstFindings(t *testing.T) {
 	}
 }
 
+func TestInspectionTellsFirstWhatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	inspection := domain.NewInspection(domain.Seal{ID: 9})
+	for range 200 {
+		_ = inspection.Transfer(domain.Transfer{ID: 1, UserID: 1, Amount: money.FromMinor(1)})
+	}
+	report := inspection.Unreadable(errors.New("bet 7: strange"))
+	want := domain.Finding{
+		Kind: domain.FindingUnreadable, Subject: "ledger", Detail: "cannot be read to its end, and the rest is not checked: bet 7: strange",
+	}
+	if len(report.Findings) != 100 || report.Findings[0] != want {
+		t.Errorf("found %v, want %v first, of 100", report.Findings, want)
+	}
+	if report.Found[domain.FindingUnreadable] != 1 || report.Found[domain.FindingTransfer] < 200 || report.Found[domain.FindingHead] != 0 {
+		t.Errorf("counted %v", report.Found)
+	}
+}
+
 func TestEveryFindingKindIsKnown(t *testing.T) {
 	t.Parallel()
 	kinds := domain.FindingKinds()
-	if len(kinds) != 15 || len(slices.Compact(slices.Sorted(slices.Values(kinds)))) != len(kinds) {
+	if len(kinds) != 17 || len(slices.Compact(slices.Sorted(slices.Values(kinds)))) != len(kinds) {
 		t.Errorf("got %v", kinds)
 	}
 }

@@ -99,8 +99,8 @@ type Transfer struct {
 	// Revision is the settle revision that the bet follows with it. For each bet and
 	// revision there is at most one transfer from one account to another.
 	Revision int64
-	// Reference is what whoever made a deposit or withdrawal calls it, and of a stake what was
-	// bet on.
+	// Reference is what whoever made a deposit or withdrawal calls it; of a stake, what was
+	// bet on; of a refund, "cancelled" if the user took the bet back.
 	Reference string
 	At        time.Time
 }

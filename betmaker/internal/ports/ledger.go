@@ -10,15 +10,18 @@ import (
 
 // LedgerReader is shown a ledger. An error that it returns ends the reading.
 type LedgerReader interface {
-	// Seal is shown every seal, in order of id.
+	// Seal is shown every seal, in order of id. Each comes after the transfers with ids up to
+	// its Last and before the first one beyond, so that nobody has to remember seals; a
+	// seal that reaches beyond all transfers comes after them. Where the seals' Last do not
+	// ascend, as only tampering leaves them, their order of id stands.
 	Seal(seal domain.Seal) error
-	// Transfer is shown every transfer, in order of id, after all seals.
+	// Transfer is shown every transfer, in order of id.
 	Transfer(transfer domain.Transfer) error
-	// Wallet is shown every wallet, in order of user, after all transfers.
+	// Wallet is shown every wallet, in order of user, after all transfers and seals.
 	Wallet(user domain.UserID, wallet domain.Wallet) error
-	// Event is shown every event, with the liability that is kept of it, if one is, in order
-	// of id, after all wallets.
-	Event(event domain.Event, liability *money.Amount) error
+	// Event is shown every event, in order of id, after all wallets: with the revision up to
+	// which its bets are marked as settled, and the liability that is kept of it, if one is.
+	Event(event domain.Event, settled int64, liability *money.Amount) error
 	// Bet is shown every bet together with its transfers, both in order of id, after all
 	// events. Transfers of a bet that does not exist come with a bet that has only an id.
 	Bet(bet domain.Bet, transfers []domain.Transfer) error
@@ -27,6 +30,8 @@ type LedgerReader interface {
 // Ledger checks and seals the transfers.
 type Ledger interface {
 	// Read shows reader all that concerns money as it was at one instant. It holds nobody up.
+	// An error that is neither reader's, nor the context's, nor ErrUnavailable means that
+	// something is stored that cannot be read.
 	Read(ctx context.Context, reader LedgerReader) error
 
 	// Seal seals transfers after the newest seal, up to limit of them: it calls seal with the

@@ -2,6 +2,7 @@ package usecase
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -39,13 +40,19 @@ type LedgerProgress func(transfers, bets int64)
 
 // VerifyLedger inspects all that concerns money, as it is now, and returns what it found;
 // an error means that it could not. expected is a seal that must be there, the zero Seal
-// for none.
+// for none. What is stored and cannot be read is a finding, which ends the inspection: the
+// store has not written it like that, and trying again would not help.
 func VerifyLedger(ctx context.Context, ledger ports.Ledger, expected domain.Seal, progress LedgerProgress) (domain.LedgerReport, error) {
 	inspection := domain.NewInspection(expected)
-	if err := ledger.Read(ctx, &watchedInspection{Inspection: inspection, tell: progress}); err != nil {
+	err := ledger.Read(ctx, &watchedInspection{Inspection: inspection, tell: progress})
+	switch {
+	case err == nil:
+		return inspection.Report(), nil
+	case errors.Is(err, ports.ErrUnavailable), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return domain.LedgerReport{}, fmt.Errorf("read the ledger: %w", err)
+	default:
+		return inspection.Unreadable(err), nil
 	}
-	return inspection.Report(), nil
 }
 
 // watchedInspection tells how far an inspection has got.

@@ -23,7 +23,7 @@ import (
 const (
 	anna, boris, clara = 1, 2, 3 // users
 
-	won, lost, voided, cancelled, pending = 1, 2, 3, 4, 5 // bets
+	won, lost, voided, cancelled, pending = 1, 2, 3, 4, 5 // bets, of which the last two are on event 4
 
 	// Transfers have even ids, as PostgreSQL leaves gaps. These two are sealed.
 	opening, staked = 2, 8
@@ -268,21 +268,28 @@ func TestTamperingIsFound(t *testing.T) {
 		"an unsealed user edited":      {domain.FindingWallet, []string{"update transfers set user_id = 2 where " + unsealed + " and kind = 2"}},
 		"an unsealed kind edited":      {domain.FindingTransfer, []string{"update transfers set kind = 3 where " + unsealed + " and kind = 2"}},
 
-		"money moved between wallets":   {domain.FindingWallet, []string{"update wallets set balance = balance + 1 where user_id = 1", "update wallets set balance = balance - 1 where user_id = 3"}},
-		"money moved within a wallet":   {domain.FindingWallet, []string{"update wallets set balance = balance + 1, held = held - 1 where user_id = 1"}},
-		"a wallet below nothing":        {domain.FindingWalletNegative, []string{"update wallets set balance = -1 where user_id = 1"}},
-		"a wallet deleted":              {domain.FindingWalletMissing, []string{"delete from wallets where user_id = 2"}},
-		"a wallet put in":               {domain.FindingWallet, []string{"insert into wallets (user_id, balance) values (9, 1)"}},
-		"a bet deleted":                 {domain.FindingBetMissing, []string{fmt.Sprintf("delete from bets where id = %d", lost)}},
-		"a pending bet deleted":         {domain.FindingEscrow, []string{fmt.Sprintf("delete from bets where id = %d", pending)}},
-		"a bet put in":                  {domain.FindingBet, []string{fmt.Sprintf("insert into bets select 99, user_id, event_id, stake, coefficient, event_version, accepted_at, status, payout, settle_revision, void_reason, settled_at from bets where id = %d", won)}},
-		"a lost bet made to have won":   {domain.FindingOutcome, []string{fmt.Sprintf("update bets set status = 2, payout = 5000 where id = %d", lost)}},
-		"a won bet made to be pending":  {domain.FindingBet, []string{fmt.Sprintf("update bets set status = 1, payout = null where id = %d", won)}},
-		"a bet put behind its payout":   {domain.FindingRevision, []string{fmt.Sprintf("update bets set settle_revision = 0 where id = %d", won)}},
-		"a cancelled bet pays more":     {domain.FindingBet, []string{fmt.Sprintf("update bets set payout = payout + 1 where id = %d", cancelled)}},
-		"an event's result edited":      {domain.FindingOutcome, []string{"update events set state = 3 where id = 1"}},
-		"an event's void window undone": {domain.FindingOutcome, []string{"update events set void_windows = '[]' where id = 3"}},
-		"an event deleted":              {domain.FindingEventMissing, []string{"delete from events where id = 1"}},
+		"money moved between wallets":    {domain.FindingWallet, []string{"update wallets set balance = balance + 1 where user_id = 1", "update wallets set balance = balance - 1 where user_id = 3"}},
+		"money moved within a wallet":    {domain.FindingWallet, []string{"update wallets set balance = balance + 1, held = held - 1 where user_id = 1"}},
+		"a wallet below nothing":         {domain.FindingWalletNegative, []string{"update wallets set balance = -1 where user_id = 1"}},
+		"a wallet deleted":               {domain.FindingWalletMissing, []string{"delete from wallets where user_id = 2"}},
+		"a wallet put in":                {domain.FindingWallet, []string{"insert into wallets (user_id, balance) values (9, 1)"}},
+		"a bet deleted":                  {domain.FindingBetMissing, []string{fmt.Sprintf("delete from bets where id = %d", lost)}},
+		"a pending bet deleted":          {domain.FindingEscrow, []string{fmt.Sprintf("delete from bets where id = %d", pending)}},
+		"a bet put in":                   {domain.FindingBet, []string{fmt.Sprintf("insert into bets select 99, user_id, event_id, stake, coefficient, event_version, accepted_at, status, payout, settle_revision, void_reason, settled_at from bets where id = %d", won)}},
+		"a lost bet made to have won":    {domain.FindingOutcome, []string{fmt.Sprintf("update bets set status = 2, payout = 5000 where id = %d", lost)}},
+		"a won bet made to be pending":   {domain.FindingBet, []string{fmt.Sprintf("update bets set status = 1, payout = null where id = %d", won)}},
+		"a bet put behind its payout":    {domain.FindingRevision, []string{fmt.Sprintf("update bets set settle_revision = 0 where id = %d", won)}},
+		"a voided bet made final":        {domain.FindingBet, []string{fmt.Sprintf("update bets set void_reason = 5 where id = %d", voided)}},
+		"a cancelled bet made to follow": {domain.FindingBet, []string{fmt.Sprintf("update bets set void_reason = 1 where id = %d", cancelled)}},
+		"a cancelled bet pays more":      {domain.FindingBet, []string{fmt.Sprintf("update bets set payout = payout + 1 where id = %d", cancelled)}},
+		"an event's result edited":       {domain.FindingOutcome, []string{"update events set state = 3 where id = 1"}},
+		"an event's void window undone":  {domain.FindingOutcome, []string{"update events set void_windows = '[]' where id = 3"}},
+		"an event deleted":               {domain.FindingEventMissing, []string{"delete from events where id = 1"}},
+
+		"a result kept from its bets":        {domain.FindingUnsettled, []string{"update events set state = 2, settle_revision = 1, settled_revision = 1 where id = 4"}},
+		"a correction kept from its bets":    {domain.FindingUnsettled, []string{"update events set state = 3, settle_revision = 2, settled_revision = 2 where id = 1"}},
+		"one bet kept behind":                {domain.FindingUnsettled, []string{fmt.Sprintf("update bets set settle_revision = 0 where id = %d", voided)}},
+		"results to come kept from all bets": {domain.FindingRevision, []string{"update events set settled_revision = 9 where id = 4"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -317,11 +324,11 @@ func TestAnEditOfAnyColumnIsFound(t *testing.T) {
 			"open": "", "stake_limit": "", "next_stake_limit": "", "next_stake_limit_at": "", "excluded_until": "",
 		}
 		bets = map[string]domain.FindingKind{
-			"id": domain.FindingBetMissing, "user_id": domain.FindingBet, "event_id": domain.FindingOutcome, "stake": domain.FindingBet,
-			"coefficient": domain.FindingBet, "accepted_at": domain.FindingBet, "status": domain.FindingBet, "payout": domain.FindingBet,
+			"id": domain.FindingBetMissing, "user_id": domain.FindingBet, "event_id": domain.FindingBet, "stake": domain.FindingBet,
+			"coefficient": domain.FindingBet, "event_version": domain.FindingBet, "accepted_at": domain.FindingBet,
+			"status": domain.FindingBet, "payout": domain.FindingBet,
 			"settle_revision": domain.FindingRevision, "void_reason": domain.FindingOutcome,
-			// These move nothing.
-			"event_version": "", "settled_at": "",
+			"settled_at": "", // moves nothing
 		}
 		liabilities = map[string]domain.FindingKind{
 			"amount":   domain.FindingLiability,
@@ -339,6 +346,9 @@ func TestAnEditOfAnyColumnIsFound(t *testing.T) {
 		{"seals", "id = (select max(id) from seals)", seals},
 		{"wallets", fmt.Sprintf("user_id = %d", boris), wallets},
 		{"bets", fmt.Sprintf("id = %d", won), bets},
+		{"bets", fmt.Sprintf("id = %d", lost), bets},
+		{"bets", fmt.Sprintf("id = %d", cancelled), bets},
+		{"bets", fmt.Sprintf("id = %d", pending), bets},
 		{"liabilities", "event_id = 4", liabilities},
 	} {
 		columns := f.columns(t, row.table)
@@ -362,6 +372,29 @@ func TestAnEditOfAnyColumnIsFound(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// What cannot be read is a finding, too.
+func TestWhatCannotBeReadIsFound(t *testing.T) {
+	t.Parallel()
+	f := newLedgerFile(t)
+	for _, edit := range []string{
+		"update seals set hash = zeroblob(31) where id = 2",
+		fmt.Sprintf("update bets set coefficient = -1 where id = %d", pending),
+		"update events set coefficient = 100000000 where id = 4",
+		"update events set void_windows = 'none' where id = 3",
+	} {
+		t.Run(edit, func(t *testing.T) {
+			t.Parallel()
+			report := f.verify(t, f.head, edit, fmt.Sprintf("delete from transfers where id = %d", opening))
+			if report.Found[domain.FindingUnreadable] != 1 || report.Findings[0].Kind != domain.FindingUnreadable {
+				t.Errorf("found %v, want what is unreadable first", report.Findings)
+			}
+			if report.Found[domain.FindingSeal] != 1 {
+				t.Errorf("found %v, want what was found before, too", report.Findings)
+			}
+		})
 	}
 }
 
@@ -394,7 +427,7 @@ func (c column) other() string {
 	case c.kind == "blob":
 		return "zeroblob(32)"
 	case c.table == "bets" && c.name == "event_id":
-		return "3" // which is at the same revision; of a later one, the bet would be behind
+		return "7 - event_id" // which exists
 	case slices.Contains([]string{"id", "user_id", "event_id"}, c.name):
 		return c.name + " + 999"
 	default:

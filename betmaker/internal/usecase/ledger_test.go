@@ -81,13 +81,18 @@ func (l *fakeLedger) Read(_ context.Context, reader ports.LedgerReader) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.reads++
-	for _, seal := range l.seals {
-		_ = reader.Seal(seal)
-	}
+	seals := l.seals
 	for _, transfer := range l.transfers {
 		_ = reader.Transfer(transfer)
+		if len(seals) > 0 && seals[0].Last == transfer.ID {
+			_ = reader.Seal(seals[0])
+			seals = seals[1:]
+		}
 	}
-	return errors.Join(l.err, reader.Wallet(1, l.wallet))
+	if l.err != nil {
+		return l.err
+	}
+	return reader.Wallet(1, l.wallet)
 }
 
 // running is a sealer at work, until it is stopped.
@@ -238,12 +243,12 @@ func TestChecker(t *testing.T) {
 		}
 
 		// A failure is tried again earlier.
-		ledger.change(func() { ledger.err = errors.New("no store") })
+		ledger.change(func() { ledger.err = ports.ErrUnavailable.Because(errors.New("no store")) })
 		time.Sleep(time.Hour)
 		ledger.change(func() { ledger.err = nil })
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		if len(reports) != 2 || ledger.readings() != 3 || !strings.Contains(log.String(), "no store") {
+		if len(reports) != 2 || ledger.readings() != 3 || !strings.Contains(log.String(), "no store") || strings.Contains(log.String(), "ERROR") {
 			t.Fatalf("after an hour and a minute there are %+v\n%s", reports, log.String())
 		}
 
@@ -251,14 +256,22 @@ func TestChecker(t *testing.T) {
 		ledger.change(func() { ledger.wallet.Balance = money.FromMinor(1000) })
 		head.Store(1)
 		time.Sleep(time.Hour)
+		synctest.Wait()
+
+		// So is what cannot be read.
+		ledger.change(func() { ledger.err = errors.New("bet 7: strange") })
+		time.Sleep(time.Hour)
 		cancel()
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
-		if len(reports) != 3 || reports[2].Found[domain.FindingWallet] != 1 || reports[2].Found[domain.FindingHead] != 1 {
+		if len(reports) != 4 || reports[2].Found[domain.FindingWallet] != 1 || reports[2].Found[domain.FindingHead] != 1 {
 			t.Fatalf("two hours later there are %+v", reports)
 		}
-		for _, want := range []string{"level=ERROR", "findings=2", "wallet_differs: wallet 1", "head_missing: seal 1"} {
+		if reports[3].Found[domain.FindingUnreadable] != 1 {
+			t.Errorf("in the end there is %+v", reports[3])
+		}
+		for _, want := range []string{"level=ERROR", "findings=2", "wallet_differs: wallet 1", "head_missing: seal 1", "unreadable: ledger: cannot be read to its end, and the rest is not checked: bet 7: strange"} {
 			if !strings.Contains(log.String(), want) {
 				t.Errorf("%q is not in the log:\n%s", want, log.String())
 			}
@@ -275,7 +288,7 @@ func TestVerifyLedgerTellsHowFarItIs(t *testing.T) {
 	if err != nil || report.Transfers != 2500 || len(told) != 2 || told[1] != 2000 {
 		t.Errorf("told %v, got %+v, %v", told, report, err)
 	}
-	ledger.err = errors.New("no store")
+	ledger.err = ports.ErrUnavailable
 	if _, err := usecase.VerifyLedger(t.Context(), ledger, domain.Seal{}, func(int64, int64) {}); !errors.Is(err, ledger.err) {
 		t.Errorf("got %v, want the store's error", err)
 	}

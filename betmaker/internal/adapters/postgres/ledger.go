@@ -28,7 +28,7 @@ type Ledger struct {
 func (l *Ledger) Read(ctx context.Context, reader ports.LedgerReader) error {
 	err := l.pool.snapshot(ctx, func(query snapshotQuery) error {
 		for _, read := range []func(snapshotQuery, ports.LedgerReader) error{
-			readSeals, readTransfers, readWallets, readEvents, readBets,
+			readTransfers, readWallets, readEvents, readBets,
 		} {
 			if err := read(query, reader); err != nil {
 				return err
@@ -42,24 +42,14 @@ func (l *Ledger) Read(ctx context.Context, reader ports.LedgerReader) error {
 	return nil
 }
 
-func readSeals(query snapshotQuery, reader ports.LedgerReader) error {
-	rows := inPages(query, func(ctx context.Context, q *pgdb.Queries, last *pgdb.Seal) ([]pgdb.Seal, error) {
-		after := int64(math.MinInt64)
-		if last != nil {
-			after = last.ID
-		}
-		return q.LedgerSeals(ctx, pgdb.LedgerSealsParams{After: after, AtMost: ledgerPage})
-	})
-	return forEach(rows, func(row pgdb.Seal) error {
-		seal, err := sealFromRow(row)
-		if err != nil {
-			return err
-		}
-		return reader.Seal(seal)
-	})
-}
-
+// readTransfers walks transfers and seals side by side.
 func readTransfers(query snapshotQuery, reader ports.LedgerReader) error {
+	next, stop := iter.Pull2(allSeals(query))
+	defer stop()
+	seals := chain{next: next}
+	if err := seals.advance(); err != nil {
+		return err
+	}
 	rows := inPages(query, func(ctx context.Context, q *pgdb.Queries, last *pgdb.Transfer) ([]pgdb.Transfer, error) {
 		after := int64(math.MinInt64)
 		if last != nil {
@@ -67,7 +57,55 @@ func readTransfers(query snapshotQuery, reader ports.LedgerReader) error {
 		}
 		return q.LedgerTransfers(ctx, pgdb.LedgerTransfersParams{After: after, AtMost: ledgerPage})
 	})
-	return forEach(rows, func(row pgdb.Transfer) error { return reader.Transfer(transferFromRow(row)) })
+	err := forEach(rows, func(row pgdb.Transfer) error {
+		if err := seals.show(reader, row.ID-1); err != nil {
+			return err
+		}
+		return reader.Transfer(transferFromRow(row))
+	})
+	if err != nil {
+		return err
+	}
+	return seals.show(reader, math.MaxInt64)
+}
+
+func allSeals(query snapshotQuery) iter.Seq2[pgdb.Seal, error] {
+	return inPages(query, func(ctx context.Context, q *pgdb.Queries, last *pgdb.Seal) ([]pgdb.Seal, error) {
+		after := int64(math.MinInt64)
+		if last != nil {
+			after = last.ID
+		}
+		return q.LedgerSeals(ctx, pgdb.LedgerSealsParams{After: after, AtMost: ledgerPage})
+	})
+}
+
+// chain goes through all seals, in order of id.
+type chain struct {
+	next func() (pgdb.Seal, error, bool)
+	head pgdb.Seal // the first that has not been shown
+	more bool      // there is a head
+}
+
+func (c *chain) advance() (err error) {
+	c.head, err, c.more = c.next()
+	return err
+}
+
+// show shows the seals up to the first that reaches beyond a given transfer.
+func (c *chain) show(reader ports.LedgerReader, upTo int64) error {
+	for c.more && c.head.LastTransfer <= upTo {
+		seal, err := sealFromRow(c.head)
+		if err != nil {
+			return err
+		}
+		if err := reader.Seal(seal); err != nil {
+			return err
+		}
+		if err := c.advance(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func readWallets(query snapshotQuery, reader ports.LedgerReader) error {
@@ -99,7 +137,7 @@ func readEvents(query snapshotQuery, reader ports.LedgerReader) error {
 			amount := money.FromMinor(*row.Liability)
 			liability = &amount
 		}
-		return reader.Event(event, liability)
+		return reader.Event(event, row.Event.SettledRevision, liability)
 	})
 }
 

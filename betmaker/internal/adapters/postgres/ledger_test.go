@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"reflect"
 	"slices"
 	"testing"
@@ -118,29 +119,52 @@ type recorder struct {
 	transfers []domain.Transfer
 	bets      []domain.Bet
 	ofBets    [][]domain.Transfer
-	onSeals   func()
+	order     []string // of transfers and seals
+	onFirst   func()   // called with the first transfer
 }
 
 func (r *recorder) Seal(seal domain.Seal) error {
-	r.seals = append(r.seals, seal)
+	r.seals, r.order = append(r.seals, seal), append(r.order, fmt.Sprintf("seal %d", seal.ID))
 	return nil
 }
 
 func (r *recorder) Transfer(transfer domain.Transfer) error {
-	if len(r.transfers) == 0 && r.onSeals != nil {
-		r.onSeals()
+	if len(r.transfers) == 0 && r.onFirst != nil {
+		r.onFirst()
 	}
-	r.transfers = append(r.transfers, transfer)
+	r.transfers, r.order = append(r.transfers, transfer), append(r.order, fmt.Sprint(transfer.ID))
 	return nil
 }
 
 func (*recorder) Wallet(domain.UserID, domain.Wallet) error { return nil }
 
-func (*recorder) Event(domain.Event, *money.Amount) error { return nil }
+func (*recorder) Event(domain.Event, int64, *money.Amount) error { return nil }
 
 func (r *recorder) Bet(bet domain.Bet, transfers []domain.Transfer) error {
 	r.bets, r.ofBets = append(r.bets, bet), append(r.ofBets, transfers)
 	return nil
+}
+
+// Seals are shown where they end, also in an order in which only tampering leaves them.
+func TestReadLedgerShowsSealsWhereTheyEnd(t *testing.T) {
+	t.Parallel()
+	url := postgrestest.NewDatabase(t)
+	store := open(t, postgres.Config{URL: url})
+	user := prepare(t, store)
+	execute(t, url, `insert into transfers (id, user_id, debit, credit, amount, kind, revision, at) overriding system value
+		select id, $1, 4, 1, 1, 2, 0, now() from unnest('{5, 7, 9}'::bigint[]) id`, int64(user))
+	execute(t, url, `insert into seals (id, last_transfer, count, hash, at)
+		select 10 * n, last, 1, decode(repeat('00', 32), 'hex'), now()
+		from unnest('{-3, 1, 6, 4, 9, 8, 9223372036854775807, 2}'::bigint[]) with ordinality seals (last, n)`)
+
+	read := &recorder{}
+	if err := store.Ledger.Read(t.Context(), read); err != nil {
+		t.Fatalf("read: %v", err)
+	}
+	want := []string{"seal 10", "1", "seal 20", "5", "seal 30", "seal 40", "7", "9", "seal 50", "seal 60", "seal 70", "seal 80"}
+	if !slices.Equal(read.order, want) {
+		t.Errorf("got  %q\nwant %q", read.order, want)
+	}
 }
 
 // The ledger is read in pages, of which bets and their transfers have different ones;
@@ -198,7 +222,7 @@ func TestReadLedgerIsOfOneInstantAndEndsWithItsContext(t *testing.T) {
 	store := open(t, postgres.Config{URL: url, Connections: 1})
 	user := prepare(t, store)
 	connections := store.Connected()
-	read := &recorder{onSeals: func() {
+	read := &recorder{onFirst: func() {
 		if _, err := place(t.Context(), store, user, "", nothing); err != nil {
 			t.Errorf("place: %v", err)
 		}
@@ -208,7 +232,7 @@ func TestReadLedgerIsOfOneInstantAndEndsWithItsContext(t *testing.T) {
 	}
 
 	ctx, cancel := context.WithCancel(t.Context())
-	read = &recorder{onSeals: cancel}
+	read = &recorder{onFirst: cancel}
 	if err := store.Ledger.Read(ctx, read); !errors.Is(err, context.Canceled) || len(read.bets) != 0 {
 		t.Errorf("went on for a reader who has left: %v, %+v", err, read.bets)
 	}

@@ -22,7 +22,7 @@ type Ledger struct{ db *database }
 func (l *Ledger) Read(ctx context.Context, reader ports.LedgerReader) error {
 	return l.db.read(ctx, func(ctx context.Context, q *sqlitedb.Queries) error {
 		for _, read := range []func(context.Context, *sqlitedb.Queries, ports.LedgerReader) error{
-			readSeals, readTransfers, readWallets, readEvents, readBets,
+			readTransfers, readWallets, readEvents, readBets,
 		} {
 			if err := read(ctx, q, reader); err != nil {
 				return err
@@ -35,24 +35,58 @@ func (l *Ledger) Read(ctx context.Context, reader ports.LedgerReader) error {
 // beforeAll is a number before every id, also before those that only tampering can have made.
 const beforeAll = math.MinInt64
 
-func readSeals(ctx context.Context, q *sqlitedb.Queries, reader ports.LedgerReader) error {
-	seals := paged(sqlitedb.Seal{ID: beforeAll}, func(last sqlitedb.Seal) ([]sqlitedb.Seal, error) {
-		return q.SealsAfter(ctx, sqlitedb.SealsAfterParams{After: last.ID, AtMost: pageSize})
-	})
-	return show(seals, func(row sqlitedb.Seal) error {
-		seal, err := sealFromRow(row)
-		if err != nil {
-			return err
-		}
-		return asItIs(reader.Seal(seal))
-	})
-}
-
+// readTransfers goes along the transfers and the seals, both in order of id.
 func readTransfers(ctx context.Context, q *sqlitedb.Queries, reader ports.LedgerReader) error {
+	next, stop := iter.Pull2(paged(sqlitedb.Seal{ID: beforeAll}, func(last sqlitedb.Seal) ([]sqlitedb.Seal, error) {
+		return q.SealsAfter(ctx, sqlitedb.SealsAfterParams{After: last.ID, AtMost: pageSize})
+	}))
+	defer stop()
+	seals := chain{next: next}
+	if err := seals.advance(); err != nil {
+		return err
+	}
 	transfers := paged(sqlitedb.Transfer{ID: beforeAll}, func(last sqlitedb.Transfer) ([]sqlitedb.Transfer, error) {
 		return q.TransfersAfter(ctx, sqlitedb.TransfersAfterParams{After: last.ID, AtMost: pageSize})
 	})
-	return show(transfers, func(row sqlitedb.Transfer) error { return asItIs(reader.Transfer(transferFromRow(row))) })
+	err := show(transfers, func(row sqlitedb.Transfer) error {
+		if err := seals.show(reader, row.ID-1); err != nil {
+			return err
+		}
+		return asItIs(reader.Transfer(transferFromRow(row)))
+	})
+	if err != nil {
+		return err
+	}
+	return seals.show(reader, math.MaxInt64)
+}
+
+// chain is the seals, in order of id, as far as they have not been shown.
+type chain struct {
+	next func() (sqlitedb.Seal, error, bool)
+	head sqlitedb.Seal // the first of them
+	more bool          // there is a head
+}
+
+func (c *chain) advance() (err error) {
+	c.head, err, c.more = c.next()
+	return err
+}
+
+// show shows the seals up to the first that reaches beyond a given transfer.
+func (c *chain) show(reader ports.LedgerReader, upTo int64) error {
+	for c.more && c.head.LastTransfer <= upTo {
+		seal, err := sealFromRow(c.head)
+		if err != nil {
+			return err
+		}
+		if err := asItIs(reader.Seal(seal)); err != nil {
+			return err
+		}
+		if err := c.advance(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func readWallets(ctx context.Context, q *sqlitedb.Queries, reader ports.LedgerReader) error {
@@ -74,7 +108,7 @@ func readEvents(ctx context.Context, q *sqlitedb.Queries, reader ports.LedgerRea
 		if err != nil {
 			return err
 		}
-		return asItIs(reader.Event(event, amountOrNil(row.Liability)))
+		return asItIs(reader.Event(event, row.Event.SettledRevision, amountOrNil(row.Liability)))
 	})
 }
 

@@ -2,6 +2,7 @@ package sqlite_test
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"testing"
 	"time"
@@ -16,11 +17,11 @@ import (
 // ignore is shown a ledger and looks away.
 type ignore struct{}
 
-func (ignore) Seal(domain.Seal) error                    { return nil }
-func (ignore) Transfer(domain.Transfer) error            { return nil }
-func (ignore) Wallet(domain.UserID, domain.Wallet) error { return nil }
-func (ignore) Event(domain.Event, *money.Amount) error   { return nil }
-func (ignore) Bet(domain.Bet, []domain.Transfer) error   { return nil }
+func (ignore) Seal(domain.Seal) error                         { return nil }
+func (ignore) Transfer(domain.Transfer) error                 { return nil }
+func (ignore) Wallet(domain.UserID, domain.Wallet) error      { return nil }
+func (ignore) Event(domain.Event, int64, *money.Amount) error { return nil }
+func (ignore) Bet(domain.Bet, []domain.Transfer) error        { return nil }
 
 var _ ports.LedgerReader = ignore{}
 
@@ -74,6 +75,45 @@ func TestLedgerIsReadWhole(t *testing.T) {
 	}
 	if seen.transfers != 1+many-2+4 {
 		t.Errorf("%d transfers, want %d", seen.transfers, 1+many-2+4)
+	}
+}
+
+// order notes transfers and seals in the order in which it is shown them.
+type order struct {
+	ignore
+
+	seen []string
+}
+
+func (o *order) Seal(seal domain.Seal) error {
+	o.seen = append(o.seen, fmt.Sprintf("seal %d", seal.ID))
+	return nil
+}
+
+func (o *order) Transfer(transfer domain.Transfer) error {
+	o.seen = append(o.seen, fmt.Sprint(transfer.ID))
+	return nil
+}
+
+// TestSealsAreShownWhereTheyEnd has them in an order in which only tampering leaves them.
+func TestSealsAreShownWhereTheyEnd(t *testing.T) {
+	t.Parallel()
+	store := sqlitetest.New(t)
+	user := prepare(t, store)
+	for _, id := range []int{5, 7, 9} {
+		execute(t, store, "insert into transfers (id, user_id, debit, credit, amount, kind, revision, at) values (?1, ?2, 4, 1, 1, 2, 0, 0)", id, int64(user))
+	}
+	for i, last := range []int64{-3, 1, 6, 4, 9, 8, math.MaxInt64, 2} {
+		execute(t, store, "insert into seals (id, last_transfer, count, hash, at) values (?1, ?2, 1, zeroblob(32), 0)", 10*i, last)
+	}
+
+	var got order
+	if err := store.Ledger.Read(t.Context(), &got); err != nil {
+		t.Fatalf("read: %v", err)
+	}
+	want := []string{"seal 0", "1", "seal 10", "5", "seal 20", "seal 30", "7", "9", "seal 40", "seal 50", "seal 60", "seal 70"}
+	if !slices.Equal(got.seen, want) {
+		t.Errorf("got  %q\nwant %q", got.seen, want)
 	}
 }
 

@@ -2,6 +2,7 @@ package sqlite_test
 
 import (
 	"database/sql"
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -175,9 +176,13 @@ func TestWhatIsWrittenDownStays(t *testing.T) {
 	prepare(t, store)
 	execute(t, store, "insert into seals select 1, 1, 1, zeroblob(32), 0")
 	execute(t, store, "insert into audit_log select 1, 0, 0, '', '', '', '', '', null, null")
-	for _, table := range []string{"transfers", "seals", "audit_log"} {
+	for table, columns := range map[string]string{
+		"transfers": "id, user_id, debit, credit, amount, kind, revision, at", "seals": "id, last_transfer, count, hash, at",
+		"audit_log": "id, at, actor_id, address, request_id, action, subject, reason",
+	} {
 		for _, statement := range []string{
-			"update " + table + " set at = at + 1", "delete from " + table, "insert or replace into " + table + " select * from " + table,
+			"update " + table + " set at = at + 1", "delete from " + table,
+			fmt.Sprintf("insert or replace into %s (%s) select %s from %s", table, columns, columns, table),
 		} {
 			if err := tryExecute(t, store, statement); err == nil || !strings.Contains(err.Error(), table+" is append-only") {
 				t.Errorf("%s: got the error %v, want one about %s", statement, err, table)

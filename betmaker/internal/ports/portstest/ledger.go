@@ -25,10 +25,12 @@ func Ledger(t *testing.T, open Open) {
 // shown is a ledger as it was shown.
 type shown struct {
 	seals       []domain.Seal
+	sealedAt    []int // how many transfers were shown before each seal
 	transfers   []domain.Transfer
 	users       []domain.UserID
 	wallets     []domain.Wallet
 	events      []domain.Event
+	settled     []int64
 	liabilities []*money.Amount
 	bets        []domain.Bet
 	ofBets      [][]domain.Transfer
@@ -43,13 +45,13 @@ func (r *shown) note(what string) {
 }
 
 func (r *shown) Seal(seal domain.Seal) error {
-	r.note("seals")
-	r.seals = append(r.seals, seal)
+	r.note("transfers and seals")
+	r.seals, r.sealedAt = append(r.seals, seal), append(r.sealedAt, len(r.transfers))
 	return nil
 }
 
 func (r *shown) Transfer(transfer domain.Transfer) error {
-	r.note("transfers")
+	r.note("transfers and seals")
 	r.transfers = append(r.transfers, transfer)
 	return r.enough
 }
@@ -60,9 +62,9 @@ func (r *shown) Wallet(user domain.UserID, wallet domain.Wallet) error {
 	return nil
 }
 
-func (r *shown) Event(event domain.Event, liability *money.Amount) error {
+func (r *shown) Event(event domain.Event, settled int64, liability *money.Amount) error {
 	r.note("events")
-	r.events, r.liabilities = append(r.events, event), append(r.liabilities, liability)
+	r.events, r.settled, r.liabilities = append(r.events, event), append(r.settled, settled), append(r.liabilities, liability)
 	return nil
 }
 
@@ -116,8 +118,12 @@ func showsLedger(t *testing.T, s Stores) {
 
 	r := &shown{}
 	ok(t, s.Ledger.Read(t.Context(), r))
-	equal(t, r.order, []string{"seals", "transfers", "wallets", "events", "bets"})
+	equal(t, r.order, []string{"transfers and seals", "wallets", "events", "bets"})
 	equal(t, r.seals[len(r.seals)-1], newest)
+	for i, at := range r.sealedAt {
+		last := r.seals[i].Last
+		isTrue(t, r.transfers[at-1].ID == last && (i == 0 || at > r.sealedAt[i-1]), "seal %+v comes right after its last transfer, not after %d", r.seals[i], at)
+	}
 	equal(t, len(r.transfers), 6)
 	for i := range r.transfers[1:] {
 		isTrue(t, r.transfers[i].ID < r.transfers[i+1].ID, "in order: %+v", r.transfers)
@@ -125,6 +131,7 @@ func showsLedger(t *testing.T, s Stores) {
 	equal(t, r.users, []domain.UserID{user, other})
 	equal(t, r.wallets, []domain.Wallet{readWallet(t, s, user), readWallet(t, s, other)})
 	equal(t, len(r.events), 2)
+	equal(t, r.settled, []int64{1, 0})
 	isTrue(t, r.liabilities[0] == nil && r.liabilities[1] != nil && *r.liabilities[1] == money.MustParse("4.50"), "as they are kept: %v", r.liabilities)
 	equal(t, r.bets, []domain.Bet{first, readBet(t, s, second.ID)})
 	equal(t, entries(r.ofBets[0]), []entry{{wallet, escrow, "10.00", domain.TransferStake, 0}})

@@ -398,7 +398,7 @@ func (r *sum) Wallet(user domain.UserID, wallet domain.Wallet) error {
 	return nil
 }
 
-func (r *sum) Event(domain.Event, *money.Amount) error { return nil }
+func (r *sum) Event(domain.Event, int64, *money.Amount) error { return nil }
 
 func (r *sum) Bet(bet domain.Bet, transfers []domain.Transfer) error {
 	if bet.Status == domain.StatusPending {
@@ -478,7 +478,7 @@ func (r *liabilityReader) Seal(domain.Seal) error                    { return ni
 func (r *liabilityReader) Transfer(domain.Transfer) error            { return nil }
 func (r *liabilityReader) Wallet(domain.UserID, domain.Wallet) error { return nil }
 func (r *liabilityReader) Bet(domain.Bet, []domain.Transfer) error   { return nil }
-func (r *liabilityReader) Event(e domain.Event, l *money.Amount) error {
+func (r *liabilityReader) Event(e domain.Event, _ int64, l *money.Amount) error {
 	if e.ID == 1 {
 		r.liability = l
 	}
