@@ -453,11 +453,12 @@ func isSound(t *testing.T, s Stores) {
 // Limits is the suite of what bounds a stake.
 func Limits(t *testing.T, open Open) {
 	run(t, open, map[string]func(*testing.T, Stores){
-		"fills the liability of an event, and never over": fillsLiability,
-		"follows the liability of bets":                   followsLiability,
-		"works out a liability that nobody has kept":      worksOutLiability,
-		"keeps restrictions, and nothing else":            keepsRestrictions,
-		"restricts at once":                               restrictsAtOnce,
+		"fills the liability of an event, and never over":  fillsLiability,
+		"follows the liability of bets":                    followsLiability,
+		"works out a liability that nobody has kept":       worksOutLiability,
+		"holds though liabilities are forgotten meanwhile": holdsThoughForgotten,
+		"keeps restrictions, and nothing else":             keepsRestrictions,
+		"restricts at once":                                restrictsAtOnce,
 	})
 }
 
@@ -602,6 +603,51 @@ func worksOutLiability(t *testing.T, s Stores) {
 	ok(t, err)
 	amount, _ = kept(t, s)
 	equal(t, amount, money.MustParse("18.04"))
+}
+
+// holdsThoughForgotten has bets fill the room on an event while what is kept of it is
+// forgotten again and again, and bets are cancelled.
+func holdsThoughForgotten(t *testing.T, s Stores) {
+	const placers, bets = 4, 15
+	users := addUsers(t, s, placers)
+	addOpenEvents(t, s, 1)
+	limited := withLiability("100.00") // 22 bets of 4.50
+	done := make(chan struct{})
+	var forgetting sync.WaitGroup
+	forgetting.Go(func() {
+		for {
+			if err := s.Placements.ForgetLiabilities(t.Context()); err != nil {
+				t.Errorf("forget: %v", err)
+			}
+			select {
+			case <-done:
+				return
+			default:
+			}
+		}
+	})
+	together(t, placers, func(i int) error {
+		for n := range bets {
+			decisions, err := placeWithin(t.Context(), s, limited, bet(users[i], 1))
+			if err != nil {
+				return err
+			}
+			if n%5 == 0 && decisions[0].Accepted() {
+				if _, err := cancel(t.Context(), s, decisions[0].Bet.ID); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	close(done)
+	forgetting.Wait()
+	pending := allBets(t, s, ports.BetFilter{Status: domain.StatusPending})
+	equal(t, len(pending), 22)
+	_, err := placeWithin(t.Context(), s, limited, bet(users[0], 1))
+	ok(t, err)
+	amount, _ := kept(t, s)
+	equal(t, amount, money.MustParse("99.00"))
 }
 
 func keepsRestrictions(t *testing.T, s Stores) {
