@@ -24,7 +24,7 @@ const (
 	sealLogInterval = time.Minute
 
 	// checkDelay is the time from the start to the first check: not when there is enough to do.
-	checkDelay = 10 * time.Second
+	checkDelay = time.Minute
 	// checkRetry is the longest time to the next check after one that could not be made.
 	checkRetry = time.Minute
 	// loggedFindings bounds the findings of one check in the log. The others are to be had
