@@ -258,7 +258,7 @@ func TestForgetsManyRefusals(t *testing.T) {
 	store := sqlitetest.New(t)
 	const many = 2*sqlite.ForgetAtOnce + 1
 	execute(t, store, `with recursive n (i) as (select 1 union all select i + 1 from n where i < ?1)
-		insert into verdicts (user_id, operation, key, fingerprint, refusal, request_id, decided_at) select 1, 1, i, x'', 1, '', 0 from n`, many)
+		insert into verdicts (user_id, operation, key, fingerprint, refusal, request_id, decided_at) select 1, 1, i, zeroblob(32), 1, '', 0 from n`, many)
 	forgotten, err := store.Placements.ForgetRefusals(t.Context())
 	if err != nil || forgotten != many {
 		t.Errorf("forgot %d, want %d: %v", forgotten, many, err)
