@@ -15,8 +15,9 @@ type Origin struct {
 
 // AuditRecord is one privileged action: who did what to what, when, from where, and why.
 type AuditRecord struct {
-	ID int64     // from 1; set by the store
-	At time.Time // if zero, set by the store, too
+	// ID, from 1, and At are set by the store.
+	ID int64
+	At time.Time
 	Origin
 	Action  string // such as "user.create"
 	Subject string // what it was done to, such as "user:7"

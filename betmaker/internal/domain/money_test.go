@@ -364,9 +364,9 @@ func TestVoidWindows(t *testing.T) {
 		t.Errorf("a window again: got %+v, %t, %v", third, changed, err)
 	}
 	for name, err := range map[string]error{
-		"undone twice": second2(undone.UndoVoid(1, "why", 6, now)),
-		"unknown":      second2(undone.UndoVoid(9, "why", 6, now)),
-		"no reason":    second2(event.UndoVoid(1, "", 6, now)),
+		"undone twice": onlyError(undone.UndoVoid(1, "why", 6, now)),
+		"unknown":      onlyError(undone.UndoVoid(9, "why", 6, now)),
+		"no reason":    onlyError(event.UndoVoid(1, "", 6, now)),
 	} {
 		want := map[string]error{"undone twice": domain.ErrVoidUndone, "unknown": domain.ErrVoidNotFound, "no reason": domain.ErrInvalidVoid}[name]
 		if !errors.Is(err, want) {
@@ -385,7 +385,7 @@ func TestVoidWindows(t *testing.T) {
 	}
 }
 
-func second2(_ domain.Event, _ domain.VoidWindow, err error) error { return err }
+func onlyError(_ domain.Event, _ domain.VoidWindow, err error) error { return err }
 
 func TestStakeLimit(t *testing.T) {
 	t.Parallel()

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"time"
+	"unicode/utf8"
 
 	"stavka.local/shared/fault"
 	"stavka.local/shared/money"
@@ -33,7 +34,7 @@ func (p Payment) Validate() error {
 	switch {
 	case !p.Amount.IsPositive():
 		return ErrInvalidPayment.Detailf("amount must be at least 0.01.").With("field", "amount")
-	case len([]rune(p.Reference)) > maxReference:
+	case utf8.RuneCountInString(p.Reference) > maxReference:
 		return ErrInvalidPayment.Detailf("reference must have at most %d characters.", maxReference).With("field", "reference")
 	}
 	return nil
@@ -107,7 +108,6 @@ func (s PaymentSet) Decide(p Payment) PaymentDecision {
 		decision.Transfer = decision.Transfers[0]
 		decision.Audit = NewAuditRecord(p.Origin, "wallet."+p.Kind.String(), UserSubject(p.UserID), p.Reference,
 			s.Wallet.money(), decision.Wallet.money())
-		decision.Audit.At = s.Now
 	}
 	return decision
 }
