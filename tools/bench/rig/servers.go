@@ -1,0 +1,75 @@
+package rig
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// Servers are PostgreSQL, Redis and RabbitMQ of this run alone, which keep what they
+// acknowledge on the disk: fsync and synchronous_commit on, Redis appending every write.
+type Servers struct {
+	Postgres, Redis, RabbitMQ string // URLs
+
+	root      string // of the repository
+	directory string
+}
+
+// Names of the servers, as tools/services knows them.
+const (
+	postgres = "postgres"
+	redis    = "redis"
+	rabbitmq = "rabbitmq"
+)
+
+// startServers starts the servers, with their data below directory.
+func startServers(ctx context.Context, root, directory string) (*Servers, error) {
+	s := &Servers{root: root, directory: directory}
+	for name, url := range map[string]*string{postgres: &s.Postgres, redis: &s.Redis, rabbitmq: &s.RabbitMQ} {
+		out, err := s.script(ctx, "start", name)
+		if err != nil {
+			return nil, errors.Join(err, s.remove(ctx))
+		}
+		*url = strings.TrimSpace(out)
+	}
+	return s, nil
+}
+
+// RestartPostgres stops PostgreSQL in good order and starts it again, for settings that
+// only a start reads.
+func (s *Servers) RestartPostgres(ctx context.Context) error {
+	if _, err := s.script(ctx, "stop", postgres); err != nil {
+		return err
+	}
+	_, err := s.script(ctx, "start", postgres)
+	return err
+}
+
+// remove ends the servers and deletes their data.
+func (s *Servers) remove(ctx context.Context) error {
+	var errs []error
+	for _, name := range []string{postgres, redis, rabbitmq} {
+		_, err := s.script(context.WithoutCancel(ctx), "remove", name)
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+func (s *Servers) script(ctx context.Context, verb, name string) (string, error) {
+	cmd := exec.CommandContext(ctx, filepath.Join(s.root, "tools", "services"), verb, name, filepath.Join(s.directory, name))
+	return output(cmd)
+}
+
+// output runs a command and returns what it says; its error says what it complains of.
+func output(cmd *exec.Cmd) (string, error) {
+	var complaint strings.Builder
+	cmd.Stderr = &complaint
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("%s: %w\n%s%s", cmd, err, out, complaint.String())
+	}
+	return string(out), nil
+}
