@@ -22,6 +22,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/go-chi/chi/v5"
@@ -40,6 +41,7 @@ var (
 	ErrMethodNotAllowed = fault.New(fault.MethodNotAllowed, "method_not_allowed",
 		"The route exists, but not for this method.")
 	ErrBodyTooLarge         = fault.New(fault.TooLarge, "body_too_large", "The body is larger than 64 KiB.")
+	ErrBusy                 = fault.New(fault.Unavailable, "unavailable", "Too many of these requests are under way; try again.").After(time.Second)
 	ErrUnsupportedMediaType = fault.New(fault.UnsupportedMedia, "unsupported_media_type",
 		"The body is not of a media type that this operation takes.")
 )
@@ -53,7 +55,7 @@ const (
 	specPath    = "/openapi.yaml"
 )
 
-// Options are what an edge is made of; all are needed.
+// Options are what an edge is made of; all but Deferred are needed.
 type Options struct {
 	// Title is the service's name as /docs shows it.
 	Title string
@@ -65,10 +67,29 @@ type Options struct {
 	// Authenticate returns the context of a request with this bearer token, in
 	// which the service finds who asks, or a fault: ErrUnauthenticated or one of
 	// its kind. It may call NameUser. It is called for the operations which the
-	// document secures.
+	// document secures, but for Deferred's.
 	Authenticate func(ctx context.Context, token string) (context.Context, error)
+	Deferred     Deferred
 	Health       *health.Registry
 	Metrics      *metrics.Registry
+}
+
+// Deferred is an operation that finds out in its own way whether a token still holds. The
+// zero value is none.
+type Deferred struct {
+	// Operation is its operationId in the document.
+	Operation string
+	// Recognise takes the place of Authenticate.
+	Recognise func(ctx context.Context, token string) (context.Context, error)
+	// AtOnce is how many of its requests may be under way; 0 for any number. More wait for a
+	// place, first come first served, and are refused when they have got none for Patience,
+	// all before anything else is done for them. They wait because refusing takes almost as
+	// much as the rest of the edge, and who is refused at once asks again at once.
+	AtOnce   int64
+	Patience time.Duration
+	// Confirm is asked, with what Recognise has returned, before a request is refused for what
+	// it looks like, so that who may not come in learns nothing: its fault goes first.
+	Confirm func(ctx context.Context) error
 }
 
 // New returns the handler of everything a service answers. It returns an error
@@ -81,7 +102,7 @@ func New(o Options) (http.Handler, error) {
 	if err := doc.Validate(context.Background(), openapi3.DisableExamplesValidation()); err != nil {
 		return nil, fmt.Errorf("OpenAPI document: %w", err)
 	}
-	g, err := newGate(doc, o.Authenticate)
+	g, err := newGate(doc, o)
 	if err != nil {
 		return nil, fmt.Errorf("OpenAPI document: %w", err)
 	}

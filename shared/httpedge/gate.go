@@ -2,6 +2,7 @@ package httpedge
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/getkin/kin-openapi/routers"
 	"github.com/go-chi/chi/v5"
+	"golang.org/x/sync/semaphore"
 
 	"stavka.local/shared/problem"
 )
@@ -28,6 +30,8 @@ const BodyLimit = 64 << 10
 type gate struct {
 	operations   map[operationKey]*operation
 	authenticate func(context.Context, string) (context.Context, error)
+	deferred     Deferred
+	places       *semaphore.Weighted // for requests of the deferred operation
 }
 
 type operationKey struct{ method, pattern string }
@@ -36,8 +40,10 @@ type operationKey struct{ method, pattern string }
 type operation struct {
 	secured    bool // a token is looked at
 	anonymous  bool // and may be missing
-	parameters []*openapi3.Parameter
+	deferred   bool // see Deferred
+	parameters []parameter
 	body       *openapi3.RequestBody // nil for none
+	plain      *quickObject          // of a body in JSON; nil for none
 	route      *routers.Route        // for openapi3filter
 }
 
@@ -45,23 +51,27 @@ type operation struct {
 // service's to know.
 var filterOptions = &openapi3filter.Options{SkipSettingDefaults: true}
 
-func newGate(
-	doc *openapi3.T, authenticate func(context.Context, string) (context.Context, error),
-) (*gate, error) {
-	g := &gate{operations: map[operationKey]*operation{}, authenticate: authenticate}
+func newGate(doc *openapi3.T, o Options) (*gate, error) {
+	g := &gate{
+		operations: map[operationKey]*operation{}, authenticate: o.Authenticate, deferred: o.Deferred,
+		places: semaphore.NewWeighted(o.Deferred.AtOnce),
+	}
 	if err := bearerOnly(doc); err != nil {
 		return nil, err
 	}
+	found := o.Deferred.Operation == ""
 	for path, item := range doc.Paths.Map() {
 		for method, op := range item.Operations() {
+			prepared := &operation{
+				route:    &routers.Route{Spec: doc, Path: path, PathItem: item, Method: method, Operation: op},
+				deferred: op.OperationID != "" && op.OperationID == o.Deferred.Operation,
+			}
+			found = found || prepared.deferred
 			for _, p := range parametersOf(item, op) {
 				if p.Schema == nil {
 					return nil, fmt.Errorf("parameter %s of %s %s has no schema", p.Name, method, path)
 				}
-			}
-			prepared := &operation{
-				parameters: parametersOf(item, op),
-				route:      &routers.Route{Spec: doc, Path: path, PathItem: item, Method: method, Operation: op},
+				prepared.parameters = append(prepared.parameters, parameter{p, newQuickText(p)})
 			}
 			security := doc.Security
 			if op.Security != nil {
@@ -76,9 +86,15 @@ func newGate(
 			}
 			if op.RequestBody != nil {
 				prepared.body = op.RequestBody.Value
+				if content := prepared.body.Content["application/json"]; content != nil {
+					prepared.plain = newQuickObject(content.Schema.Value)
+				}
 			}
 			g.operations[operationKey{method, path}] = prepared
 		}
+	}
+	if !found {
+		return nil, fmt.Errorf("there is no operation %q, whose authentication is deferred", o.Deferred.Operation)
 	}
 	return g, nil
 }
@@ -120,6 +136,13 @@ func (g *gate) middleware(next http.Handler) http.Handler {
 			problem.Write(w, r, ErrNotFound)
 			return
 		}
+		if op.deferred && g.deferred.AtOnce > 0 {
+			if !g.enter(r.Context()) {
+				problem.Answer(w, r, ErrBusy)
+				return
+			}
+			defer g.places.Release(1)
+		}
 		ctx, err := g.identify(op, r)
 		if err != nil {
 			discard(r)
@@ -129,11 +152,29 @@ func (g *gate) middleware(next http.Handler) http.Handler {
 		r = r.WithContext(ctx)
 		if err := op.check(w, r); err != nil {
 			discard(r)
-			problem.Write(w, r, err)
+			problem.Write(w, r, g.confirmed(ctx, op, err))
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// enter waits for a place, and tells whether there was one in time.
+func (g *gate) enter(ctx context.Context) bool {
+	if g.places.TryAcquire(1) {
+		return true
+	}
+	ctx, cancel := context.WithTimeout(ctx, g.deferred.Patience)
+	defer cancel()
+	return g.places.Acquire(ctx, 1) == nil
+}
+
+// confirmed returns why a request is refused: because of who asks, before anything else.
+func (g *gate) confirmed(ctx context.Context, op *operation, refusal error) error {
+	if !op.deferred {
+		return refusal
+	}
+	return cmp.Or(g.deferred.Confirm(ctx), refusal)
 }
 
 // identify finds out who asks.
@@ -148,6 +189,9 @@ func (g *gate) identify(op *operation, r *http.Request) (context.Context, error)
 		return r.Context(), nil
 	case !strings.EqualFold(scheme, "Bearer") || token == "":
 		return nil, ErrUnauthenticated
+	}
+	if op.deferred {
+		return g.deferred.Recognise(r.Context(), token)
 	}
 	return g.authenticate(r.Context(), token)
 }
@@ -175,7 +219,17 @@ func (op *operation) check(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// parameter is one of an operation.
+type parameter struct {
+	*openapi3.Parameter
+
+	text *quickText // or nil
+}
+
 func (op *operation) checkParameters(r *http.Request) error {
+	if op.hasPlainParameters(r) {
+		return nil
+	}
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
 		return invalid("query", "is not well formed").Because(err)
@@ -206,11 +260,24 @@ func (op *operation) checkParameters(r *http.Request) error {
 				return invalid(p.Name, notPlain+itIs(v))
 			}
 		}
-		if err := openapi3filter.ValidateParameter(r.Context(), input, p); err != nil {
-			return explainParameter(p, values, err)
+		if err := openapi3filter.ValidateParameter(r.Context(), input, p.Parameter); err != nil {
+			return explainParameter(p.Parameter, values, err)
 		}
 	}
 	return nil
+}
+
+// hasPlainParameters tells whether all there can be are headers that are recognised.
+func (op *operation) hasPlainParameters(r *http.Request) bool {
+	if r.URL.RawQuery != "" {
+		return false
+	}
+	for _, p := range op.parameters {
+		if p.text == nil || !p.text.accepts(r.Header.Values(p.Name), p.Required) {
+			return false
+		}
+	}
+	return true
 }
 
 // pathParameters returns what chi found, decoded: chi routes on the encoded path
@@ -278,6 +345,9 @@ func (op *operation) checkBody(r *http.Request, data []byte) error {
 	content := op.body.Content[mediaType]
 	if content == nil || !isUTF8(parameters) || r.Header.Get("Content-Encoding") != "" {
 		return ErrUnsupportedMediaType
+	}
+	if op.plain != nil && mediaType == "application/json" && op.plain.accepts(data) {
+		return nil
 	}
 	if mediaType == "application/json" || strings.HasSuffix(mediaType, "+json") {
 		value, err := parseJSON(data)

@@ -85,6 +85,9 @@ func (a Amount) Payout(o odds.Decimal) Amount {
 	return Amount{int64(quotient)}
 }
 
+// Append appends the digits with two decimals to dst.
+func (a Amount) Append(dst []byte) []byte { return decimal.Append(dst, a.minor) }
+
 // String returns the digits with two decimals.
 func (a Amount) String() string { return string(decimal.Append(nil, a.minor)) }
 

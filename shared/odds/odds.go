@@ -61,6 +61,9 @@ func (d Decimal) IsZero() bool { return d.hundredths == 0 }
 // Less tells whether d is worse for the user than o.
 func (d Decimal) Less(o Decimal) bool { return d.hundredths < o.hundredths }
 
+// Append appends the digits with two decimals to dst.
+func (d Decimal) Append(dst []byte) []byte { return decimal.Append(dst, d.hundredths) }
+
 // String returns the digits with two decimals.
 func (d Decimal) String() string { return string(decimal.Append(nil, d.hundredths)) }
 

@@ -86,9 +86,13 @@ func Write(w http.ResponseWriter, r *http.Request, err error) {
 	if f == nil || f.Kind == fault.Internal {
 		f = errInternal
 	}
-	status := Status(f.Kind)
-	log(ctx, err, f, status)
+	log(ctx, err, f, Status(f.Kind))
+	Answer(w, r, f)
+}
 
+// Answer is Write without the logging, for a fault that comes in crowds.
+func Answer(w http.ResponseWriter, r *http.Request, f *fault.Error) {
+	status := Status(f.Kind)
 	header := w.Header()
 	header.Set("Content-Type", ContentType)
 	header.Set("Cache-Control", "no-store")
@@ -100,7 +104,7 @@ func Write(w http.ResponseWriter, r *http.Request, err error) {
 	if status == http.StatusUnauthorized {
 		header.Set("WWW-Authenticate", "Bearer")
 	}
-	body := document(ctx, f, status)
+	body := document(r.Context(), f, status)
 	header.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
 	if r.Method != http.MethodHead {
