@@ -77,10 +77,7 @@ func (s *Server) GetEvent(
 	if err != nil {
 		return nil, err
 	}
-	return oapi.GetEvent200JSONResponse{
-		Body:    event(found.Event),
-		Headers: oapi.GetEvent200ResponseHeaders{ETag: etag(found.Event), LineEpoch: found.Epoch.String()},
-	}, nil
+	return oneEvent{found}, nil
 }
 
 // ChangeEvent implements PATCH /event/{event_id}.

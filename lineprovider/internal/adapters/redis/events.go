@@ -13,20 +13,6 @@ import (
 
 var _ ports.Store = (*Store)(nil)
 
-// Event implements ports.Events.
-func (s *Store) Event(ctx context.Context, id domain.EventID) (ports.Snapshot, error) {
-	r, err := s.run(ctx, eventScript, s.keys.with(), randomName(), id.String())
-	if err != nil {
-		return ports.Snapshot{}, err
-	}
-	snapshot := ports.Snapshot{Epoch: r.epoch()}
-	if r.err == nil && !r.more() {
-		return ports.Snapshot{}, domain.ErrEventNotFound.Detailf("There is no event %s.", id)
-	}
-	snapshot.Event = r.event()
-	return snapshot, r.done()
-}
-
 // Create implements ports.Events.
 func (s *Store) Create(ctx context.Context, c ports.Creation) (ports.Created, error) {
 	body, err := encodeEvent(c.Change.After)

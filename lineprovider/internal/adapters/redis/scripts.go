@@ -15,8 +15,8 @@ import (
 //go:embed lua/prelude.lua
 var prelude string
 
-//go:embed lua/event.lua
-var eventSource string
+//go:embed lua/lookup.lua
+var lookupSource string
 
 //go:embed lua/create.lua
 var createSource string
@@ -49,7 +49,7 @@ var holdSource string
 var releaseSource string
 
 var (
-	eventScript     = redis.NewScript(prelude + eventSource)
+	lookupScript    = redis.NewScript(prelude + lookupSource)
 	createScript    = redis.NewScript(prelude + createSource)
 	recallScript    = redis.NewScript(prelude + recallSource)
 	applyScript     = redis.NewScript(prelude + applySource)

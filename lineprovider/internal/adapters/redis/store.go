@@ -80,6 +80,7 @@ type Store struct {
 	waitReplicas   int
 	requireDurable bool
 	warned         atomic.Pointer[string] // the last warning about durability
+	lookups        lookups
 }
 
 // Open returns a store. It does not connect: it does so when used, and again

@@ -4,9 +4,7 @@ import (
 	"context"
 	"iter"
 
-	"stavka.local/lineprovider/internal/adapters/sqlite/sqlitedb"
 	"stavka.local/lineprovider/internal/ports"
-	"stavka.local/shared/sqlite"
 )
 
 // Import does what Create does with each of the creations, in order, in one transaction:
@@ -21,10 +19,6 @@ func (s *Store) Import(
 ) (created, replayed int, err error) {
 	var stopped error // by the sequence or the caller; not the store's to interpret
 	err = s.write(ctx, func(working context.Context, tx *transaction) error {
-		statements, queries := sqlite.NewStatements(tx.conn), tx.Queries
-		defer statements.Close()
-		tx.Queries = sqlitedb.New(statements)
-		defer func() { tx.Queries = queries }() // for what comes after the import
 		for c, err := range creations {
 			if err == nil {
 				err = ctx.Err()

@@ -1,0 +1,70 @@
+package httpapi
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+
+	"stavka.local/lineprovider/internal/domain"
+	"stavka.local/lineprovider/internal/ports"
+)
+
+// oneEvent answers GET /event/{event_id}.
+type oneEvent struct{ ports.Snapshot }
+
+// VisitGetEventResponse implements oapi.GetEventResponseObject.
+func (e oneEvent) VisitGetEventResponse(w http.ResponseWriter) error {
+	const aboutOneEvent = 320
+	body, err := appendEvent(make([]byte, 0, aboutOneEvent), e.Event)
+	if err != nil {
+		return err
+	}
+	header := w.Header()
+	header.Set("Content-Type", "application/json")
+	header.Set("ETag", etag(e.Event))
+	header.Set("Line-Epoch", e.Epoch.String())
+	_, err = w.Write(append(body, '\n'))
+	return err
+}
+
+// appendEvent appends what encoding/json makes of an event, without looking at types, which
+// took a twentieth of line-provider's time for it.
+func appendEvent(b []byte, e domain.Event) ([]byte, error) {
+	b = append(b, `{"coefficient":`...)
+	b = e.Coefficient.Append(b)
+	b = append(b, `,"create_date":`...)
+	b = strconv.AppendInt(b, e.CreatedAt.Unix(), 10)
+	b = append(b, `,"deadline":`...)
+	b = strconv.AppendInt(b, e.Deadline.Unix(), 10)
+	b = append(b, `,"effective_at":`...)
+	if e.EffectiveAt.IsZero() {
+		b = append(b, "null"...)
+	} else {
+		b = strconv.AppendInt(b, e.EffectiveAt.Unix(), 10)
+	}
+	b = append(b, `,"event_id":`...)
+	b = strconv.AppendInt(b, int64(e.ID), 10)
+	b = append(b, `,"name":`...)
+	if e.Name == "" {
+		b = append(b, "null"...)
+	} else {
+		name, err := json.Marshal(e.Name)
+		if err != nil {
+			return nil, err
+		}
+		b = append(b, name...)
+	}
+	b = append(b, `,"result_revision":`...)
+	b = strconv.AppendInt(b, e.ResultRevision, 10)
+	b = append(b, `,"seq":`...)
+	b = strconv.AppendInt(b, e.Seq, 10)
+	b = append(b, `,"state":`...)
+	b = strconv.AppendInt(b, int64(e.State), 10)
+	b = append(b, `,"suspended":`...)
+	b = strconv.AppendBool(b, e.Suspended)
+	b = append(b, `,"update_date":`...)
+	b = strconv.AppendInt(b, e.UpdatedAt.Unix(), 10)
+	b = append(b, `,"version":`...)
+	b = strconv.AppendInt(b, e.Version, 10)
+	return append(b, '}'), nil
+}

@@ -1,0 +1,95 @@
+package httpapi
+
+import (
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"stavka.local/lineprovider/internal/adapters/httpapi/oapi"
+	"stavka.local/lineprovider/internal/domain"
+	"stavka.local/lineprovider/internal/ports"
+	"stavka.local/shared/line"
+	"stavka.local/shared/odds"
+)
+
+// One event is answered, to the byte, as the generated types answer it.
+func TestOneEventIsWhatTheContractSays(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		found := oneEvent{ports.Snapshot{
+			Epoch: line.Epoch{Dataset: rapid.StringMatching("[0-9a-f]{16}").Draw(t, "dataset"), Generation: rapid.Int64Min(1).Draw(t, "generation")},
+			Event: anyEvent(t),
+		}}
+		want, got := httptest.NewRecorder(), httptest.NewRecorder()
+		reference := oapi.GetEvent200JSONResponse{
+			Body:    event(found.Event),
+			Headers: oapi.GetEvent200ResponseHeaders{ETag: etag(found.Event), LineEpoch: found.Epoch.String()},
+		}
+		if err := reference.VisitGetEventResponse(want); err != nil {
+			t.Fatal(err)
+		}
+		if err := found.VisitGetEventResponse(got); err != nil {
+			t.Fatal(err)
+		}
+		if got.Code != want.Code || got.Body.String() != want.Body.String() {
+			t.Errorf("got %d\n%swant %d\n%s", got.Code, got.Body, want.Code, want.Body)
+		}
+		if !maps.EqualFunc(got.Header(), want.Header(), slices.Equal[[]string]) {
+			t.Errorf("got %v, want %v", got.Header(), want.Header())
+		}
+	})
+}
+
+// anyEvent draws an event as a store may return it.
+func anyEvent(t *rapid.T) domain.Event {
+	instant := func(name string) time.Time {
+		return time.Unix(rapid.Int64Range(-62135596800, 253402300799).Draw(t, name), 0).UTC()
+	}
+	coefficient, err := odds.FromHundredths(rapid.Int64Range(0, 9_999_999).Draw(t, "coefficient"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := domain.Event{
+		ID: domain.EventID(rapid.Int64().Draw(t, "id")), Coefficient: coefficient, Deadline: instant("deadline"),
+		State:     domain.State(rapid.IntRange(int(domain.StateNew), int(domain.StateCancelled)).Draw(t, "state")),
+		CreatedAt: instant("created"), UpdatedAt: instant("updated"), Name: rapid.String().Draw(t, "name"),
+		Suspended: rapid.Bool().Draw(t, "suspended"), Version: rapid.Int64().Draw(t, "version"),
+		Seq: rapid.Int64().Draw(t, "seq"), ResultRevision: rapid.Int64().Draw(t, "revision"),
+	}
+	if rapid.Bool().Draw(t, "has effective_at") {
+		e.EffectiveAt = instant("effective")
+	}
+	return e
+}
+
+func BenchmarkOneEvent(b *testing.B) {
+	at := time.Unix(1_800_000_000, 0).UTC()
+	found := oneEvent{ports.Snapshot{Event: domain.Event{
+		ID: 1, Coefficient: odds.MustParse("1.50"), Deadline: at, State: domain.StateNew, CreatedAt: at, UpdatedAt: at, Version: 5, Seq: 6,
+	}}}
+	for name, response := range map[string]oapi.GetEventResponseObject{
+		"appended": found,
+		"encoding/json": oapi.GetEvent200JSONResponse{
+			Body:    event(found.Event),
+			Headers: oapi.GetEvent200ResponseHeaders{ETag: etag(found.Event), LineEpoch: found.Epoch.String()},
+		},
+	} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				_ = response.VisitGetEventResponse(discard{http.Header{}})
+			}
+		})
+	}
+}
+
+// discard is an answer that nobody reads.
+type discard struct{ header http.Header }
+
+func (d discard) Header() http.Header         { return d.header }
+func (d discard) Write(b []byte) (int, error) { return len(b), nil }
+func (d discard) WriteHeader(int)             {}
