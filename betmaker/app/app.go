@@ -25,9 +25,13 @@ const (
 	// grace bounds the stop as a whole. It is below the 30 s that containers get.
 	grace = 25 * time.Second
 	// placingWorkers is how many batches of bets may be in PostgreSQL at once, and
-	// settlingWorkers how many events may be settled at once.
+	// settlingWorkers how many chunks of bets may be settled at once.
 	placingWorkers  = 4
 	settlingWorkers = 4
+	// settlementShares is into how many shares of the users PostgreSQL's bets on one event
+	// fall, which are settled at the same time. Two were 1.6 times as fast as one, on two
+	// processors; four were no faster, and kept wallets for twice as long.
+	settlementShares = 2
 	// The memory of events that do not exist.
 	unknownSize = 10_000
 	unknownTTL  = time.Second
@@ -94,7 +98,8 @@ func New(ctx context.Context, c Config) (_ *App, err error) {
 	}
 
 	settler := usecase.NewSettler(usecase.SettlerConfig{
-		Settlements: store.settlements, Workers: settlingWorkers, SweepInterval: c.ReconcileInterval, Logger: log,
+		Settlements: store.settlements, Shares: store.settlementShares, Workers: settlingWorkers,
+		SweepInterval: c.ReconcileInterval, Logger: log,
 		Settled: m.settlement,
 		Behind:  func(events int) { metrics.SetCount(m.unsettled, events) },
 		Healed:  func(bets int) { metrics.AddCount(m.healed, bets) },
@@ -103,10 +108,15 @@ func New(ctx context.Context, c Config) (_ *App, err error) {
 	cache := ttlcache.NewEvents(c.CacheSize, c.CacheTTL)
 	m.watchCache(cache)
 
-	// Applying a change may show that it is time to poll, and polling applies changes.
-	var poller *usecase.Poller
+	// Applying a change may show that it is time to poll, and polling applies changes. The
+	// catalogue is told of changes, and applies what it has asked for.
+	var (
+		poller    *usecase.Poller
+		catalogue *usecase.Catalogue
+	)
 	apply := usecase.NewApplyEventChange(usecase.ApplyConfig{
-		Events: store.events, Dataset: feed.Dataset, Offer: cache.Offer, Resulted: settler.Wake,
+		Events: store.events, Dataset: feed.Dataset, Resulted: settler.Wake,
+		Offer:        func(event domain.Event) { catalogue.Offer(event) },
 		OtherDataset: func() { poller.Wake() }, Logger: log,
 		Applied: func(source usecase.Source, effect domain.Effect, change line.Change, age time.Duration) {
 			m.change(source, effect, age)
@@ -121,23 +131,23 @@ func New(ctx context.Context, c Config) (_ *App, err error) {
 		Line: lines, Cursors: store.cursors, Events: store.events, Apply: apply, Feed: feed,
 		Interval: c.ReconcileInterval, HeartbeatInterval: c.FeedHeartbeat, Logger: log, Polled: m.poll,
 	})
-	catalogue := usecase.NewCatalogue(usecase.CatalogueConfig{
+	catalogue = usecase.NewCatalogue(usecase.CatalogueConfig{
 		Cache: cache, Unknown: ttlcache.NewUnknown(unknownSize, unknownTTL),
 		Events: store.events, Line: lines, Apply: apply.Lookup,
 	})
+	who, err := newAccess(c, store, log)
+	if err != nil {
+		return nil, err
+	}
 	placer := usecase.NewPlacer(usecase.PlacerConfig{
 		Placements: store.placements, Limits: c.Limits, Workers: store.placingWorkers,
-		FeedAlive: feed.Check, Peek: catalogue.Peek, Fetch: catalogue.Fetch, Observe: m.batch,
+		FeedAlive: feed.Check, Confirm: who.authenticator.Confirm, Peek: catalogue.Peek, Fetch: catalogue.Fetch, Observe: m.batch,
 	})
 
 	a.health.Require(store.name, store.ping)
 	a.health.Watch(busName, checkBus(bus))
 	a.health.Watch("line_provider", lines.Check)
 	a.health.Show("feed", func() any { return feedMember(feed.Status()) })
-	who, err := newAccess(c, store, log)
-	if err != nil {
-		return nil, err
-	}
 	handler, err := a.newHandler(c, store, who, catalogue, placer, settler, m)
 	if err != nil {
 		return nil, err

@@ -56,7 +56,7 @@ func (a *App) newHandler(
 ) (http.Handler, error) {
 	handler, err := httpapi.New(httpapi.Dependencies{
 		Authenticator: who.authenticator, Login: who.login, Users: who.users,
-		Placer: placer, Catalogue: catalogue, Events: s.events, Bets: s.bets,
+		Placer: placer, Catalogue: catalogue, Bets: s.bets,
 		Wallets:        usecase.Wallets{Store: s.wallets},
 		CancelBet:      usecase.CancelBet{Settlements: s.settlements, Window: c.CancelWindow},
 		Voids:          usecase.Voids{Events: s.events, Revised: settler.Wake},

@@ -3,14 +3,33 @@ package sqlite
 import (
 	"database/sql"
 	"os"
+	"testing"
 	"time"
 )
+
+// KeptStatements is how many statements a connection keeps at most.
+const KeptStatements = keptStatements
 
 // Writer returns the connection that Write uses, so that tests can spoil it.
 func (db *DB) Writer() *sql.DB { return db.writer }
 
 // Readers returns the connections that Read uses.
 func (db *DB) Readers() *sql.DB { return db.readers }
+
+// KeptByWriter returns how many statements the writer's connection keeps.
+func (db *DB) KeptByWriter(t *testing.T) (kept int) {
+	t.Helper()
+	conn, err := db.writer.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	err = conn.Raw(func(c any) error { kept = len(c.(*connection).kept); return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kept
+}
 
 // Lock returns the file whose lock keeps other processes out.
 func (db *DB) Lock() *os.File { return db.lock }

@@ -183,7 +183,7 @@ func fill(ctx context.Context, tx sqlite.Conn, rows int) error {
 }
 
 // tooMuch is how many of these rows SQLite does not keep in memory before it writes.
-const tooMuch = 4000
+const tooMuch = 20_000
 
 func options(file string) sqlite.Options {
 	return sqlite.Options{File: file, Migrations: migrations(1), Logger: slog.New(slog.DiscardHandler)}

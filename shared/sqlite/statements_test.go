@@ -2,42 +2,102 @@ package sqlite_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"testing"
 
 	"stavka.local/shared/sqlite"
 )
 
-func TestStatementsAreTheConnectionsOwn(t *testing.T) {
+func TestStatementsAreKept(t *testing.T) {
+	t.Parallel()
+	db := open(t, options(newFile(t)))
+	mustWrite(t, db, 1)
+	kept := db.KeptByWriter(t)
+
+	mustWrite(t, db, 2, 3)
+
+	if now := db.KeptByWriter(t); now != kept {
+		t.Errorf("%d statements are kept after the same ones have been run again, and %d before", now, kept)
+	}
+}
+
+func TestStatementsThatAreKeptAreBounded(t *testing.T) {
 	t.Parallel()
 	db := open(t, options(newFile(t)))
 	err := db.Write(t.Context(), func(ctx context.Context, tx sqlite.Conn) error {
-		statements := sqlite.NewStatements(tx)
-		defer statements.Close()
-		const query = "select ?1 + 1"
-		first, err := statements.PrepareContext(ctx, query) //nolint:sqlclosecheck // statements closes it
-		if err != nil {
-			return err
-		}
-		for n := range 3 {
-			var next int
-			if err := statements.QueryRowContext(ctx, query, n).Scan(&next); err != nil || next != n+1 {
-				t.Errorf("got %d %v", next, err)
+		for n := range 2 * sqlite.KeptStatements {
+			var got int
+			if err := tx.QueryRowContext(ctx, fmt.Sprintf("select %d", n)).Scan(&got); err != nil || got != n {
+				return fmt.Errorf("got %d, want %d (%w)", got, n, err)
 			}
-		}
-		again, err := statements.PrepareContext(ctx, query) //nolint:sqlclosecheck // likewise
-		if err != nil || again != first {
-			t.Errorf("it was prepared again: %v", err)
-		}
-		var nothing int
-		if err := statements.QueryRowContext(ctx, "select from").Scan(&nothing); err == nil {
-			t.Error("what is no statement has a row")
-		}
-		if _, err := statements.ExecContext(ctx, "insert nothing"); err == nil {
-			t.Error("what is no statement was executed")
 		}
 		return nil
 	})
 	if err != nil {
-		t.Fatal(err)
+		t.Error(err)
 	}
+	if kept := db.KeptByWriter(t); kept > sqlite.KeptStatements {
+		t.Errorf("%d statements are kept", kept)
+	}
+}
+
+// While the rows of a query are read, the same query is another one's, too.
+func TestAStatementWithinItself(t *testing.T) {
+	t.Parallel()
+	db := open(t, options(newFile(t)))
+	const query = "select value from json_each(?1)"
+	var got []string
+	err := db.Write(t.Context(), func(ctx context.Context, tx sqlite.Conn) error {
+		outer, err := tx.QueryContext(ctx, query, "[1, 2]")
+		if err != nil {
+			return err
+		}
+		defer func() { _ = outer.Close() }()
+		for outer.Next() {
+			var a, b string
+			err := errors.Join(outer.Scan(&a), tx.QueryRowContext(ctx, query, `["x"]`).Scan(&b))
+			if err != nil {
+				return err
+			}
+			got = append(got, a+b)
+		}
+		return outer.Err()
+	})
+	if want := "[1x 2x]"; err != nil || fmt.Sprint(got) != want {
+		t.Errorf("got %v %v, want %s", got, err, want)
+	}
+}
+
+// A statement may be run again after it has failed, and when the tables are others.
+func TestAStatementAfterAFailure(t *testing.T) {
+	t.Parallel()
+	db := open(t, options(newFile(t)))
+	mustWrite(t, db, 1)
+	if err := write(t.Context(), db, 1); err == nil {
+		t.Error("a batch was written twice")
+	}
+	mustWrite(t, db, 2)
+	setWriter(t, db, "alter table entries add column more text")
+	mustWrite(t, db, 3)
+	wantState(t, db, complete(3))
+}
+
+func TestWhatIsNoStatement(t *testing.T) {
+	t.Parallel()
+	db := open(t, options(newFile(t)))
+	err := db.Write(t.Context(), func(ctx context.Context, tx sqlite.Conn) error {
+		var nothing int
+		if err := tx.QueryRowContext(ctx, "select from").Scan(&nothing); err == nil {
+			t.Error("what is no statement has a row")
+		}
+		if _, err := tx.ExecContext(ctx, "insert nothing"); err == nil {
+			t.Error("what is no statement was executed")
+		}
+		return insert(ctx, tx, 1)
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	wantState(t, db, complete(1))
 }

@@ -2,7 +2,7 @@ package domain
 
 import (
 	"crypto/sha256"
-	"fmt"
+	"strconv"
 	"time"
 
 	"stavka.local/shared/fault"
@@ -22,9 +22,12 @@ const (
 
 // Placement is a user's wish to place a bet.
 type Placement struct {
-	UserID  UserID
-	EventID EventID
-	Stake   money.Amount
+	UserID UserID
+	// TokenVersion is that of the token which the user was recognised by, when nobody has looked
+	// yet whether it still holds; 0 when somebody has.
+	TokenVersion int32
+	EventID      EventID
+	Stake        money.Amount
 	// Seen is the coefficient the user saw; zero when they did not say.
 	Seen   odds.Decimal
 	Policy OddsChange
@@ -40,7 +43,12 @@ type Placement struct {
 // Fingerprint is the SHA-256 of what is wished, whatever the spelling on the wire:
 // 10 and 10.00 are the same stake.
 func (p Placement) Fingerprint() [sha256.Size]byte {
-	return sha256.Sum256(fmt.Appendf(nil, "bet|%d|%d|%d|%d", p.EventID, p.Stake.Minor(), p.Seen.Hundredths(), p.Policy))
+	text := make([]byte, 0, 64)
+	text = append(text, "bet"...)
+	for _, number := range [...]int64{int64(p.EventID), p.Stake.Minor(), p.Seen.Hundredths(), int64(p.Policy)} {
+		text = strconv.AppendInt(append(text, '|'), number, 10)
+	}
+	return sha256.Sum256(text)
 }
 
 // VerdictKey names a stored verdict.
@@ -66,8 +74,8 @@ type Decision struct {
 	// Replayed: the verdict was reached by an earlier request.
 	Replayed bool
 	// Err is set instead of a verdict when there is none to keep: the key was used
-	// for something else, the user is not active, the event has to be looked up, the line
-	// is not known.
+	// for something else, the user's token does not hold any more, the user is not active, the
+	// event has to be looked up, the line is not known.
 	Err error
 }
 
@@ -77,7 +85,10 @@ func (d Decision) IsNew() bool { return d.Err == nil && !d.Replayed }
 // WorkingSet is what one batch of placements is decided on. All of it has been
 // read under locks that hold until the batch has committed.
 type WorkingSet struct {
-	Wallets  map[UserID]Wallet
+	Wallets map[UserID]Wallet
+	// TokenVersions are the versions of which tokens of the users hold.
+	TokenVersions map[UserID]int32
+
 	Events   map[EventID]Event
 	Verdicts map[VerdictKey]Verdict
 	// Liabilities are the liabilities of the events; nil when nobody asked for them.
@@ -114,6 +125,9 @@ func (ws *WorkingSet) Decide(limits Limits, batch []Placement) []Decision {
 }
 
 func (ws *WorkingSet) decide(limits Limits, p Placement) Decision {
+	if err := ws.admit(p); err != nil {
+		return Decision{Err: err}
+	}
 	key := VerdictKey{p.UserID, p.IdempotencyKey}
 	fingerprint := p.Fingerprint()
 	if p.IdempotencyKey != "" {
@@ -140,6 +154,21 @@ func (ws *WorkingSet) decide(limits Limits, p Placement) Decision {
 		ws.Verdicts[key] = verdict
 	}
 	return Decision{Verdict: verdict}
+}
+
+// admit returns why a placement is not to be answered at all: nil when its token holds, or
+// somebody has looked before.
+func (ws *WorkingSet) admit(p Placement) error {
+	if p.TokenVersion == 0 {
+		return nil
+	}
+	version, known := ws.TokenVersions[p.UserID]
+	if !known {
+		return ErrUnauthenticated
+	}
+	user := User{ID: p.UserID, Active: ws.Wallets[p.UserID].Open, TokenVersion: version}
+	_, err := user.Admit(AccessClaims{UserID: p.UserID, Version: p.TokenVersion})
+	return err
 }
 
 // Replay answers a repeated request with the verdict of the first, provided that
@@ -263,7 +292,10 @@ func (b Bet) StakeTransfer() Transfer {
 }
 
 func (b Bet) terms() string {
-	return fmt.Sprintf("event %d v%d @ %s", b.EventID, b.EventVersion, b.Coefficient)
+	text := make([]byte, 0, 48)
+	text = strconv.AppendInt(append(text, "event "...), int64(b.EventID), 10)
+	text = strconv.AppendInt(append(text, " v"...), b.EventVersion, 10)
+	return string(b.Coefficient.Append(append(text, " @ "...)))
 }
 
 func greater(a, b money.Amount) money.Amount {

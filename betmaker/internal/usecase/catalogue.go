@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/singleflight"
@@ -49,6 +50,8 @@ type CatalogueConfig struct {
 type Catalogue struct {
 	CatalogueConfig
 	loads, fetches singleflight.Group
+	changes        atomic.Uint64 // applied here
+	pages          openPages
 }
 
 // NewCatalogue returns a catalogue.
@@ -57,6 +60,12 @@ func NewCatalogue(config CatalogueConfig) *Catalogue { return &Catalogue{Catalog
 // Peek returns an event from the cache alone. It may be as old as the cache keeps it;
 // only that an event is final can be relied on.
 func (c *Catalogue) Peek(id domain.EventID) (domain.Event, bool) { return c.Cache.Get(id) }
+
+// Offer takes an event as a change that was applied here has left it.
+func (c *Catalogue) Offer(event domain.Event) {
+	c.changes.Add(1)
+	c.Cache.Offer(event)
+}
 
 // Event returns an event, up to the cache's time to live old. Errors:
 // domain.ErrEventNotFound; domain.ErrFeedUnavailable when only the line could know and
@@ -119,19 +128,24 @@ func (c *Catalogue) fetch(ctx context.Context, id domain.EventID) error {
 	return err
 }
 
-// once runs find for the first of all who look for id at the same time, and gives what
-// it finds to all of them. It does not end when the first one leaves: the others wait
-// for it too.
+// once runs find for the first of all who look for id at the same time.
 func once[T any](ctx context.Context, group *singleflight.Group, id domain.EventID, find func(context.Context, domain.EventID) (T, error)) (T, error) {
-	results := group.DoChan(strconv.FormatInt(int64(id), 10), func() (any, error) {
+	return join(ctx, group, strconv.FormatInt(int64(id), 10), func(ctx context.Context) (T, error) { return find(ctx, id) })
+}
+
+// join runs find for the first of all who look for the same at the same time, and gives
+// what it finds to all of them. It does not end when the first one leaves: the others wait
+// for it too.
+func join[T any](ctx context.Context, group *singleflight.Group, key string, find func(context.Context) (T, error)) (T, error) {
+	results := group.DoChan(key, func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookupTimeout)
 		defer cancel()
-		return find(ctx, id)
+		return find(ctx)
 	})
 	var found T
 	select {
 	case <-ctx.Done():
-		return found, fmt.Errorf("wait for event %d: %w", id, ctx.Err())
+		return found, fmt.Errorf("wait for events: %w", ctx.Err())
 	case result := <-results:
 		found, _ = result.Val.(T)
 		return found, result.Err

@@ -321,7 +321,7 @@ func TestAnEditOfAnyColumnIsFound(t *testing.T) {
 			"user_id": domain.FindingWalletMissing, "balance": domain.FindingWallet, "held": domain.FindingWallet, "debt": domain.FindingWallet,
 			"staked": domain.FindingWallet, "staked_day": domain.FindingWallet,
 			// What a user may do is no money.
-			"open": "", "stake_limit": "", "next_stake_limit": "", "next_stake_limit_at": "", "excluded_until": "",
+			"open": "", "token_version": "", "stake_limit": "", "next_stake_limit": "", "next_stake_limit_at": "", "excluded_until": "",
 		}
 		bets = map[string]domain.FindingKind{
 			"id": domain.FindingBetMissing, "user_id": domain.FindingBet, "event_id": domain.FindingBet, "stake": domain.FindingBet,

@@ -34,6 +34,8 @@ type PlacerConfig struct {
 	Workers int
 	// FeedAlive returns nil while the line is known, and otherwise why bets are refused.
 	FeedAlive func() error
+	// Confirm is that of an Authenticator, for a token that was only recognised so far.
+	Confirm func(context.Context, domain.AccessClaims) (domain.Actor, error)
 	// Peek returns an event from the local cache.
 	Peek func(domain.EventID) (domain.Event, bool)
 	// Fetch asks the line for an event that the projection does not have. It returns nil
@@ -76,10 +78,10 @@ func NewPlacer(config PlacerConfig) *Placer {
 func (p *Placer) Place(ctx context.Context, placement domain.Placement) (domain.Decision, error) {
 	if err := p.FeedAlive(); err != nil {
 		// What was decided while the line was known stays decided.
-		return p.replay(ctx, placement, err)
+		return p.confirmed(ctx, placement, func() (domain.Decision, error) { return p.replay(ctx, placement, err) })
 	}
 	if decision, ok := p.refuseFinal(placement); ok {
-		return decision, nil
+		return p.confirmed(ctx, placement, func() (domain.Decision, error) { return decision, nil })
 	}
 	decision, err := p.submit(ctx, placement)
 	if err != nil || !errors.Is(decision.Err, domain.ErrEventUnknown) {
@@ -91,6 +93,20 @@ func (p *Placer) Place(ctx context.Context, placement domain.Placement) (domain.
 	placement.EventLookedUp = true
 	decision, err = p.submit(ctx, placement)
 	return decision, errors.Join(err, decision.Err)
+}
+
+// confirmed gives an answer that is found without the wallet, which would have told whether
+// the user's token holds.
+func (p *Placer) confirmed(
+	ctx context.Context, placement domain.Placement, answer func() (domain.Decision, error),
+) (domain.Decision, error) {
+	if placement.TokenVersion != 0 {
+		claims := domain.AccessClaims{UserID: placement.UserID, Version: placement.TokenVersion}
+		if _, err := p.Confirm(ctx, claims); err != nil {
+			return domain.Decision{}, err
+		}
+	}
+	return answer()
 }
 
 // replay answers a placement whose verdict is stored, or returns the reason why there

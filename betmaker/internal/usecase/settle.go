@@ -26,7 +26,11 @@ const (
 // SettlerConfig is what a Settler works with. All of it is required but the observers.
 type SettlerConfig struct {
 	Settlements ports.Settlements
-	// Workers is how many events may be settled at once.
+	// Shares settle disjoint shares of the same bets, all together, without waiting for
+	// each other. An event with more bets than one chunk is settled by all of them at the
+	// same time; by Settlements alone when there are none.
+	Shares []ports.Settlements
+	// Workers is how many chunks may be settled at once.
 	Workers int
 	// SweepInterval is the time between looks for events that nobody woke the settler for.
 	SweepInterval time.Duration
@@ -47,16 +51,23 @@ type Settler struct {
 	SettlerConfig
 	mu     sync.Mutex
 	known  map[domain.EventID]*settling // queued or in work
-	queue  []*settling                  // ready to be worked on, first come first served
+	queue  []*part                      // ready to be worked on, first come first served
 	queued chan struct{}                // signals that the queue is not empty
 }
 
-// settling is an event on its way through the settler.
+// settling is an event on its way through the settler, in passes over its bets.
 type settling struct {
 	event domain.EventID
-	after domain.BetID // the cursor of the present pass
-	again bool         // woken while in work: its result may be newer than the pass
-	late  bool         // found by a sweep when it should long have been settled
+	parts int  // of the present pass, that have not come to their end
+	again bool // woken while in work: its result may be newer than the pass
+	late  bool // found by a sweep when it should long have been settled
+}
+
+// part is a part of a pass: at first there is one, and after a full chunk one for each share.
+type part struct {
+	*settling
+	bets  ports.Settlements
+	after domain.BetID // the cursor
 	pause time.Duration
 }
 
@@ -82,12 +93,31 @@ func (s *Settler) wake(event domain.EventID, late bool) {
 	}
 	task := &settling{event: event, late: late}
 	s.known[event] = task
-	s.push(task)
+	s.begin(task, 0)
 }
 
-// push needs s.mu.
-func (s *Settler) push(task *settling) {
-	s.queue = append(s.queue, task)
+// begin begins a pass, after a pause. It needs s.mu.
+func (s *Settler) begin(task *settling, pause time.Duration) {
+	task.parts = 1
+	s.push(&part{settling: task, bets: s.Settlements, pause: pause})
+}
+
+// push puts a part at the end of the queue once its pause is over. It needs s.mu.
+func (s *Settler) push(p *part) {
+	if p.pause == 0 {
+		s.enqueue(p)
+		return
+	}
+	time.AfterFunc(p.pause, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.enqueue(p)
+	})
+}
+
+// enqueue needs s.mu.
+func (s *Settler) enqueue(p *part) {
+	s.queue = append(s.queue, p)
 	select {
 	case s.queued <- struct{}{}:
 	default:
@@ -107,22 +137,22 @@ func (s *Settler) Run(ctx context.Context) error {
 
 func (s *Settler) work(ctx context.Context) {
 	for {
-		task := s.next(ctx)
-		if task == nil {
+		p := s.next(ctx)
+		if p == nil {
 			return
 		}
-		s.step(ctx, task)
+		s.step(ctx, p)
 	}
 }
 
-// next waits for the next event to work on; nil when ctx has ended.
-func (s *Settler) next(ctx context.Context) *settling {
+// next waits for the next part to work on; nil when ctx has ended.
+func (s *Settler) next(ctx context.Context) *part {
 	for {
 		if ctx.Err() != nil {
 			return nil
 		}
-		if task := s.pop(); task != nil {
-			return task
+		if p := s.pop(); p != nil {
+			return p
 		}
 		select {
 		case <-ctx.Done():
@@ -132,13 +162,13 @@ func (s *Settler) next(ctx context.Context) *settling {
 	}
 }
 
-func (s *Settler) pop() *settling {
+func (s *Settler) pop() *part {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.queue) == 0 {
 		return nil
 	}
-	task := s.queue[0]
+	p := s.queue[0]
 	s.queue = s.queue[1:]
 	if len(s.queue) > 0 {
 		// The signal wakes one worker; this one wakes the next.
@@ -147,69 +177,102 @@ func (s *Settler) pop() *settling {
 		default:
 		}
 	}
-	return task
+	return p
 }
 
-// step settles one chunk of an event and puts the event back at the end of the queue
-// until none of its bets is behind: an event with many bets does not hold up the others.
-func (s *Settler) step(ctx context.Context, task *settling) {
-	done, err := s.settleChunk(ctx, task)
+// step settles one chunk and puts the event back at the end of the queue until none of its
+// bets is behind: an event with many bets does not hold up the others.
+func (s *Settler) step(ctx context.Context, p *part) {
+	chunk, err := s.settleChunk(ctx, p)
 	switch {
 	case err != nil && ctx.Err() != nil:
-		return
 	case err != nil:
-		task.pause = min(max(2*task.pause, settleRetry), settleRetryMax)
-		s.Logger.WarnContext(ctx, "settling is paused", "event_id", task.event, "pause", task.pause, "error", err)
-	case !done && task.after == 0:
-		// A whole pass left bets behind: another settler holds them.
-		task.pause = settleRetry
-	default:
-		task.pause = 0
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch {
-	case done && !task.again:
-		delete(s.known, task.event)
-	case task.pause > 0:
-		time.AfterFunc(task.pause, func() {
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			s.push(task)
-		})
-	default:
-		s.push(task)
+		s.retry(ctx, p, err)
+	case chunk.More:
+		s.goOn(p, chunk.Last)
+	case s.endsPass(p):
+		s.finish(ctx, p)
 	}
 }
 
-// settleChunk tells whether the event is settled; otherwise task.after is where to go on.
-func (s *Settler) settleChunk(ctx context.Context, task *settling) (done bool, err error) {
-	if task.after == 0 {
+func (s *Settler) settleChunk(ctx context.Context, p *part) (ports.Chunk, error) {
+	if p.after == 0 {
 		s.mu.Lock()
-		task.again = false // from here on this pass sees the newest result
+		p.again = false // from here on this pass sees the newest result
 		s.mu.Unlock()
 	}
 	started := time.Now()
-	chunk, err := s.Settlements.SettleChunk(context.WithoutCancel(ctx), task.event, task.after, settleChunk, (*domain.Settling).Settle)
+	chunk, err := p.bets.SettleChunk(context.WithoutCancel(ctx), p.event, p.after, settleChunk, (*domain.Settling).Settle)
 	if err != nil {
-		return false, fmt.Errorf("settle event %d after bet %d: %w", task.event, task.after, err)
+		return chunk, fmt.Errorf("settle event %d after bet %d: %w", p.event, p.after, err)
 	}
 	if s.Settled != nil && chunk.Settled > 0 {
 		s.Settled(chunk.Settled, time.Since(started))
 	}
-	if task.late && s.Healed != nil && chunk.Changed > 0 {
+	if p.late && s.Healed != nil && chunk.Changed > 0 {
 		s.Healed(chunk.Changed)
 	}
-	if chunk.More {
-		task.after = chunk.Last
-		return false, nil
+	return chunk, nil
+}
+
+// goOn goes on after a full chunk: with each of the shares by itself from the first one on.
+func (s *Settler) goOn(p *part, after domain.BetID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p.after > 0 || len(s.Shares) == 0 {
+		p.after, p.pause = after, 0
+		s.push(p)
+		return
 	}
-	task.after = 0
-	done, err = s.Settlements.FinishSettling(ctx, task.event)
-	if err != nil {
-		return false, fmt.Errorf("finish settling event %d: %w", task.event, err)
+	p.parts = len(s.Shares)
+	for _, share := range s.Shares {
+		s.push(&part{settling: p.settling, bets: share, after: after})
 	}
-	return done, nil
+}
+
+// endsPass takes a part out of its pass, and tells whether it was the last.
+func (s *Settler) endsPass(p *part) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p.parts--
+	return p.parts == 0
+}
+
+// finish forgets an event whose bets have all been settled, and begins another pass
+// otherwise.
+func (s *Settler) finish(ctx context.Context, p *part) {
+	done, err := s.Settlements.FinishSettling(ctx, p.event)
+	if err != nil && ctx.Err() != nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case err != nil:
+		err = fmt.Errorf("finish settling event %d: %w", p.event, err)
+		s.begin(p.settling, s.pauseAfter(ctx, p, err))
+	case !done:
+		// A whole pass left bets behind: another settler holds them.
+		s.begin(p.settling, settleRetry)
+	case p.again:
+		s.begin(p.settling, 0)
+	default:
+		delete(s.known, p.event)
+	}
+}
+
+func (s *Settler) retry(ctx context.Context, p *part, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p.pause = s.pauseAfter(ctx, p, err)
+	s.push(p)
+}
+
+// pauseAfter returns the pause after an error: longer each time.
+func (s *Settler) pauseAfter(ctx context.Context, p *part, err error) time.Duration {
+	pause := min(max(2*p.pause, settleRetry), settleRetryMax)
+	s.Logger.WarnContext(ctx, "settling is paused", "event_id", p.event, "pause", pause, "error", err)
+	return pause
 }
 
 func (s *Settler) sweepRegularly(ctx context.Context) {

@@ -37,10 +37,22 @@ type Authenticator struct {
 // another role or password, is known within a second. Errors: domain.ErrUnauthenticated,
 // domain.ErrUserInactive; those of the store.
 func (a *Authenticator) Authenticate(ctx context.Context, token string) (domain.Actor, error) {
-	claims, err := a.Tokens.Verify(token)
+	claims, err := a.Recognise(token)
 	if err != nil {
 		return domain.Actor{}, err
 	}
+	return a.Confirm(ctx, claims)
+}
+
+// Recognise returns what a genuine token says. Whether it still holds is another matter,
+// which Confirm, or a Placer, looks at. Error: domain.ErrUnauthenticated.
+func (a *Authenticator) Recognise(token string) (domain.AccessClaims, error) {
+	return a.Tokens.Verify(token)
+}
+
+// Confirm returns who presents a token that says this, if it still holds. Errors as those of
+// Authenticate.
+func (a *Authenticator) Confirm(ctx context.Context, claims domain.AccessClaims) (domain.Actor, error) {
 	user, err := a.Users.User(ctx, claims.UserID)
 	if err == nil && user.TokenVersion < claims.Version {
 		// The token is newer than what we remember of the user: they have just changed

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/url"
@@ -16,9 +17,10 @@ import (
 func (s *server) PlaceBet(ctx context.Context, request oapi.PlaceBetRequestObject) (oapi.PlaceBetResponseObject, error) {
 	placement, err := newPlacement(*request.Body)
 	if err != nil {
-		return nil, err
+		return nil, cmp.Or(s.confirm(ctx), err)
 	}
-	placement.UserID = actorFrom(ctx).ID
+	claims := claimsFrom(ctx)
+	placement.UserID, placement.TokenVersion = claims.UserID, claims.Version
 	placement.IdempotencyKey = request.Params.IdempotencyKey
 	placement.RequestID = requestid.From(ctx)
 
@@ -27,24 +29,12 @@ func (s *server) PlaceBet(ctx context.Context, request oapi.PlaceBetRequestObjec
 	case err != nil:
 		return nil, err
 	case decision.Accepted():
-		return acceptedBet(decision), nil
+		return placedBet{decision}, nil
 	case decision.Replayed:
 		return nil, &replayedError{decision.Refusal.Fault(), decision.RequestID}
 	default:
 		return nil, decision.Refusal.Fault()
 	}
-}
-
-// acceptedBet renders a bet as it was accepted, whatever has become of it since.
-func acceptedBet(d domain.Decision) oapi.PlaceBet201JSONResponse {
-	response := oapi.PlaceBet201JSONResponse{
-		Body:    WireBet(d.Bet),
-		Headers: oapi.PlaceBet201ResponseHeaders{Location: "/api/bets/" + strconv.FormatInt(int64(d.Bet.ID), 10)},
-	}
-	if d.Replayed {
-		response.Headers.IdempotentReplayed = &d.Replayed
-	}
-	return response
 }
 
 // ListBets implements GET /api/bets.
@@ -62,9 +52,9 @@ func (s *server) ListBets(ctx context.Context, request oapi.ListBetsRequestObjec
 		return nil, err
 	}
 	page, last := cut(bets, limit)
-	response := oapi.ListBets200JSONResponse{Body: all(page, WireBet)}
+	response := betsPage{bets: page}
 	if last != nil {
-		response.Headers.Link = nextLink("/api/bets", filters, formatCursor(int64(last.ID)), limit)
+		response.link = nextLink("/api/bets", filters, formatCursor(int64(last.ID)), limit)
 	}
 	return response, nil
 }

@@ -1,8 +1,12 @@
 package httpapi
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"net/http"
 	"net/url"
 	"strconv"
 
@@ -14,16 +18,34 @@ import (
 // ListEvents implements GET /api/events.
 func (s *server) ListEvents(ctx context.Context, request oapi.ListEventsRequestObject) (oapi.ListEventsResponseObject, error) {
 	limit := limitOr(request.Params.Limit)
-	events, err := s.Events.OpenEvents(ctx, domain.EventID(request.Params.After), limit+1)
+	page, err := s.Catalogue.OpenPage(ctx, domain.EventID(request.Params.After), limit, renderEvents)
 	if err != nil {
 		return nil, err
 	}
-	page, last := cut(events, limit)
-	response := oapi.ListEvents200JSONResponse{Body: all(page, wireEvent)}
-	if last != nil {
-		response.Headers.Link = nextLink("/api/events", url.Values{}, strconv.FormatInt(int64(last.ID), 10), limit)
+	response := eventsPage{body: page.Rendered}
+	if page.Last != 0 {
+		response.link = nextLink("/api/events", url.Values{}, strconv.FormatInt(int64(page.Last), 10), limit)
 	}
 	return response, nil
+}
+
+func renderEvents(events []domain.Event) ([]byte, error) {
+	var body bytes.Buffer
+	if err := json.NewEncoder(&body).Encode(all(events, wireEvent)); err != nil {
+		return nil, fmt.Errorf("encode a page of events: %w", err)
+	}
+	return body.Bytes(), nil
+}
+
+// eventsPage answers GET /api/events.
+type eventsPage struct {
+	body []byte
+	link *string
+}
+
+// VisitListEventsResponse implements oapi.ListEventsResponseObject.
+func (p eventsPage) VisitListEventsResponse(w http.ResponseWriter) error {
+	return writePage(w, p.body, p.link)
 }
 
 // GetEvent implements GET /api/events/{event_id}.

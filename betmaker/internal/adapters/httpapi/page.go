@@ -3,6 +3,7 @@ package httpapi
 import (
 	"encoding/base64"
 	"fmt"
+	"net/http"
 	"net/url"
 	"strconv"
 
@@ -34,6 +35,16 @@ func nextLink(path string, filters url.Values, after string, limit int) *string 
 	filters.Set("limit", strconv.Itoa(limit))
 	link := "<" + path + "?" + filters.Encode() + `>; rel="next"`
 	return &link
+}
+
+// writePage answers with a page that is encoded already.
+func writePage(w http.ResponseWriter, body []byte, link *string) error {
+	w.Header().Set("Content-Type", "application/json")
+	if link != nil {
+		w.Header().Set("Link", *link)
+	}
+	_, err := w.Write(body)
+	return err
 }
 
 // formatCursor returns where a page ended as a text that invites nobody to make his own.

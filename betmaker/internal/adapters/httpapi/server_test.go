@@ -75,25 +75,26 @@ func newService(t *testing.T) *service {
 		Events: store.Events, Line: s.line,
 		Apply: func(context.Context, line.Change) error { return nil },
 	})
+	authenticator := &usecase.Authenticator{Tokens: remembered, Users: usercache.New(store.Users.User, 100)}
 	placer := usecase.NewPlacer(usecase.PlacerConfig{
 		Placements: store.Placements,
 		Limits: domain.Limits{
 			Stake:  domain.StakeLimits{Min: money.MustParse("0.01"), Max: money.MustParse("1000000.00")},
 			Payout: money.MustParse("2000.00"),
 		},
-		Workers: 2, FeedAlive: func() error { return s.feed }, Peek: catalogue.Peek, Fetch: catalogue.Fetch,
+		Workers: 2, FeedAlive: func() error { return s.feed }, Confirm: authenticator.Confirm, Peek: catalogue.Peek, Fetch: catalogue.Fetch,
 	})
 	run(t, placer.Run)
 	prepared := make(chan struct{})
 	close(prepared)
 	s.server = &server{Dependencies{
-		Authenticator: &usecase.Authenticator{Tokens: remembered, Users: usercache.New(store.Users.User, 100)},
+		Authenticator: authenticator,
 		Login: &usecase.Login{
 			Users: store.Users, Passwords: passwords, Tokens: tokens, Logger: quiet,
 			Throttle: usecase.NewLoginThrottle(store.LoginFailures, time.Now, quiet),
 		},
 		Users:  &usecase.Users{Store: store.Users, Passwords: passwords, Opening: money.MustParse("1000.00")},
-		Placer: placer, Catalogue: catalogue, Events: store.Events, Bets: store.Bets,
+		Placer: placer, Catalogue: catalogue, Bets: store.Bets,
 		Wallets:   usecase.Wallets{Store: store.Wallets},
 		CancelBet: usecase.CancelBet{Settlements: store.Settlements, Window: time.Hour},
 		Voids:     usecase.Voids{Events: store.Events, Revised: func(id domain.EventID) { s.settle(t, id) }},

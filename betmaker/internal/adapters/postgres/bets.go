@@ -4,6 +4,8 @@ import (
 	"context"
 	"math"
 
+	"github.com/jackc/pgx/v5"
+
 	"stavka.local/betmaker/internal/adapters/postgres/pgdb"
 	"stavka.local/betmaker/internal/domain"
 	"stavka.local/betmaker/internal/ports"
@@ -27,18 +29,19 @@ func (b *Bets) Bet(ctx context.Context, id domain.BetID) (bet domain.Bet, err er
 
 // List implements ports.Bets.
 func (b *Bets) List(ctx context.Context, filter ports.BetFilter, limit int) (bets []domain.Bet, err error) {
-	err = b.pool.read(ctx, func(ctx context.Context, q *pgdb.Queries) error {
-		rows, err := listBets(ctx, q, filter, limit32(limit))
+	query, args := listQuery(filter, limit32(limit))
+	err = b.pool.readOn(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+		rows, err := conn.Query(ctx, query, args...)
 		if err != nil {
 			return err
 		}
-		bets, err = betsFromRows(rows)
+		bets, err = scanBets(rows, limit)
 		return err
 	})
 	return bets, err
 }
 
-func listBets(ctx context.Context, q *pgdb.Queries, filter ports.BetFilter, limit int32) ([]pgdb.Bet, error) {
+func listQuery(filter ports.BetFilter, limit int32) (query string, args []any) {
 	user, event, status := int64(filter.UserID), int64(filter.EventID), int16(filter.Status)
 	before := int64(filter.Before)
 	if before == 0 {
@@ -46,13 +49,11 @@ func listBets(ctx context.Context, q *pgdb.Queries, filter ports.BetFilter, limi
 	}
 	switch {
 	case user != 0:
-		return q.ListBetsOfUser(ctx, pgdb.ListBetsOfUserParams{
-			UserID: user, EventID: event, Status: status, Before: before, AtMost: limit,
-		})
+		return pgdb.ListBetsOfUser, []any{user, before, event, status, limit}
 	case event != 0:
-		return q.ListBetsOnEvent(ctx, pgdb.ListBetsOnEventParams{EventID: event, Status: status, Before: before, AtMost: limit})
+		return pgdb.ListBetsOnEvent, []any{event, before, status, limit}
 	default:
-		return q.ListBets(ctx, pgdb.ListBetsParams{Status: status, Before: before, AtMost: limit})
+		return pgdb.ListBets, []any{before, status, limit}
 	}
 }
 

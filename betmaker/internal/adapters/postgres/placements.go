@@ -36,7 +36,7 @@ func (p *Placements) Place(
 		return nil, nil
 	}
 	err = p.placing.transact(ctx, func(ctx context.Context, tx *transaction) error {
-		set, err := lockWorkingSet(ctx, tx, batch)
+		set, expired, err := lockWorkingSet(ctx, tx, batch)
 		if err != nil {
 			return err
 		}
@@ -46,7 +46,7 @@ func (p *Placements) Place(
 			return fmt.Errorf("%d decisions on %d placements", len(decisions), len(batch.Placements))
 		}
 		crashpoint.Hit("place.decided")
-		if err := queueDecisions(tx, batch.Placements, decisions, set, now); err != nil {
+		if err := queueDecisions(tx, batch.Placements, decisions, set, expired, now); err != nil {
 			return err
 		}
 		queueLiabilities(tx, liabilities, set.Liabilities)
@@ -75,8 +75,9 @@ type workingRows struct {
 
 // lockWorkingSet locks what a batch is decided on and reads it, in one round trip. Each
 // statement sees what was committed before it began, so what is read comes after the
-// locks, and the clock, after which nothing waits, comes last.
-func lockWorkingSet(ctx context.Context, tx *transaction, batch ports.Batch) (*domain.WorkingSet, error) {
+// locks, and the clock, after which nothing waits, comes last. It also returns the keys of
+// refusals that have expired and are there still.
+func lockWorkingSet(ctx context.Context, tx *transaction, batch ports.Batch) (*domain.WorkingSet, expiredKeys, error) {
 	var (
 		users    = make([]int64, 0, len(batch.Placements))
 		eventIDs = make([]int64, 0, len(batch.Placements))
@@ -101,16 +102,16 @@ func lockWorkingSet(ctx context.Context, tx *transaction, batch ports.Batch) (*d
 	tx.query(all(&rows.events), pgdb.EventsByID, eventIDs)
 	if len(keys) > 0 {
 		userIDs, texts := keysToArrays(keys)
-		tx.query(all(&rows.verdicts), pgdb.StoredVerdicts, userIDs, texts, domain.RefusalTTL)
+		tx.query(all(&rows.verdicts), pgdb.StoredVerdicts, domain.RefusalTTL, userIDs, texts)
 	}
 	tx.query(column(&rows.betIDs), pgdb.ReserveBetIDs, len(batch.Placements))
 	tx.query(scalar(&rows.now), pgdb.Clock)
 	if err := tx.exchange(ctx); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	set, err := workingSet(rows)
+	set, expired, err := workingSet(rows)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if batch.WithLiabilities {
 		set.Liabilities = make(map[domain.EventID]money.Amount, len(rows.liabilities))
@@ -119,44 +120,55 @@ func lockWorkingSet(ctx context.Context, tx *transaction, batch ports.Batch) (*d
 		}
 		for event := range set.Events {
 			if _, kept := set.Liabilities[event]; !kept {
-				return nil, errLiabilityForgotten
+				return nil, nil, errLiabilityForgotten
 			}
 		}
 	}
-	return set, nil
+	return set, expired, nil
 }
 
-func workingSet(rows workingRows) (*domain.WorkingSet, error) {
+type expiredKeys map[domain.VerdictKey]struct{}
+
+func workingSet(rows workingRows) (*domain.WorkingSet, expiredKeys, error) {
 	set := &domain.WorkingSet{
-		Wallets:  walletsFromRows(rows.wallets),
-		Events:   make(map[domain.EventID]domain.Event, len(rows.events)),
-		Verdicts: make(map[domain.VerdictKey]domain.Verdict, len(rows.verdicts)),
-		BetIDs:   make([]domain.BetID, len(rows.betIDs)),
-		Now:      rows.now,
+		Wallets:       walletsFromRows(rows.wallets),
+		TokenVersions: make(map[domain.UserID]int32, len(rows.wallets)),
+		Events:        make(map[domain.EventID]domain.Event, len(rows.events)),
+		Verdicts:      make(map[domain.VerdictKey]domain.Verdict, len(rows.verdicts)),
+		BetIDs:        make([]domain.BetID, len(rows.betIDs)),
+		Now:           rows.now,
+	}
+	for _, row := range rows.wallets {
+		set.TokenVersions[domain.UserID(row.UserID)] = row.TokenVersion
 	}
 	for _, row := range rows.events {
 		event, err := eventFromRow(row)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		set.Events[event.ID] = event
 	}
+	expired := make(expiredKeys)
 	for _, row := range rows.verdicts {
-		verdict, err := verdictFromRow(row)
-		if err != nil {
-			return nil, err
+		key := domain.VerdictKey{UserID: domain.UserID(row.UserID), Key: row.Key}
+		if row.Expired {
+			expired[key] = struct{}{}
+			continue
 		}
-		set.Verdicts[domain.VerdictKey{UserID: domain.UserID(row.UserID), Key: row.Key}] = verdict
+		var err error
+		if set.Verdicts[key], err = verdictFromRow(row); err != nil {
+			return nil, nil, err
+		}
 	}
 	for i, id := range rows.betIDs {
 		set.BetIDs[i] = domain.BetID(id)
 	}
-	return set, nil
+	return set, expired, nil
 }
 
 // queueDecisions queues the writing of what is new among the decisions.
 func queueDecisions(
-	tx *transaction, batch []domain.Placement, decisions []domain.Decision, set *domain.WorkingSet, now time.Time,
+	tx *transaction, batch []domain.Placement, decisions []domain.Decision, set *domain.WorkingSet, expired expiredKeys, now time.Time,
 ) error {
 	var (
 		bets     []domain.Bet
@@ -176,14 +188,29 @@ func queueDecisions(
 	if len(bets) > 0 {
 		queueBets(tx, bets, set.Wallets)
 	}
-	if len(verdicts) > 0 {
-		p, err := verdictsToArrays(verdicts, now)
-		if err != nil {
-			return err
-		}
-		tx.exec(pgdb.InsertVerdicts,
-			p.UserIds, p.Keys, p.Fingerprints, p.BetIds, p.Refusals, p.Params, p.RequestIds, p.DecidedAt)
+	return queueVerdicts(tx, verdicts, expired, now)
+}
+
+// queueVerdicts queues the writing of verdicts, in the place of those that have expired.
+func queueVerdicts(tx *transaction, verdicts []keyedVerdict, expired expiredKeys, now time.Time) error {
+	if len(verdicts) == 0 {
+		return nil
 	}
+	var replaced []domain.VerdictKey
+	for _, verdict := range verdicts {
+		if _, ok := expired[verdict.key]; ok {
+			replaced = append(replaced, verdict.key)
+		}
+	}
+	if len(replaced) > 0 {
+		users, texts := keysToArrays(replaced)
+		tx.exec(pgdb.DeleteRefusals, users, texts)
+	}
+	p, err := verdictsToArrays(verdicts, now)
+	if err != nil {
+		return err
+	}
+	tx.exec(pgdb.InsertVerdicts, p.UserIds, p.Keys, p.Fingerprints, p.BetIds, p.Refusals, p.Params, p.RequestIds, p.DecidedAt)
 	return nil
 }
 
@@ -242,7 +269,7 @@ func (p *Placements) Verdict(ctx context.Context, key domain.VerdictKey) (verdic
 		if err != nil {
 			return err
 		}
-		if len(rows) == 0 {
+		if len(rows) == 0 || rows[0].Expired {
 			return ports.ErrNotFound
 		}
 		verdict, err = verdictFromRow(rows[0])

@@ -133,10 +133,6 @@ func betFromRow(row pgdb.Bet) (domain.Bet, error) {
 	return bet, nil
 }
 
-func betsFromRows(rows []pgdb.Bet) ([]domain.Bet, error) {
-	return mapRows(rows, betFromRow)
-}
-
 func betsToArrays(bets []domain.Bet) pgdb.InsertBetsParams {
 	var p pgdb.InsertBetsParams
 	for _, b := range bets {
@@ -153,7 +149,11 @@ func betsToArrays(bets []domain.Bet) pgdb.InsertBetsParams {
 }
 
 func settlementsToArrays(bets []domain.Bet, settled []domain.Settled) pgdb.SettleBetsParams {
-	var p pgdb.SettleBetsParams
+	p := pgdb.SettleBetsParams{
+		Ids: make([]int64, 0, len(settled)), Statuses: make([]int16, 0, len(settled)), Payouts: make([]int64, 0, len(settled)),
+		VoidReasons: make([]int16, 0, len(settled)), SettleRevisions: make([]int64, 0, len(settled)),
+		SettledAt: make([]time.Time, 0, len(settled)),
+	}
 	for i, s := range settled {
 		p.Ids = append(p.Ids, int64(bets[i].ID))
 		p.Statuses = append(p.Statuses, int16(s.Status))
@@ -192,7 +192,10 @@ func walletsFromRows(rows []pgdb.Wallet) map[domain.UserID]domain.Wallet {
 
 // walletsToArrays has of each wallet what WriteWallets writes.
 func walletsToArrays(users []domain.UserID, wallets map[domain.UserID]domain.Wallet) pgdb.WriteWalletsParams {
-	var p pgdb.WriteWalletsParams
+	p := pgdb.WriteWalletsParams{
+		UserIds: make([]int64, 0, len(users)), Balances: make([]int64, 0, len(users)), Held: make([]int64, 0, len(users)),
+		Debts: make([]int64, 0, len(users)), Staked: make([]int64, 0, len(users)), StakedDays: make([]int32, 0, len(users)),
+	}
 	for _, user := range users {
 		wallet := wallets[user]
 		p.UserIds = append(p.UserIds, int64(user))
@@ -232,7 +235,12 @@ func transfersFromRows(rows []pgdb.Transfer) []domain.Transfer {
 }
 
 func transfersToArrays(transfers []domain.Transfer) pgdb.InsertTransfersParams {
-	var p pgdb.InsertTransfersParams
+	n := len(transfers)
+	p := pgdb.InsertTransfersParams{
+		UserIds: make([]int64, 0, n), Debits: make([]int16, 0, n), Credits: make([]int16, 0, n), Amounts: make([]int64, 0, n),
+		Kinds: make([]int16, 0, n), BetIds: make([]int64, 0, n), Revisions: make([]int64, 0, n), Refs: make([]string, 0, n),
+		At: make([]time.Time, 0, n),
+	}
 	for _, t := range transfers {
 		p.UserIds = append(p.UserIds, int64(t.UserID))
 		p.Debits = append(p.Debits, int16(t.Debit))

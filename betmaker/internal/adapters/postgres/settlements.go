@@ -7,6 +7,8 @@ import (
 	"maps"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"stavka.local/betmaker/internal/adapters/postgres/pgdb"
 	"stavka.local/betmaker/internal/domain"
 	"stavka.local/betmaker/internal/ports"
@@ -14,7 +16,23 @@ import (
 )
 
 // Settlements implements ports.Settlements.
-type Settlements struct{ pool, rest *pool }
+type Settlements struct {
+	pool, rest *pool
+	share      share
+}
+
+// share is the users whose id leaves the remainder index when divided by of; the zero share is all.
+type share struct{ index, of int }
+
+// Shares returns n Settlements that settle, each, only the bets of its share of the users,
+// and so never wait for each other's wallets.
+func (s *Settlements) Shares(n int) []ports.Settlements {
+	shares := make([]ports.Settlements, n)
+	for i := range shares {
+		shares[i] = &Settlements{s.pool, s.rest, share{i, n}}
+	}
+	return shares
+}
 
 // SettleChunk implements ports.Settlements, in four round trips. Once a connection has
 // been got, it goes to its end whatever becomes of ctx.
@@ -23,7 +41,7 @@ func (s *Settlements) SettleChunk(
 ) (chunk ports.Chunk, err error) {
 	err = s.pool.transact(ctx, func(ctx context.Context, tx *transaction) error {
 		var err error
-		chunk, err = settleChunk(ctx, tx, event, after, limit, decide)
+		chunk, err = s.settleChunk(ctx, tx, event, after, limit, decide)
 		return err
 	})
 	if err != nil {
@@ -32,12 +50,12 @@ func (s *Settlements) SettleChunk(
 	return chunk, nil
 }
 
-func settleChunk(
+func (s *Settlements) settleChunk(
 	ctx context.Context, tx *transaction, event domain.EventID, after domain.BetID, limit int,
 	decide func(*domain.Settling) []domain.Settled,
 ) (ports.Chunk, error) {
 	done := ports.Chunk{Last: after}
-	bets, err := lockBetsBehind(ctx, tx, event, after, limit)
+	bets, err := s.lockBetsBehind(ctx, tx, event, after, limit)
 	if err != nil || len(bets) == 0 {
 		return done, err
 	}
@@ -90,10 +108,7 @@ func writeSettled(
 // queueMoney queues the writing of the transfers that go with settlements, of the wallets
 // whose money they changed, and of the event's liability.
 func queueMoney(tx *transaction, set *domain.Settling, settled []domain.Settled, before map[domain.UserID]domain.Wallet) {
-	var (
-		transfers []domain.Transfer
-		users     []domain.UserID
-	)
+	transfers, users := make([]domain.Transfer, 0, 2*len(settled)), make([]domain.UserID, 0, len(set.Wallets))
 	for _, s := range settled {
 		transfers = append(transfers, s.Transfers...)
 	}
@@ -102,7 +117,10 @@ func queueMoney(tx *transaction, set *domain.Settling, settled []domain.Settled,
 			users = append(users, user)
 		}
 	}
-	queueTransfers(tx, ignoreRows, transfers)
+	if len(transfers) > 0 {
+		p := transfersToArrays(transfers)
+		tx.exec(pgdb.InsertSettlementTransfers, p.UserIds, p.Debits, p.Credits, p.Amounts, p.Kinds, p.BetIds, p.Revisions, p.Refs, p.At)
+	}
 	queueWallets(tx, ascending(users), set.Wallets)
 	if change := set.LiabilityChange(settled); !change.IsZero() {
 		tx.exec(pgdb.LockLiabilityAgainstMaking, int64(set.Event.ID))
@@ -110,15 +128,23 @@ func queueMoney(tx *transaction, set *domain.Settling, settled []domain.Settled,
 	}
 }
 
-func lockBetsBehind(
+func (s *Settlements) lockBetsBehind(
 	ctx context.Context, tx *transaction, event domain.EventID, after domain.BetID, limit int,
 ) ([]domain.Bet, error) {
-	var rows []pgdb.Bet
-	tx.query(all(&rows), pgdb.LockBetsBehind, int64(event), int64(after), limit32(limit))
+	var bets []domain.Bet
+	read := func(results pgx.BatchResults) error {
+		rows, err := results.Query()
+		if err != nil {
+			return err
+		}
+		bets, err = scanBets(rows, limit)
+		return err
+	}
+	tx.query(read, pgdb.LockBetsBehind, int64(event), int64(after), max(s.share.of, 1), s.share.index, limit32(limit))
 	if err := tx.exchange(ctx); err != nil {
 		return nil, err
 	}
-	return betsFromRows(rows)
+	return bets, nil
 }
 
 // lockWalletsOf locks the wallets that belong to bets on one event, and reads the event

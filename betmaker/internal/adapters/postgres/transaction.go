@@ -33,6 +33,11 @@ type pool struct {
 // connection, but not a query: that would close the connection, and those of all other
 // clients that leave at the same moment. The deadline of ctx holds.
 func (p *pool) read(ctx context.Context, query func(ctx context.Context, q *pgdb.Queries) error) error {
+	return p.readOn(ctx, func(ctx context.Context, conn *pgx.Conn) error { return query(ctx, pgdb.New(conn)) })
+}
+
+// readOn is read for who reads the answers in a way of their own.
+func (p *pool) readOn(ctx context.Context, query func(ctx context.Context, conn *pgx.Conn) error) error {
 	conn, err := p.Acquire(ctx)
 	if err != nil {
 		return interpretAcquireError(err)
@@ -44,7 +49,7 @@ func (p *pool) read(ctx context.Context, query func(ctx context.Context, q *pgdb
 	}
 	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline)
 	defer cancel()
-	return interpretError(query(ctx, pgdb.New(conn)), conn.Conn())
+	return interpretError(query(ctx, conn.Conn()), conn.Conn())
 }
 
 // snapshot runs work, whose queries write nothing and all see the database as it was at one

@@ -24,7 +24,8 @@ func (u *Users) Create(ctx context.Context, user ports.NewUser) (created domain.
 		}
 		created = credentialsFromRow(row).User
 		wallet, transfers := domain.OpenWallet(created.ID, user.Opening, created.CreatedAt)
-		tx.exec(pgdb.InsertWallet, row.ID, wallet.Balance.Minor(), wallet.Held.Minor(), wallet.Debt.Minor(), wallet.Open && user.Active)
+		tx.exec(pgdb.InsertWallet, row.ID, wallet.Balance.Minor(), wallet.Held.Minor(), wallet.Debt.Minor(), wallet.Open && user.Active,
+			user.TokenVersion)
 		queueTransfers(tx, ignoreRows, transfers)
 		if user.Audit != nil {
 			queueAuditRecord(tx, user.Audit(created), created.CreatedAt)
@@ -54,7 +55,7 @@ func (u *Users) Update(
 		}
 		tx.query(one(&updated), pgdb.UpdateUser, next.Name, next.Username, domain.FoldCase(next.Username), next.Email, domain.FoldCase(next.Email),
 			next.PasswordHash, int16(next.Role), next.Active, next.TokenVersion, now, int64(id))
-		tx.exec(pgdb.OpenWallet, next.Active, int64(id))
+		tx.exec(pgdb.OpenWallet, next.Active, next.TokenVersion, int64(id))
 		if next.Audit != nil {
 			queueAuditRecord(tx, *next.Audit, now)
 		}

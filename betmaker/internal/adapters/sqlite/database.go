@@ -26,9 +26,7 @@ func (d *database) read(ctx context.Context, query func(ctx context.Context, q *
 // returns an error or panics. ctx bounds only the wait for the turn.
 func (d *database) write(ctx context.Context, work func(ctx context.Context, q *sqlitedb.Queries) error) error {
 	return interpretError(d.file.Write(ctx, func(ctx context.Context, tx sqlitefile.Conn) error {
-		statements := sqlitefile.NewStatements(tx)
-		defer statements.Close()
-		return work(ctx, sqlitedb.New(statements))
+		return work(ctx, sqlitedb.New(tx))
 	}))
 }
 

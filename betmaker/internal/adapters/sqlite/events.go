@@ -23,7 +23,7 @@ func (e *Events) Update(
 	}
 	written := false
 	err := e.db.write(ctx, func(ctx context.Context, q *sqlitedb.Queries) error {
-		known, err := eventsByID(ctx, q, numbers(ids))
+		known, err := eventsByID(ctx, q, ids)
 		if err != nil {
 			return err
 		}
@@ -78,8 +78,8 @@ func (e *Events) Amend(
 	})
 }
 
-func eventsByID(ctx context.Context, q *sqlitedb.Queries, ids []int64) (map[domain.EventID]domain.Event, error) {
-	rows, err := q.EventsByID(ctx, ids)
+func eventsByID(ctx context.Context, q *sqlitedb.Queries, ids []domain.EventID) (map[domain.EventID]domain.Event, error) {
+	rows, err := q.EventsByID(ctx, list(ids))
 	if err != nil {
 		return nil, err
 	}

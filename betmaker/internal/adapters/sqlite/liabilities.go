@@ -17,7 +17,7 @@ func liabilities(
 	for id := range events {
 		ids = append(ids, id)
 	}
-	rows, err := q.Liabilities(ctx, numbers(ids))
+	rows, err := q.Liabilities(ctx, list(ids))
 	if err != nil {
 		return nil, err
 	}

@@ -81,11 +81,15 @@ func workingSet(ctx context.Context, q *sqlitedb.Queries, batch ports.Batch, now
 	for i, placement := range batch.Placements {
 		users[i], events[i] = placement.UserID, placement.EventID
 	}
-	var err error
-	if set.Wallets, err = walletsOf(ctx, q, users); err != nil {
+	rows, err := q.Wallets(ctx, list(users))
+	if err != nil {
 		return nil, err
 	}
-	if set.Events, err = eventsByID(ctx, q, numbers(events)); err != nil {
+	set.Wallets, set.TokenVersions = walletsFromRows(rows), make(map[domain.UserID]int32, len(rows))
+	for _, row := range rows {
+		set.TokenVersions[domain.UserID(row.UserID)] = int32(row.TokenVersion) //nolint:gosec // written from one
+	}
+	if set.Events, err = eventsByID(ctx, q, events); err != nil {
 		return nil, err
 	}
 	if batch.WithLiabilities {

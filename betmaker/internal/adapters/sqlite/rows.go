@@ -4,7 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
-	"slices"
+	"strconv"
 	"time"
 
 	"stavka.local/betmaker/internal/adapters/sqlite/sqlitedb"
@@ -307,14 +307,16 @@ func mapRows[Row, T any](rows []Row, one func(Row) (T, error)) ([]T, error) {
 	return mapped, nil
 }
 
-// numbers returns ids, each once, as they are stored.
-func numbers[ID ~int64](ids []ID) []int64 {
-	found := make([]int64, len(ids))
+// list returns ids as the JSON array that queries take.
+func list[ID ~int64](ids []ID) string {
+	text := []byte{'['}
 	for i, id := range ids {
-		found[i] = int64(id)
+		if i > 0 {
+			text = append(text, ',')
+		}
+		text = strconv.AppendInt(text, int64(id), 10)
 	}
-	slices.Sort(found)
-	return slices.Compact(found)
+	return string(append(text, ']'))
 }
 
 // fill copies stored bytes to where they belong, and tells whether they are as many as they

@@ -70,14 +70,14 @@ func newFile(t *testing.T) string {
 }
 
 // execute runs a statement past the adapter.
-func execute(t *testing.T, store *sqlite.Store, statement string, args ...any) {
+func execute(t testing.TB, store *sqlite.Store, statement string, args ...any) {
 	t.Helper()
 	if err := tryExecute(t, store, statement, args...); err != nil {
 		t.Fatalf("%s: %v", statement, err)
 	}
 }
 
-func tryExecute(t *testing.T, store *sqlite.Store, statement string, args ...any) error {
+func tryExecute(t testing.TB, store *sqlite.Store, statement string, args ...any) error {
 	t.Helper()
 	return store.Write(t.Context(), func(ctx context.Context, tx sqlitefile.Conn) error {
 		_, err := tx.ExecContext(ctx, statement, args...)

@@ -21,7 +21,9 @@ func (u *Users) Create(ctx context.Context, user ports.NewUser) (created domain.
 		}
 		created = credentialsFromRow(row).User
 		wallet, transfers := domain.OpenWallet(created.ID, user.Opening, now)
-		err = q.InsertWallet(ctx, sqlitedb.InsertWalletParams{UserID: row.ID, Balance: wallet.Balance.Minor(), Open: row.Active})
+		err = q.InsertWallet(ctx, sqlitedb.InsertWalletParams{
+			UserID: row.ID, Balance: wallet.Balance.Minor(), Open: row.Active, TokenVersion: row.TokenVersion,
+		})
 		if err != nil {
 			return err
 		}
@@ -58,7 +60,7 @@ func (u *Users) Update(
 		if updated, err = q.UpdateUser(ctx, userToUpdate(id, next.Credentials, now)); err != nil {
 			return err
 		}
-		if err := q.OpenWallet(ctx, sqlitedb.OpenWalletParams{UserID: updated.ID, Open: updated.Active}); err != nil {
+		if err := q.OpenWallet(ctx, sqlitedb.OpenWalletParams{UserID: updated.ID, Open: updated.Active, TokenVersion: updated.TokenVersion}); err != nil {
 			return err
 		}
 		return writeAudit(ctx, q, next.Audit, now)

@@ -33,12 +33,16 @@ func walletOf(ctx context.Context, q *sqlitedb.Queries, user domain.UserID) (dom
 }
 
 func walletsOf(ctx context.Context, q *sqlitedb.Queries, users []domain.UserID) (map[domain.UserID]domain.Wallet, error) {
-	rows, err := q.Wallets(ctx, numbers(users))
+	rows, err := q.Wallets(ctx, list(users))
+	return walletsFromRows(rows), err
+}
+
+func walletsFromRows(rows []sqlitedb.Wallet) map[domain.UserID]domain.Wallet {
 	wallets := make(map[domain.UserID]domain.Wallet, len(rows))
 	for _, row := range rows {
 		wallets[domain.UserID(row.UserID)] = walletFromRow(row)
 	}
-	return wallets, err
+	return wallets
 }
 
 // writeTransfers writes transfers, and returns them with their ids.

@@ -1,7 +1,7 @@
 -- name: LockBetsBehind :many
 -- The bets of an event that are behind its present revision, in order of id after a given one, so
--- that no chunk walks again over the bets of the chunks before it. Bets that another settler holds
--- are its business. A row is returned as it is once it is locked.
+-- that no chunk walks again over the bets of the chunks before it; those of one share of the users.
+-- Bets that another settler holds are its business. A row is returned as it is once it is locked.
 --
 -- The event is a range of the index on (event_id, id), and the order is that index's. Written as
 -- "event_id = ... and id > ... order by id", which is the same, it may be planned as a walk over
@@ -9,6 +9,7 @@
 select b.*
 from bets b
 where (b.event_id, b.id) > (@event_id::bigint, @after::bigint) and b.event_id <= @event_id
+    and b.user_id % @shares::bigint = @share::bigint
     and b.settle_revision < (select e.settle_revision from events e where e.id = @event_id and not e.quarantined)
 order by b.event_id, b.id
 limit @at_most
@@ -28,6 +29,13 @@ from (
            unnest(@settled_at::timestamptz[]) as settled_at
 ) as s
 where b.id = s.id and b.settle_revision < s.settle_revision;
+
+-- name: InsertSettlementTransfers :exec
+-- As InsertTransfers, but nobody asks for the ids.
+insert into transfers (user_id, debit, credit, amount, kind, bet_id, revision, reference, at)
+select unnest(@user_ids::bigint[]), unnest(@debits::smallint[]), unnest(@credits::smallint[]), unnest(@amounts::bigint[]),
+       unnest(@kinds::smallint[]), unnest(@bet_ids::bigint[]), unnest(@revisions::bigint[]), unnest(@refs::text[]),
+       unnest(@at::timestamptz[]);
 
 -- name: LockLiabilityAgainstMaking :exec
 -- Whoever changes a liability waits for those who are working it out, see LockMissingLiabilities.

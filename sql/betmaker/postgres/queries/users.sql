@@ -8,7 +8,8 @@ from (select clock_timestamp() as now) as clock
 returning *;
 
 -- name: InsertWallet :exec
-insert into wallets (user_id, balance, held, debt, open) values (@user_id, @balance, @held, @debt, @open);
+insert into wallets (user_id, balance, held, debt, open, token_version)
+values (@user_id, @balance, @held, @debt, @open, @token_version);
 
 -- name: LockWallet :one
 select * from wallets where user_id = @user_id for no key update;
@@ -39,8 +40,8 @@ where id = @id
 returning *;
 
 -- name: OpenWallet :exec
--- Opens or closes the wallet.
-update wallets set open = @open where user_id = @user_id;
+-- Opens or closes the wallet, and says which tokens may stake from it.
+update wallets set open = @open, token_version = @token_version where user_id = @user_id;
 
 -- name: UserByID :one
 select * from users where id = @id;

@@ -1,7 +1,7 @@
 -- PostgreSQL's locks on events have no counterpart here: whoever writes is alone.
 
 -- name: EventsByID :many
-select * from events where id in (sqlc.slice('ids'));
+select * from events where id in (select value from json_each(cast(@ids as text)));
 
 -- name: EventByID :one
 select * from events where id = @id;

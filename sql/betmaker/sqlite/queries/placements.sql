@@ -41,7 +41,7 @@ where (user_id, operation, key) in (
 );
 
 -- name: Liabilities :many
-select * from liabilities where event_id in (sqlc.slice('event_ids'));
+select * from liabilities where event_id in (select value from json_each(cast(@event_ids as text)));
 
 -- name: PendingBets :many
 -- Page by page: there may be a great many.

@@ -9,7 +9,7 @@ values (
 returning *;
 
 -- name: InsertWallet :exec
-insert into wallets (user_id, balance, open) values (@user_id, @balance, @open);
+insert into wallets (user_id, balance, open, token_version) values (@user_id, @balance, @open, @token_version);
 
 -- name: CountActiveAdmins :one
 select count(*) from users where role = 2 and active = 1;
@@ -30,8 +30,8 @@ where id = @id
 returning *;
 
 -- name: OpenWallet :exec
--- Opens or closes the wallet.
-update wallets set open = @open where user_id = @user_id;
+-- Opens or closes the wallet, and says which tokens may stake from it.
+update wallets set open = @open, token_version = @token_version where user_id = @user_id;
 
 -- name: UserByID :one
 select * from users where id = @id;

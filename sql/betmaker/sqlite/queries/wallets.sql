@@ -1,7 +1,7 @@
 -- Wallets and transfers. Transfers are only ever added: triggers refuse all else.
 
 -- name: Wallets :many
-select * from wallets where user_id in (sqlc.slice('user_ids'));
+select * from wallets where user_id in (select value from json_each(cast(@user_ids as text)));
 
 -- name: WalletOfUser :one
 select * from wallets where user_id = @user_id;

@@ -281,7 +281,7 @@ func (q *Queries) LedgerTransfersOfBets(ctx context.Context, arg LedgerTransfers
 }
 
 const LedgerWallets = `-- name: LedgerWallets :many
-select user_id, balance, held, debt, open, staked, staked_day, stake_limit, next_stake_limit, next_stake_limit_at, excluded_until from wallets where user_id > $1 order by user_id limit $2
+select user_id, balance, held, debt, open, token_version, staked, staked_day, stake_limit, next_stake_limit, next_stake_limit_at, excluded_until from wallets where user_id > $1 order by user_id limit $2
 `
 
 type LedgerWalletsParams struct {
@@ -304,6 +304,7 @@ func (q *Queries) LedgerWallets(ctx context.Context, arg LedgerWalletsParams) ([
 			&i.Held,
 			&i.Debt,
 			&i.Open,
+			&i.TokenVersion,
 			&i.Staked,
 			&i.StakedDay,
 			&i.StakeLimit,

@@ -132,6 +132,7 @@ type Wallet struct {
 	Held             int64
 	Debt             int64
 	Open             bool
+	TokenVersion     int32
 	Staked           int64
 	StakedDay        int32
 	StakeLimit       int64

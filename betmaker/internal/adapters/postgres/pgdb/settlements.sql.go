@@ -97,6 +97,41 @@ func (q *Queries) FirstBetBehind(ctx context.Context, arg FirstBetBehindParams) 
 	return items, nil
 }
 
+const InsertSettlementTransfers = `-- name: InsertSettlementTransfers :exec
+insert into transfers (user_id, debit, credit, amount, kind, bet_id, revision, reference, at)
+select unnest($1::bigint[]), unnest($2::smallint[]), unnest($3::smallint[]), unnest($4::bigint[]),
+       unnest($5::smallint[]), unnest($6::bigint[]), unnest($7::bigint[]), unnest($8::text[]),
+       unnest($9::timestamptz[])
+`
+
+type InsertSettlementTransfersParams struct {
+	UserIds   []int64
+	Debits    []int16
+	Credits   []int16
+	Amounts   []int64
+	Kinds     []int16
+	BetIds    []int64
+	Revisions []int64
+	Refs      []string
+	At        []time.Time
+}
+
+// As InsertTransfers, but nobody asks for the ids.
+func (q *Queries) InsertSettlementTransfers(ctx context.Context, arg InsertSettlementTransfersParams) error {
+	_, err := q.db.Exec(ctx, InsertSettlementTransfers,
+		arg.UserIds,
+		arg.Debits,
+		arg.Credits,
+		arg.Amounts,
+		arg.Kinds,
+		arg.BetIds,
+		arg.Revisions,
+		arg.Refs,
+		arg.At,
+	)
+	return err
+}
+
 const LockBet = `-- name: LockBet :one
 select id, user_id, event_id, stake, coefficient, event_version, accepted_at, status, payout, settle_revision, void_reason, settled_at from bets where id = $1 for update
 `
@@ -125,27 +160,36 @@ const LockBetsBehind = `-- name: LockBetsBehind :many
 select b.id, b.user_id, b.event_id, b.stake, b.coefficient, b.event_version, b.accepted_at, b.status, b.payout, b.settle_revision, b.void_reason, b.settled_at
 from bets b
 where (b.event_id, b.id) > ($1::bigint, $2::bigint) and b.event_id <= $1
+    and b.user_id % $3::bigint = $4::bigint
     and b.settle_revision < (select e.settle_revision from events e where e.id = $1 and not e.quarantined)
 order by b.event_id, b.id
-limit $3
+limit $5
 for update skip locked
 `
 
 type LockBetsBehindParams struct {
 	EventID int64
 	After   int64
+	Shares  int64
+	Share   int64
 	AtMost  int32
 }
 
 // The bets of an event that are behind its present revision, in order of id after a given one, so
-// that no chunk walks again over the bets of the chunks before it. Bets that another settler holds
-// are its business. A row is returned as it is once it is locked.
+// that no chunk walks again over the bets of the chunks before it; those of one share of the users.
+// Bets that another settler holds are its business. A row is returned as it is once it is locked.
 //
 // The event is a range of the index on (event_id, id), and the order is that index's. Written as
 // "event_id = ... and id > ... order by id", which is the same, it may be planned as a walk over
 // the primary key, past the bets of all other events.
 func (q *Queries) LockBetsBehind(ctx context.Context, arg LockBetsBehindParams) ([]Bet, error) {
-	rows, err := q.db.Query(ctx, LockBetsBehind, arg.EventID, arg.After, arg.AtMost)
+	rows, err := q.db.Query(ctx, LockBetsBehind,
+		arg.EventID,
+		arg.After,
+		arg.Shares,
+		arg.Share,
+		arg.AtMost,
+	)
 	if err != nil {
 		return nil, err
 	}

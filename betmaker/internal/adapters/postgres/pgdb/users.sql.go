@@ -74,15 +74,17 @@ func (q *Queries) InsertUser(ctx context.Context, arg InsertUserParams) (User, e
 }
 
 const InsertWallet = `-- name: InsertWallet :exec
-insert into wallets (user_id, balance, held, debt, open) values ($1, $2, $3, $4, $5)
+insert into wallets (user_id, balance, held, debt, open, token_version)
+values ($1, $2, $3, $4, $5, $6)
 `
 
 type InsertWalletParams struct {
-	UserID  int64
-	Balance int64
-	Held    int64
-	Debt    int64
-	Open    bool
+	UserID       int64
+	Balance      int64
+	Held         int64
+	Debt         int64
+	Open         bool
+	TokenVersion int32
 }
 
 func (q *Queries) InsertWallet(ctx context.Context, arg InsertWalletParams) error {
@@ -92,6 +94,7 @@ func (q *Queries) InsertWallet(ctx context.Context, arg InsertWalletParams) erro
 		arg.Held,
 		arg.Debt,
 		arg.Open,
+		arg.TokenVersion,
 	)
 	return err
 }
@@ -173,7 +176,7 @@ func (q *Queries) LockUser(ctx context.Context, id int64) (User, error) {
 }
 
 const LockWallet = `-- name: LockWallet :one
-select user_id, balance, held, debt, open, staked, staked_day, stake_limit, next_stake_limit, next_stake_limit_at, excluded_until from wallets where user_id = $1 for no key update
+select user_id, balance, held, debt, open, token_version, staked, staked_day, stake_limit, next_stake_limit, next_stake_limit_at, excluded_until from wallets where user_id = $1 for no key update
 `
 
 func (q *Queries) LockWallet(ctx context.Context, userID int64) (Wallet, error) {
@@ -185,6 +188,7 @@ func (q *Queries) LockWallet(ctx context.Context, userID int64) (Wallet, error) 
 		&i.Held,
 		&i.Debt,
 		&i.Open,
+		&i.TokenVersion,
 		&i.Staked,
 		&i.StakedDay,
 		&i.StakeLimit,
@@ -196,17 +200,18 @@ func (q *Queries) LockWallet(ctx context.Context, userID int64) (Wallet, error) 
 }
 
 const OpenWallet = `-- name: OpenWallet :exec
-update wallets set open = $1 where user_id = $2
+update wallets set open = $1, token_version = $2 where user_id = $3
 `
 
 type OpenWalletParams struct {
-	Open   bool
-	UserID int64
+	Open         bool
+	TokenVersion int32
+	UserID       int64
 }
 
-// Opens or closes the wallet.
+// Opens or closes the wallet, and says which tokens may stake from it.
 func (q *Queries) OpenWallet(ctx context.Context, arg OpenWalletParams) error {
-	_, err := q.db.Exec(ctx, OpenWallet, arg.Open, arg.UserID)
+	_, err := q.db.Exec(ctx, OpenWallet, arg.Open, arg.TokenVersion, arg.UserID)
 	return err
 }
 

@@ -210,7 +210,7 @@ set stake_limit         = $1,
     next_stake_limit_at = $3,
     excluded_until      = $4
 where user_id = $5
-returning user_id, balance, held, debt, open, staked, staked_day, stake_limit, next_stake_limit, next_stake_limit_at, excluded_until
+returning user_id, balance, held, debt, open, token_version, staked, staked_day, stake_limit, next_stake_limit, next_stake_limit_at, excluded_until
 `
 
 type RestrictWalletParams struct {
@@ -236,6 +236,7 @@ func (q *Queries) RestrictWallet(ctx context.Context, arg RestrictWalletParams) 
 		&i.Held,
 		&i.Debt,
 		&i.Open,
+		&i.TokenVersion,
 		&i.Staked,
 		&i.StakedDay,
 		&i.StakeLimit,
@@ -342,7 +343,7 @@ func (q *Queries) StoredPaymentTransfer(ctx context.Context, arg StoredPaymentTr
 }
 
 const WalletByUser = `-- name: WalletByUser :one
-select wallets.user_id, wallets.balance, wallets.held, wallets.debt, wallets.open, wallets.staked, wallets.staked_day, wallets.stake_limit, wallets.next_stake_limit, wallets.next_stake_limit_at, wallets.excluded_until, clock_timestamp()::timestamptz as now
+select wallets.user_id, wallets.balance, wallets.held, wallets.debt, wallets.open, wallets.token_version, wallets.staked, wallets.staked_day, wallets.stake_limit, wallets.next_stake_limit, wallets.next_stake_limit_at, wallets.excluded_until, clock_timestamp()::timestamptz as now
 from wallets
 where user_id = $1
 `
@@ -361,6 +362,7 @@ func (q *Queries) WalletByUser(ctx context.Context, userID int64) (WalletByUserR
 		&i.Wallet.Held,
 		&i.Wallet.Debt,
 		&i.Wallet.Open,
+		&i.Wallet.TokenVersion,
 		&i.Wallet.Staked,
 		&i.Wallet.StakedDay,
 		&i.Wallet.StakeLimit,

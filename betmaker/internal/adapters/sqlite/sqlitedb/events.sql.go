@@ -7,7 +7,6 @@ package sqlitedb
 
 import (
 	"context"
-	"strings"
 )
 
 const cursor = `-- name: Cursor :one
@@ -61,22 +60,12 @@ func (q *Queries) EventByID(ctx context.Context, id int64) (Event, error) {
 
 const eventsByID = `-- name: EventsByID :many
 
-select id, dataset, seq, version, name, coefficient, deadline, state, suspended, result_revision, effective_at, created_at, updated_at, quarantined, void_before, void_windows, closed_at, resulted_at, settle_revision, settled_revision from events where id in (/*SLICE:ids*/?)
+select id, dataset, seq, version, name, coefficient, deadline, state, suspended, result_revision, effective_at, created_at, updated_at, quarantined, void_before, void_windows, closed_at, resulted_at, settle_revision, settled_revision from events where id in (select value from json_each(cast(?1 as text)))
 `
 
 // PostgreSQL's locks on events have no counterpart here: whoever writes is alone.
-func (q *Queries) EventsByID(ctx context.Context, ids []int64) ([]Event, error) {
-	query := eventsByID
-	var queryParams []interface{}
-	if len(ids) > 0 {
-		for _, v := range ids {
-			queryParams = append(queryParams, v)
-		}
-		query = strings.Replace(query, "/*SLICE:ids*/?", strings.Repeat(",?", len(ids))[1:], 1)
-	} else {
-		query = strings.Replace(query, "/*SLICE:ids*/?", "NULL", 1)
-	}
-	rows, err := q.db.QueryContext(ctx, query, queryParams...)
+func (q *Queries) EventsByID(ctx context.Context, ids string) ([]Event, error) {
+	rows, err := q.db.QueryContext(ctx, eventsByID, ids)
 	if err != nil {
 		return nil, err
 	}

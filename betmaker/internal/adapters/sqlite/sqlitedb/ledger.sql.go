@@ -303,7 +303,7 @@ func (q *Queries) TransfersAfter(ctx context.Context, arg TransfersAfterParams) 
 }
 
 const walletsAfter = `-- name: WalletsAfter :many
-select user_id, balance, held, debt, open, staked, staked_day, stake_limit, next_stake_limit, next_stake_limit_at, excluded_until from wallets where user_id > ?1 order by user_id limit ?2
+select user_id, balance, held, debt, open, token_version, staked, staked_day, stake_limit, next_stake_limit, next_stake_limit_at, excluded_until from wallets where user_id > ?1 order by user_id limit ?2
 `
 
 type WalletsAfterParams struct {
@@ -326,6 +326,7 @@ func (q *Queries) WalletsAfter(ctx context.Context, arg WalletsAfterParams) ([]W
 			&i.Held,
 			&i.Debt,
 			&i.Open,
+			&i.TokenVersion,
 			&i.Staked,
 			&i.StakedDay,
 			&i.StakeLimit,

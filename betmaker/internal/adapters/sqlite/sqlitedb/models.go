@@ -128,6 +128,7 @@ type Wallet struct {
 	Held             int64
 	Debt             int64
 	Open             int64
+	TokenVersion     int64
 	Staked           int64
 	StakedDay        int64
 	StakeLimit       int64

@@ -7,7 +7,6 @@ package sqlitedb
 
 import (
 	"context"
-	"strings"
 )
 
 const forgetLiabilities = `-- name: ForgetLiabilities :exec
@@ -132,21 +131,11 @@ func (q *Queries) LastBetID(ctx context.Context) (int64, error) {
 }
 
 const liabilities = `-- name: Liabilities :many
-select event_id, amount from liabilities where event_id in (/*SLICE:event_ids*/?)
+select event_id, amount from liabilities where event_id in (select value from json_each(cast(?1 as text)))
 `
 
-func (q *Queries) Liabilities(ctx context.Context, eventIds []int64) ([]Liability, error) {
-	query := liabilities
-	var queryParams []interface{}
-	if len(eventIds) > 0 {
-		for _, v := range eventIds {
-			queryParams = append(queryParams, v)
-		}
-		query = strings.Replace(query, "/*SLICE:event_ids*/?", strings.Repeat(",?", len(eventIds))[1:], 1)
-	} else {
-		query = strings.Replace(query, "/*SLICE:event_ids*/?", "NULL", 1)
-	}
-	rows, err := q.db.QueryContext(ctx, query, queryParams...)
+func (q *Queries) Liabilities(ctx context.Context, eventIds string) ([]Liability, error) {
+	rows, err := q.db.QueryContext(ctx, liabilities, eventIds)
 	if err != nil {
 		return nil, err
 	}

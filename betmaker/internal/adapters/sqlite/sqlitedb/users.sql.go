@@ -76,17 +76,23 @@ func (q *Queries) InsertUser(ctx context.Context, arg InsertUserParams) (User, e
 }
 
 const insertWallet = `-- name: InsertWallet :exec
-insert into wallets (user_id, balance, open) values (?1, ?2, ?3)
+insert into wallets (user_id, balance, open, token_version) values (?1, ?2, ?3, ?4)
 `
 
 type InsertWalletParams struct {
-	UserID  int64
-	Balance int64
-	Open    int64
+	UserID       int64
+	Balance      int64
+	Open         int64
+	TokenVersion int64
 }
 
 func (q *Queries) InsertWallet(ctx context.Context, arg InsertWalletParams) error {
-	_, err := q.db.ExecContext(ctx, insertWallet, arg.UserID, arg.Balance, arg.Open)
+	_, err := q.db.ExecContext(ctx, insertWallet,
+		arg.UserID,
+		arg.Balance,
+		arg.Open,
+		arg.TokenVersion,
+	)
 	return err
 }
 
@@ -136,17 +142,18 @@ func (q *Queries) ListUsers(ctx context.Context, arg ListUsersParams) ([]User, e
 }
 
 const openWallet = `-- name: OpenWallet :exec
-update wallets set open = ?1 where user_id = ?2
+update wallets set open = ?1, token_version = ?2 where user_id = ?3
 `
 
 type OpenWalletParams struct {
-	Open   int64
-	UserID int64
+	Open         int64
+	TokenVersion int64
+	UserID       int64
 }
 
-// Opens or closes the wallet.
+// Opens or closes the wallet, and says which tokens may stake from it.
 func (q *Queries) OpenWallet(ctx context.Context, arg OpenWalletParams) error {
-	_, err := q.db.ExecContext(ctx, openWallet, arg.Open, arg.UserID)
+	_, err := q.db.ExecContext(ctx, openWallet, arg.Open, arg.TokenVersion, arg.UserID)
 	return err
 }
 

@@ -7,7 +7,6 @@ package sqlitedb
 
 import (
 	"context"
-	"strings"
 )
 
 const insertTransfer = `-- name: InsertTransfer :execlastid
@@ -257,7 +256,7 @@ func (q *Queries) TransferByID(ctx context.Context, id int64) (Transfer, error) 
 }
 
 const walletOfUser = `-- name: WalletOfUser :one
-select user_id, balance, held, debt, open, staked, staked_day, stake_limit, next_stake_limit, next_stake_limit_at, excluded_until from wallets where user_id = ?1
+select user_id, balance, held, debt, open, token_version, staked, staked_day, stake_limit, next_stake_limit, next_stake_limit_at, excluded_until from wallets where user_id = ?1
 `
 
 func (q *Queries) WalletOfUser(ctx context.Context, userID int64) (Wallet, error) {
@@ -269,6 +268,7 @@ func (q *Queries) WalletOfUser(ctx context.Context, userID int64) (Wallet, error
 		&i.Held,
 		&i.Debt,
 		&i.Open,
+		&i.TokenVersion,
 		&i.Staked,
 		&i.StakedDay,
 		&i.StakeLimit,
@@ -281,22 +281,12 @@ func (q *Queries) WalletOfUser(ctx context.Context, userID int64) (Wallet, error
 
 const wallets = `-- name: Wallets :many
 
-select user_id, balance, held, debt, open, staked, staked_day, stake_limit, next_stake_limit, next_stake_limit_at, excluded_until from wallets where user_id in (/*SLICE:user_ids*/?)
+select user_id, balance, held, debt, open, token_version, staked, staked_day, stake_limit, next_stake_limit, next_stake_limit_at, excluded_until from wallets where user_id in (select value from json_each(cast(?1 as text)))
 `
 
 // Wallets and transfers. Transfers are only ever added: triggers refuse all else.
-func (q *Queries) Wallets(ctx context.Context, userIds []int64) ([]Wallet, error) {
-	query := wallets
-	var queryParams []interface{}
-	if len(userIds) > 0 {
-		for _, v := range userIds {
-			queryParams = append(queryParams, v)
-		}
-		query = strings.Replace(query, "/*SLICE:user_ids*/?", strings.Repeat(",?", len(userIds))[1:], 1)
-	} else {
-		query = strings.Replace(query, "/*SLICE:user_ids*/?", "NULL", 1)
-	}
-	rows, err := q.db.QueryContext(ctx, query, queryParams...)
+func (q *Queries) Wallets(ctx context.Context, userIds string) ([]Wallet, error) {
+	rows, err := q.db.QueryContext(ctx, wallets, userIds)
 	if err != nil {
 		return nil, err
 	}
@@ -310,6 +300,7 @@ func (q *Queries) Wallets(ctx context.Context, userIds []int64) ([]Wallet, error
 			&i.Held,
 			&i.Debt,
 			&i.Open,
+			&i.TokenVersion,
 			&i.Staked,
 			&i.StakedDay,
 			&i.StakeLimit,

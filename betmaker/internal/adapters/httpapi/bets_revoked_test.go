@@ -1,0 +1,41 @@
+package httpapi
+
+import (
+	"fmt"
+	"net/http"
+	"testing"
+
+	"stavka.local/betmaker/internal/domain"
+)
+
+// Placing a bet looks for itself whether a token holds. Whatever the request, and wherever its
+// answer would be found, who may not come in any more is told only that.
+func TestARevokedTokenGetsNoOtherAnswerToABet(t *testing.T) {
+	t.Parallel()
+	s := newService(t)
+	s.addEvents(t, 2)
+	s.place(t, s.anna, "before", `{"event_id":1,"amount":1}`)
+	s.win(t, 2)
+	got := s.send(t, s.admin, http.MethodDelete, fmt.Sprintf("/api/users/%d", s.anna.ID), "", nil)
+	if got.Code != http.StatusNoContent {
+		t.Fatalf("deactivate the user: got %d %s", got.Code, got.Body)
+	}
+	requests := map[string]struct{ key, body string }{
+		"a bet":                         {"", `{"event_id":1,"amount":1}`},
+		"a repeated bet":                {"before", `{"event_id":1,"amount":1}`},
+		"on an event that is decided":   {"", `{"event_id":2,"amount":1}`},
+		"on an event that is not there": {"", `{"event_id":999,"amount":1}`},
+		"malformed":                     {"", `{"event_id":1,"amount":"1"}`},
+		"of a price without a price":    {"", `{"event_id":1,"amount":1,"odds_change":"higher"}`},
+	}
+	refusals := func(t *testing.T) {
+		for name, request := range requests {
+			t.Run(name, func(t *testing.T) {
+				refusal(t, s.place(t, s.anna, request.key, request.body), http.StatusForbidden, "user_inactive")
+			})
+		}
+	}
+	t.Run("while the line is known", refusals)
+	s.feed = domain.ErrFeedUnavailable
+	t.Run("while it is not", refusals)
+}

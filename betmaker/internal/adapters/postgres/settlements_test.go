@@ -1,0 +1,64 @@
+package postgres_test
+
+import (
+	"testing"
+
+	"stavka.local/betmaker/internal/adapters/postgres"
+	"stavka.local/betmaker/internal/adapters/postgres/postgrestest"
+	"stavka.local/betmaker/internal/domain"
+)
+
+// Each share settles the bets of its users, also while another holds bets and wallets, and
+// together they leave none behind.
+func TestSharesSettleTogether(t *testing.T) {
+	t.Parallel()
+	const users, betsOfEach, event = 10, 5, 1
+	url := postgrestest.NewDatabase(t)
+	store := open(t, postgres.Config{URL: url})
+	execute(t, url, `
+		with created as (
+			insert into users (name, username, email, username_folded, email_folded, password_hash, role, created_at, updated_at)
+			select n, n, n, n, n, '', 1, now(), now() from (select generate_series(1, 10)::text as n) as names
+			returning id
+		)
+		insert into wallets (user_id, held) select id, 500 from created`)
+	execute(t, url, `insert into events (id, dataset, seq, version, name, coefficient, deadline, state, suspended, result_revision,
+		created_at, updated_at, closed_at, resulted_at, settle_revision) values (1, 'D', 1, 1, '', 145, now(), 2, false, 1, now(), now(), now(), now(), 1)`)
+	execute(t, url, `insert into bets (user_id, event_id, stake, coefficient, event_version, accepted_at)
+		select user_id, 1, 100, 145, 1, now() from wallets cross join generate_series(1, 5) order by random()`)
+
+	shares := store.Settlements.Shares(2)
+	settled := make(map[domain.UserID]int)
+	settle := func(set *domain.Settling) []domain.Settled {
+		for _, bet := range set.Bets {
+			settled[bet.UserID]++
+		}
+		return set.Settle()
+	}
+	_, err := shares[0].SettleChunk(t.Context(), event, 0, 100, func(set *domain.Settling) []domain.Settled {
+		// This one holds its locks until it is settled itself.
+		chunk, err := shares[1].SettleChunk(t.Context(), event, 0, 100, settle)
+		if err != nil || chunk.Settled != users*betsOfEach/2 {
+			t.Errorf("the other share settles %+v, %v; want %d bets", chunk, err, users*betsOfEach/2)
+		}
+		if len(settled) != users/2 {
+			t.Errorf("the other share settles the bets of %d users, want %d", len(settled), users/2)
+		}
+		return settle(set)
+	})
+	if err != nil {
+		t.Fatalf("settle the first share: %v", err)
+	}
+	if len(settled) != users {
+		t.Errorf("bets of %d users are settled, want %d", len(settled), users)
+	}
+	for user, bets := range settled {
+		if bets != betsOfEach {
+			t.Errorf("%d bets of user %d are settled, want %d", bets, user, betsOfEach)
+		}
+	}
+	done, err := store.Settlements.FinishSettling(t.Context(), event)
+	if err != nil || !done {
+		t.Errorf("the event is settled: %t, %v; want true", done, err)
+	}
+}
