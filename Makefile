@@ -11,6 +11,9 @@ NEED_SERVERS := /adapters/(postgres|redis)|/line/rabbitmq|/app$$|/e2e
 # nothing there, and looking makes SQLite four times slower. Its driver, and all of ours, is watched.
 export GOFLAGS := $(GOFLAGS) -gcflags=modernc.org/sqlite/lib=-race=false -gcflags=modernc.org/libc=-race=false
 
+# The benchmarks are a module outside of the workspace: they are measured by hand and only checked here.
+CHECKED := $(MODULES) tools/bench
+
 # `work` is Go's name for all packages of the workspace. -count=1 because the story tests run binaries
 # that they build themselves, of which the test cache knows nothing.
 TEST := go test -race -count=1
@@ -69,7 +72,7 @@ fuzz: ## Run every fuzz test for FUZZTIME (30s)
 .PHONY: lint
 lint: ## Lint every module
 	@lint=$(call tool,golangci-lint) && failed=; \
-	for module in $(MODULES); do \
+	for module in $(CHECKED); do \
 	  echo "lint $$module"; \
 	  (cd $$module && GOWORK=off $$lint run --config $(CURDIR)/.golangci.yml ./...) || failed="$$failed $$module"; \
 	done; \
@@ -88,7 +91,7 @@ verify: ## Check that generated code and go.mod files are fresh, and that each m
 	  grep -q '"testing/synctest"' $$(dirname $$file)/*_test.go || failed="$$failed $$file"; \
 	done; \
 	[ -z "$$failed" ] || { echo "tests wait for conditions, they do not sleep:$$failed"; exit 1; }
-	@export GOWORK=off; failed=; for module in $(MODULES); do \
+	@export GOWORK=off; failed=; for module in $(CHECKED); do \
 	  echo "verify $$module"; \
 	  (cd $$module && go mod tidy -diff && go build ./... && go vet ./... && go vet -tags crashpoints,compose ./...) || \
 	    failed="$$failed $$module"; \
@@ -97,7 +100,7 @@ verify: ## Check that generated code and go.mod files are fresh, and that each m
 
 .PHONY: tidy
 tidy: ## Tidy the go.mod file of every module
-	@set -e; for module in $(MODULES); do (cd $$module && GOWORK=off go mod tidy); done
+	@set -e; for module in $(CHECKED); do (cd $$module && GOWORK=off go mod tidy); done
 
 .PHONY: build
 build: ## Build stavka and both services, static and without debug information, into bin/
@@ -107,9 +110,46 @@ build: ## Build stavka and both services, static and without debug information, 
 run: ## Run all of Stavka in one process, on files in data/; needs nothing but Go
 	go run .
 
+# Everything is measured in turn with what it is compared with, on servers of its own that keep what
+# they acknowledge. BENCH_SECONDS is how long each turn is measured, BENCH_ROUNDS how often.
+BENCH_SECONDS ?= 10
+BENCH_ROUNDS ?= 3
+# What CPU and allocations of a bet are compared with: bet-maker before it was made fast.
+BENCH_BEFORE ?= 26243ba
+BENCH := GOWORK=off GOFLAGS= go -C tools/bench run . -root $(CURDIR) -seconds $(BENCH_SECONDS) -rounds $(BENCH_ROUNDS) -before $(BENCH_BEFORE)
+
+.PHONY: bench
+bench: ## Measure how fast Stavka is against what one would otherwise pick (40 min)
+	$(BENCH)
+
+.PHONY: bench-place
+bench-place: ## Measure placing bets against pgbench
+	$(BENCH) place
+
 .PHONY: bench-embedded
-bench-embedded: ## Measure how fast, small and light the one-process shape starts
+bench-embedded: ## Measure the one-process shape: placing bets, and how fast, small and light it starts
+	$(BENCH) embedded
 	go test -run '^$$' -bench '^BenchmarkStartup$$' -benchtime 5x .
+
+.PHONY: bench-settle
+bench-settle: ## Measure settling against a bare UPDATE, and how soon a change of an event is followed
+	$(BENCH) settle follow
+
+.PHONY: bench-read
+bench-read: ## Measure reading against a bare handler, and against SQL
+	$(BENCH) read
+
+.PHONY: bench-overload
+bench-overload: ## Measure idle connections and too many requests
+	$(BENCH) overload
+
+.PHONY: bench-growth
+bench-growth: ## Measure with ten million bets in the table against a small one
+	$(BENCH) growth
+
+.PHONY: bench-profile
+bench-profile: ## Profile placing bets: CPU, allocations, slowest statements
+	$(BENCH) profile
 
 .PHONY: up
 up: ## Build and start the whole system with Compose, and wait until it is healthy

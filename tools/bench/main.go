@@ -46,6 +46,13 @@ type part struct {
 
 var parts = []part{
 	{"place", "placing bets, on PostgreSQL", (*bench).place},
+	{"settle", "settling the bets of one event, on PostgreSQL", (*bench).settle},
+	{"follow", "how soon a change of the line shows in bets", (*bench).follow},
+	{"read", "reading events and bets", (*bench).read},
+	{"overload", "idle connections, and three times the load that can be taken", (*bench).overload},
+	{"growth", "after ten million bets, against an empty table", (*bench).growth},
+	{"profile", "CPU, allocations and statements of placing", (*bench).profile},
+	{"embedded", "placing bets, in the embedded shape", (*bench).embedded},
 }
 
 func main() {

@@ -29,6 +29,7 @@ type Result struct {
 	Took      time.Duration
 	Statuses  map[int]int             // how many answers of which status; 0 for none at all
 	Latencies map[int][]time.Duration // of the answers, by status, ascending
+	Answered  map[int][]time.Duration // likewise, but from when the request was sent
 	Err       error                   // why the first request got no answer that got none
 }
 
@@ -37,7 +38,16 @@ func (r Result) Rate(status int) float64 { return float64(r.Statuses[status]) / 
 
 // Quantile returns the latency that a fraction of the answers with a status do not exceed.
 func (r Result) Quantile(status int, q float64) time.Duration {
-	sorted := r.Latencies[status]
+	return quantile(r.Latencies[status], q)
+}
+
+// AnsweredWithin is Quantile from when a request was sent, not from when it was due: a
+// generator that is behind counts for nothing.
+func (r Result) AnsweredWithin(status int, q float64) time.Duration {
+	return quantile(r.Answered[status], q)
+}
+
+func quantile(sorted []time.Duration, q float64) time.Duration {
 	if len(sorted) == 0 {
 		return 0
 	}
@@ -118,7 +128,10 @@ func run(ctx context.Context, to Target, connections int, newPace func(context.C
 		workers.Go(func() { results[i].work(ctx, client, to, newPace(ctx)) })
 	}
 	workers.Wait()
-	merged := Result{Took: time.Since(begin), Statuses: make(map[int]int), Latencies: make(map[int][]time.Duration)}
+	merged := Result{
+		Took: time.Since(begin), Statuses: make(map[int]int),
+		Latencies: make(map[int][]time.Duration), Answered: make(map[int][]time.Duration),
+	}
 	for _, result := range results {
 		if merged.Err == nil {
 			merged.Err = result.err
@@ -126,18 +139,21 @@ func run(ctx context.Context, to Target, connections int, newPace func(context.C
 		for status, latencies := range result.latencies {
 			merged.Statuses[status] += len(latencies)
 			merged.Latencies[status] = append(merged.Latencies[status], latencies...)
+			merged.Answered[status] = append(merged.Answered[status], result.answered[status]...)
 		}
 	}
-	for _, latencies := range merged.Latencies {
-		slices.Sort(latencies)
+	for status := range merged.Latencies {
+		slices.Sort(merged.Latencies[status])
+		slices.Sort(merged.Answered[status])
 	}
 	return merged
 }
 
 // worker is one connection.
 type worker struct {
-	latencies map[int][]time.Duration
-	err       error // the first
+	latencies, answered map[int][]time.Duration
+
+	err error // the first
 }
 
 func (w *worker) work(ctx context.Context, client *fasthttp.HostClient, to Target, next pace) {
@@ -145,7 +161,7 @@ func (w *worker) work(ctx context.Context, client *fasthttp.HostClient, to Targe
 	request, response := fasthttp.AcquireRequest(), fasthttp.AcquireResponse()
 	defer fasthttp.ReleaseRequest(request)
 	defer fasthttp.ReleaseResponse(response)
-	w.latencies = make(map[int][]time.Duration)
+	w.latencies, w.answered = make(map[int][]time.Duration), make(map[int][]time.Duration)
 	for {
 		due, more := next()
 		if !more || ctx.Err() != nil {
@@ -155,12 +171,13 @@ func (w *worker) work(ctx context.Context, client *fasthttp.HostClient, to Targe
 		request.Header.SetMethod(http.MethodGet)
 		request.Header.SetHost(to.Address)
 		to.Fill(random, request)
-		status := 0
+		status, sent := 0, time.Now()
 		if err := client.Do(request, response); err == nil {
 			status = response.StatusCode()
 		} else if w.err == nil {
 			w.err = err
 		}
 		w.latencies[status] = append(w.latencies[status], time.Since(due))
+		w.answered[status] = append(w.answered[status], time.Since(sent))
 	}
 }

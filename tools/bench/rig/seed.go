@@ -125,9 +125,18 @@ func (s *System) LineRequest(ctx context.Context, method, path, body string, int
 var client = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}, Timeout: time.Minute}
 
 func request(ctx context.Context, method, address, token, body string, into any) error {
+	_, said, err := ask(ctx, method, address, token, body)
+	if err != nil || into == nil {
+		return err
+	}
+	return json.Unmarshal(said, into)
+}
+
+// ask returns the header and the body of an answer, which must be a success.
+func ask(ctx context.Context, method, address, token, body string) (http.Header, []byte, error) {
 	r, err := http.NewRequestWithContext(ctx, method, address, bytes.NewReader([]byte(body)))
 	if err != nil {
-		return fmt.Errorf("%s %s: %w", method, address, err)
+		return nil, nil, fmt.Errorf("%s %s: %w", method, address, err)
 	}
 	r.Header.Set("Authorization", "Bearer "+token)
 	if body != "" {
@@ -135,18 +144,15 @@ func request(ctx context.Context, method, address, token, body string, into any)
 	}
 	response, err := client.Do(r)
 	if err != nil {
-		return fmt.Errorf("%s %s: %w", method, address, err)
+		return nil, nil, fmt.Errorf("%s %s: %w", method, address, err)
 	}
 	defer func() { _ = response.Body.Close() }()
 	said, err := io.ReadAll(response.Body)
 	if err != nil {
-		return fmt.Errorf("%s %s: %w", method, address, err)
+		return nil, nil, fmt.Errorf("%s %s: %w", method, address, err)
 	}
 	if response.StatusCode >= http.StatusMultipleChoices {
-		return fmt.Errorf("%s %s: %s %s", method, address, response.Status, said)
+		return nil, nil, fmt.Errorf("%s %s: %s %s", method, address, response.Status, said)
 	}
-	if into == nil {
-		return nil
-	}
-	return json.Unmarshal(said, into)
+	return response.Header, said, nil
 }

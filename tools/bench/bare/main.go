@@ -1,0 +1,37 @@
+// Command bare answers every request with the same bytes: what our programs are compared
+// with. What it writes is in a file, its header in another.
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"os"
+)
+
+func main() {
+	if err := serve(os.Getenv("BARE_ADDR"), os.Getenv("BARE_HEADER"), os.Getenv("BARE_BODY")); err != nil {
+		fmt.Fprintln(os.Stderr, "bare:", err)
+		os.Exit(1)
+	}
+}
+
+func serve(address, headerFile, bodyFile string) error {
+	body, err := os.ReadFile(bodyFile) //nolint:gosec // named by the harness
+	if err != nil {
+		return fmt.Errorf("the body: %w", err)
+	}
+	text, err := os.ReadFile(headerFile) //nolint:gosec // named by the harness
+	if err != nil {
+		return fmt.Errorf("the header: %w", err)
+	}
+	var header http.Header
+	if err := json.Unmarshal(text, &header); err != nil {
+		return fmt.Errorf("the header: %w", err)
+	}
+	return http.ListenAndServe(address, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { //nolint:gosec // asked by the harness alone
+		maps.Copy(w.Header(), header)
+		_, _ = w.Write(body) // the client may be gone
+	}))
+}

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+
+	"stavka.local/bench/load"
+	"stavka.local/bench/report"
+	"stavka.local/bench/rig"
+)
+
+const (
+	pastEvents  = 100_000
+	grownSettle = 20_000 // bets of the event that is settled
+	// tolerated is how much slower we may be for all that has been before.
+	tolerated = 1 / 1.3
+)
+
+// growth measures whether we are as fast after millions of bets as on the first day.
+func (b *bench) growth(ctx context.Context) ([]report.Measure, error) {
+	options := rig.Options{Env: withoutCheck}
+	small, err := b.NewSystem(ctx, "small", events, options)
+	if err != nil {
+		return nil, err
+	}
+	grown, err := b.NewSystem(ctx, "grown", events, options)
+	if err != nil {
+		return nil, err
+	}
+	if err := grown.SeedHistory(ctx, pastEvents, b.rows, len(grown.Bettors.Tokens)); err != nil {
+		return nil, err
+	}
+	b.Log.Print("waiting for the ledger to be sealed")
+	for _, s := range []*rig.System{small, grown} {
+		if err := s.AwaitSealed(ctx); err != nil {
+			return nil, err
+		}
+		if err := b.signIn(ctx, s, s.BetMakers[0]); err != nil {
+			return nil, err
+		}
+	}
+	against := "the same with an empty table"
+	after := fmt.Sprintf(", after %d bets on %d events", b.rows, pastEvents)
+	turns := []struct {
+		report.Measure
+
+		run func(context.Context, *rig.System) (float64, error)
+	}{
+		{report.Measure{Name: "bets accepted, 256 connections" + after}, func(ctx context.Context, s *rig.System) (float64, error) {
+			return b.placeFor(ctx, s.Database, bets(s.BetMakers[0].URL, s.Bettors, events), crowd)
+		}},
+		{report.Measure{Name: "settling winners of one event" + after}, b.settleFew},
+		{report.Measure{Name: "GET /api/bets" + after}, func(ctx context.Context, s *rig.System) (float64, error) {
+			return b.list(ctx, s, "/api/bets")
+		}},
+		{report.Measure{Name: "GET /api/events" + after}, func(ctx context.Context, s *rig.System) (float64, error) {
+			return b.list(ctx, s, "/api/events")
+		}},
+	}
+	for range b.rounds {
+		for i := range turns {
+			turn := &turns[i]
+			ours, err := turn.run(ctx, grown)
+			if err != nil {
+				return nil, err
+			}
+			theirs, err := turn.run(ctx, small)
+			if err != nil {
+				return nil, err
+			}
+			b.Log.Printf("%s: %.0f/s, with an empty table %.0f/s", turn.Name, ours, theirs)
+			turn.Ours, turn.Theirs = append(turn.Ours, ours), append(turn.Theirs, theirs)
+		}
+	}
+	var measures []report.Measure
+	for _, turn := range turns {
+		turn.Against, turn.Unit, turn.Reach = against, "/s", tolerated
+		measures = append(measures, turn.Measure)
+	}
+	return measures, nil
+}
+
+// settleFew returns how many bets per second of a new event are settled.
+func (b *bench) settleFew(ctx context.Context, s *rig.System) (float64, error) {
+	event, err := s.SeedEvent(ctx, grownSettle)
+	if err != nil {
+		return 0, err
+	}
+	if err := s.SetState(ctx, event, int(rig.Won)); err != nil {
+		return 0, err
+	}
+	took, err := s.AwaitSettled(ctx, event)
+	return grownSettle / took.Seconds(), err
+}
+
+// list returns how often per second a list is read, by anyone.
+func (b *bench) list(ctx context.Context, s *rig.System, path string) (float64, error) {
+	users := s.Bettors.Tokens
+	target := get(s.BetMakers[0].URL, func(random *rand.Rand) string {
+		return path + "?limit=" + strconv.Itoa(1+random.IntN(betsShown))
+	}, func(random *rand.Rand) string { return users[random.IntN(len(users))] })
+	load.Closed(ctx, target, readers, warmUp)
+	result := load.Closed(ctx, target, readers, b.seconds)
+	return result.Rate(http.StatusOK), result.Only(http.StatusOK)
+}

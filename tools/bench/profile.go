@@ -1,0 +1,174 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/errgroup"
+
+	"stavka.local/bench/load"
+	"stavka.local/bench/report"
+	"stavka.local/bench/rig"
+)
+
+// profile writes down where bet-maker and PostgreSQL spend their time while bets are placed.
+// With a revision to compare with, it measures what an accepted bet costs bet-maker now and
+// what it did then.
+func (b *bench) profile(ctx context.Context) ([]report.Measure, error) {
+	directory := filepath.Join(b.Root(), "bench", "results", "profile")
+	if err := os.MkdirAll(directory, 0o755); err != nil { //nolint:gosec // to be read by anyone
+		return nil, fmt.Errorf("make a directory: %w", err)
+	}
+	if err := b.TrackStatements(ctx); err != nil {
+		return nil, err
+	}
+	options, address, err := b.Profiled(ctx)
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(options.Env, withoutCheck)
+	s, err := b.NewSystem(ctx, "profile", events, options)
+	if err != nil {
+		return nil, err
+	}
+	if err := b.signIn(ctx, s, s.BetMakers[0]); err != nil {
+		return nil, err
+	}
+	if err := b.profileKinds(ctx, s, address, directory); err != nil {
+		return nil, err
+	}
+	if err := b.slowest(ctx, s, filepath.Join(directory, "statements.md")); err != nil {
+		return nil, err
+	}
+	if b.before == "" {
+		return nil, nil
+	}
+	return b.compare(ctx)
+}
+
+// profileKinds profiles bet-maker twice: sampling the one disturbs the other.
+func (b *bench) profileKinds(ctx context.Context, s *rig.System, address, directory string) error {
+	target := bets(s.BetMakers[0].URL, s.Bettors, events)
+	seconds := max(1, int(b.seconds.Seconds()))
+	for _, kind := range []struct {
+		name, endpoint string
+		options        []string
+	}{{"cpu", "profile", nil}, {"allocs", "allocs", []string{"-sample_index=alloc_objects"}}} {
+		b.Log.Printf("profiling %s", kind.name)
+		load.Closed(ctx, target, crowd, warmUp)
+		group, limited := errgroup.WithContext(ctx)
+		group.Go(func() error {
+			return rig.SaveProfile(limited, address, kind.endpoint, seconds, directory, kind.name, kind.options...)
+		})
+		group.Go(func() error {
+			return load.Closed(limited, target, crowd, b.seconds).Only(http.StatusCreated)
+		})
+		if err := group.Wait(); err != nil {
+			return fmt.Errorf("profile %s: %w", kind.name, err)
+		}
+	}
+	return nil
+}
+
+// slowest writes which statements took the most of PostgreSQL's time while bets were placed.
+func (b *bench) slowest(ctx context.Context, s *rig.System, file string) error {
+	if _, err := s.DB.Exec(ctx, "select pg_stat_statements_reset()"); err != nil {
+		return fmt.Errorf("look for slow statements: %w", err)
+	}
+	result := load.Closed(ctx, bets(s.BetMakers[0].URL, s.Bettors, events), crowd, b.seconds)
+	if err := result.Only(http.StatusCreated); err != nil {
+		return err
+	}
+	rows, err := s.DB.Query(ctx, `
+		select calls, total_exec_time, mean_exec_time, rows, wal_bytes, regexp_replace(query, '\s+', ' ', 'g')
+		from pg_stat_statements join pg_database d on d.oid = dbid
+		where d.datname = current_database()
+		order by total_exec_time desc limit 20`)
+	if err != nil {
+		return fmt.Errorf("look for slow statements: %w", err)
+	}
+	var text strings.Builder
+	fmt.Fprintf(&text, "The statements that took the most time while %d bets were placed in %s:\n\n", result.Statuses[http.StatusCreated], b.seconds)
+	text.WriteString("| calls | total ms | mean ms | rows | KiB of WAL | statement |\n|---|---|---|---|---|---|\n")
+	var (
+		calls, affected    int64
+		total, mean, bytes float64
+		statement          string
+	)
+	_, err = pgx.ForEachRow(rows, []any{&calls, &total, &mean, &affected, &bytes, &statement}, func() error {
+		fmt.Fprintf(&text, "| %d | %.0f | %.3f | %d | %.0f | `%s` |\n", calls, total, mean, affected, bytes/1024, strings.ReplaceAll(statement, "|", "\\|"))
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("look for slow statements: %w", err)
+	}
+	return os.WriteFile(file, []byte(text.String()), 0o644) //nolint:gosec // to be read by anyone
+}
+
+// compare measures what an accepted bet costs bet-maker, now and at the earlier revision.
+func (b *bench) compare(ctx context.Context) ([]report.Measure, error) {
+	earlier, err := b.Earlier(ctx, b.before)
+	if err != nil {
+		return nil, err
+	}
+	now, err := b.NewSystem(ctx, "now", events, rig.Options{Env: withoutCheck})
+	if err != nil {
+		return nil, err
+	}
+	then, err := b.NewSystem(ctx, "then", events, rig.Options{BetMaker: earlier, Env: withoutCheck})
+	if err != nil {
+		return nil, err
+	}
+	against := "bet-maker of " + b.before
+	allocations := report.Measure{Name: "allocations per accepted bet", Against: against, Lower: true, Reach: 0.5}
+	cpu := report.Measure{Name: "CPU per accepted bet in bet-maker", Against: against, Unit: "µs", Lower: true, Reach: 0.5}
+	for _, s := range []*rig.System{now, then} {
+		if err := b.signIn(ctx, s, s.BetMakers[0]); err != nil {
+			return nil, err
+		}
+	}
+	for range b.rounds {
+		ours, err := b.costOfBet(ctx, now)
+		if err != nil {
+			return nil, err
+		}
+		theirs, err := b.costOfBet(ctx, then)
+		if err != nil {
+			return nil, err
+		}
+		b.Log.Printf("a bet costs %.0f allocations and %.0f µs, at %s %.0f and %.0f µs",
+			ours.Allocations, ours.CPU*1e6, b.before, theirs.Allocations, theirs.CPU*1e6)
+		allocations.Ours, allocations.Theirs = append(allocations.Ours, ours.Allocations), append(allocations.Theirs, theirs.Allocations)
+		cpu.Ours, cpu.Theirs = append(cpu.Ours, ours.CPU*1e6), append(cpu.Theirs, theirs.CPU*1e6)
+	}
+	return []report.Measure{allocations, cpu}, nil
+}
+
+// costOfBet returns what one accepted bet costs.
+func (b *bench) costOfBet(ctx context.Context, s *rig.System) (rig.Usage, error) {
+	if err := rig.Settle(ctx, s.Database); err != nil {
+		return rig.Usage{}, err
+	}
+	target := bets(s.BetMakers[0].URL, s.Bettors, events)
+	load.Closed(ctx, target, crowd, warmUp)
+	before, err := s.BetMakers[0].Usage(ctx)
+	if err != nil {
+		return rig.Usage{}, err
+	}
+	result := load.Closed(ctx, target, crowd, b.seconds)
+	if err := result.Only(http.StatusCreated); err != nil {
+		return rig.Usage{}, err
+	}
+	after, err := s.BetMakers[0].Usage(ctx)
+	if err != nil {
+		return rig.Usage{}, err
+	}
+	used, placed := after.Since(before), float64(result.Statuses[http.StatusCreated])
+	return rig.Usage{CPU: used.CPU / placed, Allocations: used.Allocations / placed, Allocated: used.Allocated / placed}, nil
+}
