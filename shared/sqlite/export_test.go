@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"database/sql"
+	"fmt"
 	"os"
 	"testing"
 	"time"
@@ -24,7 +25,14 @@ func (db *DB) KeptByWriter(t *testing.T) (kept int) {
 		t.Fatal(err)
 	}
 	defer func() { _ = conn.Close() }()
-	err = conn.Raw(func(c any) error { kept = len(c.(*connection).kept); return nil })
+	err = conn.Raw(func(c any) error {
+		ours, ok := c.(*connection)
+		if !ok {
+			return fmt.Errorf("the connection is a %T", c)
+		}
+		kept = len(ours.kept)
+		return nil
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
