@@ -179,6 +179,7 @@ func New(ctx context.Context, c Config) (_ *App, err error) {
 	a.loop("placing", placer.Run)
 	a.loop("housekeeping", housekeeping{store, bus, m, log, c.Limits.Liability.IsPositive()}.run)
 	a.loop("failed logins", who.throttle.Run)
+	a.parts.Go("remembered users", who.recent.Run)
 	a.parts.Go("feed's state", feed.Run)
 	a.loop("polling", poller.Run)
 	a.parts.Go("lost messages", losses.Run)

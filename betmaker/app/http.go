@@ -25,6 +25,7 @@ const (
 // access is what decides who may come in.
 type access struct {
 	authenticator *usecase.Authenticator
+	recent        *usercache.Users
 	login         *usecase.Login
 	throttle      *usecase.LoginThrottle
 	users         *usecase.Users
@@ -39,8 +40,10 @@ func newAccess(c Config, s *store, log *slog.Logger) (*access, error) {
 	// Half of the processors stay free for bets while passwords are being guessed.
 	passwords := argon2id.New(runtime.GOMAXPROCS(0) / 2)
 	throttle := usecase.NewLoginThrottle(s.loginFailures, time.Now, log)
+	recent := usercache.New(s.users.User, rememberedUsers)
 	return &access{
-		authenticator: &usecase.Authenticator{Tokens: remembered, Users: usercache.New(s.users.User, rememberedUsers)},
+		authenticator: &usecase.Authenticator{Tokens: remembered, Users: recent},
+		recent:        recent,
 		login: &usecase.Login{
 			Users: s.users, Passwords: passwords, Tokens: remembered, Throttle: throttle, Logger: log,
 		},

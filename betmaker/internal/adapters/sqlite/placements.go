@@ -87,7 +87,7 @@ func workingSet(ctx context.Context, q *sqlitedb.Queries, batch ports.Batch, now
 	}
 	set.Wallets, set.TokenVersions = walletsFromRows(rows), make(map[domain.UserID]int32, len(rows))
 	for _, row := range rows {
-		set.TokenVersions[domain.UserID(row.UserID)] = int32(row.TokenVersion) //nolint:gosec // written from one
+		set.TokenVersions[domain.UserID(row.UserID)] = int32(row.TokenVersion)
 	}
 	if set.Events, err = eventsByID(ctx, q, events); err != nil {
 		return nil, err

@@ -42,6 +42,22 @@ func New(load Load, capacity int) *Users {
 	)}
 }
 
+// Run forgets, every second, those who are remembered for too long already, until ctx ends.
+// Without it they stay until the memory is full, and the garbage collector looks at each of
+// them every time: with 100,000 it stopped the requests for 100 ms every other second.
+func (u *Users) Run(ctx context.Context) error {
+	ticker := time.NewTicker(maxAge)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+			u.cache.DeleteExpired()
+		}
+	}
+}
+
 // User returns a user as they were at most a second ago, or as a look at the store
 // finds them that is under way already. Errors: those of Load, that of ctx.
 func (u *Users) User(ctx context.Context, id domain.UserID) (domain.User, error) {

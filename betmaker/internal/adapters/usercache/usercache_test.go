@@ -152,3 +152,26 @@ func TestFailuresAreNotRemembered(t *testing.T) {
 		}
 	})
 }
+
+// Those who do not come again leave the memory, and not only when it is full.
+func TestWhoIsTooOldIsForgotten(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		users := usercache.New(new(store).load, 10)
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- users.Run(ctx) }()
+		version(t, users.User)
+		if got := users.Len(); got != 1 {
+			t.Errorf("%d users are in memory, want 1", got)
+		}
+		time.Sleep(3 * time.Second)
+		if got := users.Len(); got != 0 {
+			t.Errorf("%d users are in memory after three seconds, want none", got)
+		}
+		stop()
+		if err := <-ended; err != nil {
+			t.Errorf("Run ended with %v", err)
+		}
+	})
+}
