@@ -216,7 +216,7 @@ func newQuickText(p *openapi3.Parameter) *quickText {
 		return nil
 	}
 	pattern, err := regexp.Compile(schema.Pattern)
-	q := &quickText{pattern, int(schema.MinLength), int(*schema.MaxLength)} //nolint:gosec // our own document's
+	q := &quickText{pattern, int(schema.MinLength), int(*schema.MaxLength)}
 	schema.Type, schema.MinLength, schema.MaxLength, schema.Pattern = nil, 0, nil, ""
 	if err != nil || !schema.IsEmpty() {
 		return nil

@@ -155,6 +155,10 @@ func awaitBetSettled(ctx context.Context, p *rig.Process, token string, bet int6
 		if err != nil || status != "pending" {
 			return err
 		}
-		time.Sleep(probePause)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(probePause):
+		}
 	}
 }

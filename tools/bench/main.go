@@ -70,11 +70,11 @@ func main() {
 func command(ctx context.Context, arguments []string) error {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.Usage = func() {
-		fmt.Fprintln(flags.Output(), "Usage: bench [FLAG...] [PART...]\n\nParts (all by default):")
+		_, _ = fmt.Fprintln(flags.Output(), "Usage: bench [FLAG...] [PART...]\n\nParts (all by default):")
 		for _, p := range parts {
-			fmt.Fprintf(flags.Output(), "  %-10s %s\n", p.name, p.help)
+			_, _ = fmt.Fprintf(flags.Output(), "  %-10s %s\n", p.name, p.help)
 		}
-		fmt.Fprintln(flags.Output(), "\nFlags:")
+		_, _ = fmt.Fprintln(flags.Output(), "\nFlags:")
 		flags.PrintDefaults()
 	}
 	var s settings

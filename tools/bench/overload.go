@@ -137,7 +137,7 @@ func askOnce(ctx context.Context, address, token string) (net.Conn, error) {
 func (b *bench) flood(ctx context.Context, s *rig.System) ([]report.Measure, error) {
 	var (
 		goodput = report.Measure{
-			Name: "bets accepted while three times the peak is offered", Against: "the peak", Unit: "/s", Reach: 0.8,
+			Name: fmt.Sprintf("bets accepted while %d connections want three times the peak", offering), Against: "the peak", Unit: "/s", Reach: 0.8,
 		}
 		shed   = report.Measure{Name: "p99 of a refusal of the overload", Unit: "ms", Lower: true, Reach: milliseconds(shedWithin)}
 		memory = report.Measure{
@@ -186,7 +186,9 @@ func (b *bench) flood(ctx context.Context, s *rig.System) ([]report.Measure, err
 		}
 		slowest := max(over.AnsweredWithin(http.StatusServiceUnavailable, 0.99), over.AnsweredWithin(http.StatusTooManyRequests, 0.99))
 		goodput.Ours, goodput.Theirs = append(goodput.Ours, over.Rate(http.StatusCreated)), append(goodput.Theirs, rate)
-		shed.Ours = append(shed.Ours, milliseconds(slowest))
+		if refused > 0 {
+			shed.Ours = append(shed.Ours, milliseconds(slowest))
+		}
 		memory.Ours, memory.Theirs = append(memory.Ours, mebibytes(height)), append(memory.Theirs, mebibytes(atPeak))
 		recovery.Ours = append(recovery.Ours, recovered.Seconds())
 		goodput.Note = fmt.Sprintf("The generator shares the machine: of %.0f/s it offered %.0f/s in the last round.", 3*rate, float64(answers)/over.Took.Seconds())
@@ -195,7 +197,11 @@ func (b *bench) flood(ctx context.Context, s *rig.System) ([]report.Measure, err
 			over.AnsweredWithin(http.StatusCreated, 0.5), over.AnsweredWithin(http.StatusCreated, 0.99), height>>20, atPeak>>20,
 			recovered, calm.Quantile(http.StatusCreated, 0.99))
 	}
-	return []report.Measure{goodput, shed, memory, recovery}, nil
+	measures := []report.Measure{goodput, memory, recovery}
+	if len(shed.Ours) > 0 { // otherwise everyone was served, and there is nothing to say of refusals
+		measures = append(measures, shed)
+	}
+	return measures, nil
 }
 
 // watched runs a load and returns how much memory bet-maker held at most meanwhile.

@@ -26,7 +26,7 @@ const (
 func bets(address string, bettors rig.Bettors, events int) load.Target {
 	return load.Target{Address: strings.TrimPrefix(address, "http://"), Fill: func(random *rand.Rand, r *fasthttp.Request) {
 		stake := 100 + random.IntN(4900)
-		body := append(r.Body()[:0], `{"event_id":`...)
+		body := []byte(`{"event_id":`)
 		body = strconv.AppendInt(body, 1+random.Int64N(int64(events)), 10)
 		body = append(body, `,"amount":`...)
 		body = strconv.AppendInt(body, int64(stake/100), 10)

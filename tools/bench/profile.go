@@ -22,7 +22,7 @@ import (
 // what it did then.
 func (b *bench) profile(ctx context.Context) ([]report.Measure, error) {
 	directory := filepath.Join(b.Root(), "bench", "results", "profile")
-	if err := os.MkdirAll(directory, 0o755); err != nil { //nolint:gosec // to be read by anyone
+	if err := os.MkdirAll(directory, 0o755); err != nil {
 		return nil, fmt.Errorf("make a directory: %w", err)
 	}
 	if err := b.TrackStatements(ctx); err != nil {
@@ -108,7 +108,7 @@ func (b *bench) slowest(ctx context.Context, s *rig.System, file string) error {
 	if err != nil {
 		return fmt.Errorf("look for slow statements: %w", err)
 	}
-	return os.WriteFile(file, []byte(text.String()), 0o644) //nolint:gosec // to be read by anyone
+	return os.WriteFile(file, []byte(text.String()), 0o644)
 }
 
 // compare measures what an accepted bet costs bet-maker, now and at the earlier revision.

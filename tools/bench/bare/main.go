@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/http"
 	"os"
+	"time"
 )
 
 func main() {
@@ -18,11 +19,11 @@ func main() {
 }
 
 func serve(address, headerFile, bodyFile string) error {
-	body, err := os.ReadFile(bodyFile) //nolint:gosec // named by the harness
+	body, err := os.ReadFile(bodyFile)
 	if err != nil {
 		return fmt.Errorf("the body: %w", err)
 	}
-	text, err := os.ReadFile(headerFile) //nolint:gosec // named by the harness
+	text, err := os.ReadFile(headerFile)
 	if err != nil {
 		return fmt.Errorf("the header: %w", err)
 	}
@@ -30,8 +31,11 @@ func serve(address, headerFile, bodyFile string) error {
 	if err := json.Unmarshal(text, &header); err != nil {
 		return fmt.Errorf("the header: %w", err)
 	}
-	return http.ListenAndServe(address, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { //nolint:gosec // asked by the harness alone
-		maps.Copy(w.Header(), header)
-		_, _ = w.Write(body) // the client may be gone
-	}))
+	server := &http.Server{Addr: address, ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(
+		func(w http.ResponseWriter, _ *http.Request) {
+			maps.Copy(w.Header(), header)
+			_, _ = w.Write(body) // the client may be gone
+		},
+	)}
+	return server.ListenAndServe()
 }

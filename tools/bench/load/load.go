@@ -157,7 +157,7 @@ type worker struct {
 }
 
 func (w *worker) work(ctx context.Context, client *fasthttp.HostClient, to Target, next pace) {
-	random := rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())) //nolint:gosec // a load needs no secrets
+	random := rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))
 	request, response := fasthttp.AcquireRequest(), fasthttp.AcquireResponse()
 	defer fasthttp.ReleaseRequest(request)
 	defer fasthttp.ReleaseResponse(response)

@@ -15,18 +15,19 @@ import (
 // Measure is one figure: of two things that were run in turn, or, when Theirs is empty,
 // of one that has an absolute bound.
 type Measure struct {
-	Name    string // what is measured
-	Against string // what it is compared with; "" for nothing
-	Unit    string
+	Name    string `json:"name"`    // what is measured
+	Against string `json:"against"` // what it is compared with; "" for nothing
+	Unit    string `json:"unit"`
 	// Lower: less is better.
-	Lower bool
+	Lower bool `json:"lower"`
 	// Reach is what the ratio, or without a comparison the figure, should reach; 0 when it
 	// is only shown.
-	Reach float64
+	Reach float64 `json:"reach"`
 	// Ours and Theirs are the readings, in the order of the turns.
-	Ours, Theirs []float64
+	Ours   []float64 `json:"ours"`
+	Theirs []float64 `json:"theirs"`
 	// Note says what limits the figure, or what else should be known.
-	Note string
+	Note string `json:"note"`
 }
 
 // Ratios returns ours to theirs, turn by turn.
@@ -69,16 +70,16 @@ func Median(values []float64) float64 {
 
 // Part is what one command has measured.
 type Part struct {
-	Name     string
-	Machine  string
-	Commit   string
-	Command  string
-	Measures []Measure
+	Name     string    `json:"name"`
+	Machine  string    `json:"machine"`
+	Commit   string    `json:"commit"`
+	Command  string    `json:"command"`
+	Measures []Measure `json:"measures"`
 }
 
 // Save writes a part into a directory, and the table and chart of all parts in it.
 func Save(directory string, part Part) error {
-	if err := os.MkdirAll(directory, 0o755); err != nil { //nolint:gosec // to be read by anyone
+	if err := os.MkdirAll(directory, 0o755); err != nil {
 		return fmt.Errorf("save results: %w", err)
 	}
 	text, err := json.MarshalIndent(part, "", "  ")
@@ -99,7 +100,7 @@ func Save(directory string, part Part) error {
 }
 
 func write(directory, name, text string) error {
-	if err := os.WriteFile(filepath.Join(directory, name), []byte(text), 0o644); err != nil { //nolint:gosec // to be read by anyone
+	if err := os.WriteFile(filepath.Join(directory, name), []byte(text), 0o644); err != nil {
 		return fmt.Errorf("save results: %w", err)
 	}
 	return nil

@@ -29,7 +29,7 @@ func Ask(ctx context.Context, address, token string) (Answer, error) {
 // of net/http that does nothing else.
 func (r *Rig) StartBare(ctx context.Context, name string, answer Answer) (*Process, error) {
 	program := filepath.Join(r.bin(), "bare")
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", program, "./bare") //nolint:gosec // into our own directory
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", program, "./bare")
 	build.Dir = filepath.Join(r.root, "tools", "bench")
 	build.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=")
 	if _, err := output(build); err != nil {

@@ -58,7 +58,7 @@ var (
 	failedTransactions    = regexp.MustCompile(`(?m)^number of failed transactions: ([0-9]+)`)
 )
 
-// Run runs the script as prepared statements and returns how many transactions there were
+// Pgbench runs the script as prepared statements and returns how many transactions there were
 // per second.
 func (r *Rig) Pgbench(ctx context.Context, database string, p Pgbench, duration time.Duration) (float64, error) {
 	program, err := pgbenchProgram()
@@ -76,7 +76,7 @@ func (r *Rig) Pgbench(ctx context.Context, database string, p Pgbench, duration 
 	for name, value := range p.Variables {
 		arguments = append(arguments, "--define", fmt.Sprintf("%s=%d", name, value))
 	}
-	said, err := output(exec.CommandContext(ctx, program, append(arguments, database)...)) //nolint:gosec // PostgreSQL's own
+	said, err := output(exec.CommandContext(ctx, program, append(arguments, database)...))
 	if err != nil {
 		return 0, err
 	}

@@ -36,7 +36,7 @@ func startProcess(ctx context.Context, binary, address, log string, env map[stri
 	}
 	defer func() { _ = file.Close() }() // the process has its own
 	p := &Process{URL: "http://" + address, log: log, exited: make(chan struct{})}
-	p.cmd = exec.Command(binary) //nolint:gosec // built by us; its life is not the context's: it is stopped in good order
+	p.cmd = exec.Command(binary) //nolint:noctx // its life is not the context's: it is stopped in good order
 	p.cmd.Dir = os.TempDir()
 	p.cmd.Stdout, p.cmd.Stderr = file, file
 	for name, value := range env {
@@ -65,7 +65,11 @@ func (p *Process) awaitReady(ctx context.Context) error {
 			return fatal{fmt.Errorf("%s has ended:\n%s", p.cmd.Path, said)}
 		default:
 		}
-		response, err := http.Get(p.URL + "/readyz") //nolint:noctx // the whole wait has a deadline
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, p.URL+"/readyz", http.NoBody)
+		if err != nil {
+			return fatal{err}
+		}
+		response, err := client.Do(request)
 		if err != nil {
 			return err
 		}
@@ -119,8 +123,7 @@ func poll(ctx context.Context, try func() error) error {
 		if err == nil {
 			return nil
 		}
-		var hopeless fatal
-		if errors.As(err, &hopeless) {
+		if _, hopeless := errors.AsType[fatal](err); hopeless {
 			return err
 		}
 		select {

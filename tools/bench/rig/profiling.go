@@ -15,7 +15,7 @@ import (
 // address where its profiles are.
 func (r *Rig) Profiled(ctx context.Context) (o Options, address string, err error) {
 	o.BetMaker = filepath.Join(r.bin(), "betmaker-profiling")
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-tags", "profiling", "-o", o.BetMaker, "./betmaker/cmd/betmaker") //nolint:gosec // into our own directory
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-tags", "profiling", "-o", o.BetMaker, "./betmaker/cmd/betmaker")
 	build.Dir = r.root
 	build.Env = append(os.Environ(), "GOWORK=", "GOFLAGS=")
 	if _, err := output(build); err != nil {
@@ -37,15 +37,15 @@ func SaveProfile(ctx context.Context, address, kind string, seconds int, directo
 		return err
 	}
 	file := filepath.Join(directory, name+".pprof")
-	if err := os.WriteFile(file, answer.Body, 0o644); err != nil { //nolint:gosec // to be read by anyone
+	if err := os.WriteFile(file, answer.Body, 0o644); err != nil {
 		return fmt.Errorf("save a profile: %w", err)
 	}
 	arguments := append([]string{"tool", "pprof", "-top", "-nodecount=40"}, options...)
-	top, err := output(exec.CommandContext(ctx, "go", append(arguments, file)...)) //nolint:gosec // our own file
+	top, err := output(exec.CommandContext(ctx, "go", append(arguments, file)...))
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(directory, name+".txt"), []byte(top), 0o644); err != nil { //nolint:gosec // to be read by anyone
+	if err := os.WriteFile(filepath.Join(directory, name+".txt"), []byte(top), 0o644); err != nil {
 		return fmt.Errorf("save a profile: %w", err)
 	}
 	return nil
