@@ -96,7 +96,7 @@ func Save(directory string, part Part) error {
 	if err := write(directory, "table.md", Table(parts...)); err != nil {
 		return err
 	}
-	return drawChart(filepath.Join(directory, "chart.svg"), parts)
+	return drawChart(filepath.Join(directory, "chart.png"), parts)
 }
 
 func write(directory, name, text string) error {
