@@ -20,6 +20,10 @@ var betColumns = [...]uint32{
 	pgtype.Int2OID, pgtype.Int8OID, pgtype.Int8OID, pgtype.Int2OID, pgtype.TimestamptzOID,
 }
 
+// roomForBets bounds the room that is made for bets before they are there: who asks for up to a
+// million may get three.
+const roomForBets = 512
+
 // errBetColumns: what is selected is not what is read.
 var errBetColumns = errors.New("the columns of bets are not as expected")
 
@@ -37,7 +41,7 @@ func scanBets(rows pgx.Rows, atMost int) ([]domain.Bet, error) {
 			return nil, fmt.Errorf("%w: %s", errBetColumns, column.Name)
 		}
 	}
-	bets := make([]domain.Bet, 0, atMost)
+	bets := make([]domain.Bet, 0, min(atMost, roomForBets))
 	for rows.Next() {
 		bet, err := betFromValues(rows.RawValues())
 		if err != nil {
