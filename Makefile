@@ -119,7 +119,7 @@ BENCH_BEFORE ?= 26243ba
 BENCH := GOWORK=off GOFLAGS= go -C tools/bench run . -root $(CURDIR) -seconds $(BENCH_SECONDS) -rounds $(BENCH_ROUNDS) -before $(BENCH_BEFORE)
 
 .PHONY: bench
-bench: ## Measure how fast Stavka is against what one would otherwise pick (40 min)
+bench: ## Measure how fast Stavka is against what one would otherwise pick; takes long
 	$(BENCH)
 
 .PHONY: bench-place

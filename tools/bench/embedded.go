@@ -23,7 +23,7 @@ func (b *bench) embedded(ctx context.Context) ([]report.Measure, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := b.signIn(ctx, &rig.System{Bettors: e.Bettors}, e.Process); err != nil {
+	if err := b.signIn(ctx, e.Bettors, e.Process); err != nil {
 		return nil, err
 	}
 	target := bets(e.URL, e.Bettors, events)

@@ -27,7 +27,7 @@ const (
 // follow measures how soon a change of an event, once line-provider has acknowledged it, is
 // known wherever bets are taken, and shows in the bets.
 func (b *bench) follow(ctx context.Context) ([]report.Measure, error) {
-	s, err := b.NewSystem(ctx, "follow", settleEvents, rig.Options{Env: withoutCheck})
+	s, err := b.NewSystem(ctx, "follow", settleEvents, rig.Options{})
 	if err != nil {
 		return nil, err
 	}

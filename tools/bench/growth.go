@@ -21,7 +21,7 @@ const (
 
 // growth measures whether we are as fast after millions of bets as on the first day.
 func (b *bench) growth(ctx context.Context) ([]report.Measure, error) {
-	options := rig.Options{Env: withoutCheck}
+	options := rig.Options{}
 	small, err := b.NewSystem(ctx, "small", events, options)
 	if err != nil {
 		return nil, err
@@ -38,7 +38,7 @@ func (b *bench) growth(ctx context.Context) ([]report.Measure, error) {
 		if err := s.AwaitSealed(ctx); err != nil {
 			return nil, err
 		}
-		if err := b.signIn(ctx, s, s.BetMakers[0]); err != nil {
+		if err := b.signIn(ctx, s.Bettors, s.BetMakers[0]); err != nil {
 			return nil, err
 		}
 	}

@@ -37,11 +37,11 @@ func (b *bench) overload(ctx context.Context) ([]report.Measure, error) {
 	if err := allowFiles(openFiles); err != nil {
 		return nil, err
 	}
-	s, err := b.NewSystem(ctx, "overload", events, rig.Options{Env: withoutCheck})
+	s, err := b.NewSystem(ctx, "overload", events, rig.Options{})
 	if err != nil {
 		return nil, err
 	}
-	if err := b.signIn(ctx, s, s.BetMakers[0]); err != nil {
+	if err := b.signIn(ctx, s.Bettors, s.BetMakers[0]); err != nil {
 		return nil, err
 	}
 	idle, err := b.idle(ctx, s)

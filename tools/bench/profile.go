@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -32,12 +31,11 @@ func (b *bench) profile(ctx context.Context) ([]report.Measure, error) {
 	if err != nil {
 		return nil, err
 	}
-	maps.Copy(options.Env, withoutCheck)
 	s, err := b.NewSystem(ctx, "profile", events, options)
 	if err != nil {
 		return nil, err
 	}
-	if err := b.signIn(ctx, s, s.BetMakers[0]); err != nil {
+	if err := b.signIn(ctx, s.Bettors, s.BetMakers[0]); err != nil {
 		return nil, err
 	}
 	if err := b.profileKinds(ctx, s, address, directory); err != nil {
@@ -117,11 +115,11 @@ func (b *bench) compare(ctx context.Context) ([]report.Measure, error) {
 	if err != nil {
 		return nil, err
 	}
-	now, err := b.NewSystem(ctx, "now", events, rig.Options{Env: withoutCheck})
+	now, err := b.NewSystem(ctx, "now", events, rig.Options{})
 	if err != nil {
 		return nil, err
 	}
-	then, err := b.NewSystem(ctx, "then", events, rig.Options{BetMaker: earlier, Env: withoutCheck})
+	then, err := b.NewSystem(ctx, "then", events, rig.Options{BetMaker: earlier})
 	if err != nil {
 		return nil, err
 	}
@@ -129,7 +127,7 @@ func (b *bench) compare(ctx context.Context) ([]report.Measure, error) {
 	allocations := report.Measure{Name: "allocations per accepted bet", Against: against, Lower: true, Reach: 0.5}
 	cpu := report.Measure{Name: "CPU per accepted bet in bet-maker", Against: against, Unit: "µs", Lower: true, Reach: 0.5}
 	for _, s := range []*rig.System{now, then} {
-		if err := b.signIn(ctx, s, s.BetMakers[0]); err != nil {
+		if err := b.signIn(ctx, s.Bettors, s.BetMakers[0]); err != nil {
 			return nil, err
 		}
 	}

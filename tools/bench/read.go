@@ -22,10 +22,6 @@ const (
 	betsShown  = 50   // of those, on one page
 )
 
-// withoutCheck leaves the regular check of the ledger out, which reads all of it: it begins
-// a minute after the start, in the middle of some turn or other.
-var withoutCheck = map[string]string{"LEDGER_CHECK_INTERVAL": "0"}
-
 // reading is one address that is read, and what it is compared with.
 type reading struct {
 	name string
@@ -39,7 +35,7 @@ type reading struct {
 // read measures how fast we are read, against a handler that only writes the same bytes,
 // and for bets against the bare SQL.
 func (b *bench) read(ctx context.Context) ([]report.Measure, error) {
-	s, err := b.NewSystem(ctx, "read", events, rig.Options{Env: withoutCheck})
+	s, err := b.NewSystem(ctx, "read", events, rig.Options{})
 	if err != nil {
 		return nil, err
 	}

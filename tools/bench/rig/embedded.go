@@ -50,6 +50,8 @@ func (r *Rig) NewEmbedded(ctx context.Context, name string, events int) (*Embedd
 		"LINE_PROVIDER_TOKEN": serviceToken,
 		"CACHE_MAX_SIZE":      "100000",
 		"LOG_LEVEL":           "warn",
+		// As in NewSystem.
+		"LEDGER_CHECK_INTERVAL": "0",
 	}
 	start := func() (err error) {
 		log := filepath.Join(r.directory, name+".log")
@@ -113,13 +115,7 @@ func (e *Embedded) seedBettors(ctx context.Context) (Bettors, error) {
 	if err != nil {
 		return Bettors{}, err
 	}
-	b.Tokens = make([]string, bettors)
-	for i := range b.Tokens {
-		if b.Tokens[i], err = signToken(b.First + int64(i)); err != nil {
-			return Bettors{}, err
-		}
-	}
-	return b, nil
+	return signIn(b.First)
 }
 
 // AwaitSealed is System's.
@@ -156,6 +152,3 @@ func (e *Embedded) withFile(ctx context.Context, do func(*sql.Tx) error) error {
 	}
 	return tx.Commit()
 }
-
-// Stop stops the system's programs; its database stays.
-func (s *System) Stop() error { return errors.Join(s.StopBetMakers(), s.LineProvider.Stop()) }

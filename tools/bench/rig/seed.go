@@ -47,8 +47,14 @@ func seedBettors(ctx context.Context, db *pgxpool.Pool) (Bettors, error) {
 	if err != nil {
 		return Bettors{}, fmt.Errorf("make users: %w", err)
 	}
+	return signIn(first)
+}
+
+// signIn returns users from the first one on, with their tokens.
+func signIn(first int64) (Bettors, error) {
 	b := Bettors{First: first, Tokens: make([]string, bettors)}
 	for i := range b.Tokens {
+		var err error
 		if b.Tokens[i], err = signToken(first + int64(i)); err != nil {
 			return Bettors{}, err
 		}

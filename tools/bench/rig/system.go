@@ -68,6 +68,9 @@ func (r *Rig) NewSystem(ctx context.Context, name string, events int, o Options)
 		"SECRET_KEY":          secretKey,
 		"CACHE_MAX_SIZE":      "100000",
 		"LOG_LEVEL":           "warn",
+		// The check reads all of the ledger, and begins a minute after the start, in the middle
+		// of some turn or other.
+		"LEDGER_CHECK_INTERVAL": "0",
 	}
 	maps.Copy(s.env, o.Env)
 	if err := s.startLineProvider(ctx); err != nil {
@@ -128,6 +131,9 @@ func (s *System) StopBetMakers() error {
 	s.BetMakers = nil
 	return errors.Join(errs...)
 }
+
+// Stop stops the system's programs; its database stays.
+func (s *System) Stop() error { return errors.Join(s.StopBetMakers(), s.LineProvider.Stop()) }
 
 func (s *System) logFile(process string) string {
 	return filepath.Join(s.rig.directory, s.name+"-"+process+".log")

@@ -89,7 +89,5 @@ func int2Value(value []byte) int16 { return int16(binary.BigEndian.Uint16(value)
 
 // instantValue reads microseconds since the year 2000. There are no infinite instants in bets.
 func instantValue(value []byte) time.Time {
-	return time.UnixMicro(epoch2000 + int8Value(value)).UTC()
+	return time.UnixMicro(instantZero + int8Value(value)).UTC()
 }
-
-const epoch2000 = 946_684_800_000_000

@@ -117,10 +117,7 @@ func queueMoney(tx *transaction, set *domain.Settling, settled []domain.Settled,
 			users = append(users, user)
 		}
 	}
-	if len(transfers) > 0 {
-		p := transfersToArrays(transfers)
-		tx.exec(pgdb.InsertSettlementTransfers, p.UserIds, p.Debits, p.Credits, p.Amounts, p.Kinds, p.BetIds, p.Revisions, p.Refs, p.At)
-	}
+	queueTransfers(tx, ignoreRows, transfers)
 	queueWallets(tx, ascending(users), set.Wallets)
 	if change := set.LiabilityChange(settled); !change.IsZero() {
 		tx.exec(pgdb.LockLiabilityAgainstMaking, int64(set.Event.ID))

@@ -30,13 +30,6 @@ from (
 ) as s
 where b.id = s.id and b.settle_revision < s.settle_revision;
 
--- name: InsertSettlementTransfers :exec
--- As InsertTransfers, but nobody asks for the ids.
-insert into transfers (user_id, debit, credit, amount, kind, bet_id, revision, reference, at)
-select unnest(@user_ids::bigint[]), unnest(@debits::smallint[]), unnest(@credits::smallint[]), unnest(@amounts::bigint[]),
-       unnest(@kinds::smallint[]), unnest(@bet_ids::bigint[]), unnest(@revisions::bigint[]), unnest(@refs::text[]),
-       unnest(@at::timestamptz[]);
-
 -- name: LockLiabilityAgainstMaking :exec
 -- Whoever changes a liability waits for those who are working it out, see LockMissingLiabilities.
 select pg_advisory_xact_lock_shared(-1 - @event_id::bigint);

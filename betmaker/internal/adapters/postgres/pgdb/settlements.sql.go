@@ -97,41 +97,6 @@ func (q *Queries) FirstBetBehind(ctx context.Context, arg FirstBetBehindParams) 
 	return items, nil
 }
 
-const InsertSettlementTransfers = `-- name: InsertSettlementTransfers :exec
-insert into transfers (user_id, debit, credit, amount, kind, bet_id, revision, reference, at)
-select unnest($1::bigint[]), unnest($2::smallint[]), unnest($3::smallint[]), unnest($4::bigint[]),
-       unnest($5::smallint[]), unnest($6::bigint[]), unnest($7::bigint[]), unnest($8::text[]),
-       unnest($9::timestamptz[])
-`
-
-type InsertSettlementTransfersParams struct {
-	UserIds   []int64
-	Debits    []int16
-	Credits   []int16
-	Amounts   []int64
-	Kinds     []int16
-	BetIds    []int64
-	Revisions []int64
-	Refs      []string
-	At        []time.Time
-}
-
-// As InsertTransfers, but nobody asks for the ids.
-func (q *Queries) InsertSettlementTransfers(ctx context.Context, arg InsertSettlementTransfersParams) error {
-	_, err := q.db.Exec(ctx, InsertSettlementTransfers,
-		arg.UserIds,
-		arg.Debits,
-		arg.Credits,
-		arg.Amounts,
-		arg.Kinds,
-		arg.BetIds,
-		arg.Revisions,
-		arg.Refs,
-		arg.At,
-	)
-	return err
-}
-
 const LockBet = `-- name: LockBet :one
 select id, user_id, event_id, stake, coefficient, event_version, accepted_at, status, payout, settle_revision, void_reason, settled_at from bets where id = $1 for update
 `
