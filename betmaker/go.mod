@@ -54,6 +54,7 @@ require (
 )
 
 require (
+	github.com/elastic/go-freelru v0.16.0
 	github.com/jackc/pgpassfile v1.0.0 // indirect
 	github.com/jackc/pgservicefile v0.0.0-20240606120523-5a60cdf6a761 // indirect
 	github.com/jackc/pgx/v5 v5.12.0

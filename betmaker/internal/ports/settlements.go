@@ -13,7 +13,7 @@ type Chunk struct {
 	Settled int
 	// Changed counts those among them whose status or payout changed.
 	Changed int
-	// Last is the highest bet that was looked at; the next step starts after it.
+	// Last is the last bet that was looked at; the next step starts after it.
 	Last domain.BetID
 	// More tells whether there may be bets behind after Last.
 	More bool
@@ -34,10 +34,11 @@ type Cancellation struct {
 
 // Settlements moves bets to where their event's result wants them.
 type Settlements interface {
-	// SettleChunk settles, in one transaction, up to limit bets of the event with ids
-	// above after whose revision is behind the event's. It locks the bets, skipping
-	// those that another settler holds, then their users' wallets in ascending order;
-	// reads the event and the clock; calls decide with the bets in order of id; and writes
+	// SettleChunk settles, in one transaction, up to limit bets of the event whose revision is
+	// behind the event's, from the one after after on, 0 for the first one, in an order that
+	// is the store's and always the same, in which each user's bets are in order of id. It locks
+	// the bets, skipping those that another settler holds, then their users' wallets in ascending
+	// order; reads the event and the clock; calls decide with the bets in that order; and writes
 	// what it returns, one for each bet: the settlements, the transfers, the wallets as decide
 	// has left them, and the change of the event's liability, if one is kept. A settlement
 	// that does not raise the bet's revision is a defect, and an error. An event that is not

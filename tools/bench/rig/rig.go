@@ -44,7 +44,7 @@ func New(ctx context.Context, root string, progress *log.Logger) (_ *Rig, err er
 		return nil, err
 	}
 	r.onClose(func() error { return r.Servers.remove(ctx) })
-	return r, nil
+	return r, r.Servers.configure(ctx)
 }
 
 // Close ends everything that was started, in reverse order, and deletes what was written.

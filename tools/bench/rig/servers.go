@@ -7,6 +7,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // Servers are PostgreSQL, Redis and RabbitMQ of this run alone, which keep what they
@@ -36,6 +38,23 @@ func startServers(ctx context.Context, root, directory string) (*Servers, error)
 		*url = strings.TrimSpace(out)
 	}
 	return s, nil
+}
+
+// memory is what PostgreSQL is told of the machine: by default it keeps 128 MB of pages and
+// forces everything out with each GB of log, which is less than one large event.
+var memory = map[string]string{"shared_buffers": "4GB", "max_wal_size": "8GB"}
+
+// configure gives PostgreSQL its memory.
+func (s *Servers) configure(ctx context.Context) error {
+	err := withConn(ctx, s.Postgres, func(conn *pgx.Conn) error {
+		for name, value := range memory {
+			if _, err := conn.Exec(ctx, fmt.Sprintf("alter system set %s = '%s'", name, value)); err != nil {
+				return fmt.Errorf("set %s: %w", name, err)
+			}
+		}
+		return nil
+	})
+	return errors.Join(err, s.RestartPostgres(ctx))
 }
 
 // RestartPostgres stops PostgreSQL in good order and starts it again, for settings that

@@ -2,9 +2,11 @@ package jwt
 
 import (
 	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
 	"time"
 
-	"github.com/jellydator/ttlcache/v3"
+	"github.com/elastic/go-freelru"
 
 	"stavka.local/betmaker/internal/domain"
 )
@@ -15,31 +17,45 @@ import (
 // safe for concurrent use.
 type Cache struct {
 	*Tokens
-	checked *ttlcache.Cache[[sha256.Size]byte, domain.AccessClaims]
+	checked *freelru.ShardedLRU[tokenHash, checkedToken]
 }
 
-// NewCache returns a Cache that remembers at most capacity tokens, but at least one.
-// When it is full the one that was not used for longest goes.
+type tokenHash = [sha256.Size]byte
+
+// checkedToken is what a token says. There are no pointers in it, nor in the memory of
+// them, so that the garbage collector need not look at each: PLACEHOLDER
+type checkedToken struct {
+	userID    domain.UserID
+	version   int32
+	expiresAt int64 // in microseconds since 1970
+}
+
+// NewCache returns a Cache that remembers about capacity tokens, but at least one. When
+// it is full one goes that has not been used for long.
 func NewCache(tokens *Tokens, capacity int) *Cache {
-	return &Cache{tokens, ttlcache.New(
-		ttlcache.WithCapacity[[sha256.Size]byte, domain.AccessClaims](uint64(max(capacity, 1))),
-		ttlcache.WithDisableTouchOnHit[[sha256.Size]byte, domain.AccessClaims](),
-	)}
+	// Any four bytes of a hash are a hash.
+	short := func(key tokenHash) uint32 { return binary.BigEndian.Uint32(key[:]) }
+	checked, err := freelru.NewSharded[tokenHash, checkedToken](uint32(max(capacity, 1)), short)
+	if err != nil {
+		panic(fmt.Sprintf("a positive capacity is refused: %v", err))
+	}
+	return &Cache{tokens, checked}
 }
 
 // Verify is that of Tokens.
 func (c *Cache) Verify(token string) (domain.AccessClaims, error) {
 	key := sha256.Sum256([]byte(token))
-	if item := c.checked.Get(key); item != nil && time.Now().Before(item.Value().ExpiresAt) {
-		return item.Value(), nil
+	if known, ok := c.checked.Get(key); ok && time.Now().UnixMicro() < known.expiresAt {
+		return known.claims(), nil
 	}
 	claims, err := c.Tokens.Verify(token)
 	if err != nil {
 		return domain.AccessClaims{}, err
 	}
-	// The library has other meanings for a time to live that is not positive.
-	if left := time.Until(claims.ExpiresAt); left > 0 {
-		c.checked.Set(key, claims, left)
-	}
+	c.checked.Add(key, checkedToken{claims.UserID, claims.Version, claims.ExpiresAt.UnixMicro()})
 	return claims, nil
+}
+
+func (t checkedToken) claims() domain.AccessClaims {
+	return domain.AccessClaims{UserID: t.userID, Version: t.version, ExpiresAt: time.UnixMicro(t.expiresAt).UTC()}
 }

@@ -129,6 +129,8 @@ create table bets (
 );
 create index bets_user_id_idx on bets (user_id, id);
 create index bets_event_id_idx on bets (event_id, id);
+-- For settling, see LockBetsBehind.
+create index bets_settling_idx on bets (event_id, user_id, id);
 
 -- The liability of events, where it is asked for: what their pending bets would cost the
 -- house. An event without a row has had none asked for yet.

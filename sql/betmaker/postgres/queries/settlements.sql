@@ -1,19 +1,25 @@
 -- name: LockBetsBehind :many
--- The bets of an event that are behind its present revision, in order of id after a given one, so
--- that no chunk walks again over the bets of the chunks before it; those of one share of the users.
--- Bets that another settler holds are its business. A row is returned as it is once it is locked.
+-- The bets of an event that are behind its present revision, by user and in order of id for each,
+-- after a given one, so that no chunk walks again over the bets of the chunks before it; those of
+-- one share of the users. Bets that another settler holds are its business. A row is returned as
+-- it is once it is locked.
 --
--- The event is a range of the index on (event_id, id), and the order is that index's. Written as
--- "event_id = ... and id > ... order by id", which is the same, it may be planned as a walk over
--- the primary key, past the bets of all other events.
+-- All bets of a user come together, so that a chunk locks and writes few wallets, and keeps few
+-- bettors waiting.
+--
+-- The event is a range of the index on (event_id, user_id, id), and the order is that index's.
+-- Written as "event_id = ... order by user_id, id", which is the same, it may be planned as a
+-- walk over the primary key, past the bets of all other events.
 select b.*
 from bets b
-where (b.event_id, b.id) > (@event_id::bigint, @after::bigint) and b.event_id <= @event_id
+where (b.event_id, b.user_id, b.id)
+        > (@event_id::bigint, coalesce((select l.user_id from bets l where l.id = @after), 0), @after::bigint)
+    and b.event_id <= @event_id
     and b.user_id % @shares::bigint = @share::bigint
     and b.settle_revision < (select e.settle_revision from events e where e.id = @event_id and not e.quarantined)
-order by b.event_id, b.id
+order by b.event_id, b.user_id, b.id
 limit @at_most
-for update skip locked;
+for update of b skip locked;
 
 -- name: SettleBets :execrows
 -- A revision never goes down. In settled_at Go's zero time stands for none.

@@ -31,12 +31,13 @@ order by user_id desc, id desc
 limit @at_most;
 
 -- name: ListTransfersOfBet :many
--- All of them: a bet has few, and their index does not know the order of their ids.
+-- All of them: a bet has few, and their index does not know the order of their ids. By id alone it
+-- may be planned as a walk over the primary key, past the transfers of all other bets.
 select *
 from transfers
-where bet_id = @bet_id::bigint and id < @before and (@user_id::bigint = 0 or user_id = @user_id)
+where bet_id = @bet_id::bigint and id + 0 < @before and (@user_id::bigint = 0 or user_id = @user_id)
     and (@kind::smallint = 0 or kind = @kind)
-order by id desc;
+order by id + 0 desc;
 
 -- name: StoredPayment :many
 -- What was decided on a payment's key, unless that is a refusal which is too old.

@@ -124,12 +124,14 @@ func (q *Queries) LockBet(ctx context.Context, id int64) (Bet, error) {
 const LockBetsBehind = `-- name: LockBetsBehind :many
 select b.id, b.user_id, b.event_id, b.stake, b.coefficient, b.event_version, b.accepted_at, b.status, b.payout, b.settle_revision, b.void_reason, b.settled_at
 from bets b
-where (b.event_id, b.id) > ($1::bigint, $2::bigint) and b.event_id <= $1
+where (b.event_id, b.user_id, b.id)
+        > ($1::bigint, coalesce((select l.user_id from bets l where l.id = $2), 0), $2::bigint)
+    and b.event_id <= $1
     and b.user_id % $3::bigint = $4::bigint
     and b.settle_revision < (select e.settle_revision from events e where e.id = $1 and not e.quarantined)
-order by b.event_id, b.id
+order by b.event_id, b.user_id, b.id
 limit $5
-for update skip locked
+for update of b skip locked
 `
 
 type LockBetsBehindParams struct {
@@ -140,13 +142,17 @@ type LockBetsBehindParams struct {
 	AtMost  int32
 }
 
-// The bets of an event that are behind its present revision, in order of id after a given one, so
-// that no chunk walks again over the bets of the chunks before it; those of one share of the users.
-// Bets that another settler holds are its business. A row is returned as it is once it is locked.
+// The bets of an event that are behind its present revision, by user and in order of id for each,
+// after a given one, so that no chunk walks again over the bets of the chunks before it; those of
+// one share of the users. Bets that another settler holds are its business. A row is returned as
+// it is once it is locked.
 //
-// The event is a range of the index on (event_id, id), and the order is that index's. Written as
-// "event_id = ... and id > ... order by id", which is the same, it may be planned as a walk over
-// the primary key, past the bets of all other events.
+// All bets of a user come together, so that a chunk locks and writes few wallets, and keeps few
+// bettors waiting.
+//
+// The event is a range of the index on (event_id, user_id, id), and the order is that index's.
+// Written as "event_id = ... order by user_id, id", which is the same, it may be planned as a
+// walk over the primary key, past the bets of all other events.
 func (q *Queries) LockBetsBehind(ctx context.Context, arg LockBetsBehindParams) ([]Bet, error) {
 	rows, err := q.db.Query(ctx, LockBetsBehind,
 		arg.EventID,

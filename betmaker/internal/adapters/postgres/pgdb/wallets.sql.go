@@ -101,9 +101,9 @@ func (q *Queries) ListTransfers(ctx context.Context, arg ListTransfersParams) ([
 const ListTransfersOfBet = `-- name: ListTransfersOfBet :many
 select id, user_id, debit, credit, amount, kind, bet_id, revision, reference, at
 from transfers
-where bet_id = $1::bigint and id < $2 and ($3::bigint = 0 or user_id = $3)
+where bet_id = $1::bigint and id + 0 < $2 and ($3::bigint = 0 or user_id = $3)
     and ($4::smallint = 0 or kind = $4)
-order by id desc
+order by id + 0 desc
 `
 
 type ListTransfersOfBetParams struct {
@@ -113,7 +113,8 @@ type ListTransfersOfBetParams struct {
 	Kind   int16
 }
 
-// All of them: a bet has few, and their index does not know the order of their ids.
+// All of them: a bet has few, and their index does not know the order of their ids. By id alone it
+// may be planned as a walk over the primary key, past the transfers of all other bets.
 func (q *Queries) ListTransfersOfBet(ctx context.Context, arg ListTransfersOfBetParams) ([]Transfer, error) {
 	rows, err := q.db.Query(ctx, ListTransfersOfBet,
 		arg.BetID,
