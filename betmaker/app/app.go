@@ -99,8 +99,10 @@ func New(ctx context.Context, c Config) (_ *App, err error) {
 		return nil, err
 	}
 
+	var placer *usecase.Placer
 	settler := usecase.NewSettler(usecase.SettlerConfig{
 		Settlements: store.settlements, Shares: store.settlementShares, Workers: settlingWorkers,
+		GiveWay:       func() bool { return placer.IsBusy() },
 		SweepInterval: c.ReconcileInterval, Logger: log,
 		Settled: m.settlement,
 		Behind:  func(events int) { metrics.SetCount(m.unsettled, events) },
@@ -141,7 +143,7 @@ func New(ctx context.Context, c Config) (_ *App, err error) {
 	if err != nil {
 		return nil, err
 	}
-	placer := usecase.NewPlacer(usecase.PlacerConfig{
+	placer = usecase.NewPlacer(usecase.PlacerConfig{
 		Placements: store.placements, Limits: c.Limits, Workers: store.placingWorkers,
 		FeedAlive: feed.Check, Confirm: who.authenticator.Confirm, Peek: catalogue.Peek, Fetch: catalogue.Fetch, Observe: m.batch,
 	})

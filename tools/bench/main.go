@@ -47,6 +47,7 @@ type part struct {
 var parts = []part{
 	{"place", "placing bets, on PostgreSQL", (*bench).place},
 	{"settle", "settling the bets of one event, on PostgreSQL", (*bench).settle},
+	{"beside", "placing bets while an event is settled", (*bench).beside},
 	{"follow", "how soon a change of the line shows in bets", (*bench).follow},
 	{"read", "reading events and bets", (*bench).read},
 	{"overload", "idle connections, and three times the load that can be taken", (*bench).overload},

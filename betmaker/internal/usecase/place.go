@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"stavka.local/betmaker/internal/domain"
@@ -45,11 +46,16 @@ type PlacerConfig struct {
 	Observe func(size int, took time.Duration)
 }
 
+// busyFor is for how long after a batch bets count as being placed.
+const busyFor = 100 * time.Millisecond
+
 // Placer places bets. Placements that arrive at the same time are decided together:
 // while a batch is in the store the next one fills, and a lone placement goes at once.
 type Placer struct {
 	PlacerConfig
 	queue chan *pendingPlacement
+	began time.Time
+	last  atomic.Int64 // batch, in nanoseconds after began
 }
 
 type pendingPlacement struct {
@@ -66,8 +72,11 @@ type placementAnswer struct {
 
 // NewPlacer returns a Placer, which places bets while Run runs.
 func NewPlacer(config PlacerConfig) *Placer {
-	return &Placer{PlacerConfig: config, queue: make(chan *pendingPlacement, maxQueued)}
+	return &Placer{PlacerConfig: config, queue: make(chan *pendingPlacement, maxQueued), began: time.Now().Add(-busyFor)}
 }
+
+// IsBusy tells whether bets are being placed at present.
+func (p *Placer) IsBusy() bool { return time.Since(p.began)-time.Duration(p.last.Load()) < busyFor }
 
 // Place decides a placement and keeps the bet. A nil error means that there is a
 // verdict: a bet, which is then durable, or a refusal. Otherwise the error is a fault:
@@ -241,6 +250,7 @@ func (p *Placer) transact(ctx context.Context, batch []*pendingPlacement) ([]dom
 		placements[i] = pending.Placement
 	}
 	started := time.Now()
+	p.last.Store(int64(started.Sub(p.began)))
 	together := ports.Batch{Placements: placements, WithLiabilities: p.Limits.Liability.IsPositive()}
 	decisions, err := p.Placements.Place(ctx, together, func(ws *domain.WorkingSet) []domain.Decision {
 		// Asked once more: since Place was called the batch may have waited, for the store

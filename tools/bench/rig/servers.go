@@ -40,21 +40,47 @@ func startServers(ctx context.Context, root, directory string) (*Servers, error)
 	return s, nil
 }
 
-// memory is what PostgreSQL is told of the machine: by default it keeps 128 MB of pages and
+// sizes are what PostgreSQL is told of the machine: by default it keeps 128 MB of pages and
 // forces everything out with each GB of log, which is less than one large event.
-var memory = map[string]string{"shared_buffers": "4GB", "max_wal_size": "8GB"}
+var sizes = map[string]string{"shared_buffers": "4GB", "max_wal_size": "8GB", "min_wal_size": "4GB"}
 
-// configure gives PostgreSQL its memory.
+// logFiles is how many files of its log PostgreSQL has to use again: 2 GB.
+const logFiles = 128
+
+// configure makes of PostgreSQL, as it is installed, one that has been at work for a while on
+// a machine of this size.
 func (s *Servers) configure(ctx context.Context) error {
 	err := withConn(ctx, s.Postgres, func(conn *pgx.Conn) error {
-		for name, value := range memory {
+		for name, value := range sizes {
 			if _, err := conn.Exec(ctx, fmt.Sprintf("alter system set %s = '%s'", name, value)); err != nil {
 				return fmt.Errorf("set %s: %w", name, err)
 			}
 		}
 		return nil
 	})
-	return errors.Join(err, s.RestartPostgres(ctx))
+	if err != nil {
+		return err
+	}
+	if err := s.RestartPostgres(ctx); err != nil {
+		return err
+	}
+	return withConn(ctx, s.Postgres, func(conn *pgx.Conn) error { return growLog(ctx, conn) })
+}
+
+// growLog has files of the log there to be used again, as they are after some hours. A new
+// one is written full of zeros first, and every commit waits for that.
+func growLog(ctx context.Context, conn *pgx.Conn) error {
+	for range logFiles {
+		for _, statement := range []string{"select pg_logical_emit_message(false, 'bench', '')", "select pg_switch_wal()"} {
+			if _, err := conn.Exec(ctx, statement); err != nil {
+				return fmt.Errorf("%s: %w", statement, err)
+			}
+		}
+	}
+	if _, err := conn.Exec(ctx, "checkpoint"); err != nil {
+		return fmt.Errorf("checkpoint: %w", err)
+	}
+	return nil
 }
 
 // RestartPostgres stops PostgreSQL in good order and starts it again, for settings that

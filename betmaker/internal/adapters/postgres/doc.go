@@ -4,7 +4,7 @@
 // # Locks
 //
 // What happens at the same time is ordered by locks, taken in this order everywhere,
-// each kind in ascending order of id:
+// each kind in ascending order of id, but bets, for which those who lock several never wait:
 //
 //	bet rows        settling                        for update skip locked
 //	                cancelling                      for update
