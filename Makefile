@@ -132,8 +132,8 @@ bench-embedded: ## Measure the one-process shape: placing bets, and how fast, sm
 	go test -run '^$$' -bench '^BenchmarkStartup$$' -benchtime 5x .
 
 .PHONY: bench-settle
-bench-settle: ## Measure settling against a bare UPDATE, and how soon a change of an event is followed
-	$(BENCH) settle follow
+bench-settle: ## Measure settling against a bare UPDATE, bets placed meanwhile, and how soon a change is followed
+	$(BENCH) settle beside follow
 
 .PHONY: bench-read
 bench-read: ## Measure reading against a bare handler, and against SQL
