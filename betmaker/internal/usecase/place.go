@@ -217,7 +217,10 @@ func (p *Placer) gather(ctx context.Context) ([]*pendingPlacement, bool) {
 		return nil, false
 	case first := <-p.queue:
 		if p.lastSize > 1 {
-			time.Sleep(batchSpacing - p.sinceLastBatch())
+			select {
+			case <-ctx.Done():
+			case <-time.After(batchSpacing - p.sinceLastBatch()):
+			}
 		}
 		batch := p.fill(first)
 		p.lastSize = len(batch)
