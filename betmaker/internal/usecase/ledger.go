@@ -15,10 +15,9 @@ import (
 const (
 	// sealLimit bounds the transfers of one seal, and with them the transaction that makes it.
 	sealLimit = 1000
-	// sealInterval is the time between looks for transfers to seal: for about twice as long a
-	// transfer can be changed without its seal being wrong. All that a second of bets leaves to
-	// seal, sealed at once, would show in the p99 of the bets beside it.
-	sealInterval = 250 * time.Millisecond
+	// sealInterval is the time between looks for transfers to seal: for about so long a
+	// transfer can be changed without its seal being wrong.
+	sealInterval = time.Second
 	// sealGrace bounds the last seal, of what was done until the stop.
 	sealGrace = 2 * time.Second
 	// sealLogInterval is the least time between two heads in the log.
@@ -166,7 +165,7 @@ func (s *LedgerSealer) complain(ctx context.Context, err error) {
 		say = s.Logger.DebugContext
 	}
 	s.failing = true
-	say(ctx, "transfers are not sealed; trying again", "error", err)
+	say(ctx, "transfers are not sealed; trying again every second", "error", err)
 }
 
 // observe takes note of the newest seal. Seals are never taken back: a newest one that is

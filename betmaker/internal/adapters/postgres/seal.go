@@ -34,20 +34,20 @@ func (l *Ledger) seal(
 		return newest, false, err
 	}
 	var (
-		transfers []domain.Transfer
-		now       time.Time
+		rows []pgdb.Transfer
+		now  time.Time
 	)
-	tx.query(scanned(&transfers, limit, scanTransfers), pgdb.TransfersToSeal, int64(newest.Last), int64(final), limit32(limit))
+	tx.query(all(&rows), pgdb.TransfersToSeal, int64(newest.Last), int64(final), limit32(limit))
 	tx.query(scalar(&now), pgdb.Clock)
-	if err := tx.exchange(ctx); err != nil || len(transfers) == 0 {
+	if err := tx.exchange(ctx); err != nil || len(rows) == 0 {
 		return newest, false, err
 	}
-	next := seal(newest, transfers, now)
+	next := seal(newest, transfersFromRows(rows), now)
 	tx.exec(pgdb.InsertSeal, next.ID, int64(next.Last), next.Count, next.Hash[:], next.At)
 	if err := tx.commit(ctx); err != nil {
 		return newest, false, err
 	}
-	return next, len(transfers) == limit, nil
+	return next, len(rows) == limit, nil
 }
 
 // lockSealing returns the newest seal, and up to which id transfers may be sealed; up to

@@ -7,6 +7,8 @@ import (
 	"maps"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"stavka.local/betmaker/internal/adapters/postgres/pgdb"
 	"stavka.local/betmaker/internal/domain"
 	"stavka.local/betmaker/internal/ports"
@@ -127,7 +129,15 @@ func (s *Settlements) lockBetsBehind(
 	ctx context.Context, tx *transaction, event domain.EventID, after domain.BetID, limit int,
 ) ([]domain.Bet, error) {
 	var bets []domain.Bet
-	tx.query(scanned(&bets, limit, scanBets), pgdb.LockBetsBehind, int64(event), int64(after), max(s.share.of, 1), s.share.index, limit32(limit))
+	read := func(results pgx.BatchResults) error {
+		rows, err := results.Query()
+		if err != nil {
+			return err
+		}
+		bets, err = scanBets(rows, limit)
+		return err
+	}
+	tx.query(read, pgdb.LockBetsBehind, int64(event), int64(after), max(s.share.of, 1), s.share.index, limit32(limit))
 	if err := tx.exchange(ctx); err != nil {
 		return nil, err
 	}

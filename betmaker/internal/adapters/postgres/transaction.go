@@ -169,18 +169,6 @@ func collect[T any](into *[]T, row pgx.RowToFunc[T]) func(pgx.BatchResults) erro
 	}
 }
 
-// scanned reads up to a number of rows of a statement in a way of their own.
-func scanned[T any](into *[]T, atMost int, scan func(pgx.Rows, int) ([]T, error)) func(pgx.BatchResults) error {
-	return func(results pgx.BatchResults) error {
-		rows, err := results.Query()
-		if err != nil {
-			return err
-		}
-		*into, err = scan(rows, atMost)
-		return err
-	}
-}
-
 // one reads a statement's only row, or pgx.ErrNoRows.
 func one[Row any](into *Row) func(pgx.BatchResults) error {
 	return exactlyOne(into, pgx.RowToStructByPos[Row])
