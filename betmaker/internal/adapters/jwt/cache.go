@@ -24,7 +24,7 @@ type tokenHash = [sha256.Size]byte
 
 // checkedToken is what a token says. There are no pointers in it, nor in the memory of
 // them, so that the garbage collector need not look at each: with 100,000 tokens behind
-// pointers the p99 of a bet at half of the peak rate was 100 ms, and without 28.
+// pointers it held up bets for 100 to 150 ms every few seconds.
 type checkedToken struct {
 	userID    domain.UserID
 	version   int32
