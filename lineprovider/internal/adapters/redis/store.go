@@ -35,6 +35,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"stavka.local/lineprovider/internal/domain"
+	"stavka.local/shared/together"
 )
 
 const (
@@ -80,7 +81,7 @@ type Store struct {
 	waitReplicas   int
 	requireDurable bool
 	warned         atomic.Pointer[string] // the last warning about durability
-	lookups        lookups
+	lookups        *together.Group[*lookup]
 }
 
 // Open returns a store. It does not connect: it does so when used, and again
@@ -103,6 +104,7 @@ func Open(o Options) (*Store, error) {
 		waitReplicas:   o.WaitReplicas,
 		requireDurable: o.RequireDurable,
 	}
+	s.lookups = newLookups(s)
 	setLibraryLog()
 	options.MaxRetries = -1 // run repeats what may be repeated
 	options.DialerRetries = 1
