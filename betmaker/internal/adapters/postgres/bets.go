@@ -12,7 +12,10 @@ import (
 )
 
 // Bets implements ports.Bets.
-type Bets struct{ pool *pool }
+type Bets struct {
+	pool    *pool
+	lookups *lookups
+}
 
 // Bet implements ports.Bets.
 func (b *Bets) Bet(ctx context.Context, id domain.BetID) (bet domain.Bet, err error) {
@@ -30,12 +33,17 @@ func (b *Bets) Bet(ctx context.Context, id domain.BetID) (bet domain.Bet, err er
 // List implements ports.Bets.
 func (b *Bets) List(ctx context.Context, filter ports.BetFilter, limit int) (bets []domain.Bet, err error) {
 	query, args := listQuery(filter, limit32(limit))
+	scan := func(rows pgx.Rows) ([]domain.Bet, error) { return scanBets(rows, limit) }
+	if filter.UserID != 0 && filter.EventID == 0 && filter.Status == 0 {
+		return look(ctx, b.lookups, scan, query, args...)
+	}
+	// Others may read many rows to find a few, and nobody has to wait for that.
 	err = b.pool.readOn(ctx, func(ctx context.Context, conn *pgx.Conn) error {
 		rows, err := conn.Query(ctx, query, args...)
 		if err != nil {
 			return err
 		}
-		bets, err = scanBets(rows, limit)
+		bets, err = scan(rows)
 		return err
 	})
 	return bets, err

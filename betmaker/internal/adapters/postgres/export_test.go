@@ -1,6 +1,10 @@
 package postgres
 
-import "context"
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+)
 
 // Constraints are those whose names the adapter knows.
 var Constraints = []string{constraintUsername, constraintEmail}
@@ -23,4 +27,21 @@ func (s *Store) Connected() int64 {
 func (s *Store) Execute(ctx context.Context, statement string) error {
 	_, err := s.rest.Exec(ctx, statement)
 	return err
+}
+
+// SendRound sends queries for a number each as one round of look-ups, and returns what became of each.
+func (s *Store) SendRound(ctx context.Context, queries ...string) (numbers []int, errs []error) {
+	numbers = make([]int, len(queries))
+	round := make([]*lookup, len(queries))
+	for i, query := range queries {
+		round[i] = &lookup{query: query, take: func(rows pgx.Rows) (err error) {
+			numbers[i], err = pgx.CollectExactlyOneRow(rows, pgx.RowTo[int])
+			return err
+		}}
+	}
+	s.Bets.lookups.send(ctx, round)
+	for _, one := range round {
+		errs = append(errs, one.err)
+	}
+	return numbers, errs
 }

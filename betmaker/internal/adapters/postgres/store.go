@@ -121,13 +121,14 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 		following.Close()
 		return nil, err
 	}
+	lookups := newLookups(rest)
 	return &Store{
 		Placements:    &Placements{placing: placing, rest: rest},
 		Events:        &Events{following: following, rest: rest},
 		Cursors:       &Cursors{following},
 		Settlements:   &Settlements{pool: following, rest: rest},
-		Bets:          &Bets{rest},
-		Users:         &Users{rest},
+		Bets:          &Bets{rest, lookups},
+		Users:         &Users{rest, lookups},
 		LoginFailures: &LoginFailures{rest},
 		Wallets:       &Wallets{rest},
 		AuditLog:      &AuditLog{rest},

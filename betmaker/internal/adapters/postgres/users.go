@@ -4,13 +4,18 @@ import (
 	"context"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"stavka.local/betmaker/internal/adapters/postgres/pgdb"
 	"stavka.local/betmaker/internal/domain"
 	"stavka.local/betmaker/internal/ports"
 )
 
 // Users implements ports.Users.
-type Users struct{ pool *pool }
+type Users struct {
+	pool    *pool
+	lookups *lookups
+}
 
 // Create implements ports.Users. The user's row gives the transaction its number before
 // the transfer gets its id, as sealing wants it.
@@ -94,13 +99,13 @@ func lockUser(ctx context.Context, tx *transaction, id domain.UserID) (ports.Cre
 }
 
 // User implements ports.Users.
-func (u *Users) User(ctx context.Context, id domain.UserID) (user domain.User, err error) {
-	err = u.pool.read(ctx, func(ctx context.Context, q *pgdb.Queries) error {
-		row, err := q.UserByID(ctx, int64(id))
-		user = credentialsFromRow(row).User
-		return err
-	})
-	return user, err
+func (u *Users) User(ctx context.Context, id domain.UserID) (domain.User, error) {
+	row, err := look(ctx, u.lookups, exactlyOneUser, pgdb.UserByID, int64(id))
+	return credentialsFromRow(row).User, err
+}
+
+func exactlyOneUser(rows pgx.Rows) (pgdb.User, error) {
+	return pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[pgdb.User])
 }
 
 // ByUsername implements ports.Users.
