@@ -16,8 +16,10 @@ import (
 )
 
 const (
-	// maxAttempts bounds how often a transaction is tried that the server gave up for the sake of another.
-	maxAttempts = 4
+	// maxAttempts bounds how often a transaction is tried that the server gave up for the sake of
+	// another, or that needs a liability which another replica has just forgotten. With four, a bet
+	// failed now and then while one forgot them again and again.
+	maxAttempts = 10
 	// rollbackTimeout bounds the wait for a rollback; after it the connection is closed, which rolls back, too.
 	rollbackTimeout = 5 * time.Second
 )
