@@ -14,7 +14,8 @@ import (
 
 const (
 	pastEvents  = 100_000
-	grownSettle = 20_000 // bets of the event that is settled
+	fewBets     = readUsers * betsOfUser // of the small table: as many as a page shows, and some more, for each of its readers
+	grownSettle = 200_000                // bets of the event that is settled
 	// tolerated is how much slower we may be for all that has been before.
 	tolerated = 1 / 1.3
 )
@@ -26,9 +27,16 @@ func (b *bench) growth(ctx context.Context) ([]report.Measure, error) {
 	if err != nil {
 		return nil, err
 	}
+	// Readers of both tables get the same pages.
+	if err := small.SeedHistory(ctx, events, fewBets, readUsers); err != nil {
+		return nil, err
+	}
 	grown, err := b.NewSystem(ctx, "grown", events, options)
 	if err != nil {
 		return nil, err
+	}
+	if b.rows < len(grown.Bettors.Tokens)*betsOfUser {
+		return nil, fmt.Errorf("-rows is at least %d, so that every reader has a page", len(grown.Bettors.Tokens)*betsOfUser)
 	}
 	if err := grown.SeedHistory(ctx, pastEvents, b.rows, len(grown.Bettors.Tokens)); err != nil {
 		return nil, err
@@ -42,7 +50,7 @@ func (b *bench) growth(ctx context.Context) ([]report.Measure, error) {
 			return nil, err
 		}
 	}
-	against := "the same with an empty table"
+	against := fmt.Sprintf("the same after %d bets on %d events", fewBets, events)
 	after := fmt.Sprintf(", after %d bets on %d events", b.rows, pastEvents)
 	turns := []struct {
 		report.Measure
@@ -71,7 +79,7 @@ func (b *bench) growth(ctx context.Context) ([]report.Measure, error) {
 			if err != nil {
 				return nil, err
 			}
-			b.Log.Printf("%s: %.0f/s, with an empty table %.0f/s", turn.Name, ours, theirs)
+			b.Log.Printf("%s: %.0f/s, small table %.0f/s", turn.Name, ours, theirs)
 			turn.Ours, turn.Theirs = append(turn.Ours, ours), append(turn.Theirs, theirs)
 		}
 	}
@@ -96,9 +104,9 @@ func (b *bench) settleFew(ctx context.Context, s *rig.System) (float64, error) {
 	return grownSettle / took.Seconds(), err
 }
 
-// list returns how often per second a list is read, by anyone.
+// list returns how often per second a list is read, by anyone of the readers.
 func (b *bench) list(ctx context.Context, s *rig.System, path string) (float64, error) {
-	users := s.Bettors.Tokens
+	users := s.Bettors.Tokens[:readUsers]
 	target := get(s.BetMakers[0].URL, func(random *rand.Rand) string {
 		return path + "?limit=" + strconv.Itoa(1+random.IntN(betsShown))
 	}, func(random *rand.Rand) string { return users[random.IntN(len(users))] })

@@ -74,7 +74,16 @@ func (s *System) SeedHistory(ctx context.Context, events, bets, users int) error
 			}
 			s.rig.Log.Printf("%s: %d of %d bets are there", s.name, last, bets)
 		}
-		return createIndexes(ctx, conn, indexes)
+		if err := createIndexes(ctx, conn, indexes); err != nil {
+			return err
+		}
+		// It would be done by itself, in the middle of the turns.
+		for _, statement := range []string{"vacuum (freeze, analyze)", "checkpoint"} {
+			if _, err := conn.Exec(ctx, statement); err != nil {
+				return fmt.Errorf("%s after seeding: %w", statement, err)
+			}
+		}
+		return nil
 	})
 }
 
