@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -49,15 +50,57 @@ func (b *bench) overload(ctx context.Context) ([]report.Measure, error) {
 	if err != nil {
 		return nil, err
 	}
+	bare, err := b.bareBets(ctx, s)
+	if err != nil {
+		return nil, err
+	}
 	measures := []report.Measure{idle}
 	for _, connections := range offerings {
+		yardstick, err := b.crowded(ctx, bare, connections)
+		if err != nil {
+			return nil, err
+		}
 		flood, err := b.flood(ctx, s, connections)
 		if err != nil {
 			return nil, err
 		}
-		measures = append(measures, flood...)
+		measures = append(append(measures, yardstick), flood...)
 	}
 	return measures, nil
+}
+
+// bareBets sends bets to a handler that does nothing with them.
+func (b *bench) bareBets(ctx context.Context, s *rig.System) (load.Target, error) {
+	target := bets(s.BetMakers[0].URL, s.Bettors, events)
+	answer, err := rig.Ask(ctx, s.BetMakers[0].URL+"/api/users/me", s.Bettors.Tokens[0])
+	if err != nil {
+		return load.Target{}, err
+	}
+	bare, err := b.StartBare(ctx, "overload", answer)
+	if err != nil {
+		return load.Target{}, err
+	}
+	return load.Target{Address: strings.TrimPrefix(bare.URL, "http://"), Fill: target.Fill}, nil
+}
+
+// crowded measures what it costs by itself, the generator included, that requests come on so
+// many connections.
+func (b *bench) crowded(ctx context.Context, bare load.Target, connections int) (report.Measure, error) {
+	m := report.Measure{Name: fmt.Sprintf("a bare net/http handler, %d connections", connections), Against: fmt.Sprintf("the same, %d", crowd), Unit: "/s"}
+	for range b.rounds {
+		var rates []float64
+		for _, n := range []int{connections, crowd} {
+			load.Closed(ctx, bare, n, warmUp)
+			result := load.Closed(ctx, bare, n, b.seconds)
+			if err := result.Only(http.StatusOK); err != nil {
+				return m, err
+			}
+			rates = append(rates, result.Rate(http.StatusOK))
+		}
+		m.Ours, m.Theirs = append(m.Ours, rates[0]), append(m.Theirs, rates[1])
+		b.Log.Printf("%s: %.0f/s, on %d %.0f/s", m.Name, rates[0], crowd, rates[1])
+	}
+	return m, nil
 }
 
 // allowFiles raises how many files this process and those it starts may open.
