@@ -19,7 +19,7 @@ func (b *bench) embedded(ctx context.Context) ([]report.Measure, error) {
 	if err := baseline.Stop(); err != nil {
 		return nil, err
 	}
-	e, err := b.NewEmbedded(ctx, "embedded", events)
+	e, err := b.NewEmbedded(ctx, "embedded", events, rig.Options{})
 	if err != nil {
 		return nil, err
 	}

@@ -156,9 +156,17 @@ func machine() string {
 }
 
 func commit(ctx context.Context, root string) string {
-	out, err := exec.CommandContext(ctx, "git", "-C", root, "describe", "--always", "--dirty").Output()
+	git := func(arguments ...string) (string, error) {
+		out, err := exec.CommandContext(ctx, "git", append([]string{"-C", root}, arguments...)...).Output()
+		return strings.TrimSpace(string(out)), err
+	}
+	revision, err := git("rev-parse", "--short", "HEAD")
 	if err != nil {
 		return "unknown"
 	}
-	return strings.TrimSpace(string(out))
+	// The results of the parts before are no change of what is measured.
+	if changed, err := git("status", "--porcelain", "--", ".", ":!bench"); err != nil || changed != "" {
+		revision += "-dirty"
+	}
+	return revision
 }

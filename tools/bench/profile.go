@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -27,7 +28,7 @@ func (b *bench) profile(ctx context.Context) ([]report.Measure, error) {
 	if err := b.TrackStatements(ctx); err != nil {
 		return nil, err
 	}
-	options, address, err := b.Profiled(ctx)
+	options, address, err := b.Profiled(ctx, "betmaker")
 	if err != nil {
 		return nil, err
 	}
@@ -44,6 +45,12 @@ func (b *bench) profile(ctx context.Context) ([]report.Measure, error) {
 	if err := b.slowest(ctx, s, filepath.Join(directory, "statements.md")); err != nil {
 		return nil, err
 	}
+	if err := s.Stop(); err != nil {
+		return nil, err
+	}
+	if err := b.profileEmbedded(ctx, directory); err != nil {
+		return nil, err
+	}
 	if b.before == "" {
 		return nil, nil
 	}
@@ -53,23 +60,44 @@ func (b *bench) profile(ctx context.Context) ([]report.Measure, error) {
 // profileKinds profiles bet-maker twice: sampling the one disturbs the other.
 func (b *bench) profileKinds(ctx context.Context, s *rig.System, address, directory string) error {
 	target := bets(s.BetMakers[0].URL, s.Bettors, events)
+	if err := b.profileOne(ctx, target, address, "profile", directory, "cpu"); err != nil {
+		return err
+	}
+	return b.profileOne(ctx, target, address, "allocs", directory, "allocs", "-sample_index=alloc_objects")
+}
+
+// profileEmbedded profiles the processor's time in the embedded shape, by functions with all that
+// they call.
+func (b *bench) profileEmbedded(ctx context.Context, directory string) error {
+	options, address, err := b.Profiled(ctx, "stavka")
+	if err != nil {
+		return err
+	}
+	e, err := b.NewEmbedded(ctx, "profile-embedded", events, options)
+	if err != nil {
+		return err
+	}
+	if err := b.signIn(ctx, e.Bettors, e.Process); err != nil {
+		return err
+	}
+	err = b.profileOne(ctx, bets(e.URL, e.Bettors, events), address, "profile", directory, "cpu-embedded", "-cum", "-nodecount=80")
+	return errors.Join(err, e.Stop())
+}
+
+// profileOne profiles a process while bets are placed.
+func (b *bench) profileOne(ctx context.Context, target load.Target, address, kind, directory, name string, options ...string) error {
+	b.Log.Printf("profiling: %s", name)
+	load.Closed(ctx, target, crowd, warmUp)
 	seconds := max(1, int(b.seconds.Seconds()))
-	for _, kind := range []struct {
-		name, endpoint string
-		options        []string
-	}{{"cpu", "profile", nil}, {"allocs", "allocs", []string{"-sample_index=alloc_objects"}}} {
-		b.Log.Printf("profiling %s", kind.name)
-		load.Closed(ctx, target, crowd, warmUp)
-		group, limited := errgroup.WithContext(ctx)
-		group.Go(func() error {
-			return rig.SaveProfile(limited, address, kind.endpoint, seconds, directory, kind.name, kind.options...)
-		})
-		group.Go(func() error {
-			return load.Closed(limited, target, crowd, b.seconds).Only(http.StatusCreated)
-		})
-		if err := group.Wait(); err != nil {
-			return fmt.Errorf("profile %s: %w", kind.name, err)
-		}
+	group, limited := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		return rig.SaveProfile(limited, address, kind, seconds, directory, name, options...)
+	})
+	group.Go(func() error {
+		return load.Closed(limited, target, crowd, b.seconds).Only(http.StatusCreated)
+	})
+	if err := group.Wait(); err != nil {
+		return fmt.Errorf("profile %s: %w", name, err)
 	}
 	return nil
 }
@@ -119,7 +147,7 @@ func (b *bench) compare(ctx context.Context) ([]report.Measure, error) {
 	if err != nil {
 		return nil, err
 	}
-	then, err := b.NewSystem(ctx, "then", events, rig.Options{BetMaker: earlier})
+	then, err := b.NewSystem(ctx, "then", events, rig.Options{Program: earlier})
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package rig
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -28,7 +29,7 @@ type Embedded struct {
 
 // NewEmbedded starts the embedded shape on an empty directory, with 100,000 users and open
 // events, of which the ids are 1, 2, ...
-func (r *Rig) NewEmbedded(ctx context.Context, name string, events int) (*Embedded, error) {
+func (r *Rig) NewEmbedded(ctx context.Context, name string, events int, o Options) (*Embedded, error) {
 	e := &Embedded{directory: filepath.Join(r.directory, name)}
 	if err := os.Mkdir(e.directory, 0o700); err != nil {
 		return nil, fmt.Errorf("make a directory: %w", err)
@@ -53,9 +54,11 @@ func (r *Rig) NewEmbedded(ctx context.Context, name string, events int) (*Embedd
 		// As in NewSystem.
 		"LEDGER_CHECK_INTERVAL": "0",
 	}
+	maps.Copy(env, o.Env)
+	program := cmp.Or(o.Program, filepath.Join(r.bin(), "stavka"))
 	start := func() (err error) {
 		log := filepath.Join(r.directory, name+".log")
-		e.Process, err = startProcess(ctx, filepath.Join(r.bin(), "stavka"), address, log, maps.Clone(env))
+		e.Process, err = startProcess(ctx, program, address, log, maps.Clone(env))
 		return err
 	}
 	r.Log.Printf("%s: making %d users and %d events", name, bettors, events)

@@ -11,11 +11,11 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Profiled returns the options of a system whose bet-maker can be profiled, and the
-// address where its profiles are.
-func (r *Rig) Profiled(ctx context.Context) (o Options, address string, err error) {
-	o.BetMaker = filepath.Join(r.bin(), "betmaker-profiling")
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-tags", "profiling", "-o", o.BetMaker, "./betmaker/cmd/betmaker")
+// Profiled builds one of our programs so that it can be profiled, and returns the options of a
+// system with it, and the address where its profiles are.
+func (r *Rig) Profiled(ctx context.Context, program string) (o Options, address string, err error) {
+	o.Program = filepath.Join(r.bin(), program+"-profiling")
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-tags", "profiling", "-o", o.Program, programs[program])
 	build.Dir = r.root
 	build.Env = append(os.Environ(), "GOWORK=", "GOFLAGS=")
 	if _, err := output(build); err != nil {

@@ -79,11 +79,14 @@ func (r *Rig) Earlier(ctx context.Context, revision string) (string, error) {
 	return filepath.Join(bin, "betmaker"), build(ctx, tree, bin)
 }
 
+// programs are ours, and where their sources are.
+var programs = map[string]string{
+	"betmaker": "./betmaker/cmd/betmaker", "lineprovider": "./lineprovider/cmd/lineprovider", "stavka": ".",
+}
+
 // build builds our programs as they are released.
 func build(ctx context.Context, tree, into string) error {
-	for name, source := range map[string]string{
-		"betmaker": "./betmaker/cmd/betmaker", "lineprovider": "./lineprovider/cmd/lineprovider", "stavka": ".",
-	} {
+	for name, source := range programs {
 		cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", filepath.Join(into, name), source)
 		cmd.Dir = tree
 		cmd.Env = append(os.Environ(), "GOWORK=", "GOFLAGS=")

@@ -34,18 +34,18 @@ type System struct {
 	env    map[string]string
 }
 
-// Options say what a System is.
+// Options say what a System is, or the embedded shape.
 type Options struct {
-	// BetMaker is the program; ours as it is now by default.
-	BetMaker string
-	// Env are variables of both services, besides those that say where the servers are.
+	// Program is that of bet-maker, or of the embedded shape; ours as it is now by default.
+	Program string
+	// Env are variables of the services, besides those that say where everything is.
 	Env map[string]string
 }
 
 // NewSystem starts one line-provider and one bet-maker on an empty database, makes
 // 100,000 users and opens events.
 func (r *Rig) NewSystem(ctx context.Context, name string, events int, o Options) (*System, error) {
-	s := &System{rig: r, name: name, binary: o.BetMaker}
+	s := &System{rig: r, name: name, binary: o.Program}
 	if s.binary == "" {
 		s.binary = filepath.Join(r.bin(), "betmaker")
 	}
