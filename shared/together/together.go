@@ -23,7 +23,8 @@ type Group[Item any] struct {
 
 type asked[Item any] struct {
 	item Item
-	done chan struct{} // closed when it is done
+	left <-chan struct{} // closed when nobody waits for it any more
+	done chan struct{}   // closed when it is done
 }
 
 // New returns a Group that has up to so many rounds under way at the same time, of at most so
@@ -34,10 +35,10 @@ func New[Item any](rounds, atMost int, do func(ctx context.Context, items []Item
 	return &Group[Item]{do: do, rounds: rounds, atMost: atMost}
 }
 
-// Do has an item done. When ctx ends before, it returns its error; the item may be done all the
-// same, then or later, and must not be looked at any more.
+// Do has an item done. When ctx ends before, it returns its error; an item whose round has begun
+// is done all the same, and must not be looked at any more.
 func (g *Group[Item]) Do(ctx context.Context, item Item) error {
-	a := asked[Item]{item, make(chan struct{})}
+	a := asked[Item]{item, ctx.Done(), make(chan struct{})}
 	if g.add(a) {
 		go g.work(context.WithoutCancel(ctx)) // for others, too, who may stay when this one leaves
 	}
@@ -63,7 +64,7 @@ func (g *Group[Item]) add(a asked[Item]) bool {
 
 // work does one round after the other for as long as somebody waits.
 func (g *Group[Item]) work(ctx context.Context) {
-	for round := g.next(); round != nil; round = g.next() {
+	for round := g.next(); len(round) > 0; round = g.next() {
 		items := make([]Item, len(round))
 		for i, a := range round {
 			items[i] = a.item
@@ -75,16 +76,23 @@ func (g *Group[Item]) work(ctx context.Context) {
 	}
 }
 
-// next returns those of the next round. When there is nobody, the one before was the last.
+// next returns those of the next round, without those that nobody waits for: after a server has
+// not answered for a while that would be many. When there is nobody, the round before was the last.
 func (g *Group[Item]) next() []asked[Item] {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if len(g.waiting) == 0 {
-		g.underway--
-		return nil
+	round := make([]asked[Item], 0, min(len(g.waiting), g.atMost))
+	for len(g.waiting) > 0 && len(round) < g.atMost {
+		a := g.waiting[0]
+		g.waiting = g.waiting[1:]
+		select {
+		case <-a.left:
+		default:
+			round = append(round, a)
+		}
 	}
-	size := min(len(g.waiting), g.atMost)
-	round := g.waiting[:size:size]
-	g.waiting = g.waiting[size:]
+	if len(round) == 0 {
+		g.underway--
+	}
 	return round
 }

@@ -129,3 +129,29 @@ func TestWhoLeavesTakesNobodyAlong(t *testing.T) {
 		}
 	})
 }
+
+func TestWhoHasLeftIsNotServed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var (
+			d      doubler
+			asking sync.WaitGroup
+			group  = together.New(1, 10, d.do)
+		)
+		ask(t, &asking, group, 1)
+		ctx, leave := context.WithCancel(t.Context())
+		asking.Go(func() {
+			if err := group.Do(ctx, &item{number: 2}); !errors.Is(err, context.Canceled) {
+				t.Errorf("who left got %v", err)
+			}
+		})
+		synctest.Wait()
+		leave()
+		asking.Wait()
+		ask(t, &asking, group, 3)
+		asking.Wait()
+		if want := [][]int{{1}, {3}}; !slices.EqualFunc(d.rounds, want, slices.Equal) {
+			t.Errorf("the rounds were %v, want %v", d.rounds, want)
+		}
+	})
+}
