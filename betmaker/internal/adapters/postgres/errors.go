@@ -39,21 +39,21 @@ const (
 // event was forgotten by another replica.
 var errLiabilityForgotten = errors.New("the liability of an event has just been forgotten")
 
-// isWorthAnotherAttempt tells whether the transaction that ended in err was undone, by the
-// server mostly, for a reason that is gone when it runs again.
-func isWorthAnotherAttempt(err error) bool {
+// attemptsAt returns how often a transaction may be tried that ended in err: more than once if it
+// was undone, by the server mostly, for a reason that is gone when it runs again.
+func attemptsAt(err error) int {
 	if errors.Is(err, errLiabilityForgotten) {
-		return true
+		return maxForgotten
 	}
 	pgErr, ok := errors.AsType[*pgconn.PgError](err)
 	if !ok {
-		return false
+		return 1
 	}
 	switch pgErr.Code {
 	case codeSerializationFailure, codeDeadlockDetected, codeStalePlan:
-		return true
+		return maxAttempts
 	default:
-		return false
+		return 1
 	}
 }
 

@@ -16,10 +16,11 @@ import (
 )
 
 const (
-	// maxAttempts bounds how often a transaction is tried that the server gave up for the sake of
-	// another, or that needs a liability which another replica has just forgotten. With four, a bet
-	// failed now and then while one forgot them again and again.
-	maxAttempts = 10
+	// maxAttempts bounds how often a transaction is tried that the server gave up for the sake of another.
+	maxAttempts = 4
+	// maxForgotten is that for one that needs a liability which another replica has just forgotten. With
+	// four, a bet failed now and then while one forgot them again and again.
+	maxForgotten = 10
 	// rollbackTimeout bounds the wait for a rollback; after it the connection is closed, which rolls back, too.
 	rollbackTimeout = 5 * time.Second
 )
@@ -95,7 +96,7 @@ type snapshotQuery func(do func(ctx context.Context, q *pgdb.Queries) error) err
 func (p *pool) transact(ctx context.Context, work func(ctx context.Context, tx *transaction) error) error {
 	for attempt := 1; ; attempt++ {
 		err := p.attempt(ctx, work)
-		if !isWorthAnotherAttempt(err) || attempt == maxAttempts {
+		if attempt >= attemptsAt(err) {
 			return err
 		}
 		p.logger.WarnContext(ctx, "a transaction starts again", "attempt", attempt, "error", err)
