@@ -45,3 +45,8 @@ func (s *Store) SendRound(ctx context.Context, queries ...string) (numbers []int
 	}
 	return numbers, errs
 }
+
+// LookUp looks for a number.
+func (s *Store) LookUp(ctx context.Context, query string) (int, error) {
+	return look(ctx, s.Bets.lookups, func(rows pgx.Rows) (int, error) { return pgx.CollectExactlyOneRow(rows, pgx.RowTo[int]) }, query)
+}

@@ -14,7 +14,7 @@ const (
 	// lookupRounds is how many rounds of look-ups may be under way: two, so that the answers to the
 	// one are read while the server works on the other.
 	lookupRounds = 2
-	// lookupsTogether bounds a round. Most of what it saves is saved with a few.
+	// lookupsTogether bounds a round, and so how many others a look-up waits for.
 	lookupsTogether = 16
 )
 

@@ -149,3 +149,15 @@ func TestWhoLooksMayLeave(t *testing.T) {
 		t.Errorf("%d connections were made for two rounds at a time", got)
 	}
 }
+
+// The answer comes all the same, when nobody reads it any more.
+func TestWhoLooksMayLeaveMeanwhile(t *testing.T) {
+	t.Parallel()
+	store := open(t, postgres.Config{URL: postgrestest.NewDatabase(t)})
+	ctx, leave := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer leave()
+	if got, err := store.LookUp(ctx, "select 7 from pg_sleep(0.5)"); got != 0 || !errors.Is(err, ports.ErrUnavailable) {
+		t.Errorf("who has left got %d, %v", got, err)
+	}
+	store.Close() // waits for what is under way
+}
