@@ -77,13 +77,7 @@ func (s *System) SeedHistory(ctx context.Context, events, bets, users int) error
 		if err := createIndexes(ctx, conn, indexes); err != nil {
 			return err
 		}
-		// It would be done by itself, in the middle of the turns.
-		for _, statement := range []string{"vacuum (freeze, analyze)", "checkpoint"} {
-			if _, err := conn.Exec(ctx, statement); err != nil {
-				return fmt.Errorf("%s after seeding: %w", statement, err)
-			}
-		}
-		return nil
+		return Settle(ctx, s.Database) // or it would be done by itself, in the middle of the turns
 	})
 }
 
