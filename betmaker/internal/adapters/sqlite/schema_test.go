@@ -33,7 +33,7 @@ func TestQueriesReachTheirRowsByKey(t *testing.T) {
 		"betsBehind":         "bets_event_id_idx (event_id=? AND rowid>?)",
 		"firstBetBehind":     "bets_event_id_idx (event_id=?)",
 		"listBetsOnEvent":    "bets_event_id_idx (event_id=? AND rowid<?)",
-		"listBetsOfUser":     "bets_user_id_idx (user_id=? AND rowid<?)",
+		"listBetsOfUser":     "transfers_user_id_idx (user_id=? AND rowid<?)",
 		"openEvents":         "events_open_idx (id>?)",
 		"undecidedEvents":    "events_open_idx (id>?)",
 		"unsettled":          "events_unsettled_idx",

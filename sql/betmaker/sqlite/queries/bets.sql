@@ -12,12 +12,17 @@ order by id desc
 limit @at_most;
 
 -- name: ListBetsOfUser :many
--- An event of 0 stands for all.
-select *
-from bets
-where user_id = @user_id and id < @before
-    and (cast(@event_id as integer) = 0 or event_id = @event_id) and (cast(@status as integer) = 0 or status = @status)
-order by id desc
+-- An event of 0 stands for all. Every bet has one transfer of its stake, and there is one writer, so that
+-- the two are in the same order: the walk is along the user's transfers, from where that of the bet
+-- @before stands.
+select b.*
+from transfers t
+    join bets b on b.id = t.bet_id
+where t.user_id = @user_id and t.kind = 4
+    and t.id < coalesce((select s.id from transfers s where s.bet_id = cast(@before as integer) and s.kind = 4), 9223372036854775807)
+    and b.id < @before
+    and (cast(@event_id as integer) = 0 or b.event_id = @event_id) and (cast(@status as integer) = 0 or b.status = @status)
+order by t.id desc
 limit @at_most;
 
 -- name: ListBetsOnEvent :many

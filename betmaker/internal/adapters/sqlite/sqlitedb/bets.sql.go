@@ -87,11 +87,14 @@ func (q *Queries) ListBets(ctx context.Context, arg ListBetsParams) ([]Bet, erro
 }
 
 const listBetsOfUser = `-- name: ListBetsOfUser :many
-select id, user_id, event_id, stake, coefficient, event_version, accepted_at, status, payout, settle_revision, void_reason, settled_at
-from bets
-where user_id = ?1 and id < ?2
-    and (cast(?3 as integer) = 0 or event_id = ?3) and (cast(?4 as integer) = 0 or status = ?4)
-order by id desc
+select b.id, b.user_id, b.event_id, b.stake, b.coefficient, b.event_version, b.accepted_at, b.status, b.payout, b.settle_revision, b.void_reason, b.settled_at
+from transfers t
+    join bets b on b.id = t.bet_id
+where t.user_id = ?1 and t.kind = 4
+    and t.id < coalesce((select s.id from transfers s where s.bet_id = cast(?2 as integer) and s.kind = 4), 9223372036854775807)
+    and b.id < ?2
+    and (cast(?3 as integer) = 0 or b.event_id = ?3) and (cast(?4 as integer) = 0 or b.status = ?4)
+order by t.id desc
 limit ?5
 `
 
@@ -103,7 +106,9 @@ type ListBetsOfUserParams struct {
 	AtMost  int64
 }
 
-// An event of 0 stands for all.
+// An event of 0 stands for all. Every bet has one transfer of its stake, and there is one writer, so that
+// the two are in the same order: the walk is along the user's transfers, from where that of the bet
+// @before stands.
 func (q *Queries) ListBetsOfUser(ctx context.Context, arg ListBetsOfUserParams) ([]Bet, error) {
 	rows, err := q.db.QueryContext(ctx, listBetsOfUser,
 		arg.UserID,
