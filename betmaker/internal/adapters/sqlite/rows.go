@@ -319,6 +319,24 @@ func list[ID ~int64](ids []ID) string {
 	return string(append(text, ']'))
 }
 
+// usersByKey writes the keys of a batch as a JSON object, in which the value of each is its user. A
+// key stands there as often as it is in the batch.
+func usersByKey(batch []domain.Placement) string {
+	text := []byte{'{'}
+	for _, placement := range batch {
+		if placement.IdempotencyKey == "" {
+			continue
+		}
+		if len(text) > 1 {
+			text = append(text, ',')
+		}
+		key, _ := json.Marshal(placement.IdempotencyKey) // a string always can be
+		text = append(append(text, key...), ':')
+		text = strconv.AppendInt(text, int64(placement.UserID), 10)
+	}
+	return string(append(text, '}'))
+}
+
 // fill copies stored bytes to where they belong, and tells whether they are as many as they
 // have to be.
 func fill(into, stored []byte) bool {

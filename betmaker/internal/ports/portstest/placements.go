@@ -28,6 +28,7 @@ func Placements(t *testing.T, open Open) {
 		"keeps no refusal without a key":                  keepsNoRefusalWithoutKey,
 		"tells a reused key":                              tellsReusedKey,
 		"keeps keys apart by user":                        keepsKeysApartByUser,
+		"knows a key again, whatever it is made of":       knowsKeysAgain,
 		"the first of equal keys in a batch decides":      firstOfEqualKeysDecides,
 		"does nothing for an empty batch":                 emptyBatch,
 		"places one bet for 200 identical requests":       oneBetForIdenticalRequests,
@@ -240,6 +241,27 @@ func keepsKeysApartByUser(t *testing.T, s Stores) {
 	isTrue(t, decisions[0].Accepted() && decisions[1].Accepted() && decisions[0].Bet.ID != decisions[1].Bet.ID, "two bets: %+v", decisions)
 	replayed := place(t, s, withKey(bet(users[1], 1), "key"))[0]
 	equal(t, replayed, domain.Decision{Verdict: decisions[1].Verdict, Replayed: true})
+}
+
+func knowsKeysAgain(t *testing.T, s Stores) {
+	users := addUsers(t, s, 2)
+	addOpenEvents(t, s, 1)
+	var batch []domain.Placement
+	for _, key := range []string{`"`, `\`, `\\`, `\"`, `\u0041`, "A", "a", `A","B`, `}`, `':`, "<&>", "%_", "0", "00", "0x0", "1e0", "null", " ", "  ", "'"} {
+		for _, user := range users {
+			batch = append(batch, withKey(bet(user, 1), key))
+		}
+	}
+	placed := place(t, s, batch...)
+	different := map[domain.BetID]bool{}
+	for _, decision := range placed {
+		different[decision.Bet.ID] = true
+	}
+	equal(t, len(different), len(batch))
+
+	for i, decision := range place(t, s, batch...) {
+		equal(t, decision.Bet.ID, placed[i].Bet.ID)
+	}
 }
 
 func firstOfEqualKeysDecides(t *testing.T, s Stores) {

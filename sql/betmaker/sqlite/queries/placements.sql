@@ -6,6 +6,13 @@ select *
 from verdicts
 where user_id = @user_id and operation = @operation and key = @key and (refusal is null or decided_at > @refusals_after);
 
+-- name: StoredVerdictsOnBets :many
+-- Of each key, a name in the JSON object, the value is the user.
+select v.*
+from json_each(cast(@users_by_key as text)) k
+    cross join verdicts v on v.user_id = k.value and v.operation = 1 and v.key = k.key
+where v.refusal is null or v.decided_at > @refusals_after;
+
 -- name: LastBetID :one
 -- There is no sequence: bets are never deleted and there is one writer, so that the next id is
 -- the one after the highest.

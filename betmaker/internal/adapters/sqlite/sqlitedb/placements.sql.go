@@ -247,6 +247,53 @@ func (q *Queries) StoredVerdict(ctx context.Context, arg StoredVerdictParams) (V
 	return i, err
 }
 
+const storedVerdictsOnBets = `-- name: StoredVerdictsOnBets :many
+select v.user_id, v.operation, v."key", v.fingerprint, v.bet_id, v.transfer_id, v.refusal, v.params, v.request_id, v.decided_at
+from json_each(cast(?1 as text)) k
+    cross join verdicts v on v.user_id = k.value and v.operation = 1 and v.key = k.key
+where v.refusal is null or v.decided_at > ?2
+`
+
+type StoredVerdictsOnBetsParams struct {
+	UsersByKey    string
+	RefusalsAfter int64
+}
+
+// Of each key, a name in the JSON object, the value is the user.
+func (q *Queries) StoredVerdictsOnBets(ctx context.Context, arg StoredVerdictsOnBetsParams) ([]Verdict, error) {
+	rows, err := q.db.QueryContext(ctx, storedVerdictsOnBets, arg.UsersByKey, arg.RefusalsAfter)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Verdict
+	for rows.Next() {
+		var i Verdict
+		if err := rows.Scan(
+			&i.UserID,
+			&i.Operation,
+			&i.Key,
+			&i.Fingerprint,
+			&i.BetID,
+			&i.TransferID,
+			&i.Refusal,
+			&i.Params,
+			&i.RequestID,
+			&i.DecidedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const writeLiability = `-- name: WriteLiability :exec
 insert into liabilities (event_id, amount)
 values (?1, ?2)
