@@ -71,7 +71,7 @@ func newGate(doc *openapi3.T, o Options) (*gate, error) {
 				if p.Schema == nil {
 					return nil, fmt.Errorf("parameter %s of %s %s has no schema", p.Name, method, path)
 				}
-				prepared.parameters = append(prepared.parameters, parameter{p, newQuickText(p)})
+				prepared.parameters = append(prepared.parameters, parameter{p, newQuickParameter(p)})
 			}
 			security := doc.Security
 			if op.Security != nil {
@@ -223,7 +223,7 @@ func (op *operation) check(w http.ResponseWriter, r *http.Request) error {
 type parameter struct {
 	*openapi3.Parameter
 
-	text *quickText // or nil
+	plain func(*http.Request) bool // recognises usual values; or nil
 }
 
 func (op *operation) checkParameters(r *http.Request) error {
@@ -267,13 +267,14 @@ func (op *operation) checkParameters(r *http.Request) error {
 	return nil
 }
 
-// hasPlainParameters tells whether all there can be are headers that are recognised.
+// hasPlainParameters tells whether all there can be are headers and parts of the path that are
+// recognised.
 func (op *operation) hasPlainParameters(r *http.Request) bool {
 	if r.URL.RawQuery != "" {
 		return false
 	}
 	for _, p := range op.parameters {
-		if p.text == nil || !p.text.accepts(r.Header.Values(p.Name), p.Required) {
+		if p.plain == nil || !p.plain(r) {
 			return false
 		}
 	}

@@ -60,17 +60,17 @@ func (s *Store) lookFor(ctx context.Context, lookups []*lookup) {
 			continue
 		}
 		l.snapshot.Epoch = epoch
-		l.snapshot.Event, l.err = found(l.id, r.values[3*i:3*i+3])
+		l.snapshot.Event, l.err = s.readings.read(l.id, [3]string(r.values[3*i:]))
 	}
 }
 
 // found reads one event out of a script's answer, so that one which cannot be read does
 // not fail those beside it.
-func found(id domain.EventID, values []string) (domain.Event, error) {
+func found(id domain.EventID, values [3]string) (domain.Event, error) {
 	if values[2] == "" {
 		return domain.Event{}, domain.ErrEventNotFound.Detailf("There is no event %s.", id)
 	}
-	r := reply{values: append([]string{id.String()}, values...)}
+	r := reply{values: append([]string{id.String()}, values[:]...)}
 	event := r.event()
 	return event, r.done()
 }
