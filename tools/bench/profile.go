@@ -48,6 +48,9 @@ func (b *bench) profile(ctx context.Context) ([]report.Measure, error) {
 	if err := s.Stop(); err != nil {
 		return nil, err
 	}
+	if err := b.profileEvent(ctx, directory); err != nil {
+		return nil, err
+	}
 	if err := b.profileEmbedded(ctx, directory); err != nil {
 		return nil, err
 	}
@@ -59,11 +62,27 @@ func (b *bench) profile(ctx context.Context) ([]report.Measure, error) {
 
 // profileKinds profiles bet-maker twice: sampling the one disturbs the other.
 func (b *bench) profileKinds(ctx context.Context, s *rig.System, address, directory string) error {
-	target := bets(s.BetMakers[0].URL, s.Bettors, events)
-	if err := b.profileOne(ctx, target, address, "profile", directory, "cpu"); err != nil {
+	placing := underway{bets(s.BetMakers[0].URL, s.Bettors, events), crowd, http.StatusCreated}
+	if err := b.profileOne(ctx, placing, address, "profile", directory, "cpu"); err != nil {
 		return err
 	}
-	return b.profileOne(ctx, target, address, "allocs", directory, "allocs", "-sample_index=alloc_objects")
+	return b.profileOne(ctx, placing, address, "allocs", directory, "allocs", "-sample_index=alloc_objects")
+}
+
+// profileEvent profiles the processor's time in line-provider while single events are read, by
+// functions with all that they call.
+func (b *bench) profileEvent(ctx context.Context, directory string) error {
+	options, address, err := b.Profiled(ctx, "lineprovider")
+	if err != nil {
+		return err
+	}
+	s, err := b.NewSystem(ctx, "profile-event", events, options)
+	if err != nil {
+		return err
+	}
+	reading := underway{anyEvent(s), readers, http.StatusOK}
+	err = b.profileOne(ctx, reading, address, "profile", directory, "cpu-event", "-cum", "-nodecount=80")
+	return errors.Join(err, s.Stop())
 }
 
 // profileEmbedded profiles the processor's time in the embedded shape, by functions with all that
@@ -80,21 +99,29 @@ func (b *bench) profileEmbedded(ctx context.Context, directory string) error {
 	if err := b.signIn(ctx, e.Bettors, e.Process); err != nil {
 		return err
 	}
-	err = b.profileOne(ctx, bets(e.URL, e.Bettors, events), address, "profile", directory, "cpu-embedded", "-cum", "-nodecount=80")
+	placing := underway{bets(e.URL, e.Bettors, events), crowd, http.StatusCreated}
+	err = b.profileOne(ctx, placing, address, "profile", directory, "cpu-embedded", "-cum", "-nodecount=80")
 	return errors.Join(err, e.Stop())
 }
 
-// profileOne profiles a process while bets are placed.
-func (b *bench) profileOne(ctx context.Context, target load.Target, address, kind, directory, name string, options ...string) error {
+// underway is what goes on while a process is profiled.
+type underway struct {
+	target      load.Target
+	connections int
+	status      int // of all answers
+}
+
+// profileOne profiles a process under a load.
+func (b *bench) profileOne(ctx context.Context, u underway, address, kind, directory, name string, options ...string) error {
 	b.Log.Printf("profiling: %s", name)
-	load.Closed(ctx, target, crowd, warmUp)
+	load.Closed(ctx, u.target, u.connections, warmUp)
 	seconds := max(1, int(b.seconds.Seconds()))
 	group, limited := errgroup.WithContext(ctx)
 	group.Go(func() error {
 		return rig.SaveProfile(limited, address, kind, seconds, directory, name, options...)
 	})
 	group.Go(func() error {
-		return load.Closed(limited, target, crowd, b.seconds).Only(http.StatusCreated)
+		return load.Closed(limited, u.target, u.connections, b.seconds).Only(u.status)
 	})
 	if err := group.Wait(); err != nil {
 		return fmt.Errorf("profile %s: %w", name, err)

@@ -73,13 +73,11 @@ func (b *bench) read(ctx context.Context) ([]report.Measure, error) {
 func (b *bench) readings(ctx context.Context, s *rig.System) ([]*reading, error) {
 	users := s.Bettors.Tokens[:readUsers]
 	anyUser := func(random *rand.Rand) string { return users[random.IntN(len(users))] }
-	operator := func(*rand.Rand) string { return rig.ServiceToken }
 	page := func(*rand.Rand) string { return "/api/events" }
-	event := func(random *rand.Rand) string { return "/event/" + strconv.Itoa(1+random.IntN(events)) }
 	bets := func(*rand.Rand) string { return "/api/bets?limit=" + strconv.Itoa(betsShown) }
 	readings := []*reading{
 		{name: "GET /api/events", ours: get(s.BetMakers[0].URL, page, anyUser)},
-		{name: "GET /event/{id}", ours: get(s.LineProvider.URL, event, operator)},
+		{name: "GET /event/{id}", ours: anyEvent(s)},
 		{name: "GET /api/bets, 50 rows", ours: get(s.BetMakers[0].URL, bets, anyUser)},
 	}
 	for i, r := range readings {
@@ -120,6 +118,12 @@ const betsStatement = `\set user random(:first, :last)
 select id, user_id, event_id, stake, coefficient, event_version, accepted_at, status, payout, settle_revision, void_reason, settled_at
 from bets where user_id = :user::bigint order by user_id desc, id desc limit :rows::integer;
 `
+
+// anyEvent reads one event of all that are open.
+func anyEvent(s *rig.System) load.Target {
+	return get(s.LineProvider.URL, func(random *rand.Rand) string { return "/event/" + strconv.Itoa(1+random.IntN(events)) },
+		func(*rand.Rand) string { return rig.ServiceToken })
+}
 
 // get reads a path with a token.
 func get(address string, path, token func(*rand.Rand) string) load.Target {

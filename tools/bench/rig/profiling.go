@@ -14,8 +14,13 @@ import (
 // Profiled builds one of our programs so that it can be profiled, and returns the options of a
 // system with it, and the address where its profiles are.
 func (r *Rig) Profiled(ctx context.Context, program string) (o Options, address string, err error) {
-	o.Program = filepath.Join(r.bin(), program+"-profiling")
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-tags", "profiling", "-o", o.Program, programs[program])
+	file := filepath.Join(r.bin(), program+"-profiling")
+	if program == "lineprovider" {
+		o.LineProvider = file
+	} else {
+		o.Program = file
+	}
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-tags", "profiling", "-o", file, programs[program])
 	build.Dir = r.root
 	build.Env = append(os.Environ(), "GOWORK=", "GOFLAGS=")
 	if _, err := output(build); err != nil {

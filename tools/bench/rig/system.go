@@ -1,6 +1,7 @@
 package rig
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,6 +39,8 @@ type System struct {
 type Options struct {
 	// Program is that of bet-maker, or of the embedded shape; ours as it is now by default.
 	Program string
+	// LineProvider is the program of line-provider; ours as it is now by default.
+	LineProvider string
 	// Env are variables of the services, besides those that say where everything is.
 	Env map[string]string
 }
@@ -45,10 +48,7 @@ type Options struct {
 // NewSystem starts one line-provider and one bet-maker on an empty database, makes
 // 100,000 users and opens events.
 func (r *Rig) NewSystem(ctx context.Context, name string, events int, o Options) (*System, error) {
-	s := &System{rig: r, name: name, binary: o.Program}
-	if s.binary == "" {
-		s.binary = filepath.Join(r.bin(), "betmaker")
-	}
+	s := &System{rig: r, name: name, binary: cmp.Or(o.Program, filepath.Join(r.bin(), "betmaker"))}
 	var err error
 	if s.Database, err = r.createDatabase(ctx, name, ""); err != nil {
 		return nil, err
@@ -73,7 +73,7 @@ func (r *Rig) NewSystem(ctx context.Context, name string, events int, o Options)
 		"LEDGER_CHECK_INTERVAL": "0",
 	}
 	maps.Copy(s.env, o.Env)
-	if err := s.startLineProvider(ctx); err != nil {
+	if err := s.startLineProvider(ctx, cmp.Or(o.LineProvider, filepath.Join(r.bin(), "lineprovider"))); err != nil {
 		return nil, err
 	}
 	if err := s.AddBetMaker(ctx); err != nil {
@@ -89,14 +89,14 @@ func (r *Rig) NewSystem(ctx context.Context, name string, events int, o Options)
 	return s, s.AwaitSealed(ctx)
 }
 
-func (s *System) startLineProvider(ctx context.Context) error {
+func (s *System) startLineProvider(ctx context.Context, program string) error {
 	address, err := freeAddress()
 	if err != nil {
 		return err
 	}
 	env := maps.Clone(s.env)
 	env["LINEPROVIDER_ADDR"] = address
-	s.LineProvider, err = startProcess(ctx, filepath.Join(s.rig.bin(), "lineprovider"), address, s.logFile("lineprovider"), env)
+	s.LineProvider, err = startProcess(ctx, program, address, s.logFile("lineprovider"), env)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,5 @@
+//go:build profiling
+
+package main
+
+import _ "stavka.local/shared/profiling" // serves profiles
