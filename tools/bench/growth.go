@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"path/filepath"
 	"strconv"
 
 	"stavka.local/bench/load"
@@ -22,6 +23,9 @@ const (
 
 // growth measures whether we are as fast after millions of bets as on the first day.
 func (b *bench) growth(ctx context.Context) ([]report.Measure, error) {
+	if err := b.TrackStatements(ctx); err != nil {
+		return nil, err
+	}
 	options := rig.Options{}
 	small, err := b.NewSystem(ctx, "small", events, options)
 	if err != nil {
@@ -83,6 +87,9 @@ func (b *bench) growth(ctx context.Context) ([]report.Measure, error) {
 			turn.Ours, turn.Theirs = append(turn.Ours, ours), append(turn.Theirs, theirs)
 		}
 	}
+	if err := b.profileSettling(ctx, small, grown); err != nil {
+		return nil, err
+	}
 	var measures []report.Measure
 	for _, turn := range turns {
 		turn.Against, turn.Unit, turn.Reach = against, "/s", tolerated
@@ -102,6 +109,31 @@ func (b *bench) settleFew(ctx context.Context, s *rig.System) (float64, error) {
 	}
 	took, err := s.AwaitSettled(ctx, event)
 	return grownSettle / took.Seconds(), err
+}
+
+// profileSettling settles one more event each, and writes what the statements did.
+func (b *bench) profileSettling(ctx context.Context, small, grown *rig.System) error {
+	directory, err := b.profiles()
+	if err != nil {
+		return err
+	}
+	for name, s := range map[string]*rig.System{"settling-small": small, "settling-grown": grown} {
+		event, err := s.SeedEvent(ctx, grownSettle)
+		if err != nil {
+			return err
+		}
+		err = slowest(ctx, s, filepath.Join(directory, name+".md"), func() (string, error) {
+			if err := s.SetState(ctx, event, int(rig.Won)); err != nil {
+				return "", err
+			}
+			took, err := s.AwaitSettled(ctx, event)
+			return fmt.Sprintf("%d winners were settled in %.1f s", grownSettle, took.Seconds()), err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // list returns how often per second a list is read, by anyone of the readers.

@@ -7,9 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
 
-	"github.com/jackc/pgx/v5"
 	"golang.org/x/sync/errgroup"
 
 	"stavka.local/bench/load"
@@ -21,9 +19,9 @@ import (
 // With a revision to compare with, it measures what an accepted bet costs bet-maker now and
 // what it did then.
 func (b *bench) profile(ctx context.Context) ([]report.Measure, error) {
-	directory := filepath.Join(b.Root(), "bench", "results", "profile")
-	if err := os.MkdirAll(directory, 0o755); err != nil {
-		return nil, fmt.Errorf("make a directory: %w", err)
+	directory, err := b.profiles()
+	if err != nil {
+		return nil, err
 	}
 	if err := b.TrackStatements(ctx); err != nil {
 		return nil, err
@@ -42,7 +40,11 @@ func (b *bench) profile(ctx context.Context) ([]report.Measure, error) {
 	if err := b.profileKinds(ctx, s, address, directory); err != nil {
 		return nil, err
 	}
-	if err := b.slowest(ctx, s, filepath.Join(directory, "statements.md")); err != nil {
+	err = slowest(ctx, s, filepath.Join(directory, "statements.md"), func() (string, error) {
+		result := load.Closed(ctx, bets(s.BetMakers[0].URL, s.Bettors, events), crowd, b.seconds)
+		return fmt.Sprintf("%d bets were placed in %s", result.Statuses[http.StatusCreated], b.seconds), result.Only(http.StatusCreated)
+	})
+	if err != nil {
 		return nil, err
 	}
 	if err := s.Stop(); err != nil {
@@ -58,6 +60,15 @@ func (b *bench) profile(ctx context.Context) ([]report.Measure, error) {
 		return nil, nil
 	}
 	return b.compare(ctx)
+}
+
+// profiles returns the directory of profiles, which is made.
+func (b *bench) profiles() (string, error) {
+	directory := filepath.Join(b.Root(), "bench", "results", "profile")
+	if err := os.MkdirAll(directory, 0o755); err != nil {
+		return "", fmt.Errorf("make a directory: %w", err)
+	}
+	return directory, nil
 }
 
 // profileKinds profiles bet-maker twice: sampling the one disturbs the other.
@@ -127,41 +138,6 @@ func (b *bench) profileOne(ctx context.Context, u underway, address, kind, direc
 		return fmt.Errorf("profile %s: %w", name, err)
 	}
 	return nil
-}
-
-// slowest writes which statements took the most of PostgreSQL's time while bets were placed.
-func (b *bench) slowest(ctx context.Context, s *rig.System, file string) error {
-	if _, err := s.DB.Exec(ctx, "select pg_stat_statements_reset()"); err != nil {
-		return fmt.Errorf("look for slow statements: %w", err)
-	}
-	result := load.Closed(ctx, bets(s.BetMakers[0].URL, s.Bettors, events), crowd, b.seconds)
-	if err := result.Only(http.StatusCreated); err != nil {
-		return err
-	}
-	rows, err := s.DB.Query(ctx, `
-		select calls, total_exec_time, mean_exec_time, rows, wal_bytes, regexp_replace(query, '\s+', ' ', 'g')
-		from pg_stat_statements join pg_database d on d.oid = dbid
-		where d.datname = current_database()
-		order by total_exec_time desc limit 20`)
-	if err != nil {
-		return fmt.Errorf("look for slow statements: %w", err)
-	}
-	var text strings.Builder
-	fmt.Fprintf(&text, "The statements that took the most time while %d bets were placed in %s:\n\n", result.Statuses[http.StatusCreated], b.seconds)
-	text.WriteString("| calls | total ms | mean ms | rows | KiB of WAL | statement |\n|---|---|---|---|---|---|\n")
-	var (
-		calls, affected    int64
-		total, mean, bytes float64
-		statement          string
-	)
-	_, err = pgx.ForEachRow(rows, []any{&calls, &total, &mean, &affected, &bytes, &statement}, func() error {
-		fmt.Fprintf(&text, "| %d | %.0f | %.3f | %d | %.0f | `%s` |\n", calls, total, mean, affected, bytes/1024, strings.ReplaceAll(statement, "|", "\\|"))
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("look for slow statements: %w", err)
-	}
-	return os.WriteFile(file, []byte(text.String()), 0o644)
 }
 
 // compare measures what an accepted bet costs bet-maker, now and at the earlier revision.
