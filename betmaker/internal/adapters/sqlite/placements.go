@@ -107,8 +107,12 @@ func workingSet(ctx context.Context, q *sqlitedb.Queries, batch ports.Batch, now
 func storedVerdicts(
 	ctx context.Context, q *sqlitedb.Queries, batch []domain.Placement, now time.Time,
 ) (map[domain.VerdictKey]domain.Verdict, error) {
+	keys, err := usersByKey(batch)
+	if err != nil {
+		return nil, err
+	}
 	rows, err := q.StoredVerdictsOnBets(ctx, sqlitedb.StoredVerdictsOnBetsParams{
-		UsersByKey: usersByKey(batch), RefusalsAfter: now.Add(-domain.RefusalTTL).UnixMicro(),
+		UsersByKey: keys, RefusalsAfter: now.Add(-domain.RefusalTTL).UnixMicro(),
 	})
 	if err != nil {
 		return nil, err

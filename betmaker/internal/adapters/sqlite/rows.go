@@ -321,7 +321,7 @@ func list[ID ~int64](ids []ID) string {
 
 // usersByKey writes the keys of a batch as a JSON object, in which the value of each is its user. A
 // key stands there as often as it is in the batch.
-func usersByKey(batch []domain.Placement) string {
+func usersByKey(batch []domain.Placement) (string, error) {
 	text := []byte{'{'}
 	for _, placement := range batch {
 		if placement.IdempotencyKey == "" {
@@ -330,11 +330,14 @@ func usersByKey(batch []domain.Placement) string {
 		if len(text) > 1 {
 			text = append(text, ',')
 		}
-		key, _ := json.Marshal(placement.IdempotencyKey) // a string always can be
+		key, err := json.Marshal(placement.IdempotencyKey)
+		if err != nil {
+			return "", fmt.Errorf("encode an idempotency key: %w", err)
+		}
 		text = append(append(text, key...), ':')
 		text = strconv.AppendInt(text, int64(placement.UserID), 10)
 	}
-	return string(append(text, '}'))
+	return string(append(text, '}')), nil
 }
 
 // fill copies stored bytes to where they belong, and tells whether they are as many as they
