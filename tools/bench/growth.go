@@ -23,6 +23,7 @@ const (
 
 // growth measures whether we are as fast after millions of bets as on the first day.
 func (b *bench) growth(ctx context.Context) ([]report.Measure, error) {
+	// For profileSettling; it costs both the same.
 	if err := b.TrackStatements(ctx); err != nil {
 		return nil, err
 	}

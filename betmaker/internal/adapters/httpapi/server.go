@@ -56,9 +56,8 @@ const (
 	// betsAtOnce is how many requests for bets may be under way: as many as four batches hold.
 	// With more, nothing would be faster, and all would wait for longer.
 	betsAtOnce = 2048
-	// betPatience leaves time to be answered within a second. On 8,000 connections 0.93 of the peak is
-	// accepted with it, and 0.74 with 600 ms.
-	betPatience = 700 * time.Millisecond
+	// betPatience leaves time to be answered within a second.
+	betPatience = 600 * time.Millisecond
 )
 
 // New returns the handler of everything that bet-maker answers, the operational routes

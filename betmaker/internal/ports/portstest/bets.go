@@ -50,6 +50,7 @@ func listsBets(t *testing.T, s Stores) {
 		{EventID: 1, Status: domain.StatusWon},
 		{UserID: users[0], EventID: 1, Status: domain.StatusPending},
 		{UserID: users[0], Before: everything[2].ID},
+		{UserID: users[0], Before: everything[1].ID}, // somebody else's
 		{UserID: users[0], Before: 1 << 40},
 		{EventID: 1, Before: everything[1].ID},
 		{Status: domain.StatusWon, Before: everything[0].ID},
