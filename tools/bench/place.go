@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -81,6 +82,7 @@ func (b *bench) place(ctx context.Context) ([]report.Measure, error) {
 	}
 	few := report.Measure{Name: "bets accepted, 64 connections", Against: many.Against, Unit: "/s", Reach: 1.3}
 	calm := report.Measure{Name: "p99 of a bet at half of the peak rate", Unit: "ms", Lower: true, Reach: 25}
+	disk := report.Measure{Name: "longest flush of 8 KB to the disk meanwhile", Unit: "ms", Lower: true}
 	for round := range b.rounds {
 		placed, err := b.placeFor(ctx, s.Database, target, crowd)
 		if err != nil {
@@ -101,15 +103,18 @@ func (b *bench) place(ctx context.Context) ([]report.Measure, error) {
 			return nil, err
 		}
 		load.Open(ctx, target, crowd, many.Ours[round]/2, warmUp)
+		flushes := b.WatchFlushes()
 		half := load.Open(ctx, target, crowd, many.Ours[round]/2, b.seconds)
-		if err := half.Only(http.StatusCreated); err != nil {
+		longest, err := flushes.Stop()
+		if err := errors.Join(err, half.Only(http.StatusCreated)); err != nil {
 			return nil, err
 		}
 		calm.Ours = append(calm.Ours, milliseconds(half.Quantile(http.StatusCreated, 0.99)))
-		b.Log.Printf("round %d of %d: %.0f/s with 256 connections, %.0f/s with 64, pgbench %.0f/s, p99 at half %.1f ms",
-			round+1, b.rounds, many.Ours[round], few.Ours[round], theirs, calm.Ours[round])
+		disk.Ours = append(disk.Ours, milliseconds(longest))
+		b.Log.Printf("round %d of %d: %.0f/s with 256 connections, %.0f/s with 64, pgbench %.0f/s, p99 at half %.1f ms, longest flush %.1f ms",
+			round+1, b.rounds, many.Ours[round], few.Ours[round], theirs, calm.Ours[round], disk.Ours[round])
 	}
-	return []report.Measure{many, few, calm}, nil
+	return []report.Measure{many, few, calm, disk}, nil
 }
 
 // placeFor returns how many bets were accepted per second. All of them have to be.
