@@ -99,7 +99,8 @@ func (b *bench) place(ctx context.Context) ([]report.Measure, error) {
 			return nil, err
 		}
 		many.Theirs, few.Theirs = append(many.Theirs, theirs), append(few.Theirs, theirs)
-		if err := rig.Settle(ctx, s.Database); err != nil {
+		// The other database, too: PostgreSQL would see to what pgbench has left behind meanwhile.
+		if err := errors.Join(rig.Settle(ctx, baseline), rig.Settle(ctx, s.Database)); err != nil {
 			return nil, err
 		}
 		load.Open(ctx, target, crowd, many.Ours[round]/2, warmUp)
