@@ -123,15 +123,15 @@ func (q *quickObject) accepts(body []byte) bool {
 		if name, rest, ok = token(rest); !ok {
 			return false
 		}
-		bit := q.bit(name)
-		if bit == 0 || seen&bit != 0 {
+		i := q.find(name)
+		if i < 0 || seen&(1<<i) != 0 {
 			return false
 		}
-		seen |= bit
+		seen |= 1 << i
 		if rest, ok = after(rest, ':'); !ok {
 			return false
 		}
-		if value, rest, ok = token(rest); !ok || !q.check(bit, value) {
+		if value, rest, ok = token(rest); !ok || !q.properties[i].check(string(value)) {
 			return false
 		}
 		if end, closed := after(rest, '}'); closed {
@@ -142,27 +142,13 @@ func (q *quickObject) accepts(body []byte) bool {
 	return false
 }
 
-// bit returns the bit of the property with a quoted name; 0 for none.
-func (q *quickObject) bit(quoted []byte) uint64 {
+// find returns the index of the property with a quoted name; -1 for none.
+func (q *quickObject) find(quoted []byte) int {
 	if len(quoted) < 2 || quoted[0] != '"' {
-		return 0
+		return -1
 	}
 	name := quoted[1 : len(quoted)-1]
-	for i, property := range q.properties {
-		if property.name == string(name) {
-			return 1 << i
-		}
-	}
-	return 0
-}
-
-func (q *quickObject) check(bit uint64, value []byte) bool {
-	for i, property := range q.properties {
-		if bit == 1<<i {
-			return property.check(string(value))
-		}
-	}
-	return false
+	return slices.IndexFunc(q.properties, func(p quickProperty) bool { return p.name == string(name) })
 }
 
 // token cuts off a string of letters, digits and the like, with its quotes, or what could be
