@@ -170,13 +170,6 @@ func makeFile(ctx context.Context, path string, writer *sql.DB) error {
 	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	size, err := sizeOf(path)
-	if err == nil && size == 0 {
-		err = beginFile(ctx, path)
-	}
-	if err != nil {
-		return err
-	}
 	var mode string
 	if err := writer.QueryRowContext(ctx, "pragma journal_mode").Scan(&mode); err != nil {
 		return err
@@ -185,17 +178,4 @@ func makeFile(ctx context.Context, path string, writer *sql.DB) error {
 		return fmt.Errorf("%w: its file system allows no write-ahead log, SQLite has chosen %q", ErrUnavailable, mode)
 	}
 	return nil
-}
-
-// beginFile writes the first page of a file that is empty. The size of pages cannot be changed any
-// more when there is a write-ahead log, and the driver turns that on first, whatever the order in
-// which a connection gets its pragmas.
-func beginFile(ctx context.Context, path string) (err error) {
-	db, err := sql.Open("sqlite", dsn(path, "rw", pageSize))
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	_, err = db.ExecContext(ctx, "pragma journal_mode = wal")
-	return err
 }

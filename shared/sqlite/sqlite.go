@@ -37,16 +37,13 @@ const (
 )
 
 const (
-	// pageSize is that of new files. What a batch of bets changes is a few bytes in each of hundreds of
-	// pages, and the log gets all of each page: a bet writes 12.7 KB, and 20.3 with SQLite's 4096.
-	pageSize = "page_size(2048)"
 	// writerCache is 8 MB. What a batch of bets changes is all over the file; with SQLite's 2 MB,
 	// placing takes 10 % more time, in which pages are read again. More than 8 MB gain nothing.
 	writerCache = "cache_size(-8192)"
-	// checkpoint is after how many pages of the write-ahead log, 50 MB, they are written to the file
+	// checkpoint is after how many pages of the write-ahead log, 100 MB, they are written to the file
 	// itself. A page that many transactions have changed is then written once, and the disk
 	// waited for less often: with SQLite's 1,000 pages a bet writes 46 % more, and with 10,000 it takes
-	// 7 % more time. With 50,000 it takes less still, but whoever commits then waits for 100 ms.
+	// 7 % more time.
 	checkpoint = "wal_autocheckpoint(25000)"
 )
 

@@ -2,7 +2,6 @@ package sqlite_test
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -54,21 +53,6 @@ func TestOpensRelativePaths(t *testing.T) {
 		mustWrite(t, db, 1)
 		closed(t, db)
 		wantState(t, open(t, options(file)), complete(1))
-	}
-}
-
-// The log gets all of a page of which a few bytes have changed.
-func TestNewFilesHaveSmallPages(t *testing.T) {
-	t.Parallel()
-	o := options(newFile(t))
-	mustWrite(t, open(t, o), 1)
-	header, err := os.ReadFile(o.File)
-	if err != nil {
-		t.Fatal(err)
-	}
-	// Bytes 16 and 17 of a database file (sqlite.org/fileformat2.html).
-	if size := binary.BigEndian.Uint16(header[16:]); size != 2048 {
-		t.Errorf("pages have %d bytes, want 2048", size)
 	}
 }
 
