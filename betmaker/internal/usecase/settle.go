@@ -31,9 +31,13 @@ const (
 type SettlerConfig struct {
 	Settlements ports.Settlements
 	// Shares settle disjoint shares of the same bets, all together, without waiting for
-	// each other. An event with more bets than one chunk is settled by all of them at the
-	// same time; by Settlements alone when there are none.
+	// each other. An event with more bets than one chunk is settled by all of them; by
+	// Settlements alone when there are none.
 	Shares []ports.Settlements
+	// SharesAtOnce is how many of them work on one event at the same time, the next one when
+	// another has come to its end. With more shares than that, it does not matter that some have
+	// more bets than others. By default it is all of them.
+	SharesAtOnce int
 	// Workers is how many chunks may be settled at once.
 	Workers int
 	// GiveWay tells whether bets are being placed at present, who come first. While they are, one
@@ -67,9 +71,10 @@ type Settler struct {
 // settling is an event on its way through the settler, in passes over its bets.
 type settling struct {
 	event domain.EventID
-	parts int  // of the present pass, that have not come to their end
-	again bool // woken while in work: its result may be newer than the pass
-	late  bool // found by a sweep when it should long have been settled
+	parts int     // of the present pass, that have not come to their end
+	later []*part // those of them that begin when others have come to their end
+	again bool    // woken while in work: its result may be newer than the pass
+	late  bool    // found by a sweep when it should long have been settled
 }
 
 // part is a part of a pass: at first there is one, and after a full chunk one for each share.
@@ -82,6 +87,9 @@ type part struct {
 
 // NewSettler returns a Settler, which settles while Run runs.
 func NewSettler(config SettlerConfig) *Settler {
+	if config.SharesAtOnce == 0 {
+		config.SharesAtOnce = len(config.Shares)
+	}
 	if config.GiveWay == nil {
 		config.GiveWay = func() bool { return false }
 	}
@@ -253,9 +261,12 @@ func (s *Settler) goOn(p *part, after domain.BetID) {
 		s.push(p)
 		return
 	}
-	p.parts = len(s.Shares)
+	p.parts, p.later = len(s.Shares), make([]*part, 0, len(s.Shares))
 	for _, share := range s.Shares {
-		s.push(&part{settling: p.settling, bets: share, after: after})
+		p.later = append(p.later, &part{settling: p.settling, bets: share, after: after})
+	}
+	for range s.SharesAtOnce {
+		s.pushLater(p.settling)
 	}
 }
 
@@ -263,8 +274,17 @@ func (s *Settler) goOn(p *part, after domain.BetID) {
 func (s *Settler) endsPass(p *part) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.pushLater(p.settling)
 	p.parts--
 	return p.parts == 0
+}
+
+// pushLater begins the next part of a pass, if there is one. It needs s.mu.
+func (s *Settler) pushLater(task *settling) {
+	if len(task.later) > 0 {
+		s.push(task.later[0])
+		task.later = task.later[1:]
+	}
 }
 
 // finish forgets an event whose bets have all been settled, and begins another pass

@@ -139,3 +139,53 @@ func TestSharesOfAnEventAreJoined(t *testing.T) {
 		t.Errorf("the shares settle %d and %d chunks, want both to settle some", first.chunks.Load(), second.chunks.Load())
 	}
 }
+
+// begun knows which of several shares have settled a chunk and not come to their end.
+type begun struct {
+	mu         sync.Mutex
+	shares     map[*watched]bool
+	most, ever int
+}
+
+// watched is a share whose beginning and end are written down.
+type watched struct {
+	ports.Settlements
+	*begun
+}
+
+func (w *watched) SettleChunk(
+	ctx context.Context, event domain.EventID, after domain.BetID, limit int, decide func(*domain.Settling) []domain.Settled,
+) (ports.Chunk, error) {
+	w.mu.Lock()
+	if !w.shares[w] {
+		w.shares[w] = true
+		w.ever++
+	}
+	w.most = max(w.most, len(w.shares))
+	w.mu.Unlock()
+	chunk, err := w.Settlements.SettleChunk(ctx, event, after, limit, decide)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !chunk.More {
+		delete(w.shares, w)
+	}
+	return chunk, err
+}
+
+// Of many shares only so many are in work on an event at a time, whatever workers there are;
+// each gets its turn, and the event is settled when the last of them has come to its end.
+func TestSharesTakeTurns(t *testing.T) {
+	t.Parallel()
+	const bets, shares, atOnce = 2500, 7, 2
+	w := decided(t, bets)
+	b := &begun{shares: make(map[*watched]bool)}
+	var all []ports.Settlements
+	for range shares {
+		all = append(all, &watched{w.store.Settlements, b})
+	}
+	w.settleWith(t, usecase.SettlerConfig{Settlements: w.store.Settlements, Shares: all, SharesAtOnce: atOnce, Workers: shares}, bets)
+	if b.most != atOnce || b.ever < shares || len(b.shares) > 0 {
+		t.Errorf("%d shares have begun %d times, at most %d of them at once, and %d have not ended; want all, at most %d, and none",
+			shares, b.ever, b.most, len(b.shares), atOnce)
+	}
+}

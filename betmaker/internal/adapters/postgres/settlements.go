@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"stavka.local/betmaker/internal/adapters/postgres/pgdb"
 	"stavka.local/betmaker/internal/domain"
@@ -21,11 +22,13 @@ type Settlements struct {
 	share      share
 }
 
-// share is the users whose id leaves the remainder index when divided by of; the zero share is all.
+// share is one of so many ranges of the ids of users; the zero share is all of them.
 type share struct{ index, of int }
 
 // Shares returns n Settlements that settle, each, only the bets of its share of the users,
-// and so never wait for each other's wallets.
+// and so never wait for each other's wallets. The shares of an event are equally wide ranges of
+// the ids between the lowest and the highest user with bets on it; how many bets are in each
+// depends on who bets.
 func (s *Settlements) Shares(n int) []ports.Settlements {
 	shares := make([]ports.Settlements, n)
 	for i := range shares {
@@ -55,7 +58,7 @@ func (s *Settlements) settleChunk(
 	decide func(*domain.Settling) []domain.Settled,
 ) (ports.Chunk, error) {
 	done := ports.Chunk{Last: after}
-	bets, err := s.lockBetsBehind(ctx, tx, event, after, limit)
+	bets, tids, err := s.lockBetsBehind(ctx, tx, event, after, limit)
 	if err != nil || len(bets) == 0 {
 		return done, err
 	}
@@ -76,7 +79,7 @@ func (s *Settlements) settleChunk(
 			chunk.Changed++
 		}
 	}
-	if err := writeSettled(ctx, tx, set, settled, wallets); err != nil {
+	if err := writeSettled(ctx, tx, set, tids, settled, wallets); err != nil {
 		return done, err
 	}
 	crashpoint.Hit("settle.written")
@@ -90,11 +93,12 @@ func (s *Settlements) settleChunk(
 // writeSettled writes what has become of bets. It is sent apart from the commit: a bet
 // whose revision is not raised is not settled, and then nothing may be.
 func writeSettled(
-	ctx context.Context, tx *transaction, set *domain.Settling, settled []domain.Settled, before map[domain.UserID]domain.Wallet,
+	ctx context.Context, tx *transaction, set *domain.Settling, tids []pgtype.TID, settled []domain.Settled,
+	before map[domain.UserID]domain.Wallet,
 ) error {
 	var written int64
 	p := settlementsToArrays(set.Bets, settled)
-	tx.query(affected(&written), pgdb.SettleBets, p.Ids, p.Statuses, p.Payouts, p.VoidReasons, p.SettleRevisions, p.SettledAt)
+	tx.query(affected(&written), pgdb.SettleBets, tids, p.Ids, p.Statuses, p.Payouts, p.VoidReasons, p.SettleRevisions, p.SettledAt)
 	queueMoney(tx, set, settled, before)
 	if err := tx.exchange(ctx); err != nil {
 		return err
@@ -127,21 +131,17 @@ func queueMoney(tx *transaction, set *domain.Settling, settled []domain.Settled,
 
 func (s *Settlements) lockBetsBehind(
 	ctx context.Context, tx *transaction, event domain.EventID, after domain.BetID, limit int,
-) ([]domain.Bet, error) {
-	var bets []domain.Bet
+) (bets []domain.Bet, tids []pgtype.TID, err error) {
 	read := func(results pgx.BatchResults) error {
 		rows, err := results.Query()
 		if err != nil {
 			return err
 		}
-		bets, err = scanBets(rows, limit)
+		bets, tids, err = scanLockedBets(rows, limit)
 		return err
 	}
-	tx.query(read, pgdb.LockBetsBehind, int64(event), int64(after), max(s.share.of, 1), s.share.index, limit32(limit))
-	if err := tx.exchange(ctx); err != nil {
-		return nil, err
-	}
-	return bets, nil
+	tx.query(read, pgdb.LockBetsBehind, int64(event), limit32(limit), s.share.index, max(s.share.of, 1), int64(after))
+	return bets, tids, tx.exchange(ctx)
 }
 
 // lockWalletsOf locks the wallets that belong to bets on one event, and reads the event

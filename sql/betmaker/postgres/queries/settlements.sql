@@ -2,27 +2,55 @@
 -- The bets of an event that are behind its present revision, by user and in order of id for each,
 -- after a given one, so that no chunk walks again over the bets of the chunks before it; those of
 -- one share of the users. Bets that another settler holds are its business. A row is returned as
--- it is once it is locked.
+-- it is once it is locked, and with its tid, which it keeps for as long. (The cast is for sqlc,
+-- which does not know the column.)
 --
 -- All bets of a user come together, so that a chunk locks and writes few wallets, and keeps few
--- bettors waiting.
+-- bettors waiting. A share is a range of the ids between the lowest and the highest user with bets on
+-- the event: what an index cannot tell, as a remainder of the id, every share would have to read all
+-- bets for.
 --
 -- The event is a range of the index on (event_id, user_id, id), and the order is that index's.
 -- Written as "event_id = ... order by user_id, id", which is the same, it may be planned as a
 -- walk over the primary key, past the bets of all other events.
-select b.*
+with lowest as (
+    select b.user_id
+    from bets b
+    where (b.event_id, b.user_id, b.id) > (@event_id::bigint, 0, 0) and b.event_id <= @event_id
+    order by b.event_id, b.user_id, b.id
+    limit 1
+), highest as (
+    select b.user_id
+    from bets b
+    where (b.event_id, b.user_id, b.id) > (@event_id, 0, 0) and b.event_id <= @event_id
+    order by b.event_id desc, b.user_id desc, b.id desc
+    limit 1
+), wanted as (
+    select @share::bigint as share, @shares::bigint as shares
+), ranges as (
+    select l.user_id as lowest, (h.user_id - l.user_id) / w.shares + 1 as width, w.share
+    from lowest l
+        cross join highest h
+        cross join wanted w
+), share as (
+    select lowest + width * share as from_user, lowest + width * (share + 1) as before_user from ranges
+), start as (
+    select greatest(s.from_user, l.user_id) as user_id, case when l.user_id >= s.from_user then l.id else 0 end as id
+    from share s
+        left join bets l on l.id = @after::bigint
+)
+select b.*, b.ctid::tid as tid
 from bets b
-where (b.event_id, b.user_id, b.id)
-        > (@event_id::bigint, coalesce((select l.user_id from bets l where l.id = @after), 0), @after::bigint)
-    and b.event_id <= @event_id
-    and b.user_id % @shares::bigint = @share::bigint
+where (b.event_id, b.user_id, b.id) > (@event_id, (select user_id from start), (select id from start))
+    and (b.event_id, b.user_id) < (@event_id, (select before_user from share))
     and b.settle_revision < (select e.settle_revision from events e where e.id = @event_id and not e.quarantined)
 order by b.event_id, b.user_id, b.id
 limit @at_most
 for update of b skip locked;
 
 -- name: SettleBets :execrows
--- A revision never goes down. In settled_at Go's zero time stands for none.
+-- Bets that are locked: by their tids, which spares a walk down the primary key for each. A revision
+-- never goes down. In settled_at Go's zero time stands for none.
 update bets b
 set status          = s.status,
     payout          = case when s.status <> 1 then s.payout end,
@@ -30,11 +58,11 @@ set status          = s.status,
     settle_revision = s.settle_revision,
     settled_at      = nullif(s.settled_at, '0001-01-01 00:00:00+00')
 from (
-    select unnest(@ids::bigint[]) as id, unnest(@statuses::smallint[]) as status, unnest(@payouts::bigint[]) as payout,
-           unnest(@void_reasons::smallint[]) as void_reason, unnest(@settle_revisions::bigint[]) as settle_revision,
-           unnest(@settled_at::timestamptz[]) as settled_at
+    select unnest(@tids::tid[]) as tid, unnest(@ids::bigint[]) as id, unnest(@statuses::smallint[]) as status,
+           unnest(@payouts::bigint[]) as payout, unnest(@void_reasons::smallint[]) as void_reason,
+           unnest(@settle_revisions::bigint[]) as settle_revision, unnest(@settled_at::timestamptz[]) as settled_at
 ) as s
-where b.id = s.id and b.settle_revision < s.settle_revision;
+where b.ctid = s.tid and b.id = s.id and b.settle_revision < s.settle_revision;
 
 -- name: LockLiabilityAgainstMaking :exec
 -- Whoever changes a liability waits for those who are working it out, see LockMissingLiabilities.

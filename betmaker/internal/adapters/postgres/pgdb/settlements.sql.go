@@ -8,6 +8,8 @@ package pgdb
 import (
 	"context"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgtype"
 )
 
 const ChangeBet = `-- name: ChangeBet :execrows
@@ -122,52 +124,95 @@ func (q *Queries) LockBet(ctx context.Context, id int64) (Bet, error) {
 }
 
 const LockBetsBehind = `-- name: LockBetsBehind :many
-select b.id, b.user_id, b.event_id, b.stake, b.coefficient, b.event_version, b.accepted_at, b.status, b.payout, b.settle_revision, b.void_reason, b.settled_at
+with lowest as (
+    select b.user_id
+    from bets b
+    where (b.event_id, b.user_id, b.id) > ($1::bigint, 0, 0) and b.event_id <= $1
+    order by b.event_id, b.user_id, b.id
+    limit 1
+), highest as (
+    select b.user_id
+    from bets b
+    where (b.event_id, b.user_id, b.id) > ($1, 0, 0) and b.event_id <= $1
+    order by b.event_id desc, b.user_id desc, b.id desc
+    limit 1
+), wanted as (
+    select $3::bigint as share, $4::bigint as shares
+), ranges as (
+    select l.user_id as lowest, (h.user_id - l.user_id) / w.shares + 1 as width, w.share
+    from lowest l
+        cross join highest h
+        cross join wanted w
+), share as (
+    select lowest + width * share as from_user, lowest + width * (share + 1) as before_user from ranges
+), start as (
+    select greatest(s.from_user, l.user_id) as user_id, case when l.user_id >= s.from_user then l.id else 0 end as id
+    from share s
+        left join bets l on l.id = $5::bigint
+)
+select b.id, b.user_id, b.event_id, b.stake, b.coefficient, b.event_version, b.accepted_at, b.status, b.payout, b.settle_revision, b.void_reason, b.settled_at, b.ctid::tid as tid
 from bets b
-where (b.event_id, b.user_id, b.id)
-        > ($1::bigint, coalesce((select l.user_id from bets l where l.id = $2), 0), $2::bigint)
-    and b.event_id <= $1
-    and b.user_id % $3::bigint = $4::bigint
+where (b.event_id, b.user_id, b.id) > ($1, (select user_id from start), (select id from start))
+    and (b.event_id, b.user_id) < ($1, (select before_user from share))
     and b.settle_revision < (select e.settle_revision from events e where e.id = $1 and not e.quarantined)
 order by b.event_id, b.user_id, b.id
-limit $5
+limit $2
 for update of b skip locked
 `
 
 type LockBetsBehindParams struct {
 	EventID int64
-	After   int64
-	Shares  int64
-	Share   int64
 	AtMost  int32
+	Share   int64
+	Shares  int64
+	After   int64
+}
+
+type LockBetsBehindRow struct {
+	ID             int64
+	UserID         int64
+	EventID        int64
+	Stake          int64
+	Coefficient    int32
+	EventVersion   int64
+	AcceptedAt     time.Time
+	Status         int16
+	Payout         *int64
+	SettleRevision int64
+	VoidReason     *int16
+	SettledAt      *time.Time
+	Tid            pgtype.TID
 }
 
 // The bets of an event that are behind its present revision, by user and in order of id for each,
 // after a given one, so that no chunk walks again over the bets of the chunks before it; those of
 // one share of the users. Bets that another settler holds are its business. A row is returned as
-// it is once it is locked.
+// it is once it is locked, and with its tid, which it keeps for as long. (The cast is for sqlc,
+// which does not know the column.)
 //
 // All bets of a user come together, so that a chunk locks and writes few wallets, and keeps few
-// bettors waiting.
+// bettors waiting. A share is a range of the ids between the lowest and the highest user with bets on
+// the event: what an index cannot tell, as a remainder of the id, every share would have to read all
+// bets for.
 //
 // The event is a range of the index on (event_id, user_id, id), and the order is that index's.
 // Written as "event_id = ... order by user_id, id", which is the same, it may be planned as a
 // walk over the primary key, past the bets of all other events.
-func (q *Queries) LockBetsBehind(ctx context.Context, arg LockBetsBehindParams) ([]Bet, error) {
+func (q *Queries) LockBetsBehind(ctx context.Context, arg LockBetsBehindParams) ([]LockBetsBehindRow, error) {
 	rows, err := q.db.Query(ctx, LockBetsBehind,
 		arg.EventID,
-		arg.After,
-		arg.Shares,
-		arg.Share,
 		arg.AtMost,
+		arg.Share,
+		arg.Shares,
+		arg.After,
 	)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []Bet
+	var items []LockBetsBehindRow
 	for rows.Next() {
-		var i Bet
+		var i LockBetsBehindRow
 		if err := rows.Scan(
 			&i.ID,
 			&i.UserID,
@@ -181,6 +226,7 @@ func (q *Queries) LockBetsBehind(ctx context.Context, arg LockBetsBehindParams) 
 			&i.SettleRevision,
 			&i.VoidReason,
 			&i.SettledAt,
+			&i.Tid,
 		); err != nil {
 			return nil, err
 		}
@@ -230,14 +276,15 @@ set status          = s.status,
     settle_revision = s.settle_revision,
     settled_at      = nullif(s.settled_at, '0001-01-01 00:00:00+00')
 from (
-    select unnest($1::bigint[]) as id, unnest($2::smallint[]) as status, unnest($3::bigint[]) as payout,
-           unnest($4::smallint[]) as void_reason, unnest($5::bigint[]) as settle_revision,
-           unnest($6::timestamptz[]) as settled_at
+    select unnest($1::tid[]) as tid, unnest($2::bigint[]) as id, unnest($3::smallint[]) as status,
+           unnest($4::bigint[]) as payout, unnest($5::smallint[]) as void_reason,
+           unnest($6::bigint[]) as settle_revision, unnest($7::timestamptz[]) as settled_at
 ) as s
-where b.id = s.id and b.settle_revision < s.settle_revision
+where b.ctid = s.tid and b.id = s.id and b.settle_revision < s.settle_revision
 `
 
 type SettleBetsParams struct {
+	Tids            []pgtype.TID
 	Ids             []int64
 	Statuses        []int16
 	Payouts         []int64
@@ -246,9 +293,11 @@ type SettleBetsParams struct {
 	SettledAt       []time.Time
 }
 
-// A revision never goes down. In settled_at Go's zero time stands for none.
+// Bets that are locked: by their tids, which spares a walk down the primary key for each. A revision
+// never goes down. In settled_at Go's zero time stands for none.
 func (q *Queries) SettleBets(ctx context.Context, arg SettleBetsParams) (int64, error) {
 	result, err := q.db.Exec(ctx, SettleBets,
+		arg.Tids,
 		arg.Ids,
 		arg.Statuses,
 		arg.Payouts,
