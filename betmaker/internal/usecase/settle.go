@@ -35,7 +35,7 @@ type SettlerConfig struct {
 	// Settlements alone when there are none.
 	Shares []ports.Settlements
 	// SharesAtOnce is how many of them work on one event at the same time, the next one when
-	// another has come to its end. With more shares than that, it does not matter that some have
+	// another has come to its end. With more shares than that, it matters less that some have
 	// more bets than others. By default it is all of them.
 	SharesAtOnce int
 	// Workers is how many chunks may be settled at once.

@@ -26,9 +26,10 @@ type Settlements struct {
 type share struct{ index, of int }
 
 // Shares returns n Settlements that settle, each, only the bets of its share of the users,
-// and so never wait for each other's wallets. The shares of an event are equally wide ranges of
+// and so do not wait for each other's wallets. The shares of an event are equally wide ranges of
 // the ids between the lowest and the highest user with bets on it; how many bets are in each
-// depends on who bets.
+// depends on who bets. Who begins to bet on it meanwhile may move the ranges, so that a bet is in
+// two of them, which settles it once all the same, or in none, as FinishSettling will tell.
 func (s *Settlements) Shares(n int) []ports.Settlements {
 	shares := make([]ports.Settlements, n)
 	for i := range shares {
