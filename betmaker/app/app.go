@@ -35,7 +35,7 @@ const (
 	// less, than those with high ones.
 	settlementShares = 8
 	// sharesAtOnce of them are settled at the same time. Two were 1.6 times as fast as one, on two
-	// processors; three and four were no faster, and kept wallets for longer.
+	// processors; three and four were no faster, and four kept wallets for twice as long.
 	sharesAtOnce = 2
 	// The memory of events that do not exist.
 	unknownSize = 10_000

@@ -3,7 +3,7 @@
 -- after a given one, so that no chunk walks again over the bets of the chunks before it; those of
 -- one share of the users. Bets that another settler holds are its business. A row is returned as
 -- it is once it is locked, and with its tid, which it keeps for as long. (The cast is for sqlc,
--- which does not know the column.)
+-- which does not know the column; "wanted" is, too, which knows no parameters beside columns of a CTE.)
 --
 -- All bets of a user come together, so that a chunk locks and writes few wallets, and keeps few
 -- bettors waiting. A share is a range of the ids between the lowest and the highest user with bets on
