@@ -2,16 +2,13 @@ package redis
 
 import (
 	"context"
-	"fmt"
 
 	"stavka.local/lineprovider/internal/domain"
 	"stavka.local/lineprovider/internal/ports"
-	"stavka.local/shared/line"
 	"stavka.local/shared/together"
 )
 
-// maxLookups is how many events one script reads. Lua passes no more than 8,000 values to a
-// command, and Redis does nothing else meanwhile.
+// maxLookups is how many events one script looks for. Redis does nothing else meanwhile.
 const maxLookups = 256
 
 // newLookups collects those who look for an event at the same time. Most of what a script costs
@@ -36,41 +33,47 @@ func (s *Store) Event(ctx context.Context, id domain.EventID) (ports.Snapshot, e
 	return l.snapshot, l.err
 }
 
-// lookFor finds events.
+// lookFor finds events. There is one round at a time, so that readings needs no lock.
 func (s *Store) lookFor(ctx context.Context, lookups []*lookup) {
 	ctx, cancel := context.WithTimeout(ctx, operationTime)
 	defer cancel()
-	args := make([]any, 0, 1+3*len(lookups))
-	args = append(args, randomName())
-	for _, l := range lookups {
-		id := l.id.String()
-		args = append(args, id+":version", id+":seq", id)
-	}
-	r, err := s.run(ctx, lookupScript, s.keys.with(), args...)
-	var epoch line.Epoch
-	if err == nil {
-		epoch, err = r.epoch(), r.err
-	}
-	if err == nil && len(r.values) != 3*len(lookups) {
-		err = fmt.Errorf("%w: %d values for %d events", errReply, len(r.values), len(lookups))
-	}
+	ids := make([]domain.EventID, len(lookups))
 	for i, l := range lookups {
-		if err != nil {
-			l.err = err
-			continue
-		}
-		l.snapshot.Epoch = epoch
-		l.snapshot.Event, l.err = s.readings.read(l.id, [3]string(r.values[3*i:]))
+		ids[i] = l.id
 	}
+	news, err := s.news(ctx, ids)
+	if err == nil {
+		s.readings.take(news)
+	}
+	for _, l := range lookups {
+		if l.err = err; err == nil {
+			l.snapshot.Epoch = news.epoch
+			l.snapshot.Event, l.err = s.readings.find(l.id, news)
+		}
+	}
+	s.readings.bound()
 }
 
-// found reads one event out of a script's answer, so that one which cannot be read does
-// not fail those beside it.
-func found(id domain.EventID, values [3]string) (domain.Event, error) {
-	if values[2] == "" {
-		return domain.Event{}, domain.ErrEventNotFound.Detailf("There is no event %s.", id)
+// news asks for what has become of the events that are remembered, and for those of ids that are
+// not. When nothing that is remembered can be relied on, it asks for all of ids.
+func (s *Store) news(ctx context.Context, ids []domain.EventID) (*news, error) {
+	unknown := s.readings.unknown(ids)
+	n, err := s.newsSince(ctx, s.readings.source, s.readings.seq, unknown)
+	if err == nil && !n.known && len(unknown) < len(ids) {
+		return s.newsSince(ctx, "", 0, ids)
 	}
-	r := reply{values: append([]string{id.String()}, values[:]...)}
-	event := r.event()
-	return event, r.done()
+	return n, err
+}
+
+func (s *Store) newsSince(ctx context.Context, source string, seq int64, ids []domain.EventID) (*news, error) {
+	args := make([]any, 0, 4+len(ids))
+	args = append(args, randomName(), source, seq, maxChanges)
+	for _, id := range ids {
+		args = append(args, int64(id))
+	}
+	r, err := s.run(ctx, lookupScript, s.keys.with(s.keys.changes), args...)
+	if err != nil {
+		return nil, err
+	}
+	return readNews(r)
 }
