@@ -243,3 +243,43 @@ func TestReadLedgerIsOfOneInstantAndEndsWithItsContext(t *testing.T) {
 		t.Errorf("%d connections were made, want 1", got)
 	}
 }
+
+// What is sealed of a transfer is what a list shows of it, which reads it by other means: with
+// and without a bet and a reference, and with numbers and instants of any size.
+func TestSealIsOfTransfersAsTheyAre(t *testing.T) {
+	t.Parallel()
+	url := postgrestest.NewDatabase(t)
+	store := open(t, postgres.Config{URL: url})
+	user := prepare(t, store)
+	execute(t, url, `insert into transfers (user_id, debit, credit, amount, kind, bet_id, revision, reference, at)
+		select `+id(user)+`, debit, credit, amount, kind, bet_id, revision, reference, at
+		from (values
+			(4, 1, 1::bigint, 1, null::bigint, 0::bigint, '', '2026-11-23 12:00:00.123456+03'::timestamptz),
+			(1, 5, 9223372036854775807, 10, 9223372036854775807, 9223372036854775807, 'Überweisung "7"', '9999-12-31 23:59:59.999999+00'),
+			(5, 3, 2, 3, 1, -1, 'r', '1999-12-31 23:59:59.999999+00'),
+			(2, 3, 3, 4, 2, 1, '', '0001-01-01 00:00:00+00')
+		) as t (debit, credit, amount, kind, bet_id, revision, reference, at)`)
+	want, err := store.Wallets.Transfers(t.Context(), ports.TransferFilter{}, 100)
+	if err != nil || len(want) < 4 {
+		t.Fatalf("got %v, %v", want, err)
+	}
+	slices.Reverse(want) // the newest come first
+	var got []domain.Transfer
+	for giveUp := time.Now().Add(time.Minute); len(got) < len(want) && time.Now().Before(giveUp); {
+		_, _, err := store.Ledger.Seal(t.Context(), 3, func(newest domain.Seal, transfers []domain.Transfer, now time.Time) domain.Seal {
+			got = append(got, transfers...)
+			return newest.Next(transfers, now)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(got) != len(want) {
+		t.Fatalf("%d transfers were sealed, want %d", len(got), len(want))
+	}
+	for i := range want {
+		if canonical := string(want[i].AppendCanonical(nil)); string(got[i].AppendCanonical(nil)) != canonical || !got[i].At.Equal(want[i].At) {
+			t.Errorf("got\n%+v, want\n%+v", got[i], want[i])
+		}
+	}
+}

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"stavka.local/betmaker/internal/adapters/postgres/pgdb"
 	"stavka.local/betmaker/internal/domain"
 )
@@ -34,20 +36,28 @@ func (l *Ledger) seal(
 		return newest, false, err
 	}
 	var (
-		rows []pgdb.Transfer
-		now  time.Time
+		transfers []domain.Transfer
+		now       time.Time
 	)
-	tx.query(all(&rows), pgdb.TransfersToSeal, int64(newest.Last), int64(final), limit32(limit))
+	read := func(results pgx.BatchResults) error {
+		rows, err := results.Query()
+		if err != nil {
+			return err
+		}
+		transfers, err = scanTransfers(rows, limit)
+		return err
+	}
+	tx.query(read, pgdb.TransfersToSeal, int64(newest.Last), int64(final), limit32(limit))
 	tx.query(scalar(&now), pgdb.Clock)
-	if err := tx.exchange(ctx); err != nil || len(rows) == 0 {
+	if err := tx.exchange(ctx); err != nil || len(transfers) == 0 {
 		return newest, false, err
 	}
-	next := seal(newest, transfersFromRows(rows), now)
+	next := seal(newest, transfers, now)
 	tx.exec(pgdb.InsertSeal, next.ID, int64(next.Last), next.Count, next.Hash[:], next.At)
 	if err := tx.commit(ctx); err != nil {
 		return newest, false, err
 	}
-	return next, len(rows) == limit, nil
+	return next, len(transfers) == limit, nil
 }
 
 // lockSealing returns the newest seal, and up to which id transfers may be sealed; up to

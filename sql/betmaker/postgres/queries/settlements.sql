@@ -64,6 +64,12 @@ from (
 ) as s
 where b.ctid = s.tid and b.id = s.id and b.settle_revision < s.settle_revision;
 
+-- name: InsertBetTransfers :exec
+-- Transfers of bets, all at one instant, that refer to nothing. Their ids come in the order of the arrays.
+insert into transfers (user_id, debit, credit, amount, kind, bet_id, revision, at)
+select unnest(@user_ids::bigint[]), unnest(@debits::smallint[]), unnest(@credits::smallint[]), unnest(@amounts::bigint[]),
+       unnest(@kinds::smallint[]), unnest(@bet_ids::bigint[]), unnest(@revisions::bigint[]), @at::timestamptz;
+
 -- name: LockLiabilityAgainstMaking :exec
 -- Whoever changes a liability waits for those who are working it out, see LockMissingLiabilities.
 select pg_advisory_xact_lock_shared(-1 - @event_id::bigint);

@@ -99,6 +99,38 @@ func (q *Queries) FirstBetBehind(ctx context.Context, arg FirstBetBehindParams) 
 	return items, nil
 }
 
+const InsertBetTransfers = `-- name: InsertBetTransfers :exec
+insert into transfers (user_id, debit, credit, amount, kind, bet_id, revision, at)
+select unnest($1::bigint[]), unnest($2::smallint[]), unnest($3::smallint[]), unnest($4::bigint[]),
+       unnest($5::smallint[]), unnest($6::bigint[]), unnest($7::bigint[]), $8::timestamptz
+`
+
+type InsertBetTransfersParams struct {
+	UserIds   []int64
+	Debits    []int16
+	Credits   []int16
+	Amounts   []int64
+	Kinds     []int16
+	BetIds    []int64
+	Revisions []int64
+	At        time.Time
+}
+
+// Transfers of bets, all at one instant, that refer to nothing. Their ids come in the order of the arrays.
+func (q *Queries) InsertBetTransfers(ctx context.Context, arg InsertBetTransfersParams) error {
+	_, err := q.db.Exec(ctx, InsertBetTransfers,
+		arg.UserIds,
+		arg.Debits,
+		arg.Credits,
+		arg.Amounts,
+		arg.Kinds,
+		arg.BetIds,
+		arg.Revisions,
+		arg.At,
+	)
+	return err
+}
+
 const LockBet = `-- name: LockBet :one
 select id, user_id, event_id, stake, coefficient, event_version, accepted_at, status, payout, settle_revision, void_reason, settled_at from bets where id = $1 for update
 `
