@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"sync"
 	"time"
@@ -29,6 +30,9 @@ func (b *bench) beside(ctx context.Context) ([]report.Measure, error) {
 		Name: "p99 of a bet while winners are settled", Against: "p99 of a bet otherwise", Unit: "ms", Lower: true, Reach: 3,
 		Note: "Bets come at a quarter of the peak rate.",
 	}
+	disk := report.Measure{
+		Name: "longest flush of 8 KB to the disk while winners are settled", Against: "the same otherwise", Unit: "ms", Lower: true,
+	}
 	if err := b.signIn(ctx, s.Bettors, s.BetMakers[0]); err != nil {
 		return nil, err
 	}
@@ -45,21 +49,27 @@ func (b *bench) beside(ctx context.Context) ([]report.Measure, error) {
 			return nil, err
 		}
 		load.Open(ctx, target, crowd, rate, warmUp)
+		flushes := b.WatchFlushes()
 		before := load.Open(ctx, target, crowd, rate, b.seconds)
-		if err := before.Only(http.StatusCreated); err != nil {
+		longestBefore, err := flushes.Stop()
+		if err := errors.Join(err, before.Only(http.StatusCreated)); err != nil {
 			return nil, err
 		}
+		flushes = b.WatchFlushes()
 		during, err := b.loadUntilSettled(ctx, s, event, target, rate)
-		if err != nil {
+		longestDuring, stopErr := flushes.Stop()
+		if err := errors.Join(err, stopErr); err != nil {
 			return nil, err
 		}
 		m.Theirs = append(m.Theirs, milliseconds(before.Quantile(http.StatusCreated, 0.99)))
 		m.Ours = append(m.Ours, milliseconds(during.Quantile(http.StatusCreated, 0.99)))
-		b.Log.Printf("round %d of %d: at %.0f bets/s, p99 %.1f ms, %.1f ms while %.0f bets/s are settled (p50 %.1f, %.1f)",
+		disk.Theirs, disk.Ours = append(disk.Theirs, milliseconds(longestBefore)), append(disk.Ours, milliseconds(longestDuring))
+		b.Log.Printf("round %d of %d: at %.0f bets/s, p99 %.1f ms, %.1f ms while %.0f bets/s are settled (p50 %.1f, %.1f; longest flush %.1f, %.1f)",
 			round+1, b.rounds, rate, m.Theirs[round], m.Ours[round], float64(b.bets)/during.Took.Seconds(),
-			milliseconds(before.Quantile(http.StatusCreated, 0.5)), milliseconds(during.Quantile(http.StatusCreated, 0.5)))
+			milliseconds(before.Quantile(http.StatusCreated, 0.5)), milliseconds(during.Quantile(http.StatusCreated, 0.5)),
+			disk.Theirs[round], disk.Ours[round])
 	}
-	return []report.Measure{m}, nil
+	return []report.Measure{m, disk}, nil
 }
 
 // loadUntilSettled places bets from the moment an event has won until it is settled.
