@@ -39,15 +39,11 @@ func (l *Ledger) seal(
 		transfers []domain.Transfer
 		now       time.Time
 	)
-	read := func(results pgx.BatchResults) error {
-		rows, err := results.Query()
-		if err != nil {
-			return err
-		}
+	read := func(rows pgx.Rows) (err error) {
 		transfers, err = scanTransfers(rows, limit)
 		return err
 	}
-	tx.query(read, pgdb.TransfersToSeal, int64(newest.Last), int64(final), limit32(limit))
+	tx.query(scanned(read), pgdb.TransfersToSeal, int64(newest.Last), int64(final), limit32(limit))
 	tx.query(scalar(&now), pgdb.Clock)
 	if err := tx.exchange(ctx); err != nil || len(transfers) == 0 {
 		return newest, false, err

@@ -148,15 +148,11 @@ func queueBetTransfers(tx *transaction, transfers []domain.Transfer, at time.Tim
 func (s *Settlements) lockBetsBehind(
 	ctx context.Context, tx *transaction, event domain.EventID, after domain.BetID, limit int,
 ) (bets []domain.Bet, tids []pgtype.TID, err error) {
-	read := func(results pgx.BatchResults) error {
-		rows, err := results.Query()
-		if err != nil {
-			return err
-		}
+	read := func(rows pgx.Rows) (err error) {
 		bets, tids, err = scanLockedBets(rows, limit)
 		return err
 	}
-	tx.query(read, pgdb.LockBetsBehind, int64(event), limit32(limit), s.share.index, max(s.share.of, 1), int64(after))
+	tx.query(scanned(read), pgdb.LockBetsBehind, int64(event), limit32(limit), s.share.index, max(s.share.of, 1), int64(after))
 	return bets, tids, tx.exchange(ctx)
 }
 

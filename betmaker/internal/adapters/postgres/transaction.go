@@ -162,13 +162,20 @@ func column[Value any](into *[]Value) func(pgx.BatchResults) error {
 }
 
 func collect[T any](into *[]T, row pgx.RowToFunc[T]) func(pgx.BatchResults) error {
+	return scanned(func(rows pgx.Rows) (err error) {
+		*into, err = pgx.CollectRows(rows, row)
+		return err
+	})
+}
+
+// scanned has scan read the rows of a statement, which closes them.
+func scanned(scan func(pgx.Rows) error) func(pgx.BatchResults) error {
 	return func(results pgx.BatchResults) error {
 		rows, err := results.Query()
 		if err != nil {
 			return err
 		}
-		*into, err = pgx.CollectRows(rows, row)
-		return err
+		return scan(rows)
 	}
 }
 

@@ -42,7 +42,7 @@ func (r *readings) unknown(ids []domain.EventID) []domain.EventID {
 
 // take brings what is remembered to where the news are.
 func (r *readings) take(n *news) {
-	if !n.known || r.of == nil {
+	if !n.known {
 		*r = readings{of: make(map[domain.EventID]domain.Event), source: n.source}
 	}
 	r.seq = n.seq
