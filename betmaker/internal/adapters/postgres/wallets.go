@@ -1,9 +1,11 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"stavka.local/betmaker/internal/adapters/postgres/pgdb"
@@ -50,7 +52,9 @@ func listTransfers(ctx context.Context, q *pgdb.Queries, filter ports.TransferFi
 		})
 		return rows[:min(limit, len(rows))], err
 	case user != 0:
-		return q.ListTransfersOfUser(ctx, pgdb.ListTransfersOfUserParams{UserID: user, Before: before, Kind: kind, AtMost: limit32(limit)})
+		rows, err := q.ListTransfersOfUser(ctx, pgdb.ListTransfersOfUserParams{UserID: user, Before: before, Kind: kind, AtMost: limit32(limit)})
+		slices.SortFunc(rows, func(a, b pgdb.Transfer) int { return cmp.Compare(b.ID, a.ID) })
+		return rows[:min(limit, len(rows))], err
 	default:
 		return q.ListTransfers(ctx, pgdb.ListTransfersParams{Before: before, Kind: kind, AtMost: limit32(limit)})
 	}

@@ -12,7 +12,7 @@ set stake_limit         = @stake_limit,
 where user_id = @user_id
 returning *;
 
--- Lists of transfers, the newest first. A kind of 0 stands for all, a user of 0 too.
+-- Lists of transfers, the newest first where nothing else is said. A kind of 0 stands for all, a user of 0 too.
 
 -- name: ListTransfers :many
 select *
@@ -22,13 +22,42 @@ order by id desc
 limit @at_most;
 
 -- name: ListTransfersOfUser :many
--- A range of the index, as is explained at LockBetsBehind.
-select *
-from transfers
-where (user_id, id) < (@user_id::bigint, @before::bigint) and user_id >= @user_id
-    and (@kind::smallint = 0 or kind = @kind)
-order by user_id desc, id desc
-limit @at_most;
+-- In no order, and of the oldest stretch that was looked at perhaps more than are wanted. The index is
+-- by stretches of ids: they are counted in one after the other, from the newest, until there are enough,
+-- and then read. Within a stretch it is a range of the index, as is explained at LockBetsBehind.
+with recursive wanted as (
+    select @user_id::bigint as user_id, @before::bigint as before, @kind::smallint as kind, @at_most::integer as at_most
+), stretches as (
+    select (least(w.before - 1, (select coalesce(max(n.id), 0) from transfers n)) >> 20) + 1 as stretch, 0::bigint as its, 0::bigint as found
+    from wanted w
+    union all
+    select s.stretch - 1, (
+        select count(*)
+        from (
+            select
+            from transfers t
+            where t.id >> 20 = s.stretch - 1 and (t.user_id, t.id) < (w.user_id, w.before) and t.user_id >= w.user_id
+                and (w.kind = 0 or t.kind = w.kind)
+            order by t.user_id desc, t.id desc
+            limit w.at_most
+        ) as newest
+    ), s.found + s.its
+    from stretches s
+        cross join wanted w
+    where s.stretch > 0 and s.found + s.its < w.at_most
+)
+select newest.*
+from wanted w
+    cross join stretches s
+    cross join lateral (
+        select *
+        from transfers t
+        where t.id >> 20 = s.stretch and (t.user_id, t.id) < (w.user_id, w.before) and t.user_id >= w.user_id
+            and (w.kind = 0 or t.kind = w.kind)
+        order by t.user_id desc, t.id desc
+        limit w.at_most
+    ) as newest
+where s.its > 0;
 
 -- name: ListTransfersOfBet :many
 -- All of them: a bet has few, and their index does not know the order of their ids. By id alone it

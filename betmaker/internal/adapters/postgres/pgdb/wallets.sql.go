@@ -66,7 +66,7 @@ type ListTransfersParams struct {
 	AtMost int32
 }
 
-// Lists of transfers, the newest first. A kind of 0 stands for all, a user of 0 too.
+// Lists of transfers, the newest first where nothing else is said. A kind of 0 stands for all, a user of 0 too.
 func (q *Queries) ListTransfers(ctx context.Context, arg ListTransfersParams) ([]Transfer, error) {
 	rows, err := q.db.Query(ctx, ListTransfers, arg.Before, arg.Kind, arg.AtMost)
 	if err != nil {
@@ -152,12 +152,39 @@ func (q *Queries) ListTransfersOfBet(ctx context.Context, arg ListTransfersOfBet
 }
 
 const ListTransfersOfUser = `-- name: ListTransfersOfUser :many
-select id, user_id, debit, credit, amount, kind, bet_id, revision, reference, at
-from transfers
-where (user_id, id) < ($1::bigint, $2::bigint) and user_id >= $1
-    and ($3::smallint = 0 or kind = $3)
-order by user_id desc, id desc
-limit $4
+with recursive wanted as (
+    select $1::bigint as user_id, $2::bigint as before, $3::smallint as kind, $4::integer as at_most
+), stretches as (
+    select (least(w.before - 1, (select coalesce(max(n.id), 0) from transfers n)) >> 20) + 1 as stretch, 0::bigint as its, 0::bigint as found
+    from wanted w
+    union all
+    select s.stretch - 1, (
+        select count(*)
+        from (
+            select
+            from transfers t
+            where t.id >> 20 = s.stretch - 1 and (t.user_id, t.id) < (w.user_id, w.before) and t.user_id >= w.user_id
+                and (w.kind = 0 or t.kind = w.kind)
+            order by t.user_id desc, t.id desc
+            limit w.at_most
+        ) as newest
+    ), s.found + s.its
+    from stretches s
+        cross join wanted w
+    where s.stretch > 0 and s.found + s.its < w.at_most
+)
+select newest.id, newest.user_id, newest.debit, newest.credit, newest.amount, newest.kind, newest.bet_id, newest.revision, newest.reference, newest.at
+from wanted w
+    cross join stretches s
+    cross join lateral (
+        select id, user_id, debit, credit, amount, kind, bet_id, revision, reference, at
+        from transfers t
+        where t.id >> 20 = s.stretch and (t.user_id, t.id) < (w.user_id, w.before) and t.user_id >= w.user_id
+            and (w.kind = 0 or t.kind = w.kind)
+        order by t.user_id desc, t.id desc
+        limit w.at_most
+    ) as newest
+where s.its > 0
 `
 
 type ListTransfersOfUserParams struct {
@@ -167,7 +194,9 @@ type ListTransfersOfUserParams struct {
 	AtMost int32
 }
 
-// A range of the index, as is explained at LockBetsBehind.
+// In no order, and of the oldest stretch that was looked at perhaps more than are wanted. The index is
+// by stretches of ids: they are counted in one after the other, from the newest, until there are enough,
+// and then read. Within a stretch it is a range of the index, as is explained at LockBetsBehind.
 func (q *Queries) ListTransfersOfUser(ctx context.Context, arg ListTransfersOfUserParams) ([]Transfer, error) {
 	rows, err := q.db.Query(ctx, ListTransfersOfUser,
 		arg.UserID,
