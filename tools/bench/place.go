@@ -106,12 +106,12 @@ func (b *bench) place(ctx context.Context) ([]report.Measure, error) {
 		load.Open(ctx, target, crowd, many.Ours[round]/2, warmUp)
 		flushes := b.WatchFlushes()
 		half := load.Open(ctx, target, crowd, many.Ours[round]/2, b.seconds)
-		longest, err := flushes.Stop()
+		flushed, err := flushes.Stop()
 		if err := errors.Join(err, half.Only(http.StatusCreated)); err != nil {
 			return nil, err
 		}
 		calm.Ours = append(calm.Ours, milliseconds(half.Quantile(http.StatusCreated, 0.99)))
-		disk.Ours = append(disk.Ours, milliseconds(longest))
+		disk.Ours = append(disk.Ours, milliseconds(flushed.Longest))
 		b.Log.Printf("round %d of %d: %.0f/s with 256 connections, %.0f/s with 64, pgbench %.0f/s, p99 at half %.1f ms, longest flush %.1f ms",
 			round+1, b.rounds, many.Ours[round], few.Ours[round], theirs, calm.Ours[round], disk.Ours[round])
 	}

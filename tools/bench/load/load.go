@@ -31,6 +31,14 @@ type Result struct {
 	Latencies map[int][]time.Duration // of the answers, by status, ascending
 	Answered  map[int][]time.Duration // likewise, but from when the request was sent
 	Err       error                   // why the first request got no answer that got none
+
+	answers []answer
+}
+
+// answer is what became of one request.
+type answer struct {
+	status          int // 0 for none at all
+	due, sent, done time.Time
 }
 
 // Rate returns how many answers with a status came per second.
@@ -45,6 +53,13 @@ func (r Result) Quantile(status int, q float64) time.Duration {
 // generator that is behind counts for nothing.
 func (r Result) AnsweredWithin(status int, q float64) time.Duration {
 	return quantile(r.Answered[status], q)
+}
+
+// Without returns the result without the requests that are to be left out, by when a request was due
+// and when its answer had come.
+func (r Result) Without(leftOut func(due, done time.Time) bool) Result {
+	kept := slices.DeleteFunc(slices.Clone(r.answers), func(a answer) bool { return leftOut(a.due, a.done) })
+	return summary(kept, r.Took, r.Err)
 }
 
 func quantile(sorted []time.Duration, q float64) time.Duration {
@@ -128,32 +143,41 @@ func run(ctx context.Context, to Target, connections int, newPace func(context.C
 		workers.Go(func() { results[i].work(ctx, client, to, newPace(ctx)) })
 	}
 	workers.Wait()
-	merged := Result{
-		Took: time.Since(begin), Statuses: make(map[int]int),
-		Latencies: make(map[int][]time.Duration), Answered: make(map[int][]time.Duration),
-	}
+	var (
+		took    = time.Since(begin)
+		answers []answer
+		err     error
+	)
 	for _, result := range results {
-		if merged.Err == nil {
-			merged.Err = result.err
-		}
-		for status, latencies := range result.latencies {
-			merged.Statuses[status] += len(latencies)
-			merged.Latencies[status] = append(merged.Latencies[status], latencies...)
-			merged.Answered[status] = append(merged.Answered[status], result.answered[status]...)
+		answers = append(answers, result.answers...)
+		if err == nil {
+			err = result.err
 		}
 	}
-	for status := range merged.Latencies {
-		slices.Sort(merged.Latencies[status])
-		slices.Sort(merged.Answered[status])
+	return summary(answers, took, err)
+}
+
+func summary(answers []answer, took time.Duration, err error) Result {
+	r := Result{
+		Took: took, Statuses: make(map[int]int), Latencies: make(map[int][]time.Duration), Answered: make(map[int][]time.Duration),
+		Err: err, answers: answers,
 	}
-	return merged
+	for _, a := range answers {
+		r.Statuses[a.status]++
+		r.Latencies[a.status] = append(r.Latencies[a.status], a.done.Sub(a.due))
+		r.Answered[a.status] = append(r.Answered[a.status], a.done.Sub(a.sent))
+	}
+	for status := range r.Statuses {
+		slices.Sort(r.Latencies[status])
+		slices.Sort(r.Answered[status])
+	}
+	return r
 }
 
 // worker is one connection.
 type worker struct {
-	latencies, answered map[int][]time.Duration
-
-	err error // the first
+	answers []answer
+	err     error // the first
 }
 
 func (w *worker) work(ctx context.Context, client *fasthttp.HostClient, to Target, next pace) {
@@ -161,7 +185,6 @@ func (w *worker) work(ctx context.Context, client *fasthttp.HostClient, to Targe
 	request, response := fasthttp.AcquireRequest(), fasthttp.AcquireResponse()
 	defer fasthttp.ReleaseRequest(request)
 	defer fasthttp.ReleaseResponse(response)
-	w.latencies, w.answered = make(map[int][]time.Duration), make(map[int][]time.Duration)
 	for {
 		due, more := next()
 		if !more || ctx.Err() != nil {
@@ -171,13 +194,13 @@ func (w *worker) work(ctx context.Context, client *fasthttp.HostClient, to Targe
 		request.Header.SetMethod(http.MethodGet)
 		request.Header.SetHost(to.Address)
 		to.Fill(random, request)
-		status, sent := 0, time.Now()
+		a := answer{due: due, sent: time.Now()}
 		if err := client.Do(request, response); err == nil {
-			status = response.StatusCode()
+			a.status = response.StatusCode()
 		} else if w.err == nil {
 			w.err = err
 		}
-		w.latencies[status] = append(w.latencies[status], time.Since(due))
-		w.answered[status] = append(w.answered[status], time.Since(sent))
+		a.done = time.Now()
+		w.answers = append(w.answers, a)
 	}
 }

@@ -4,20 +4,44 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 )
 
-// flushEvery is the time between two flushes that are watched.
-const flushEvery = 5 * time.Millisecond
+const (
+	// flushEvery is the time between two flushes that are watched.
+	flushEvery = 5 * time.Millisecond
+	// stalled is how long a flush takes when the disk stands still, many times as long as usual.
+	stalled = 50 * time.Millisecond
+)
 
 // Flushes watches how long the disk takes to keep 8 KB, as much as a page of PostgreSQL's log.
 // Whoever commits meanwhile waits as long.
 type Flushes struct {
 	stop    chan struct{}
 	stopped chan struct{}
-	longest time.Duration
+	flushed Flushed
 	err     error
+}
+
+// Flushed is what was seen of a disk.
+type Flushed struct {
+	Longest time.Duration // that a flush took
+	Stood   time.Duration // how long the disk stood still, all in all
+
+	stalls []stall
+}
+
+// stall is a time in which the disk stood still.
+type stall struct{ began, ended time.Time }
+
+// KeptWaiting tells whether the disk stood still between two instants, or shortly before: for as long
+// again as it did, there is more to do than usual.
+func (f Flushed) KeptWaiting(from, to time.Time) bool {
+	return slices.ContainsFunc(f.stalls, func(s stall) bool {
+		return from.Before(s.ended.Add(s.ended.Sub(s.began))) && to.After(s.began)
+	})
 }
 
 // WatchFlushes begins to watch the disk that the servers' data is on. Call Stop.
@@ -30,14 +54,14 @@ func (r *Rig) WatchFlushes() *Flushes {
 	return f
 }
 
-// Stop ends the watching, and returns how long the longest flush took.
-func (f *Flushes) Stop() (time.Duration, error) {
+// Stop ends the watching, and returns what was seen.
+func (f *Flushes) Stop() (Flushed, error) {
 	close(f.stop)
 	<-f.stopped
 	if f.err != nil {
-		return 0, fmt.Errorf("watch the disk: %w", f.err)
+		return Flushed{}, fmt.Errorf("watch the disk: %w", f.err)
 	}
-	return f.longest, nil
+	return f.flushed, nil
 }
 
 // watch writes the same 8 KB again and again, each time until the disk has them. A file that does
@@ -58,11 +82,20 @@ func (f *Flushes) watch(path string) error {
 		if _, err := file.WriteAt(page, 0); err != nil {
 			return err
 		}
-		f.longest = max(f.longest, time.Since(began))
+		f.add(began, time.Now())
 		select {
 		case <-f.stop:
 			return nil
 		case <-time.After(flushEvery):
 		}
+	}
+}
+
+func (f *Flushes) add(began, ended time.Time) {
+	took := ended.Sub(began)
+	f.flushed.Longest = max(f.flushed.Longest, took)
+	if took >= stalled {
+		f.flushed.Stood += took
+		f.flushed.stalls = append(f.flushed.stalls, stall{began, ended})
 	}
 }
