@@ -3,6 +3,7 @@ package httpedge_test
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	_ "embed"
 	"encoding/json"
 	"errors"
@@ -555,7 +556,7 @@ func TestPanics(t *testing.T) {
 			panic("too late for an answer")
 		},
 	})
-	id := "panic-before"
+	id := "panic-before-" + rand.Text() // which no earlier run in this process has logged, as with -cpu 1,2,8
 	response, body := s.send(t, request{method: "GET", path: "/bets/1", header: http.Header{"X-Request-Id": {id}}})
 	expect(t, response, body, problem{500, "internal_error", "", "Something went wrong on our side."})
 	log := logged.of(t, id)
