@@ -98,13 +98,17 @@ func TestTransfersOfUserAreReadAlone(t *testing.T) {
 		t.Fatalf("explain: %v", err)
 	}
 	plan := strings.Join(lines, "\n")
-	// The first line but one sums up all others.
-	found := regexp.MustCompile(`rows=(\d+) loops=1\)\n +Buffers: shared hit=(\d+)`).FindStringSubmatch(plan)
+	// The line below the first sums up all others.
+	found := regexp.MustCompile(`rows=(\d+) loops=1\)\n +Buffers: shared hit=(\d+)(?: read=(\d+))?`).FindStringSubmatch(plan)
 	if found == nil {
 		t.Fatalf("the plan does not say what was read:\n%s", plan)
 	}
-	pages, err := strconv.Atoi(found[2])
-	if err != nil || found[1] != "4" || pages > 50 {
-		t.Errorf("read %s pages, %v, for %s transfers, want at most 50 for 4:\n%s", found[2], err, found[1], plan)
+	pages := 0
+	for _, number := range found[2:] {
+		n, _ := strconv.Atoi(number) // there may have been none to read
+		pages += n
+	}
+	if found[1] != "4" || pages == 0 || pages > 50 {
+		t.Errorf("read %d pages for %s transfers, want at most 50 for 4:\n%s", pages, found[1], plan)
 	}
 }
