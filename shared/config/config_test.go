@@ -29,9 +29,9 @@ func ExampleReader() {
 	variables := map[string]string{"CACHE_TTL": "60", "CACHE_MAX_SIZE": "many", "MAX_STAKE": "10.005"}
 	r := config.NewReader(func(name string) (string, bool) { value, ok := variables[name]; return value, ok })
 
-	ttl := r.Duration("CACHE_TTL", time.Second, time.Second, time.Hour)
-	size := r.Int("CACHE_MAX_SIZE", 100, 1, 1_000_000)
-	r.Amount("MAX_STAKE", money.MustParse("1000000"), money.MustParse("0.01"), money.MustParse("1000000"))
+	ttl := r.Duration("CACHE_TTL", time.Second, time.Second, time.Hour, "How long an event is cached.")
+	size := r.Int("CACHE_MAX_SIZE", 100, 1, 1_000_000, "How many events are cached.")
+	r.Amount("MAX_STAKE", money.MustParse("1000000"), money.MustParse("0.01"), money.MustParse("1000000"), "The greatest stake.")
 
 	fmt.Println(ttl, size)
 	fmt.Println(r.Err())
@@ -45,7 +45,6 @@ func ExampleReader() {
 type values struct {
 	Text     string
 	Choice   string
-	Flag     bool
 	Count    int
 	Wait     time.Duration
 	Minutes  time.Duration
@@ -59,19 +58,18 @@ type values struct {
 
 func read(r *config.Reader) values {
 	v := values{
-		Text:     r.String("TEXT", "text"),
-		Choice:   r.OneOf("CHOICE", "a", "a", "b"),
-		Flag:     r.Bool("FLAG", true),
-		Count:    r.Int("COUNT", 5, 1, 10),
-		Wait:     r.Duration("WAIT", time.Second, 100*time.Millisecond, time.Hour),
-		Minutes:  r.Minutes("MINUTES", time.Hour, time.Minute, 24*time.Hour),
-		Stake:    r.Amount("STAKE", money.MustParse("1"), money.MustParse("0.01"), money.MustParse("100")),
-		Price:    r.Odds("PRICE", odds.MustParse("2"), odds.MustParse("1"), odds.MustParse("100")),
-		Address:  r.Address("ADDRESS", ":8000"),
-		Database: r.URL("DATABASE", "postgres://user:default@db/x", "postgres", "postgresql+asyncpg").Reveal(),
-		Key:      r.Secret("KEY", "default-key", 8).Reveal(),
+		Text:     r.String("TEXT", "text", ""),
+		Choice:   r.OneOf("CHOICE", []string{"a", "b"}, ""),
+		Count:    r.Int("COUNT", 5, 1, 10, ""),
+		Wait:     r.Duration("WAIT", time.Second, 100*time.Millisecond, time.Hour, ""),
+		Minutes:  r.Minutes("MINUTES", time.Hour, time.Minute, 24*time.Hour, ""),
+		Stake:    r.Amount("STAKE", money.MustParse("1"), money.MustParse("0.01"), money.MustParse("100"), ""),
+		Price:    r.Odds("PRICE", odds.MustParse("2"), odds.MustParse("1"), odds.MustParse("100"), ""),
+		Address:  r.Address("ADDRESS", ":8000", ""),
+		Database: r.URL("DATABASE", "postgres://user:default@db/x", []string{"postgres", "postgresql+asyncpg"}, "").Reveal(),
+		Key:      r.Secret("KEY", "default-key", 8, "").Reveal(),
 	}
-	for _, token := range r.SecretList("TOKENS", "default-token", 8) {
+	for _, token := range r.SecretList("TOKENS", "default-token", 8, "") {
 		v.Tokens = append(v.Tokens, token.Reveal())
 	}
 	return v
@@ -79,7 +77,7 @@ func read(r *config.Reader) values {
 
 func defaults() values {
 	return values{
-		"text", "a", true, 5, time.Second, time.Hour, money.MustParse("1"), odds.MustParse("2"), ":8000",
+		"text", "a", 5, time.Second, time.Hour, money.MustParse("1"), odds.MustParse("2"), ":8000",
 		"postgres://user:default@db/x", "default-key", []string{"default-token"},
 	}
 }
@@ -90,7 +88,7 @@ func TestDefaults(t *testing.T) {
 	t.Parallel()
 	empty := map[string]string{}
 	for _, name := range []string{
-		"TEXT", "CHOICE", "FLAG", "COUNT", "WAIT", "MINUTES", "STAKE", "PRICE", "ADDRESS", "DATABASE", "KEY", "TOKENS", "STAVKA_ENV",
+		"TEXT", "CHOICE", "COUNT", "WAIT", "MINUTES", "STAKE", "PRICE", "ADDRESS", "DATABASE", "KEY", "TOKENS", "STAVKA_ENV",
 	} {
 		empty[name] = " "
 	}
@@ -108,13 +106,13 @@ func TestDefaults(t *testing.T) {
 func TestGoodValues(t *testing.T) {
 	t.Parallel()
 	r := reader(map[string]string{
-		"TEXT": " given ", "CHOICE": "b", "FLAG": "0", "COUNT": "10", "WAIT": "0.5", "MINUTES": "30",
+		"TEXT": " given ", "CHOICE": "b", "COUNT": "10", "WAIT": "0.5", "MINUTES": "30",
 		"STAKE": "0.01", "PRICE": "1.01", "ADDRESS": "127.0.0.1:0",
 		"DATABASE": "postgresql+asyncpg://u:p%20w@manager_db:5432/bets?sslmode=disable",
 		"KEY":      "long enough", "TOKENS": "first-token, second-token ,",
 	})
 	want := values{
-		"given", "b", false, 10, 500 * time.Millisecond, 30 * time.Minute, money.MustParse("0.01"), odds.MustParse("1.01"),
+		"given", "b", 10, 500 * time.Millisecond, 30 * time.Minute, money.MustParse("0.01"), odds.MustParse("1.01"),
 		"127.0.0.1:0", "postgresql+asyncpg://u:p%20w@manager_db:5432/bets?sslmode=disable", "long enough",
 		[]string{"first-token", "second-token"},
 	}
@@ -129,13 +127,13 @@ func TestDurations(t *testing.T) {
 		"60": time.Minute, "2s": 2 * time.Second, "250ms": 250 * time.Millisecond, "1m30s": 90 * time.Second, "1.5": 1500 * time.Millisecond,
 	} {
 		r := reader(map[string]string{"WAIT": text})
-		if got := r.Duration("WAIT", 0, 0, time.Hour); got != want || r.Err() != nil {
+		if got := r.Duration("WAIT", 0, 0, time.Hour, ""); got != want || r.Err() != nil {
 			t.Errorf("%s is %v, %v; want %v", text, got, r.Err(), want)
 		}
 	}
 	for text, want := range map[string]time.Duration{"3600": 60 * time.Hour, "90s": 90 * time.Second} {
 		r := reader(map[string]string{"WAIT": text})
-		if got := r.Minutes("WAIT", 0, 0, 100*time.Hour); got != want || r.Err() != nil {
+		if got := r.Minutes("WAIT", 0, 0, 100*time.Hour, ""); got != want || r.Err() != nil {
 			t.Errorf("%s minutes is %v, %v; want %v", text, got, r.Err(), want)
 		}
 	}
@@ -146,7 +144,7 @@ func TestAllProblemsAtOnce(t *testing.T) {
 	t.Parallel()
 	r := reader(map[string]string{
 		"STAVKA_ENV": "staging",
-		"CHOICE":     "c", "FLAG": "yes", "COUNT": "11", "WAIT": "soon", "MINUTES": "-1", "STAKE": "100.01", "PRICE": "0.99",
+		"CHOICE":     "c", "COUNT": "11", "WAIT": "soon", "MINUTES": "-1", "STAKE": "100.01", "PRICE": "0.99",
 		"ADDRESS": "localhost", "DATABASE": "mysql://user:hunter2@db/x", "KEY": "hunter2", "TOKENS": ",",
 	})
 	got := read(r)
@@ -154,7 +152,6 @@ func TestAllProblemsAtOnce(t *testing.T) {
 	want := []string{
 		`STAVKA_ENV: "staging" is not one of development, production`,
 		`CHOICE: "c" is not one of a, b`,
-		`FLAG: "yes" is neither true nor false`,
 		`COUNT: "11" is not from 1 to 10`,
 		`WAIT: "soon" is neither seconds ("60") nor a duration ("250ms", "1m30s")`,
 		`MINUTES: "-1" is not from 1m0s to 24h0m0s`,
@@ -186,15 +183,15 @@ func TestBadURLsAndAddresses(t *testing.T) {
 	for name, text := range map[string]string{"URL": "postgres://u:hunter2@db:port/%zz", "ADDRESS": "host:99999"} {
 		r := reader(map[string]string{name: text})
 		if name == "URL" {
-			r.URL(name, "", "postgres")
+			r.URL(name, "", []string{"postgres"}, "")
 		} else {
-			r.Address(name, "")
+			r.Address(name, "", "")
 		}
 		if r.Err() == nil || strings.Contains(r.Err().Error(), "hunter2") {
 			t.Errorf("%s=%s: %v", name, text, r.Err())
 		}
 	}
-	if none := reader(nil).URL("URL", "", "postgres"); !none.IsZero() {
+	if none := reader(nil).URL("URL", "", []string{"postgres"}, ""); !none.IsZero() {
 		t.Error("no URL is one")
 	}
 }
@@ -202,14 +199,14 @@ func TestBadURLsAndAddresses(t *testing.T) {
 func TestWeakSecrets(t *testing.T) {
 	t.Parallel()
 	readAll := func(r *config.Reader) {
-		r.Secret("DEFAULT", "the-default-key", 8)
-		r.Secret("SHORT", "", 8)
-		r.Secret("MISSING", "", 8)
-		r.Secret("OPTIONAL", "", 0)
-		r.Secret("GOOD", "the-default-key", 8)
-		r.SecretList("LIST", "the-default-token", 8)
-		r.URL("BROKER", "amqp://guest:guest@localhost", "amqp")
-		r.URL("OTHER_BROKER", "amqp://guest:guest@localhost", "amqp")
+		r.Secret("DEFAULT", "the-default-key", 8, "")
+		r.Secret("SHORT", "", 8, "")
+		r.Secret("MISSING", "", 8, "")
+		r.Secret("OPTIONAL", "", 0, "")
+		r.Secret("GOOD", "the-default-key", 8, "")
+		r.SecretList("LIST", "the-default-token", 8, "")
+		r.URL("BROKER", "amqp://guest:guest@localhost", []string{"amqp"}, "")
+		r.URL("OTHER_BROKER", "amqp://guest:guest@localhost", []string{"amqp"}, "")
 	}
 	variables := map[string]string{
 		"SHORT": "hunter2", "GOOD": "a good secret", "LIST": "a-good-token,the-default-token",
