@@ -235,7 +235,7 @@ func storeURL(r *config.Reader) config.Secret {
 // lineURL reads EVENT_URL and returns what precedes /events in it.
 func lineURL(r *config.Reader) string {
 	address := r.URL("EVENT_URL", "http://127.0.0.1:8001/events", []string{"http", "https"},
-		"The URL of line-provider's list of events; it ends in /events.").Reveal()
+		"The URL of line-provider's list of events. It ends in /events; what precedes that is line-provider's address.").Reveal()
 	base, ok := strings.CutSuffix(strings.TrimRight(address, "/"), "/events")
 	if !ok {
 		r.Problemf("EVENT_URL", "does not end in /events")

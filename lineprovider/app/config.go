@@ -58,10 +58,10 @@ func Settings() []config.Setting {
 // locate reads where the store and the bus are.
 func locate(r *config.Reader, c *Config) {
 	c.StoreURL = r.URL("REDIS_CONNECT_URL", "redis://127.0.0.1:6379/0", []string{"redis", "rediss", "unix"}, "The URL of Redis.")
-	c.StorePassword = config.NewSecret(r.String("REDIS_PASSWORD", "", "The password of Redis, used when REDIS_CONNECT_URL has none."))
+	c.StorePassword = r.Secret("REDIS_PASSWORD", "", 0, "The password of Redis, used when REDIS_CONNECT_URL has none.")
 	c.HashName = r.String("REDIS_HASH_NAME", "events",
 		"The hash of all events. All other keys start with {REDIS_HASH_NAME}, which keeps them together in a cluster.")
-	c.MaxIDKey = r.String("MAX_ID_KEY", "max_id", "The name, after that prefix, of the key of the highest event id.")
+	c.MaxIDKey = r.String("MAX_ID_KEY", "max_id", "The name of the key of the highest event id, after the prefix {REDIS_HASH_NAME}.")
 	c.WaitReplicas = r.Int("REDIS_WAITAOF_REPLICAS", 0, 0, 16,
 		"How many replicas of Redis must have a change on disk before it is acknowledged (Redis 7.2 or newer); 0 for none.")
 	if strings.ContainsAny(c.HashName, "{}") {

@@ -66,7 +66,7 @@ type Reader struct {
 func NewReader(lookup func(string) (string, bool)) *Reader {
 	r := &Reader{lookup: lookup}
 	r.production = r.OneOf("STAVKA_ENV", []string{Development, Production},
-		"production refuses weak and well-known secrets, and a Redis that could lose acknowledged changes.") == Production
+		"With production, weak and well-known secrets are refused, and a Redis that could lose acknowledged changes.") == Production
 	return r
 }
 
@@ -170,7 +170,7 @@ func (r *Reader) OptionalURL(name, known string, schemes []string, meaning strin
 }
 
 func (r *Reader) url(name, def, known string, schemes []string, meaning string) Secret {
-	r.declare(Setting{Name: name, Default: def, Accepts: alternatives(schemes), Meaning: meaning, Secret: true})
+	r.declare(Setting{Name: name, Default: def, Accepts: alternatives(schemes) + " URL", Meaning: meaning, Secret: true})
 	text := cmp.Or(r.text(name), def)
 	if text == "" {
 		return Secret{}

@@ -17,7 +17,7 @@ import (
 	"stavka.local/shared/odds"
 )
 
-// reader reads the given variables, and nothing of the process's environment.
+// reader reads the given variables, and none of the process's environment.
 func reader(variables map[string]string) *config.Reader {
 	return config.NewReader(func(name string) (string, bool) {
 		value, ok := variables[name]
@@ -41,7 +41,7 @@ func ExampleReader() {
 	// MAX_STAKE: "10.005" is not an amount with at most two decimals
 }
 
-// values are what the tests read, one of each kind.
+// values holds one variable of each kind.
 type values struct {
 	Text     string
 	Choice   string
@@ -121,6 +121,43 @@ func TestGoodValues(t *testing.T) {
 	}
 }
 
+// TestDeclared also shows that a variable that is read is declared, and how a default and
+// a range are written.
+func TestDeclared(t *testing.T) {
+	t.Parallel()
+	want := []config.Setting{
+		{Name: "STAVKA_ENV", Default: "development", Accepts: "development or production"},
+		{Name: "TEXT", Default: "text"},
+		{Name: "CHOICE", Default: "a", Accepts: "a or b"},
+		{Name: "COUNT", Default: "5", Accepts: "1 to 10"},
+		{Name: "WAIT", Default: "1s", Accepts: "100ms to 1h"},
+		{Name: "MINUTES", Default: "60", Accepts: "1 to 1440"},
+		{Name: "STAKE", Default: "1.00", Accepts: "0.01 to 100.00"},
+		{Name: "PRICE", Default: "2.00", Accepts: "1.00 to 100.00"},
+		{Name: "ADDRESS", Default: ":8000", Accepts: "host:port or :port"},
+		{Name: "DATABASE", Default: "postgres://user:default@db/x", Accepts: "postgres or postgresql+asyncpg URL", Secret: true},
+		{Name: "KEY", Default: "default-key", Accepts: "at least 8 characters", Secret: true},
+		{Name: "TOKENS", Default: "default-token", Accepts: "at least 8 characters", Secret: true},
+	}
+	got := config.Declared(func(r *config.Reader) { read(r); read(r) })
+	want[0].Meaning = got[0].Meaning
+	if !slices.Equal(got, want) {
+		t.Errorf("got\n%+v\nwant\n%+v", got, want)
+	}
+}
+
+func ExampleDescribe() {
+	fmt.Print(config.Describe(config.Declared(func(r *config.Reader) {
+		r.Duration("CACHE_TTL", time.Minute, time.Millisecond, 24*time.Hour, "How long an event is cached.")
+		r.String("TRUSTED_PROXIES", "", "The addresses of proxies.")
+	})[1:]))
+	// Output:
+	//   CACHE_TTL (default 1m; 1ms to 24h)
+	//         How long an event is cached.
+	//   TRUSTED_PROXIES
+	//         The addresses of proxies.
+}
+
 func TestDurations(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]time.Duration{
@@ -139,7 +176,7 @@ func TestDurations(t *testing.T) {
 	}
 }
 
-// TestAllProblemsAtOnce also shows that no secret is in any of them.
+// TestAllProblemsAtOnce also shows that no problem holds a secret.
 func TestAllProblemsAtOnce(t *testing.T) {
 	t.Parallel()
 	r := reader(map[string]string{
@@ -174,7 +211,7 @@ func TestAllProblemsAtOnce(t *testing.T) {
 	unread := defaults()
 	unread.Key, unread.Tokens = "hunter2", nil
 	if !equal(got, unread) {
-		t.Errorf("what is not acceptable is not the default: %+v", got)
+		t.Errorf("an unacceptable value did not become the default: %+v", got)
 	}
 }
 
@@ -192,7 +229,7 @@ func TestBadURLsAndAddresses(t *testing.T) {
 		}
 	}
 	if none := reader(nil).URL("URL", "", []string{"postgres"}, ""); !none.IsZero() {
-		t.Error("no URL is one")
+		t.Error("an unset URL is not zero")
 	}
 }
 
@@ -264,11 +301,11 @@ func TestSecretsAreHidden(t *testing.T) {
 	}
 }
 
-// TestLoadDotEnv is not parallel, because the environment is the process's.
+// TestLoadDotEnv is not parallel, because it changes the environment of the process.
 func TestLoadDotEnv(t *testing.T) {
 	t.Setenv("DOTENV_TEST_REAL", "from the environment")
 	for _, name := range []string{"DOTENV_TEST_FILE", "DOTENV_TEST_QUOTED"} {
-		t.Setenv(name, "") // so that it is restored
+		t.Setenv(name, "") // restores the variable at the end
 		if err := os.Unsetenv(name); err != nil {
 			t.Fatal(err)
 		}
