@@ -12,7 +12,7 @@ NEED_SERVERS := /adapters/(postgres|redis)|/line/rabbitmq|/app$$|/e2e
 export GOFLAGS := $(GOFLAGS) -gcflags=modernc.org/sqlite/lib=-race=false -gcflags=modernc.org/libc=-race=false
 
 # The benchmarks are a module outside of the workspace: they are measured by hand and only checked here.
-CHECKED := $(MODULES) tools/bench
+CHECKED := $(MODULES) bench
 
 # `work` is Go's name for all packages of the workspace. -count=1 because the story tests run binaries
 # that they build themselves, of which the test cache knows nothing.
@@ -116,7 +116,7 @@ BENCH_SECONDS ?= 10
 BENCH_ROUNDS ?= 3
 # What CPU and allocations of a bet are compared with: bet-maker before it was made fast.
 BENCH_BEFORE ?= 26243ba
-BENCH := GOWORK=off GOFLAGS= go -C tools/bench run . -root $(CURDIR) -seconds $(BENCH_SECONDS) -rounds $(BENCH_ROUNDS) -before $(BENCH_BEFORE)
+BENCH := GOWORK=off GOFLAGS= go -C bench run . -root $(CURDIR) -seconds $(BENCH_SECONDS) -rounds $(BENCH_ROUNDS) -before $(BENCH_BEFORE)
 
 .PHONY: bench
 bench: ## Measure how fast Stavka is against what one would otherwise pick; takes long

@@ -30,7 +30,7 @@ func Ask(ctx context.Context, address, token string) (Answer, error) {
 func (r *Rig) StartBare(ctx context.Context, name string, answer Answer) (*Process, error) {
 	program := filepath.Join(r.bin(), "bare")
 	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", program, "./bare")
-	build.Dir = filepath.Join(r.root, "tools", "bench")
+	build.Dir = filepath.Join(r.root, "bench")
 	build.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=")
 	if _, err := output(build); err != nil {
 		return nil, err

@@ -79,7 +79,7 @@ func command(ctx context.Context, arguments []string) error {
 		flags.PrintDefaults()
 	}
 	var s settings
-	root := flags.String("root", "../..", "the `directory` of the repository")
+	root := flags.String("root", "..", "the `directory` of the repository")
 	seconds := flags.Int("seconds", 10, "how long each turn is measured")
 	flags.IntVar(&s.rounds, "rounds", 3, "how often the turns are taken")
 	flags.IntVar(&s.bets, "bets", 1_000_000, "how many bets of one event are settled")
@@ -165,7 +165,7 @@ func commit(ctx context.Context, root string) string {
 		return "unknown"
 	}
 	// The results of the parts before are no change of what is measured.
-	if changed, err := git("status", "--porcelain", "--", ".", ":!bench"); err != nil || changed != "" {
+	if changed, err := git("status", "--porcelain", "--", ".", ":!bench/results"); err != nil || changed != "" {
 		revision += "-dirty"
 	}
 	return revision
