@@ -14,14 +14,14 @@ import (
 )
 
 const (
-	// loadedShare is the part of the peak rate at which bets are placed while others are settled.
+	// loadedShare is the rate of bets during a settlement as a fraction of the peak rate.
 	loadedShare = 0.25
-	// longest is far longer than any settlement takes.
+	// longest is longer than any settlement.
 	longest = time.Hour
 )
 
-// beside measures the latency of placing bets while an event with very many bets is
-// settled, against that for as long afterwards.
+// beside measures the latency of placing bets while an event with many bets is settled,
+// against the latency during an equal time afterwards.
 func (b *bench) beside(ctx context.Context) ([]report.Measure, error) {
 	s, err := b.NewSystem(ctx, "beside", settleEvents, rig.Options{})
 	if err != nil {
@@ -59,8 +59,8 @@ func (b *bench) beside(ctx context.Context) ([]report.Measure, error) {
 		if err := errors.Join(err, stopErr); err != nil {
 			return nil, err
 		}
-		// What settling has left behind is not to be in the other turn. That is as long: what the disk
-		// does now and then, whoever is at work, may then be in both.
+		// The other turn must not pay for work that the settlement left behind. It is as long, so
+		// that occasional stalls of the disk are equally likely in both.
 		if err := errors.Join(s.AwaitSealed(ctx), rig.Settle(ctx, s.Database)); err != nil {
 			return nil, err
 		}
@@ -76,7 +76,7 @@ func (b *bench) beside(ctx context.Context) ([]report.Measure, error) {
 		answered.Theirs, answered.Ours = append(answered.Theirs, p99(calmOtherwise)), append(answered.Ours, p99(calmDuring))
 		disk.Theirs = append(disk.Theirs, milliseconds(diskOtherwise.Longest))
 		disk.Ours = append(disk.Ours, milliseconds(diskDuring.Longest))
-		stood := fmt.Sprintf("In round %d the disk stood still for %.2f s of %.0f, and %.2f %% of the bets are left out; otherwise for %.2f s, and %.2f %%.",
+		stood := fmt.Sprintf("In round %d the disk stalled for %.2f s of %.0f, and %.2f %% of the bets are left out; otherwise for %.2f s, and %.2f %%.",
 			round+1, diskDuring.Stood.Seconds(), during.Took.Seconds(), lost(during, calmDuring),
 			diskOtherwise.Stood.Seconds(), lost(otherwise, calmOtherwise))
 		answered.Note += stood + " "
@@ -89,14 +89,14 @@ func (b *bench) beside(ctx context.Context) ([]report.Measure, error) {
 	return []report.Measure{m, answered, disk}, nil
 }
 
-// lost returns how many percent of the accepted bets are not in what is left.
+// lost returns the percentage of the accepted bets in all that are not in left.
 func lost(all, left load.Result) float64 {
 	return 100 * (1 - float64(left.Statuses[http.StatusCreated])/float64(all.Statuses[http.StatusCreated]))
 }
 
 func p99(r load.Result) float64 { return milliseconds(r.Quantile(http.StatusCreated, 0.99)) }
 
-// loadUntilSettled places bets from the moment an event has won until it is settled.
+// loadUntilSettled sets an event to won and places bets until the event is settled.
 func (b *bench) loadUntilSettled(ctx context.Context, s *rig.System, event int64, target load.Target, rate float64) (load.Result, error) {
 	if err := s.SetState(ctx, event, int(rig.Won)); err != nil {
 		return load.Result{}, err

@@ -9,7 +9,7 @@ import (
 	"stavka.local/bench/rig"
 )
 
-// embedded measures how many bets the embedded shape accepts per second, by the same load
+// embedded measures how many bets the embedded shape accepts per second, with the same load
 // and against the same pgbench as the shape with servers.
 func (b *bench) embedded(ctx context.Context) ([]report.Measure, error) {
 	baseline, err := b.NewSystem(ctx, "baseline", events, rig.Options{})

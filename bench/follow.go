@@ -16,16 +16,16 @@ import (
 )
 
 const (
-	followedEvents = 200 // besides those that the load is on
+	followedEvents = 200 // besides those of the load
 	followLoad     = 200 // bets per second
-	// probePause is the time between two looks at a bet.
+	// probePause is the time between two requests for a bet.
 	probePause = time.Millisecond
-	// followTimeout ends the wait for one event.
+	// followTimeout limits the wait for one event.
 	followTimeout = 10 * time.Second
 )
 
-// follow measures how soon a change of an event, once line-provider has acknowledged it, is
-// known wherever bets are taken, and shows in the bets.
+// follow measures the time from line-provider's acknowledgement of a result until all
+// bet-makers refuse bets on the event, and until its bets are settled.
 func (b *bench) follow(ctx context.Context) ([]report.Measure, error) {
 	s, err := b.NewSystem(ctx, "follow", settleEvents, rig.Options{})
 	if err != nil {
@@ -37,7 +37,7 @@ func (b *bench) follow(ctx context.Context) ([]report.Measure, error) {
 	refused := report.Measure{
 		Name: "p99 from a result to bets refused everywhere", Unit: "ms", Lower: true, Reach: 50,
 		Note: fmt.Sprintf("From the answer of PATCH /event/{id}/status to the later of two answers: the first refusal by each of "+
-			"two bet-makers, which are sent bets on that event one after the other. A round has %d events, and %d bets/s on others.",
+			"two bet-makers, which receive bets on that event one after the other. A round has %d events, and %d bets/s on others.",
 			followedEvents, followLoad),
 	}
 	settled := report.Measure{
@@ -63,16 +63,16 @@ func (b *bench) follow(ctx context.Context) ([]report.Measure, error) {
 	return []report.Measure{refused, settled}, nil
 }
 
-// followTimes is how long after the answer of line-provider something was seen.
+// followTimes are the times from the answer of line-provider to an observation.
 type followTimes struct{ refused, settled time.Duration }
 
-// quantile returns the duration, in milliseconds, that a fraction of durations does not exceed.
+// quantile returns the quantile q of durations, in milliseconds.
 func quantile(durations []time.Duration, q float64) float64 {
 	slices.Sort(durations)
 	return milliseconds(durations[int(q*float64(len(durations)-1))])
 }
 
-// followEvents finishes new events one after the other, under a light load of bets on others.
+// followEvents sets results of new events one after the other, under a light load of bets on others.
 func (b *bench) followEvents(ctx context.Context, s *rig.System, target load.Target) ([]followTimes, error) {
 	ctx, stop := context.WithCancel(ctx)
 	group, ctx := errgroup.WithContext(ctx)
@@ -96,7 +96,7 @@ func (b *bench) followEvents(ctx context.Context, s *rig.System, target load.Tar
 	return times, err
 }
 
-// followEvent finishes a new event that has a bet.
+// followEvent sets the result of a new event that has a bet.
 func (b *bench) followEvent(ctx context.Context, s *rig.System) (times followTimes, err error) {
 	ctx, cancel := context.WithTimeout(ctx, followTimeout)
 	defer cancel()
@@ -105,7 +105,7 @@ func (b *bench) followEvent(ctx context.Context, s *rig.System) (times followTim
 		return times, err
 	}
 	var first int64
-	for _, p := range s.BetMakers { // so that each of them knows the event
+	for _, p := range s.BetMakers { // ensures that each of them knows the event
 		bet, err := p.PlaceBet(ctx, s.Bettors.Tokens[0], event)
 		if err != nil {
 			return times, fmt.Errorf("a bet on the new event %d: %w", event, err)
@@ -120,7 +120,7 @@ func (b *bench) followEvent(ctx context.Context, s *rig.System) (times followTim
 	group, ctx := errgroup.WithContext(ctx)
 	for i, p := range s.BetMakers {
 		group.Go(func() error {
-			// Each by a bettor of its own, so that they do not wait for each other's wallets.
+			// A bettor for each bet-maker, so that they do not contend for a wallet.
 			err := awaitRefusal(ctx, p, s.Bettors.Tokens[1+i], event)
 			refused[i] = time.Since(acknowledged)
 			return err
@@ -136,7 +136,7 @@ func (b *bench) followEvent(ctx context.Context, s *rig.System) (times followTim
 	return times, err
 }
 
-// awaitRefusal places bets, one after the other, until one is refused because the event is closed.
+// awaitRefusal places bets one after the other until one is refused because the event is closed.
 func awaitRefusal(ctx context.Context, p *rig.Process, token string, event int64) error {
 	for {
 		_, err := p.PlaceBet(ctx, token, event)

@@ -15,15 +15,15 @@ import (
 
 const (
 	pastEvents  = 100_000
-	fewBets     = readUsers * betsOfUser // of the small table: as many as a page shows, and some more, for each of its readers
-	grownSettle = 200_000                // bets of the event that is settled
-	// tolerated is how much slower we may be for all that has been before.
+	fewBets     = readUsers * betsOfUser // in the small table; more than a page for each reader
+	grownSettle = 200_000                // bets on the event that is settled
+	// tolerated is how many times slower the large table may be.
 	tolerated = 1 / 1.3
 )
 
-// growth measures whether we are as fast after millions of bets as on the first day.
+// growth compares a table with millions of bets with a small table.
 func (b *bench) growth(ctx context.Context) ([]report.Measure, error) {
-	// For profileSettling; it costs both the same.
+	// For profileSettling. The cost is the same for both tables.
 	if err := b.TrackStatements(ctx); err != nil {
 		return nil, err
 	}
@@ -32,7 +32,7 @@ func (b *bench) growth(ctx context.Context) ([]report.Measure, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Readers of both tables get the same pages.
+	// Readers of both tables get equally large pages.
 	if err := small.SeedHistory(ctx, events, fewBets, readUsers); err != nil {
 		return nil, err
 	}
@@ -41,12 +41,12 @@ func (b *bench) growth(ctx context.Context) ([]report.Measure, error) {
 		return nil, err
 	}
 	if b.rows < len(grown.Bettors.Tokens)*betsOfUser {
-		return nil, fmt.Errorf("-rows is at least %d, so that every reader has a page", len(grown.Bettors.Tokens)*betsOfUser)
+		return nil, fmt.Errorf("-rows must be at least %d, so that every reader has a page", len(grown.Bettors.Tokens)*betsOfUser)
 	}
 	if err := grown.SeedHistory(ctx, pastEvents, b.rows, len(grown.Bettors.Tokens)); err != nil {
 		return nil, err
 	}
-	b.Log.Print("waiting for the ledger to be sealed")
+	b.Log.Print("waiting until the ledger is sealed")
 	for _, s := range []*rig.System{small, grown} {
 		if err := s.AwaitSealed(ctx); err != nil {
 			return nil, err
@@ -99,7 +99,7 @@ func (b *bench) growth(ctx context.Context) ([]report.Measure, error) {
 	return measures, nil
 }
 
-// settleFew returns how many bets per second of a new event are settled.
+// settleFew returns how many bets of a new event are settled per second.
 func (b *bench) settleFew(ctx context.Context, s *rig.System) (float64, error) {
 	event, err := s.SeedEvent(ctx, grownSettle)
 	if err != nil {
@@ -112,7 +112,7 @@ func (b *bench) settleFew(ctx context.Context, s *rig.System) (float64, error) {
 	return grownSettle / took.Seconds(), err
 }
 
-// profileSettling settles one more event each, and writes what the statements did.
+// profileSettling settles one more event in each system, and writes statistics of the statements.
 func (b *bench) profileSettling(ctx context.Context, small, grown *rig.System) error {
 	directory, err := b.profiles()
 	if err != nil {
@@ -137,7 +137,7 @@ func (b *bench) profileSettling(ctx context.Context, small, grown *rig.System) e
 	return nil
 }
 
-// list returns how often per second a list is read, by anyone of the readers.
+// list returns how many times per second random readers get a list.
 func (b *bench) list(ctx context.Context, s *rig.System, path string) (float64, error) {
 	users := s.Bettors.Tokens[:readUsers]
 	target := get(s.BetMakers[0].URL, func(random *rand.Rand) string {

@@ -1,7 +1,7 @@
-// Command bench measures Stavka against what one would otherwise pick. Each figure is of
-// two things that are run in turn, in one run, on servers that keep what they acknowledge.
+// Command bench measures Stavka against alternatives. A figure compares two programs that
+// run in turn, on servers that write to disk before they acknowledge.
 //
-// It is run by `make bench`, which see for the parts, and writes to bench/results.
+// It is run by `make bench`; `bench -help` lists the parts. It writes to bench/results.
 package main
 
 import (
@@ -24,21 +24,21 @@ import (
 	"stavka.local/bench/rig"
 )
 
-// bench is a run.
+// bench is one run of the command.
 type bench struct {
 	*rig.Rig
 	settings
 }
 
 type settings struct {
-	seconds time.Duration // of one turn
-	rounds  int           // of turns
-	bets    int           // on the event that is settled
-	rows    int           // of the table that has grown
-	before  string        // the revision that allocations are compared with
+	seconds time.Duration // the length of a turn
+	rounds  int           // the number of turns
+	bets    int           // the number of bets on an event that is settled
+	rows    int           // the number of bets in the large table
+	before  string        // the revision to compare CPU and allocations with
 }
 
-// part measures one thing.
+// part is one of the benchmarks.
 type part struct {
 	name, help string
 	run        func(*bench, context.Context) ([]report.Measure, error)
@@ -48,10 +48,10 @@ var parts = []part{
 	{"place", "placing bets, on PostgreSQL", (*bench).place},
 	{"settle", "settling the bets of one event, on PostgreSQL", (*bench).settle},
 	{"beside", "placing bets while an event is settled", (*bench).beside},
-	{"follow", "how soon a change of the line shows in bets", (*bench).follow},
+	{"follow", "the time until a change of the line affects bets", (*bench).follow},
 	{"read", "reading events and bets", (*bench).read},
-	{"overload", "idle connections, and three times the load that can be taken", (*bench).overload},
-	{"growth", "after ten million bets, against an empty table", (*bench).growth},
+	{"overload", "idle connections, and three times the peak load", (*bench).overload},
+	{"growth", "with ten million bets in the table, against a small table", (*bench).growth},
 	{"profile", "CPU, allocations and statements of placing", (*bench).profile},
 	{"embedded", "placing bets, in the embedded shape", (*bench).embedded},
 }
@@ -83,13 +83,13 @@ func command(ctx context.Context, arguments []string) error {
 	seconds := flags.Int("seconds", 10, "how long each turn is measured")
 	flags.IntVar(&s.rounds, "rounds", 3, "how often the turns are taken")
 	flags.IntVar(&s.bets, "bets", 1_000_000, "how many bets of one event are settled")
-	flags.IntVar(&s.rows, "rows", 10_000_000, "how many bets are in the table that has grown")
+	flags.IntVar(&s.rows, "rows", 10_000_000, "how many bets are in the large table")
 	flags.StringVar(&s.before, "before", "", "the `revision` to compare CPU and allocations with")
 	if err := flags.Parse(arguments); err != nil {
 		return err
 	}
 	if *seconds < 1 || s.rounds < 1 || s.bets < 1 || s.rows < 1 {
-		return fmt.Errorf("-seconds, -rounds, -bets and -rows are at least 1")
+		return fmt.Errorf("-seconds, -rounds, -bets and -rows must be at least 1")
 	}
 	s.seconds = time.Duration(*seconds) * time.Second
 	chosen, err := choose(flags.Args())
@@ -123,7 +123,7 @@ func choose(names []string) ([]part, error) {
 	return chosen, nil
 }
 
-// measure runs one part on a rig of its own, prints what it has measured and saves it.
+// measure runs one part on a rig of its own, and prints and saves the measures.
 func measure(ctx context.Context, root string, s settings, p part) (err error) {
 	progress := log.New(os.Stderr, p.name+": ", log.Ltime)
 	r, err := rig.New(ctx, root, progress)
@@ -164,7 +164,7 @@ func commit(ctx context.Context, root string) string {
 	if err != nil {
 		return "unknown"
 	}
-	// The results of the parts before are no change of what is measured.
+	// The results of earlier parts do not change the programs.
 	if changed, err := git("status", "--porcelain", "--", ".", ":!bench/results"); err != nil || changed != "" {
 		revision += "-dirty"
 	}

@@ -21,20 +21,20 @@ import (
 
 const (
 	idleConnections = 10_000
-	// openFiles is enough for all of them.
+	// openFiles is enough for all connections.
 	openFiles = 32_768
-	// shedWithin is how soon somebody has to hear that there is no room.
+	// shedWithin is the goal for the latency of a refusal.
 	shedWithin = time.Second
-	// recoverWithin is how soon after an overload everything is as before.
+	// recoverWithin is the goal for the time from the end of an overload to normal service.
 	recoverWithin = 5 * time.Second
 )
 
-// offerings are on how many connections overloads come: so many that they go on coming while
-// half a second's worth, and a second's, waits for its answers.
+// offerings are the numbers of connections of the overloads: enough to keep sending while
+// the requests of half a second, and of a second, wait for answers.
 var offerings = [...]int{4_000, 8_000}
 
-// overload measures what we hold for connections that say nothing, and what becomes of us
-// when three times as many bets come as we can take.
+// overload measures the memory of idle connections, and bet-maker under three times its
+// peak load.
 func (b *bench) overload(ctx context.Context) ([]report.Measure, error) {
 	if err := allowFiles(openFiles); err != nil {
 		return nil, err
@@ -69,7 +69,7 @@ func (b *bench) overload(ctx context.Context) ([]report.Measure, error) {
 	return measures, nil
 }
 
-// bareBets sends bets to a handler that does nothing with them.
+// bareBets returns a target that sends bets to a handler that ignores them.
 func (b *bench) bareBets(ctx context.Context, s *rig.System) (load.Target, error) {
 	target := bets(s.BetMakers[0].URL, s.Bettors, events)
 	answer, err := rig.Ask(ctx, s.BetMakers[0].URL+"/api/users/me", s.Bettors.Tokens[0])
@@ -83,8 +83,7 @@ func (b *bench) bareBets(ctx context.Context, s *rig.System) (load.Target, error
 	return load.Target{Address: strings.TrimPrefix(bare.URL, "http://"), Fill: target.Fill}, nil
 }
 
-// crowded measures what it costs by itself, the generator included, that requests come on so
-// many connections.
+// crowded measures the cost of the number of connections alone, including the generator's.
 func (b *bench) crowded(ctx context.Context, bare load.Target, connections int) (report.Measure, error) {
 	m := report.Measure{Name: fmt.Sprintf("a bare net/http handler, %d connections", connections), Against: fmt.Sprintf("the same, %d", crowd), Unit: "/s"}
 	for range b.rounds {
@@ -103,7 +102,7 @@ func (b *bench) crowded(ctx context.Context, bare load.Target, connections int) 
 	return m, nil
 }
 
-// allowFiles raises how many files this process and those it starts may open.
+// allowFiles raises the limit of open files of this process and its children.
 func allowFiles(enough uint64) error {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
@@ -113,18 +112,18 @@ func allowFiles(enough uint64) error {
 	if syscall.Setrlimit(syscall.RLIMIT_NOFILE, &wanted) == nil {
 		return nil
 	}
-	limit.Cur = limit.Max // more than the hard limit is for root alone
+	limit.Cur = limit.Max // only root may exceed the hard limit
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		return fmt.Errorf("raise the limit of open files: %w", err)
 	}
 	return nil
 }
 
-// idle measures the memory of a connection that has asked once and is kept open.
+// idle measures the memory of a connection that is kept open after one request.
 func (b *bench) idle(ctx context.Context, s *rig.System) (report.Measure, error) {
 	m := report.Measure{
 		Name: "memory of an idle connection", Unit: "KiB", Lower: true, Reach: 64,
-		Note: fmt.Sprintf("What bet-maker holds with %d of them, less what it held before, by the number of them.", idleConnections),
+		Note: fmt.Sprintf("The memory of bet-maker with %d of them, less its memory before, divided by their number.", idleConnections),
 	}
 	before, err := s.BetMakers[0].Resident()
 	if err != nil {
@@ -134,7 +133,7 @@ func (b *bench) idle(ctx context.Context, s *rig.System) (report.Measure, error)
 	defer func() {
 		for _, conn := range conns {
 			if conn != nil {
-				_ = conn.Close() // its work is done
+				_ = conn.Close() // nothing is lost by an error
 			}
 		}
 	}()
@@ -158,7 +157,7 @@ func (b *bench) idle(ctx context.Context, s *rig.System) (report.Measure, error)
 	return m, nil
 }
 
-// askOnce opens a connection, asks once, and leaves it open.
+// askOnce opens a connection, sends one request, and leaves the connection open.
 func askOnce(ctx context.Context, address, token string) (net.Conn, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address+"/api/users/me", http.NoBody)
 	if err != nil {
@@ -183,8 +182,8 @@ func askOnce(ctx context.Context, address, token string) (net.Conn, error) {
 	return conn, nil
 }
 
-// flood offers three times the peak on so many connections and measures what is accepted, how soon the others hear
-// that they are not, what memory that takes, and how soon after it everything is as before.
+// flood offers three times the peak rate on a number of connections. It measures the accepted bets, the latency of
+// refusals, the memory, and the time to recover.
 func (b *bench) flood(ctx context.Context, s *rig.System, connections int) ([]report.Measure, error) {
 	named := func(what string) string { return fmt.Sprintf("%s, %d connections", what, connections) }
 	var (
@@ -217,7 +216,7 @@ func (b *bench) flood(ctx context.Context, s *rig.System, connections int) ([]re
 		calm := load.Open(ctx, target, crowd, rate/2, b.seconds)
 
 		over, height, err := watched(s, func() load.Result {
-			// What the generator could not send in time is not sent later.
+			// Requests that the generator could not send in time are not sent later.
 			limited, stop := context.WithTimeout(ctx, b.seconds)
 			defer stop()
 			return load.Open(limited, target, connections, 3*rate, b.seconds)
@@ -250,13 +249,13 @@ func (b *bench) flood(ctx context.Context, s *rig.System, connections int) ([]re
 			recovered, calm.Quantile(http.StatusCreated, 0.99))
 	}
 	measures := []report.Measure{goodput, memory, recovery}
-	if len(shed.Ours) > 0 { // otherwise everyone was served, and there is nothing to say of refusals
+	if len(shed.Ours) > 0 { // otherwise there were no refusals
 		measures = append(measures, shed)
 	}
 	return measures, nil
 }
 
-// watched runs a load and returns how much memory bet-maker held at most meanwhile.
+// watched runs a load and returns its result and bet-maker's greatest memory during it.
 func watched(s *rig.System, run func() load.Result) (result load.Result, most int64, err error) {
 	var (
 		watching sync.WaitGroup
@@ -284,7 +283,7 @@ func watched(s *rig.System, run func() load.Result) (result load.Result, most in
 	return result, most, err
 }
 
-// recover returns how long it takes until a rate is accepted as before.
+// recover returns the time until a rate is accepted as before the overload.
 func (b *bench) recover(ctx context.Context, target load.Target, rate float64, usual time.Duration) (time.Duration, error) {
 	for began := time.Now(); ; {
 		took := time.Since(began)
@@ -293,7 +292,7 @@ func (b *bench) recover(ctx context.Context, target load.Target, rate float64, u
 			return took, nil
 		}
 		if took > 10*recoverWithin {
-			return 0, fmt.Errorf("not recovered after %s: %v, p99 %s, usually %s",
+			return 0, fmt.Errorf("not recovered after %s: %v, p99 %s, before the overload %s",
 				took, result.Statuses, result.Quantile(http.StatusCreated, 0.99), usual)
 		}
 	}

@@ -23,7 +23,7 @@ const (
 	crowd          = 256 // connections
 )
 
-// bets is a load of bets, each by a random bettor on a random event, with a key of its own.
+// bets returns a load of bets, each by a random bettor on a random event, with a unique key.
 func bets(address string, bettors rig.Bettors, events int) load.Target {
 	return load.Target{Address: strings.TrimPrefix(address, "http://"), Fill: func(random *rand.Rand, r *fasthttp.Request) {
 		stake := 100 + random.IntN(4900)
@@ -42,9 +42,9 @@ func bets(address string, bettors rig.Bettors, events int) load.Target {
 	}}
 }
 
-// signIn has bet-maker see every token once: bettors bet more than once with a token.
+// signIn uses every token once, because bet-maker remembers tokens and bettors bet more than once with a token.
 func (b *bench) signIn(ctx context.Context, bettors rig.Bettors, p *rig.Process) error {
-	b.Log.Print("showing every token once")
+	b.Log.Print("using every token once")
 	next := make(chan string)
 	go func() {
 		defer close(next)
@@ -63,7 +63,7 @@ func (b *bench) signIn(ctx context.Context, bettors rig.Bettors, p *rig.Process)
 	return load.Times(ctx, target, 64, len(bettors.Tokens)).Only(http.StatusOK)
 }
 
-// place measures how many bets are accepted per second, and how soon.
+// place measures how many bets are accepted per second, and their latency.
 func (b *bench) place(ctx context.Context) ([]report.Measure, error) {
 	s, err := b.NewSystem(ctx, "place", events, rig.Options{})
 	if err != nil {
@@ -99,7 +99,7 @@ func (b *bench) place(ctx context.Context) ([]report.Measure, error) {
 			return nil, err
 		}
 		many.Theirs, few.Theirs = append(many.Theirs, theirs), append(few.Theirs, theirs)
-		// The other database, too: PostgreSQL would see to what pgbench has left behind meanwhile.
+		// The other database, too, so that PostgreSQL does not clean up after pgbench during the turn.
 		if err := errors.Join(rig.Settle(ctx, baseline), rig.Settle(ctx, s.Database)); err != nil {
 			return nil, err
 		}
@@ -118,7 +118,7 @@ func (b *bench) place(ctx context.Context) ([]report.Measure, error) {
 	return []report.Measure{many, few, calm, disk}, nil
 }
 
-// placeFor returns how many bets were accepted per second. All of them have to be.
+// placeFor returns how many bets were accepted per second. It fails if one was not.
 func (b *bench) placeFor(ctx context.Context, database string, target load.Target, connections int) (float64, error) {
 	if err := rig.Settle(ctx, database); err != nil {
 		return 0, err
@@ -128,8 +128,8 @@ func (b *bench) placeFor(ctx context.Context, database string, target load.Targe
 	return result.Rate(http.StatusCreated), result.Only(http.StatusCreated)
 }
 
-// warmUp is how long a load runs before it is measured. After a checkpoint PostgreSQL writes every
-// page whole that it touches for the first time, which is over by then.
+// warmUp is how long a load runs before it is measured. After a checkpoint PostgreSQL logs a full
+// image of each page at its first change; most of them are written during the warm-up.
 const warmUp = 3 * time.Second
 
 // pgbenchPlacing returns how many bets per second pgbench places.

@@ -15,9 +15,9 @@ import (
 	"stavka.local/bench/rig"
 )
 
-// profile writes down where bet-maker and PostgreSQL spend their time while bets are placed.
-// With a revision to compare with, it measures what an accepted bet costs bet-maker now and
-// what it did then.
+// profile writes profiles of bet-maker and statistics of PostgreSQL's statements while bets are
+// placed. If a revision is given, it compares the cost of an accepted bet in bet-maker with the
+// cost at that revision.
 func (b *bench) profile(ctx context.Context) ([]report.Measure, error) {
 	directory, err := b.profiles()
 	if err != nil {
@@ -62,7 +62,7 @@ func (b *bench) profile(ctx context.Context) ([]report.Measure, error) {
 	return b.compare(ctx)
 }
 
-// profiles returns the directory of profiles, which is made.
+// profiles creates the directory of profiles and returns it.
 func (b *bench) profiles() (string, error) {
 	directory := filepath.Join(b.Root(), "bench", "results", "profile")
 	if err := os.MkdirAll(directory, 0o755); err != nil {
@@ -71,7 +71,7 @@ func (b *bench) profiles() (string, error) {
 	return directory, nil
 }
 
-// profileKinds profiles bet-maker twice: sampling the one disturbs the other.
+// profileKinds profiles CPU and allocations one after the other, because they disturb each other.
 func (b *bench) profileKinds(ctx context.Context, s *rig.System, address, directory string) error {
 	placing := underway{bets(s.BetMakers[0].URL, s.Bettors, events), crowd, http.StatusCreated}
 	if err := b.profileOne(ctx, placing, address, "profile", directory, "cpu"); err != nil {
@@ -80,8 +80,8 @@ func (b *bench) profileKinds(ctx context.Context, s *rig.System, address, direct
 	return b.profileOne(ctx, placing, address, "allocs", directory, "allocs", "-sample_index=alloc_objects")
 }
 
-// profileEvent profiles the processor's time in line-provider while single events are read, by
-// functions with all that they call.
+// profileEvent profiles the CPU time of line-provider while single events are read, cumulative
+// by function.
 func (b *bench) profileEvent(ctx context.Context, directory string) error {
 	options, address, err := b.Profiled(ctx, "lineprovider")
 	if err != nil {
@@ -96,8 +96,7 @@ func (b *bench) profileEvent(ctx context.Context, directory string) error {
 	return errors.Join(err, s.Stop())
 }
 
-// profileEmbedded profiles the processor's time in the embedded shape, by functions with all that
-// they call.
+// profileEmbedded profiles the CPU time of the embedded shape, cumulative by function.
 func (b *bench) profileEmbedded(ctx context.Context, directory string) error {
 	options, address, err := b.Profiled(ctx, "stavka")
 	if err != nil {
@@ -115,11 +114,11 @@ func (b *bench) profileEmbedded(ctx context.Context, directory string) error {
 	return errors.Join(err, e.Stop())
 }
 
-// underway is what goes on while a process is profiled.
+// underway is the load during a profile.
 type underway struct {
 	target      load.Target
 	connections int
-	status      int // of all answers
+	status      int // required of all answers
 }
 
 // profileOne profiles a process under a load.
@@ -140,7 +139,7 @@ func (b *bench) profileOne(ctx context.Context, u underway, address, kind, direc
 	return nil
 }
 
-// compare measures what an accepted bet costs bet-maker, now and at the earlier revision.
+// compare measures the cost of an accepted bet in bet-maker, now and at the earlier revision.
 func (b *bench) compare(ctx context.Context) ([]report.Measure, error) {
 	earlier, err := b.Earlier(ctx, b.before)
 	if err != nil {
@@ -179,7 +178,7 @@ func (b *bench) compare(ctx context.Context) ([]report.Measure, error) {
 	return []report.Measure{allocations, cpu}, nil
 }
 
-// costOfBet returns what one accepted bet costs.
+// costOfBet returns the cost of one accepted bet.
 func (b *bench) costOfBet(ctx context.Context, s *rig.System) (rig.Usage, error) {
 	if err := rig.Settle(ctx, s.Database); err != nil {
 		return rig.Usage{}, err

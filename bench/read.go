@@ -17,23 +17,23 @@ import (
 
 const (
 	readers    = 64   // connections
-	readUsers  = 1000 // who read their bets
-	betsOfUser = 60   // of each of them
-	betsShown  = 50   // of those, on one page
+	readUsers  = 1000 // each reads its own bets
+	betsOfUser = 60   // per user
+	betsShown  = 50   // on a page
 )
 
-// reading is one address that is read, and what it is compared with.
+// reading is one address with its competitors.
 type reading struct {
 	name string
 	ours load.Target
-	bare load.Target // the same bytes by a handler that does nothing else
+	bare load.Target // a handler that only writes the same bytes
 	sql  *rig.Pgbench
 
 	toBare, toSQL report.Measure
 }
 
-// read measures how fast we are read, against a handler that only writes the same bytes,
-// and for bets against the bare SQL.
+// read measures the rate of reads against a handler that only writes the same bytes, and for
+// bets also against the bare SQL.
 func (b *bench) read(ctx context.Context) ([]report.Measure, error) {
 	s, err := b.NewSystem(ctx, "read", events, rig.Options{})
 	if err != nil {
@@ -69,7 +69,7 @@ func (b *bench) read(ctx context.Context) ([]report.Measure, error) {
 	return measures, nil
 }
 
-// readings are what is measured, each with its competitors started.
+// readings returns the addresses to measure and starts their competitors.
 func (b *bench) readings(ctx context.Context, s *rig.System) ([]*reading, error) {
 	users := s.Bettors.Tokens[:readUsers]
 	anyUser := func(random *rand.Rand) string { return users[random.IntN(len(users))] }
@@ -96,7 +96,7 @@ func (b *bench) readings(ctx context.Context, s *rig.System) ([]*reading, error)
 		}
 	}
 	list := readings[2]
-	list.toBare.Reach = 0 // it is shown: what has to be reached is a part of the SQL's speed
+	list.toBare.Reach = 0 // only shown; the goal is relative to SQL
 	list.toSQL = report.Measure{Name: list.name, Against: "pgbench, the same rows, prepared, 64 clients", Unit: "/s", Reach: 0.5}
 	list.sql = &rig.Pgbench{Script: betsStatement, Clients: readers, Variables: map[string]int64{
 		"first": s.Bettors.First, "last": s.Bettors.First + readUsers - 1, "rows": betsShown,
@@ -113,19 +113,19 @@ func one(ctx context.Context, target load.Target) (rig.Answer, error) {
 	return rig.Ask(ctx, "http://"+target.Address+string(request.RequestURI()), token)
 }
 
-// betsStatement reads what a page of bets shows.
+// betsStatement reads the rows of a page of bets.
 const betsStatement = `\set user random(:first, :last)
 select id, user_id, event_id, stake, coefficient, event_version, accepted_at, status, payout, settle_revision, void_reason, settled_at
 from bets where user_id = :user::bigint order by user_id desc, id desc limit :rows::integer;
 `
 
-// anyEvent reads one event of all that are open.
+// anyEvent returns a load that reads random open events.
 func anyEvent(s *rig.System) load.Target {
 	return get(s.LineProvider.URL, func(random *rand.Rand) string { return "/event/" + strconv.Itoa(1+random.IntN(events)) },
 		func(*rand.Rand) string { return rig.ServiceToken })
 }
 
-// get reads a path with a token.
+// get returns a load that reads paths with tokens.
 func get(address string, path, token func(*rand.Rand) string) load.Target {
 	return load.Target{Address: strings.TrimPrefix(address, "http://"), Fill: func(random *rand.Rand, r *fasthttp.Request) {
 		r.SetRequestURI(path(random))
@@ -157,7 +157,7 @@ func (b *bench) readOnce(ctx context.Context, s *rig.System, r *reading) error {
 	return nil
 }
 
-// readFor returns how many answers there were per second, all of which have to be good.
+// readFor returns how many answers came per second. It fails if one was not a success.
 func (b *bench) readFor(ctx context.Context, target load.Target) (float64, error) {
 	load.Closed(ctx, target, readers, warmUp)
 	result := load.Closed(ctx, target, readers, b.seconds)

@@ -10,7 +10,7 @@ import (
 
 const settleEvents = 100
 
-// settle measures how fast one event with very many bets is settled.
+// settle measures how fast one event with many bets is settled.
 func (b *bench) settle(ctx context.Context) ([]report.Measure, error) {
 	s, err := b.NewSystem(ctx, "settle", settleEvents, rig.Options{})
 	if err != nil {
@@ -22,7 +22,7 @@ func (b *bench) settle(ctx context.Context) ([]report.Measure, error) {
 	}
 	won := report.Measure{
 		Name: "settling winners of one event", Against: "one bare UPDATE of the same number of rows", Unit: "/s", Reach: 0.5,
-		Note: "With transfers, wallets and revisions, from the commit of the result to that of the mark that all bets follow it; " +
+		Note: "With transfers, wallets and revisions, from the commit of the result to the commit of the mark that all bets are settled; " +
 			"the ledger is sealed meanwhile.",
 	}
 	lost := won
@@ -65,8 +65,8 @@ func (b *bench) settleEvent(ctx context.Context, s *rig.System, status rig.Seede
 	return float64(b.bets) / took.Seconds(), s.CheckSettled(ctx, event, b.bets, status)
 }
 
-// updateBare returns how many rows per second a bare UPDATE changes, of as many bets on an
-// event of their own.
+// updateBare returns how many rows per second a bare UPDATE changes, on an equally large
+// event of its own.
 func (b *bench) updateBare(ctx context.Context, s *rig.System, baseline string, status rig.SeededStatus) (float64, error) {
 	event := 1<<40 + rand.Int64N(1<<40)
 	if err := rig.SeedBets(ctx, baseline, s.Bettors, event, b.bets); err != nil {

@@ -11,12 +11,12 @@ import (
 	"stavka.local/bench/rig"
 )
 
-// slowest writes which statements took the most of PostgreSQL's time during some work, which
-// says what it was, and what they did to its pages: found in its buffers or read into them,
-// changed, and written in full to its log, as each is once after a checkpoint.
+// slowest writes a table of the statements that took the most of PostgreSQL's time during
+// work, with their use of pages: found in the buffers, read into them, changed, and written
+// in full to the log, which happens once per page after a checkpoint. work returns its description.
 func slowest(ctx context.Context, s *rig.System, file string, work func() (string, error)) error {
 	if _, err := s.DB.Exec(ctx, "select pg_stat_statements_reset()"); err != nil {
-		return fmt.Errorf("look for slow statements: %w", err)
+		return fmt.Errorf("find slow statements: %w", err)
 	}
 	what, err := work()
 	if err != nil {
@@ -29,7 +29,7 @@ func slowest(ctx context.Context, s *rig.System, file string, work func() (strin
 		where d.datname = current_database()
 		order by total_exec_time desc limit 20`)
 	if err != nil {
-		return fmt.Errorf("look for slow statements: %w", err)
+		return fmt.Errorf("find slow statements: %w", err)
 	}
 	var text strings.Builder
 	fmt.Fprintf(&text, "The statements that took the most time while %s:\n\n", what)
@@ -46,7 +46,7 @@ func slowest(ctx context.Context, s *rig.System, file string, work func() (strin
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("look for slow statements: %w", err)
+		return fmt.Errorf("find slow statements: %w", err)
 	}
 	return os.WriteFile(file, []byte(text.String()), 0o644)
 }

@@ -1,5 +1,5 @@
-// Command bare answers every request with the same bytes: what our programs are compared
-// with. What it writes is in a file, its header in another.
+// Command bare answers every request with the same bytes. Stavka's programs are compared
+// with it. It reads the body from one file and the header from another.
 package main
 
 import (
@@ -21,7 +21,7 @@ func main() {
 func serve(address, headerFile, bodyFile string) error {
 	body, err := os.ReadFile(bodyFile)
 	if err != nil {
-		return fmt.Errorf("the body: %w", err)
+		return fmt.Errorf("read the body: %w", err)
 	}
 	text, err := os.ReadFile(headerFile)
 	if err != nil {

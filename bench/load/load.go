@@ -1,4 +1,4 @@
-// Package load sends requests over connections that are kept open, and measures the answers.
+// Package load sends requests over connections that stay open, and measures the answers.
 package load
 
 import (
@@ -14,49 +14,50 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// Fill makes a request, of which the method is GET and all else empty. It is called by one
-// goroutine per connection, each with a source of its own.
+// Fill fills in a request, which is an empty GET before. Each connection calls it from its own
+// goroutine with its own source.
 type Fill func(random *rand.Rand, request *fasthttp.Request)
 
-// Target is who is asked.
+// Target is where requests go, and what they are.
 type Target struct {
 	Address string // "host:port"
 	Fill    Fill
 }
 
-// Result is what came back.
+// Result is the measurement of one load.
 type Result struct {
 	Took      time.Duration
-	Statuses  map[int]int             // how many answers of which status; 0 for none at all
+	Statuses  map[int]int             // the number of answers by status; status 0 is no answer
 	Latencies map[int][]time.Duration // of the answers, by status, ascending
-	Answered  map[int][]time.Duration // likewise, but from when the request was sent
-	Err       error                   // why the first request got no answer that got none
+	Answered  map[int][]time.Duration // the same, measured from the sending of the request
+	Err       error                   // the first error of a request without an answer
 
 	answers []answer
 }
 
-// answer is what became of one request.
+// answer is the answer to one request, or its failure.
 type answer struct {
-	status          int // 0 for none at all
+	status          int // 0 for no answer
 	due, sent, done time.Time
 }
 
 // Rate returns how many answers with a status came per second.
 func (r Result) Rate(status int) float64 { return float64(r.Statuses[status]) / r.Took.Seconds() }
 
-// Quantile returns the latency that a fraction of the answers with a status do not exceed.
+// Quantile returns the quantile q of the latencies of answers with a status, measured from
+// when a request was due.
 func (r Result) Quantile(status int, q float64) time.Duration {
 	return quantile(r.Latencies[status], q)
 }
 
-// AnsweredWithin is Quantile from when a request was sent, not from when it was due: a
-// generator that is behind counts for nothing.
+// AnsweredWithin is Quantile measured from the sending of a request, so that a generator
+// that is late does not count.
 func (r Result) AnsweredWithin(status int, q float64) time.Duration {
 	return quantile(r.Answered[status], q)
 }
 
-// Without returns the result without the requests that are to be left out, by when a request was due
-// and when its answer had come.
+// Without returns the result without the requests for which leftOut returns true, given when
+// the request was due and when its answer came.
 func (r Result) Without(leftOut func(due, done time.Time) bool) Result {
 	kept := slices.DeleteFunc(slices.Clone(r.answers), func(a answer) bool { return leftOut(a.due, a.done) })
 	return summary(kept, r.Took, r.Err)
@@ -77,12 +78,12 @@ func (r Result) Only(status int) error {
 		}
 	}
 	if r.Statuses[status] == 0 {
-		return fmt.Errorf("nothing was answered")
+		return fmt.Errorf("no request was answered")
 	}
 	return nil
 }
 
-// Closed keeps every connection busy: the next request goes when the answer has come.
+// Closed keeps every connection busy: it sends the next request when an answer has come.
 func Closed(ctx context.Context, to Target, connections int, duration time.Duration) Result {
 	return run(ctx, to, connections, func(context.Context) pace {
 		end := time.Now().Add(duration)
@@ -93,9 +94,9 @@ func Closed(ctx context.Context, to Target, connections int, duration time.Durat
 	})
 }
 
-// Open sends requests at a rate per second, whether answers come or not, as long as there
-// are connections that wait for none. A latency counts from when a request was due, so
-// that waiting for a connection is part of it.
+// Open sends requests at a rate per second, independently of the answers, as long as a
+// connection is free. Latencies are measured from when a request was due, so that waiting
+// for a connection is included.
 func Open(ctx context.Context, to Target, connections int, rate float64, duration time.Duration) Result {
 	var sent atomic.Int64
 	begin := time.Now()
@@ -117,7 +118,7 @@ func Open(ctx context.Context, to Target, connections int, rate float64, duratio
 	})
 }
 
-// Times sends a number of requests, as fast as they are answered.
+// Times sends a number of requests; each connection sends the next when an answer has come.
 func Times(ctx context.Context, to Target, connections, requests int) Result {
 	var sent atomic.Int64
 	return run(ctx, to, connections, func(context.Context) pace {
@@ -125,7 +126,7 @@ func Times(ctx context.Context, to Target, connections, requests int) Result {
 	})
 }
 
-// pace waits until a connection's next request is due; false when there is none.
+// pace waits until a connection's next request is due. It returns false if there is none.
 type pace func() (due time.Time, more bool)
 
 func run(ctx context.Context, to Target, connections int, newPace func(context.Context) pace) Result {

@@ -9,8 +9,8 @@ import (
 	"gonum.org/v1/plot/vg"
 )
 
-// drawChart draws one bar for each measure that has something to reach: how far it got, as
-// a multiple of that, so that everything right of the line is reached.
+// drawChart draws one bar for each measure that has a goal: the figure as a multiple of the
+// goal. Bars that end right of the line have reached it.
 func drawChart(file string, parts []Part) error {
 	var (
 		names  []string
@@ -26,7 +26,7 @@ func drawChart(file string, parts []Part) error {
 			if m.Lower {
 				reached = m.Reach / figure
 			}
-			// From below upwards, so the last comes first.
+			// The chart is drawn from the bottom up.
 			names = append([]string{m.Name}, names...)
 			values = append(plotter.Values{min(reached, chartEnd)}, values...)
 		}
@@ -57,5 +57,5 @@ func drawChart(file string, parts []Part) error {
 	return nil
 }
 
-// chartEnd is where longer bars are cut off.
+// chartEnd is the length at which bars are cut off.
 const chartEnd = 5

@@ -1,5 +1,5 @@
-// Package report keeps what was measured: as JSON, from which the table and the chart of
-// all parts are made.
+// Package report saves measures as JSON, and makes the table and the chart of all parts
+// from it.
 package report
 
 import (
@@ -12,21 +12,20 @@ import (
 	"strings"
 )
 
-// Measure is one figure: of two things that were run in turn, or, when Theirs is empty,
-// of one that has an absolute bound.
+// Measure is one figure: a comparison of two programs that were run in turn, or, if Theirs
+// is empty, a reading with an absolute goal.
 type Measure struct {
 	Name    string `json:"name"`    // what is measured
-	Against string `json:"against"` // what it is compared with; "" for nothing
+	Against string `json:"against"` // the competitor; "" for none
 	Unit    string `json:"unit"`
-	// Lower: less is better.
+	// Lower is set if less is better.
 	Lower bool `json:"lower"`
-	// Reach is what the ratio, or without a comparison the figure, should reach; 0 when it
-	// is only shown.
+	// Reach is the goal for the ratio, or without a competitor for the reading; 0 for none.
 	Reach float64 `json:"reach"`
 	// Ours and Theirs are the readings, in the order of the turns.
 	Ours   []float64 `json:"ours"`
 	Theirs []float64 `json:"theirs"`
-	// Note says what limits the figure, or what else should be known.
+	// Note explains the figure or its limits.
 	Note string `json:"note"`
 }
 
@@ -39,7 +38,7 @@ func (m Measure) Ratios() []float64 {
 	return ratios
 }
 
-// Figure returns the values that Reach is about.
+// Figure returns the values that are compared with Reach.
 func (m Measure) Figure() []float64 {
 	if len(m.Theirs) == 0 {
 		return m.Ours
@@ -47,7 +46,7 @@ func (m Measure) Figure() []float64 {
 	return m.Ratios()
 }
 
-// Reached tells whether the median is where it should be.
+// Reached reports whether the median has reached the goal.
 func (m Measure) Reached() bool {
 	if m.Lower {
 		return Median(m.Figure()) <= m.Reach
@@ -55,7 +54,7 @@ func (m Measure) Reached() bool {
 	return Median(m.Figure()) >= m.Reach
 }
 
-// Median returns the middle of the values, or 0 of none.
+// Median returns the median of the values, or 0 if there are none.
 func Median(values []float64) float64 {
 	if len(values) == 0 {
 		return 0
@@ -68,7 +67,7 @@ func Median(values []float64) float64 {
 	return (sorted[middle-1] + sorted[middle]) / 2
 }
 
-// Part is what one command has measured.
+// Part is the measures of one command.
 type Part struct {
 	Name     string    `json:"name"`
 	Machine  string    `json:"machine"`
@@ -77,7 +76,7 @@ type Part struct {
 	Measures []Measure `json:"measures"`
 }
 
-// Save writes a part into a directory, and the table and chart of all parts in it.
+// Save writes a part to a directory, and the table and the chart of all parts there.
 func Save(directory string, part Part) error {
 	if err := os.MkdirAll(directory, 0o755); err != nil {
 		return fmt.Errorf("save results: %w", err)
@@ -127,7 +126,7 @@ func load(directory string) ([]Part, error) {
 	return parts, nil
 }
 
-// Table returns what was measured as a table in Markdown.
+// Table returns the measures as a Markdown table.
 func Table(parts ...Part) string {
 	var b strings.Builder
 	b.WriteString("| measure | ours | against | theirs | ratio (spread) | reach | |\n|---|---|---|---|---|---|---|\n")
@@ -163,12 +162,12 @@ func row(m Measure) string {
 	return fmt.Sprintf("| %s | %s | %s | %s | %s | %s | %s |\n", m.Name, ours, m.Against, theirs, ratio, reach, reached)
 }
 
-// spread shows the median with the least and the greatest value.
+// spread returns the median with the least and the greatest value.
 func spread(values []float64) string {
 	return fmt.Sprintf("**%s** (%s to %s)", number(Median(values)), number(slices.Min(values)), number(slices.Max(values)))
 }
 
-// number shows three digits that count.
+// number returns three significant digits.
 func number(v float64) string {
 	switch {
 	case v >= 100:

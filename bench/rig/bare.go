@@ -10,23 +10,23 @@ import (
 	"path/filepath"
 )
 
-// ServiceToken is the one that line-provider's operator shows.
+// ServiceToken is the token that line-provider accepts.
 const ServiceToken = serviceToken
 
-// Answer is what a service has answered.
+// Answer is the answer of a service.
 type Answer struct {
 	Header http.Header
 	Body   []byte
 }
 
-// Ask returns what a service answers to a GET, which must be a success.
+// Ask returns the answer to a GET. It fails if the answer is not a success.
 func Ask(ctx context.Context, address, token string) (Answer, error) {
 	header, body, err := ask(ctx, http.MethodGet, address, token, "")
 	return Answer{header, body}, err
 }
 
-// StartBare starts a process that answers every request with the same answer, by a handler
-// of net/http that does nothing else.
+// StartBare starts a process that gives every request the same answer, by a net/http handler
+// that does nothing else.
 func (r *Rig) StartBare(ctx context.Context, name string, answer Answer) (*Process, error) {
 	program := filepath.Join(r.bin(), "bare")
 	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", program, "./bare")
@@ -36,10 +36,10 @@ func (r *Rig) StartBare(ctx context.Context, name string, answer Answer) (*Proce
 		return nil, err
 	}
 	header := answer.Header.Clone()
-	header.Del("Date") // which net/http adds
+	header.Del("Date") // net/http adds it
 	text, err := json.Marshal(header)
 	if err != nil {
-		return nil, fmt.Errorf("write down a header: %w", err)
+		return nil, fmt.Errorf("write the header: %w", err)
 	}
 	address, err := freeAddress()
 	if err != nil {
@@ -48,7 +48,7 @@ func (r *Rig) StartBare(ctx context.Context, name string, answer Answer) (*Proce
 	file := func(kind string) string { return filepath.Join(r.directory, "bare-"+name+"."+kind) }
 	for kind, content := range map[string][]byte{"header": text, "body": answer.Body} {
 		if err := os.WriteFile(file(kind), content, 0o600); err != nil {
-			return nil, fmt.Errorf("write down an answer: %w", err)
+			return nil, fmt.Errorf("write the answer: %w", err)
 		}
 	}
 	p, err := startProcess(ctx, program, address, file("log"), map[string]string{

@@ -13,7 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// SeededStatus is what has become of seeded bets. The numbers are the store's.
+// SeededStatus is the status of seeded bets, with the numbers of the database.
 type SeededStatus int
 
 // Statuses of bets.
@@ -23,15 +23,15 @@ const (
 	Lost    SeededStatus = 3
 )
 
-// SeedBets puts bets on an event into a database as if they had just been placed: each by
-// a random bettor, with its stake's transfer, and held in the bettor's wallet.
+// SeedBets inserts bets on an event into a database as if they had just been placed: each by
+// a random bettor, with the transfer of its stake, which the bettor's wallet holds.
 func SeedBets(ctx context.Context, database string, bettors Bettors, event int64, count int) error {
 	return withConn(ctx, database, func(conn *pgx.Conn) error {
 		statements := []struct {
 			sql       string
 			arguments []any
 		}{
-			// What foreign keys would look up is there, by construction.
+			// The rows that foreign keys would look up exist.
 			{"set session_replication_role = replica", nil},
 			{"set synchronous_commit = off", nil},
 			{`insert into bets (user_id, event_id, stake, coefficient, event_version, accepted_at)
@@ -53,7 +53,7 @@ func SeedBets(ctx context.Context, database string, bettors Bettors, event int64
 	})
 }
 
-// SeedEvent opens an event, with bets as if they had been placed, and brings the database to rest.
+// SeedEvent opens an event, seeds bets on it, and brings the database to rest (see Settle).
 func (s *System) SeedEvent(ctx context.Context, bets int) (int64, error) {
 	event, err := s.OpenEvent(ctx)
 	if err != nil {
@@ -71,8 +71,8 @@ func (s *System) SeedEvent(ctx context.Context, bets int) (int64, error) {
 	return event, errors.Join(s.AwaitSealed(ctx), Settle(ctx, s.Database))
 }
 
-// AwaitSettled waits until an event that has got a result is settled, and returns how long
-// after the result that was, by the database's clock.
+// AwaitSettled waits until an event with a result is settled, and returns the time from the
+// result to that, by the database's clock.
 func (s *System) AwaitSettled(ctx context.Context, event int64) (time.Duration, error) {
 	var took time.Duration
 	err := poll(ctx, func() error {
@@ -89,8 +89,8 @@ func (s *System) AwaitSettled(ctx context.Context, event int64) (time.Duration, 
 	return took, err
 }
 
-// CheckSettled returns an error unless all bets on an event have a status and its payout, and
-// every wallet's held money is the stakes of its pending bets, its balance what its transfers say.
+// CheckSettled returns an error unless all bets on an event have a status and its payout, each
+// wallet holds the stakes of its pending bets, and each balance equals the sum of its transfers.
 func (s *System) CheckSettled(ctx context.Context, event int64, bets int, status SeededStatus) error {
 	var right, wrongHeld, wrongBalance int
 	err := s.DB.QueryRow(ctx, `
@@ -112,14 +112,13 @@ func (s *System) CheckSettled(ctx context.Context, event int64, bets int, status
 	case err != nil:
 		return fmt.Errorf("check event %d: %w", event, err)
 	case right != bets || wrongHeld > 0 || wrongBalance > 0:
-		return fmt.Errorf("event %d: %d of %d bets are settled right; %d wallets hold, and %d have, something else than they should",
+		return fmt.Errorf("event %d: %d of %d bets are settled correctly; %d wallets hold a wrong amount, and %d have a wrong balance",
 			event, right, bets, wrongHeld, wrongBalance)
 	}
 	return nil
 }
 
-// UpdateBare settles bets as somebody would who has no money to move: with one statement.
-// It returns how long that took.
+// UpdateBare settles bets without moving money, by one statement, and returns how long it took.
 func UpdateBare(ctx context.Context, database string, event int64, bets int, status SeededStatus) (took time.Duration, err error) {
 	err = withConn(ctx, database, func(conn *pgx.Conn) error {
 		began := time.Now()
@@ -134,7 +133,7 @@ func UpdateBare(ctx context.Context, database string, event int64, bets int, sta
 	return took, err
 }
 
-// ErrEventClosed is the refusal of a bet on an event that takes none any more.
+// ErrEventClosed is the refusal of a bet because its event is closed.
 var ErrEventClosed = errors.New("event_closed")
 
 // PlaceBet places a bet of 1.00 and returns its id. Errors: ErrEventClosed.
@@ -172,7 +171,7 @@ func (p *Process) PlaceBet(ctx context.Context, token string, event int64) (int6
 	}
 }
 
-// BetStatus returns what a bet is, as its owner is told.
+// BetStatus returns the status of a bet as the API shows it to its owner.
 func (p *Process) BetStatus(ctx context.Context, token string, bet int64) (string, error) {
 	var answer struct {
 		Status string `json:"status"`

@@ -19,20 +19,20 @@ import (
 
 // Embedded is Stavka as one process that keeps everything in SQLite files.
 type Embedded struct {
-	*Process // of which the URL is bet-maker's
+	*Process // its URL is bet-maker's
 
 	Bettors Bettors
 
-	directory       string // of its data
+	directory       string // of the data
 	lineProviderURL string
 }
 
 // NewEmbedded starts the embedded shape on an empty directory, with 100,000 users and open
-// events, of which the ids are 1, 2, ...
+// events with the ids 1, 2, ...
 func (r *Rig) NewEmbedded(ctx context.Context, name string, events int, o Options) (*Embedded, error) {
 	e := &Embedded{directory: filepath.Join(r.directory, name)}
 	if err := os.Mkdir(e.directory, 0o700); err != nil {
-		return nil, fmt.Errorf("make a directory: %w", err)
+		return nil, fmt.Errorf("create a directory: %w", err)
 	}
 	address, err := freeAddress()
 	if err != nil {
@@ -61,11 +61,11 @@ func (r *Rig) NewEmbedded(ctx context.Context, name string, events int, o Option
 		e.Process, err = startProcess(ctx, program, address, log, maps.Clone(env))
 		return err
 	}
-	r.Log.Printf("%s: making %d users and %d events", name, bettors, events)
+	r.Log.Printf("%s: creating %d users and %d events", name, bettors, events)
 	if err := start(); err != nil {
 		return nil, err
 	}
-	// The file is the process's own; and once it is ready again, it has read all events.
+	// The process locks the file. When it is ready again, it has read all events.
 	if err := errors.Join(e.openEvents(ctx, events), e.Stop()); err != nil {
 		return nil, err
 	}
@@ -91,12 +91,12 @@ func (e *Embedded) openEvents(ctx context.Context, count int) error {
 	return group.Wait()
 }
 
-// seedBettors makes the same users as the function of that name does in PostgreSQL.
+// seedBettors creates the same users as the function of that name for PostgreSQL.
 func (e *Embedded) seedBettors(ctx context.Context) (Bettors, error) {
 	var b Bettors
 	err := e.withFile(ctx, func(tx *sql.Tx) error {
 		if err := tx.QueryRowContext(ctx, "select max(id) + 1 from users").Scan(&b.First); err != nil {
-			return fmt.Errorf("make users: %w", err)
+			return fmt.Errorf("create users: %w", err)
 		}
 		now := time.Now().UnixMicro()
 		const numbers = "with recursive numbers (n) as (select @first union all select n + 1 from numbers where n < @last) "
@@ -110,7 +110,7 @@ func (e *Embedded) seedBettors(ctx context.Context) (Bettors, error) {
 			_, err := tx.ExecContext(ctx, numbers+insert,
 				sql.Named("first", b.First), sql.Named("last", b.First+bettors-1), sql.Named("balance", int64(Balance)), sql.Named("now", now))
 			if err != nil {
-				return fmt.Errorf("make users: %w", err)
+				return fmt.Errorf("create users: %w", err)
 			}
 		}
 		return nil
@@ -121,7 +121,7 @@ func (e *Embedded) seedBettors(ctx context.Context) (Bettors, error) {
 	return signIn(b.First)
 }
 
-// AwaitSealed is System's.
+// AwaitSealed waits until all transfers are sealed.
 func (e *Embedded) AwaitSealed(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 15*time.Minute)
 	defer cancel()
@@ -138,7 +138,7 @@ func (e *Embedded) AwaitSealed(ctx context.Context) error {
 	})
 }
 
-// withFile runs a transaction on bet-maker's file, past bet-maker.
+// withFile runs a transaction on bet-maker's file directly.
 func (e *Embedded) withFile(ctx context.Context, do func(*sql.Tx) error) error {
 	file := url.URL{Scheme: "file", Opaque: filepath.Join(e.directory, "betmaker.db"), RawQuery: "mode=rw&_pragma=busy_timeout(5000)"}
 	db, err := sql.Open("sqlite", file.String())

@@ -10,14 +10,14 @@ import (
 )
 
 const (
-	// flushEvery is the time between two flushes that are watched.
+	// flushEvery is the time between two flushes.
 	flushEvery = 5 * time.Millisecond
-	// stalled is how long a flush takes when the disk stands still, many times as long as usual.
+	// stalled is the least time of a flush that counts as a stall of the disk.
 	stalled = 50 * time.Millisecond
 )
 
-// Flushes watches how long the disk takes to keep 8 KB, as much as a page of PostgreSQL's log.
-// Whoever commits meanwhile waits as long.
+// Flushes measures how long the disk takes to flush 8 KB, the size of a page of PostgreSQL's
+// log. A commit at the same time waits as long.
 type Flushes struct {
 	stop    chan struct{}
 	stopped chan struct{}
@@ -25,26 +25,26 @@ type Flushes struct {
 	err     error
 }
 
-// Flushed is what was seen of a disk.
+// Flushed is the measurement of a disk.
 type Flushed struct {
-	Longest time.Duration // that a flush took
-	Stood   time.Duration // how long the disk stood still, all in all
+	Longest time.Duration // flush
+	Stood   time.Duration // the total of all stalls
 
 	stalls []stall
 }
 
-// stall is a time in which the disk stood still.
+// stall is an interval in which the disk stalled.
 type stall struct{ began, ended time.Time }
 
-// KeptWaiting tells whether the disk stood still between two instants, or shortly before: for as long
-// again as it did, there is more to do than usual.
+// KeptWaiting reports whether the disk stalled between two instants, or shortly before: after a
+// stall there is a backlog for an equal time.
 func (f Flushed) KeptWaiting(from, to time.Time) bool {
 	return slices.ContainsFunc(f.stalls, func(s stall) bool {
 		return from.Before(s.ended.Add(s.ended.Sub(s.began))) && to.After(s.began)
 	})
 }
 
-// WatchFlushes begins to watch the disk that the servers' data is on. Call Stop.
+// WatchFlushes starts to measure the disk of the servers' data. The caller must call Stop.
 func (r *Rig) WatchFlushes() *Flushes {
 	f := &Flushes{stop: make(chan struct{}), stopped: make(chan struct{})}
 	go func() {
@@ -54,7 +54,7 @@ func (r *Rig) WatchFlushes() *Flushes {
 	return f
 }
 
-// Stop ends the watching, and returns what was seen.
+// Stop stops the measurement and returns it.
 func (f *Flushes) Stop() (Flushed, error) {
 	close(f.stop)
 	<-f.stopped
@@ -64,15 +64,15 @@ func (f *Flushes) Stop() (Flushed, error) {
 	return f.flushed, nil
 }
 
-// watch writes the same 8 KB again and again, each time until the disk has them. A file that does
-// not grow, and of which the data alone is waited for, as PostgreSQL does with its log: whatever else
-// the file system keeps of it would have to be written with what others have changed.
+// watch writes and flushes the same 8 KB repeatedly. The file does not grow and only its data is
+// flushed, as PostgreSQL does with its log; metadata would have to be flushed together with the
+// changes of other files.
 func (f *Flushes) watch(path string) error {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|syscall.O_DSYNC, 0o600)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = file.Close() }() // what is in it is of no interest
+	defer func() { _ = file.Close() }() // the content is not needed
 	page := make([]byte, 8<<10)
 	if _, err := file.WriteAt(page, 0); err != nil {
 		return err

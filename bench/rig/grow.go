@@ -9,13 +9,13 @@ import (
 )
 
 const (
-	// growChunk is how many bets one transaction seeds.
+	// growChunk is the number of bets that one transaction seeds.
 	growChunk = 500_000
 	// firstPast is the id of the first event that is seeded, far above those of the line.
 	firstPast = 1_000_000_000
 )
 
-// pastEvents makes events that were lost long ago and are settled: copies of the first one.
+// pastEvents inserts settled events that were lost long ago, as copies of the first event.
 const pastEvents = `
 	insert into events
 	select (jsonb_populate_record(pattern, jsonb_build_object(
@@ -23,9 +23,9 @@ const pastEvents = `
 		'deadline', now() - interval '1 day', 'closed_at', now() - interval '1 day', 'resulted_at', now() - interval '1 day'))).*
 	from (select e as pattern from events e where id = 1) as one, generate_series(0, $2::bigint - 1) as n`
 
-// lostBets makes bets on those events as if they had been placed and lost: the bets, what
-// moved the stakes into escrow and from there to the house, the verdicts, and what that left
-// in the wallets. Users and events take turns, so that each has as many.
+// lostBets inserts bets on those events as if they had been placed and lost: the bets, the
+// transfers of the stakes to escrow and from there to the house, the verdicts, and the
+// changes of the wallets. Bets are spread evenly over users and events.
 const lostBets = `
 	with numbered as (
 		select n, $3::bigint + n % $4::bigint as user_id, $5::bigint + n % $6::bigint as event_id, 100 + n % 900 as stake
@@ -49,11 +49,11 @@ const lostBets = `
 	from (select user_id, sum(stake)::bigint as stake from placed group by user_id) as sum
 	where w.user_id = sum.user_id`
 
-// SeedHistory makes settled events and a number of lost bets on them, evenly by the first
-// so many bettors.
+// SeedHistory inserts settled events and lost bets on them, spread evenly over the first
+// bettors.
 func (s *System) SeedHistory(ctx context.Context, events, bets, users int) error {
 	return withConn(ctx, s.Database, func(conn *pgx.Conn) error {
-		// What foreign keys would look up is there, by construction.
+		// The rows that foreign keys would look up exist.
 		if _, err := conn.Exec(ctx, "set session_replication_role = replica; set synchronous_commit = off"); err != nil {
 			return fmt.Errorf("seed a history: %w", err)
 		}
@@ -72,20 +72,20 @@ func (s *System) SeedHistory(ctx context.Context, events, bets, users int) error
 			if _, err := conn.Exec(ctx, lostBets, first, last, s.Bettors.First, users, firstPast, events); err != nil {
 				return fmt.Errorf("seed bets: %w", err)
 			}
-			s.rig.Log.Printf("%s: %d of %d bets are there", s.name, last, bets)
+			s.rig.Log.Printf("%s: seeded %d of %d bets", s.name, last, bets)
 		}
 		if err := createIndexes(ctx, conn, indexes); err != nil {
 			return err
 		}
-		return Settle(ctx, s.Database) // or it would be done by itself, in the middle of the turns
+		return Settle(ctx, s.Database) // otherwise autovacuum would run during the turns
 	})
 }
 
-// index is one that was dropped and is to be made again: as a constraint or by itself.
+// index is an index, or a constraint with one, that is dropped and created again.
 type index struct{ drop, create string }
 
-// dropIndexes drops the indexes of the big tables: filling them row by row takes far longer
-// than making them afterwards.
+// dropIndexes drops the indexes of the large tables, because creating them afterwards is
+// faster than filling them row by row.
 func dropIndexes(ctx context.Context, conn *pgx.Conn) ([]index, error) {
 	rows, err := conn.Query(ctx, `
 		select format('alter table %I drop constraint %I cascade', r.relname, c.conname),
@@ -98,14 +98,14 @@ func dropIndexes(ctx context.Context, conn *pgx.Conn) ([]index, error) {
 		where r.relname in ('bets', 'transfers', 'verdicts') and r.relnamespace = 'public'::regnamespace
 		    and not exists (select from pg_constraint c where c.conindid = i.oid and c.contype in ('p', 'u'))`)
 	if err != nil {
-		return nil, fmt.Errorf("look for indexes: %w", err)
+		return nil, fmt.Errorf("find indexes: %w", err)
 	}
 	indexes, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (i index, err error) {
 		err = row.Scan(&i.drop, &i.create)
 		return i, err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("look for indexes: %w", err)
+		return nil, fmt.Errorf("find indexes: %w", err)
 	}
 	for _, i := range indexes {
 		if _, err := conn.Exec(ctx, i.drop); err != nil {
@@ -117,7 +117,7 @@ func dropIndexes(ctx context.Context, conn *pgx.Conn) ([]index, error) {
 
 func createIndexes(ctx context.Context, conn *pgx.Conn, indexes []index) error {
 	if _, err := conn.Exec(ctx, "set maintenance_work_mem = '1GB'"); err != nil {
-		return fmt.Errorf("make the indexes: %w", err)
+		return fmt.Errorf("create the indexes: %w", err)
 	}
 	var errs []error
 	for _, i := range indexes {

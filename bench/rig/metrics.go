@@ -9,19 +9,19 @@ import (
 	"strings"
 )
 
-// Usage is what a process has used since its start, by its own metrics.
+// Usage is what a process has used since its start, according to its metrics.
 type Usage struct {
 	CPU         float64 // seconds
 	Allocations float64
 	Allocated   float64 // bytes
 }
 
-// Since returns what was used since an earlier reading.
+// Since returns the usage since an earlier reading.
 func (u Usage) Since(earlier Usage) Usage {
 	return Usage{u.CPU - earlier.CPU, u.Allocations - earlier.Allocations, u.Allocated - earlier.Allocated}
 }
 
-// Usage returns what the process has used.
+// Usage reads the usage of the process.
 func (p *Process) Usage(ctx context.Context) (Usage, error) {
 	var u Usage
 	err := p.readMetrics(ctx, map[string]*float64{
@@ -32,7 +32,7 @@ func (p *Process) Usage(ctx context.Context) (Usage, error) {
 	return u, err
 }
 
-// readMetrics reads metrics without labels, all of which must be there.
+// readMetrics reads metrics without labels. It fails if one is missing.
 func (p *Process) readMetrics(ctx context.Context, into map[string]*float64) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, p.URL+"/metrics", http.NoBody)
 	if err != nil {
@@ -56,7 +56,7 @@ func (p *Process) readMetrics(ctx context.Context, into map[string]*float64) err
 		found++
 	}
 	if found != len(into) {
-		return fmt.Errorf("only %d of %d metrics are there (%w)", found, len(into), lines.Err())
+		return fmt.Errorf("found only %d of %d metrics (%w)", found, len(into), lines.Err())
 	}
 	return nil
 }

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// PlaceStatement places a bet as a plain service would, in one statement and transaction:
+// PlaceStatement places a bet as a simple service would, in one statement and transaction:
 // the fence, the event, the wallet, the bet, its transfer and the verdict for its key.
 const PlaceStatement = `\set user random(:first, :last)
 \set event random(1, :events)
@@ -46,7 +46,7 @@ select user_id, 1, :key::text, sha256(int8send(:key::bigint)), id, 'pgbench-' ||
 from bet;
 `
 
-// Pgbench is a script of pgbench's with its variables.
+// Pgbench is a script for pgbench with its variables.
 type Pgbench struct {
 	Script    string
 	Variables map[string]int64
@@ -58,8 +58,8 @@ var (
 	failedTransactions    = regexp.MustCompile(`(?m)^number of failed transactions: ([0-9]+)`)
 )
 
-// Pgbench runs the script as prepared statements and returns how many transactions there were
-// per second.
+// Pgbench runs the script as prepared statements and returns the number of transactions per
+// second.
 func (r *Rig) Pgbench(ctx context.Context, database string, p Pgbench, duration time.Duration) (float64, error) {
 	program, err := pgbenchProgram()
 	if err != nil {
@@ -85,19 +85,19 @@ func (r *Rig) Pgbench(ctx context.Context, database string, p Pgbench, duration 
 	}
 	found := transactionsPerSecond.FindStringSubmatch(said)
 	if found == nil {
-		return 0, fmt.Errorf("pgbench says not how fast it was:\n%s", said)
+		return 0, fmt.Errorf("pgbench printed no rate:\n%s", said)
 	}
 	return strconv.ParseFloat(found[1], 64)
 }
 
-// pgbenchProgram returns where pgbench is: in the path, or where Debian puts it.
+// pgbenchProgram returns the path of pgbench, from PATH or Debian's directory.
 func pgbenchProgram() (string, error) {
 	if program, err := exec.LookPath("pgbench"); err == nil {
 		return program, nil
 	}
 	found, err := filepath.Glob("/usr/lib/postgresql/*/bin/pgbench")
 	if err != nil || len(found) == 0 {
-		return "", fmt.Errorf("pgbench is not installed, which comes with PostgreSQL (%w)", err)
+		return "", fmt.Errorf("pgbench, which comes with PostgreSQL, is not installed (%w)", err)
 	}
 	return found[len(found)-1], nil
 }

@@ -13,9 +13,9 @@ import (
 	"time"
 )
 
-// Process is one of our programs, running.
+// Process is a running program.
 type Process struct {
-	URL string // of the service that is waited for
+	URL string // of the service that startProcess waits for
 
 	cmd    *exec.Cmd
 	log    string
@@ -27,14 +27,14 @@ const (
 	stopTimeout  = 40 * time.Second
 )
 
-// startProcess starts a program and waits until the service at address is ready. env is all
-// of its environment; what it says goes to the file log.
+// startProcess starts a program and waits until the service at address is ready. env is its
+// whole environment; its output goes to the file log.
 func startProcess(ctx context.Context, binary, address, log string, env map[string]string) (*Process, error) {
 	file, err := os.Create(log)
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", binary, err)
 	}
-	defer func() { _ = file.Close() }() // the process has its own
+	defer func() { _ = file.Close() }() // the process has a descriptor of its own
 	p := &Process{URL: "http://" + address, log: log, exited: make(chan struct{})}
 	p.cmd = exec.Command(binary) //nolint:noctx // its life is not the context's: it is stopped in good order
 	p.cmd.Dir = os.TempDir()
@@ -46,7 +46,7 @@ func startProcess(ctx context.Context, binary, address, log string, env map[stri
 		return nil, fmt.Errorf("start %s: %w", binary, err)
 	}
 	go func() {
-		_ = p.cmd.Wait() // the exit is read from ProcessState
+		_ = p.cmd.Wait() // ProcessState has the exit code
 		close(p.exited)
 	}()
 	if err := p.awaitReady(ctx); err != nil {
@@ -81,7 +81,7 @@ func (p *Process) awaitReady(ctx context.Context) error {
 	})
 }
 
-// Stop ends the process with SIGTERM and waits for its end.
+// Stop sends SIGTERM and waits until the process has ended.
 func (p *Process) Stop() error {
 	select {
 	case <-p.exited:
@@ -95,11 +95,11 @@ func (p *Process) Stop() error {
 	case <-p.exited:
 		return nil
 	case <-time.After(stopTimeout):
-		return errors.Join(fmt.Errorf("%s does not stop", p.cmd.Path), p.cmd.Process.Kill())
+		return errors.Join(fmt.Errorf("%s did not stop", p.cmd.Path), p.cmd.Process.Kill())
 	}
 }
 
-// Resident returns how much memory the process holds, in bytes.
+// Resident returns the resident memory of the process in bytes.
 func (p *Process) Resident() (int64, error) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
 	if err != nil {
@@ -113,7 +113,7 @@ func (p *Process) Resident() (int64, error) {
 	return kilobytes << 10, nil
 }
 
-// fatal is an error that waiting does not mend.
+// fatal is an error after which polling is pointless.
 type fatal struct{ error }
 
 // poll calls try until it returns nil, the context ends or the error is fatal.
@@ -134,11 +134,11 @@ func poll(ctx context.Context, try func() error) error {
 	}
 }
 
-// freeAddress returns an address that nothing listens at.
+// freeAddress returns an address with a free port.
 func freeAddress() (string, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // returns at once
 	if err != nil {
-		return "", fmt.Errorf("look for a free port: %w", err)
+		return "", fmt.Errorf("find a free port: %w", err)
 	}
 	address := listener.Addr().String()
 	return address, listener.Close()

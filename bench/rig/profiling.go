@@ -11,8 +11,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Profiled builds one of our programs so that it can be profiled, and returns the options of a
-// system with it, and the address where its profiles are.
+// Profiled builds a program with profiling, and returns the options of a system with that
+// program and the address of its profiles.
 func (r *Rig) Profiled(ctx context.Context, program string) (o Options, address string, err error) {
 	file := filepath.Join(r.bin(), program+"-profiling")
 	if program == "lineprovider" {
@@ -33,9 +33,8 @@ func (r *Rig) Profiled(ctx context.Context, program string) (o Options, address 
 	return o, address, nil
 }
 
-// SaveProfile has a process profile itself for some seconds, and writes the profile and its
-// top entries into a directory, as NAME.pprof and NAME.txt. kind is "profile", of the
-// processor, or "allocs".
+// SaveProfile profiles a process for some seconds, and writes the profile and its top entries
+// to a directory as NAME.pprof and NAME.txt. kind is "profile" for CPU, or "allocs".
 func SaveProfile(ctx context.Context, address, kind string, seconds int, directory, name string, options ...string) error {
 	answer, err := Ask(ctx, fmt.Sprintf("http://%s/debug/pprof/%s?seconds=%d", address, kind, seconds), "")
 	if err != nil {
@@ -56,7 +55,7 @@ func SaveProfile(ctx context.Context, address, kind string, seconds int, directo
 	return nil
 }
 
-// TrackStatements has PostgreSQL count what each statement takes, in databases that are
+// TrackStatements makes PostgreSQL collect statistics of statements, in databases that are
 // created from now on.
 func (r *Rig) TrackStatements(ctx context.Context) error {
 	alter := func(conn *pgx.Conn) error {

@@ -1,5 +1,5 @@
-// Package rig sets up what is measured: servers that keep what they acknowledge, our
-// programs as they are released, users, events and tokens.
+// Package rig sets up the systems to measure: servers that write to disk before they
+// acknowledge, Stavka's programs as they are released, users, events and tokens.
 package rig
 
 import (
@@ -12,21 +12,21 @@ import (
 	"path/filepath"
 )
 
-// Rig is a place to measure in. Close it.
+// Rig holds the servers, programs and files of one measurement. The caller must close it.
 type Rig struct {
 	Servers *Servers
-	Log     *log.Logger // told of progress
+	Log     *log.Logger // receives progress
 
 	root      string // of the repository
-	directory string // everything that the run writes, but its results
+	directory string // of all files but the results
 	closers   []func() error
 }
 
-// New builds our programs and, unless there is no need, starts the servers.
+// New builds the programs and starts the servers.
 func New(ctx context.Context, root string, progress *log.Logger) (_ *Rig, err error) {
 	directory, err := os.MkdirTemp("", "stavka-bench-")
 	if err != nil {
-		return nil, fmt.Errorf("make a directory: %w", err)
+		return nil, fmt.Errorf("create a directory: %w", err)
 	}
 	r := &Rig{Log: progress, root: root, directory: directory}
 	r.onClose(func() error { return os.RemoveAll(directory) })
@@ -47,7 +47,7 @@ func New(ctx context.Context, root string, progress *log.Logger) (_ *Rig, err er
 	return r, r.Servers.configure(ctx)
 }
 
-// Close ends everything that was started, in reverse order, and deletes what was written.
+// Close stops everything that was started, in reverse order, and deletes the files.
 func (r *Rig) Close() error {
 	var errs []error
 	for len(r.closers) > 0 {
@@ -62,8 +62,8 @@ func (r *Rig) onClose(do func() error) { r.closers = append(r.closers, do) }
 
 func (r *Rig) bin() string { return filepath.Join(r.directory, "bin") }
 
-// Earlier builds bet-maker as it was at a revision of the repository, and returns where
-// the program is.
+// Earlier builds bet-maker of a revision of the repository, and returns the path of the
+// program.
 func (r *Rig) Earlier(ctx context.Context, revision string) (string, error) {
 	r.Log.Printf("building bet-maker of %s", revision)
 	tree := filepath.Join(r.directory, "tree-"+revision)
@@ -79,12 +79,12 @@ func (r *Rig) Earlier(ctx context.Context, revision string) (string, error) {
 	return filepath.Join(bin, "betmaker"), build(ctx, tree, bin)
 }
 
-// programs are ours, and where their sources are.
+// programs maps the names of the programs to their packages.
 var programs = map[string]string{
 	"betmaker": "./betmaker/cmd/betmaker", "lineprovider": "./lineprovider/cmd/lineprovider", "stavka": ".",
 }
 
-// build builds our programs as they are released.
+// build builds the programs as they are released.
 func build(ctx context.Context, tree, into string) error {
 	for name, source := range programs {
 		cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", filepath.Join(into, name), source)

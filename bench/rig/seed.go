@@ -16,20 +16,20 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Balance is what a bettor has at first, in cents: more than anyone can stake here.
+// Balance is a bettor's first balance in cents, more than a run can stake.
 const Balance = 100_000_000_00
 
-// Price is that of every event.
+// Price is the coefficient of every event.
 const Price = "1.85"
 
-// Bettors are users with money, and the tokens that they have signed in for.
+// Bettors are users with money and access tokens.
 type Bettors struct {
 	First  int64
 	Tokens []string // of the users First, First+1, ...
 }
 
-// seedBettors makes users as if they had been created by an administrator: a user, a wallet,
-// and the transfer that its money comes from.
+// seedBettors inserts users as if an administrator had created them: a user, a wallet, and the
+// transfer of its opening balance.
 func seedBettors(ctx context.Context, db *pgxpool.Pool) (Bettors, error) {
 	var first int64
 	err := db.QueryRow(ctx, `
@@ -45,12 +45,12 @@ func seedBettors(ctx context.Context, db *pgxpool.Pool) (Bettors, error) {
 		)
 		select min(id) from created`, bettors, int64(Balance)).Scan(&first)
 	if err != nil {
-		return Bettors{}, fmt.Errorf("make users: %w", err)
+		return Bettors{}, fmt.Errorf("create users: %w", err)
 	}
 	return signIn(first)
 }
 
-// signIn returns users from the first one on, with their tokens.
+// signIn returns the users from first on with new tokens.
 func signIn(first int64) (Bettors, error) {
 	b := Bettors{First: first, Tokens: make([]string, bettors)}
 	for i := range b.Tokens {
@@ -62,7 +62,7 @@ func signIn(first int64) (Bettors, error) {
 	return b, nil
 }
 
-// signToken returns a token as bet-maker issues it.
+// signToken returns a token like those that bet-maker issues.
 func signToken(user int64) (string, error) {
 	now := time.Now().Truncate(time.Second)
 	claims, err := jwt.NewBuilder().
@@ -70,7 +70,7 @@ func signToken(user int64) (string, error) {
 		IssuedAt(now).NotBefore(now).Expiration(now.Add(24*time.Hour)).Claim("ver", 1).
 		Build()
 	if err != nil {
-		return "", fmt.Errorf("make a token: %w", err)
+		return "", fmt.Errorf("create a token: %w", err)
 	}
 	signed, err := jwt.Sign(claims, jwt.WithKey(jwa.HS256, []byte(secretKey)))
 	if err != nil {
@@ -79,7 +79,7 @@ func signToken(user int64) (string, error) {
 	return string(signed), nil
 }
 
-// eventLife is far longer than any measurement.
+// eventLife is longer than any measurement.
 const eventLife = 30 * 24 * time.Hour
 
 // OpenEvents adds events to the line and waits until bet-maker knows them. In a new system
@@ -117,13 +117,13 @@ func (s *System) OpenEvent(ctx context.Context) (int64, error) {
 	return event.ID, err
 }
 
-// SetState gives an event a state: 2 won, 3 lost, 4 cancelled.
+// SetState sets the state of an event: 2 won, 3 lost, 4 cancelled.
 func (s *System) SetState(ctx context.Context, event int64, state int) error {
 	body := fmt.Sprintf(`{"state":%d}`, state)
 	return s.LineRequest(ctx, http.MethodPatch, fmt.Sprintf("/event/%d/status", event), body, nil)
 }
 
-// LineRequest asks line-provider, as its operator.
+// LineRequest sends a request to line-provider with the service token.
 func (s *System) LineRequest(ctx context.Context, method, path, body string, into any) error {
 	return request(ctx, method, s.LineProvider.URL+path, serviceToken, body, into)
 }
@@ -138,7 +138,7 @@ func request(ctx context.Context, method, address, token, body string, into any)
 	return json.Unmarshal(said, into)
 }
 
-// ask returns the header and the body of an answer, which must be a success.
+// ask returns the header and the body of an answer. It fails if the answer is not a success.
 func ask(ctx context.Context, method, address, token, body string) (http.Header, []byte, error) {
 	r, err := http.NewRequestWithContext(ctx, method, address, bytes.NewReader([]byte(body)))
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Servers are PostgreSQL, Redis and RabbitMQ of this run alone, which keep what they
-// acknowledge on the disk: fsync and synchronous_commit on, Redis appending every write.
+// Servers are a PostgreSQL, a Redis and a RabbitMQ for this run alone. They write to disk
+// before they acknowledge: fsync and synchronous_commit are on, and Redis appends every write.
 type Servers struct {
 	Postgres, Redis, RabbitMQ string // URLs
 
@@ -20,7 +20,7 @@ type Servers struct {
 	directory string
 }
 
-// Names of the servers, as tools/services knows them.
+// Names of the servers in tools/services.
 const (
 	postgres = "postgres"
 	redis    = "redis"
@@ -40,15 +40,15 @@ func startServers(ctx context.Context, root, directory string) (*Servers, error)
 	return s, nil
 }
 
-// sizes are what PostgreSQL is told of the machine: by default it keeps 128 MB of pages and
-// forces everything out with each GB of log, which is less than one large event.
+// sizes are settings of PostgreSQL for this machine. By default it buffers 128 MB of pages and
+// makes a checkpoint after each GB of log, which is less than one large event.
 var sizes = map[string]string{"shared_buffers": "4GB", "max_wal_size": "8GB", "min_wal_size": "4GB"}
 
-// logFiles is how many files of its log PostgreSQL has to use again: 2 GB.
+// logFiles is the number of log files that PostgreSQL can recycle: 2 GB.
 const logFiles = 128
 
-// configure makes of PostgreSQL, as it is installed, one that has been at work for a while on
-// a machine of this size.
+// configure makes a new PostgreSQL behave like one that has run for some hours on a machine of
+// this size.
 func (s *Servers) configure(ctx context.Context) error {
 	err := withConn(ctx, s.Postgres, func(conn *pgx.Conn) error {
 		for name, value := range sizes {
@@ -67,8 +67,8 @@ func (s *Servers) configure(ctx context.Context) error {
 	return withConn(ctx, s.Postgres, func(conn *pgx.Conn) error { return growLog(ctx, conn) })
 }
 
-// growLog has files of the log there to be used again, as they are after some hours. A new
-// one is written full of zeros first, and every commit waits for that.
+// growLog creates log files to recycle, as there are after some hours. PostgreSQL fills a new
+// file with zeros first, and commits wait for that.
 func growLog(ctx context.Context, conn *pgx.Conn) error {
 	for range logFiles {
 		for _, statement := range []string{"select pg_logical_emit_message(false, 'bench', '')", "select pg_switch_wal()"} {
@@ -83,8 +83,7 @@ func growLog(ctx context.Context, conn *pgx.Conn) error {
 	return nil
 }
 
-// RestartPostgres stops PostgreSQL in good order and starts it again, for settings that
-// only a start reads.
+// RestartPostgres restarts PostgreSQL in good order, for settings that take effect at a start.
 func (s *Servers) RestartPostgres(ctx context.Context) error {
 	if _, err := s.script(ctx, "stop", postgres); err != nil {
 		return err
@@ -93,7 +92,7 @@ func (s *Servers) RestartPostgres(ctx context.Context) error {
 	return err
 }
 
-// remove ends the servers and deletes their data.
+// remove stops the servers and deletes their data.
 func (s *Servers) remove(ctx context.Context) error {
 	var errs []error
 	for _, name := range []string{postgres, redis, rabbitmq} {
@@ -108,7 +107,7 @@ func (s *Servers) script(ctx context.Context, verb, name string) (string, error)
 	return output(cmd)
 }
 
-// output runs a command and returns what it says; its error says what it complains of.
+// output runs a command and returns its standard output. The error holds its standard error.
 func output(cmd *exec.Cmd) (string, error) {
 	var complaint strings.Builder
 	cmd.Stderr = &complaint

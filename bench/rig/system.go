@@ -35,17 +35,17 @@ type System struct {
 	env    map[string]string
 }
 
-// Options say what a System is, or the embedded shape.
+// Options are the options of a System or of an Embedded.
 type Options struct {
-	// Program is that of bet-maker, or of the embedded shape; ours as it is now by default.
+	// Program is the path of bet-maker or of the embedded shape; by default the current one.
 	Program string
-	// LineProvider is the program of line-provider; ours as it is now by default.
+	// LineProvider is the path of line-provider; by default the current one.
 	LineProvider string
-	// Env are variables of the services, besides those that say where everything is.
+	// Env are more variables of the services.
 	Env map[string]string
 }
 
-// NewSystem starts one line-provider and one bet-maker on an empty database, makes
+// NewSystem starts one line-provider and one bet-maker on an empty database, creates
 // 100,000 users and opens events.
 func (r *Rig) NewSystem(ctx context.Context, name string, events int, o Options) (*System, error) {
 	s := &System{rig: r, name: name, binary: cmp.Or(o.Program, filepath.Join(r.bin(), "betmaker"))}
@@ -68,8 +68,7 @@ func (r *Rig) NewSystem(ctx context.Context, name string, events int, o Options)
 		"SECRET_KEY":          secretKey,
 		"CACHE_MAX_SIZE":      "100000",
 		"LOG_LEVEL":           "warn",
-		// The check reads all of the ledger, and begins a minute after the start, in the middle
-		// of some turn or other.
+		// The check reads the whole ledger, and would start in the middle of a turn.
 		"LEDGER_CHECK_INTERVAL": "0",
 	}
 	maps.Copy(s.env, o.Env)
@@ -79,7 +78,7 @@ func (r *Rig) NewSystem(ctx context.Context, name string, events int, o Options)
 	if err := s.AddBetMaker(ctx); err != nil {
 		return nil, err
 	}
-	r.Log.Printf("%s: making %d users and %d events", name, bettors, events)
+	r.Log.Printf("%s: creating %d users and %d events", name, bettors, events)
 	if s.Bettors, err = seedBettors(ctx, s.DB); err != nil {
 		return nil, err
 	}
@@ -139,8 +138,8 @@ func (s *System) logFile(process string) string {
 	return filepath.Join(s.rig.directory, s.name+"-"+process+".log")
 }
 
-// Copy returns the URL of a new database that has all that the system's has now. The
-// system's bet-makers are stopped for it and started again.
+// Copy returns the URL of a new copy of the system's database. It stops the system's bet-makers
+// and starts them again.
 func (s *System) Copy(ctx context.Context, name string) (string, error) {
 	replicas := len(s.BetMakers)
 	if err := s.StopBetMakers(); err != nil {
@@ -159,8 +158,8 @@ func (s *System) Copy(ctx context.Context, name string) (string, error) {
 	return database, nil
 }
 
-// Settle brings the database to rest, so that no turn pays for what another has left:
-// dead rows are removed, statistics made, dirty pages written.
+// Settle brings the database to rest, so that no turn pays for the work of another: it
+// removes dead rows, updates statistics and writes dirty pages.
 func Settle(ctx context.Context, database string) error {
 	return withConn(ctx, database, func(conn *pgx.Conn) error {
 		for _, statement := range []string{"vacuum (analyze)", "checkpoint"} {
@@ -172,7 +171,7 @@ func Settle(ctx context.Context, database string) error {
 	})
 }
 
-// createDatabase makes a database, as a copy of another unless template is empty.
+// createDatabase creates a database, as a copy of template unless that is empty.
 func (r *Rig) createDatabase(ctx context.Context, name, template string) (string, error) {
 	statement := "create database " + pgx.Identifier{name}.Sanitize()
 	if template != "" {
@@ -201,7 +200,7 @@ func withConn(ctx context.Context, database string, do func(*pgx.Conn) error) er
 	return errors.Join(do(conn), conn.Close(context.WithoutCancel(ctx)))
 }
 
-// AwaitSealed waits until all transfers are sealed, so that no turn does an earlier one's work.
+// AwaitSealed waits until all transfers are sealed, so that no turn does the work of an earlier one.
 func (s *System) AwaitSealed(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 15*time.Minute)
 	defer cancel()
