@@ -69,16 +69,15 @@ func atLeast(length int) string {
 
 // inOneUnit returns the duration in the largest unit that divides it, such as "90s".
 func inOneUnit(d time.Duration) string {
-	for _, unit := range []struct {
-		of   time.Duration
-		name string
-	}{{time.Hour, "h"}, {time.Minute, "m"}, {time.Second, "s"}} {
-		if d%unit.of == 0 && d != 0 {
-			return fmt.Sprintf("%d%s", d/unit.of, unit.name)
-		}
-	}
-	if d == 0 {
+	switch {
+	case d == 0:
 		return "0"
+	case d%time.Hour == 0:
+		return fmt.Sprintf("%dh", d/time.Hour)
+	case d%time.Minute == 0:
+		return fmt.Sprintf("%dm", d/time.Minute)
+	case d%time.Second == 0:
+		return fmt.Sprintf("%ds", d/time.Second)
 	}
 	return d.String()
 }
