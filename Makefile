@@ -1,25 +1,25 @@
-# What there is to do: `make` or `make help`.
+# `make` or `make help` lists the targets.
 
-# Every module of go.work. Each of them must also stand without the workspace, see `verify`.
+# Every module of go.work. Each of them must also build without the workspace, see `verify`.
 MODULES := . api betmaker lineprovider shared sql
 
 # Tests in these packages need PostgreSQL, Redis or RabbitMQ. A package that needs one and is not
-# listed fails in `make test-fast` with a sentence that names the variable it misses; none is skipped.
+# listed here fails in `make test-fast` and names the variable that is not set; no test is skipped.
 NEED_SERVERS := /adapters/(postgres|redis)|/line/rabbitmq|/app$$|/e2e
 
-# SQLite is a translation from C, whose memory is none of the race detector's business: it finds
-# nothing there, and looking makes SQLite four times slower. Its driver, and all of ours, is watched.
+# SQLite is translated from C. The race detector finds nothing in it and slows it down, so it is
+# excluded; its driver is not.
 export GOFLAGS := $(GOFLAGS) -gcflags=modernc.org/sqlite/lib=-race=false -gcflags=modernc.org/libc=-race=false
 
-# The benchmarks are a module outside of the workspace: they are measured by hand and only checked here.
-CHECKED := $(MODULES) tools/bench
+# The benchmarks are a module outside the workspace. They are run by hand; here they are only checked.
+CHECKED := $(MODULES) bench
 
-# `work` is Go's name for all packages of the workspace. -count=1 because the story tests run binaries
-# that they build themselves, of which the test cache knows nothing.
+# `work` is Go's name for all packages of the workspace. -count=1, because the story tests build and
+# run binaries that the test cache does not know.
 TEST := go test -race -count=1
 
 SERVICES := tools/services
-# A tool's version is pinned by its own module below tools/; this builds it and prints where it is.
+# Each tool's version is pinned by its own module below tools/. This builds a tool and prints its path.
 tool = $(shell GOWORK=off go -C tools/$(1) tool -n $(1))
 
 .DEFAULT_GOAL := help
@@ -36,18 +36,18 @@ test: ## Run all tests under the race detector, with servers of their own
 .PHONY: test-fast
 test-fast: ## Run the tests that need no server: rules, SQLite, and the whole of Stavka in one process
 	go test $$(go list work | grep -Ev '$(NEED_SERVERS)')
-	# The settling of 50,000 bets takes as long as all the rest; `make test` does it.
+	# `make test` also runs the slow settling of 50,000 bets.
 	go test -count=1 -run '^TestEmbedded' -skip '^TestEmbeddedSettlementIsKilled$$' ./e2e
 
 .PHONY: race
-race: ## Run all but the story tests with 1, 2 and 8 processors, in random order
+race: ## Run all tests except the story tests with 1, 2 and 8 processors, in random order
 	$(SERVICES) run -- $(TEST) -timeout 1h -cpu 1,2,8 -shuffle on $$(go list work | grep -v /e2e)
 
 .PHONY: test-long
 test-long: ## Run all tests with the full counts of kills, races and changes (up to 3 h)
 	STAVKA_TEST_SCALE=10 $(SERVICES) run -- $(TEST) -timeout 3h work
 
-# A project of its own, without anybody's .env.
+# A separate project, without .env.
 COMPOSE_TEST := docker compose --project-name stavka-test --env-file /dev/null
 
 .PHONY: test-compose
@@ -79,11 +79,11 @@ lint: ## Lint every module
 	[ -z "$$failed" ] || { echo "lint failed in:$$failed"; exit 1; }
 
 .PHONY: generate
-generate: ## Generate code from the contracts and the SQL
+generate: ## Generate code, docs/configuration.md and .env.example
 	tools/generate
 
 .PHONY: verify
-verify: ## Check that generated code and go.mod files are fresh, and that each module builds by itself
+verify: ## Check that generated and go.mod files are fresh, and that each module builds alone
 	tools/generate --check
 	@echo "gofmt"; unformatted=$$(gofmt -l $(MODULES)); \
 	  [ -z "$$unformatted" ] || { echo "not formatted: $$unformatted"; exit 1; }
@@ -110,16 +110,16 @@ build: ## Build stavka and both services, static and without debug information, 
 run: ## Run all of Stavka in one process, on files in data/; needs nothing but Go
 	go run .
 
-# Everything is measured in turn with what it is compared with, on servers of its own that keep what
-# they acknowledge. BENCH_SECONDS is how long each turn is measured, BENCH_ROUNDS how often.
+# Each part and its competitor run in turn, on servers that write to disk before they acknowledge.
+# BENCH_SECONDS is the length of a turn, BENCH_ROUNDS the number of turns.
 BENCH_SECONDS ?= 10
 BENCH_ROUNDS ?= 3
-# What CPU and allocations of a bet are compared with: bet-maker before it was made fast.
+# CPU and allocations of a bet are compared with this revision, before bet-maker was optimised.
 BENCH_BEFORE ?= 26243ba
-BENCH := GOWORK=off GOFLAGS= go -C tools/bench run . -root $(CURDIR) -seconds $(BENCH_SECONDS) -rounds $(BENCH_ROUNDS) -before $(BENCH_BEFORE)
+BENCH := GOWORK=off GOFLAGS= go -C bench run . -root $(CURDIR) -seconds $(BENCH_SECONDS) -rounds $(BENCH_ROUNDS) -before $(BENCH_BEFORE)
 
 .PHONY: bench
-bench: ## Measure how fast Stavka is against what one would otherwise pick; takes long
+bench: ## Measure Stavka against alternatives; takes long
 	$(BENCH)
 
 .PHONY: bench-place
@@ -127,12 +127,12 @@ bench-place: ## Measure placing bets against pgbench
 	$(BENCH) place
 
 .PHONY: bench-embedded
-bench-embedded: ## Measure the one-process shape: placing bets, and how fast, small and light it starts
+bench-embedded: ## Measure the one-process shape: placing bets, and the time and memory of a start
 	$(BENCH) embedded
 	go test -run '^$$' -bench '^BenchmarkStartup$$' -benchtime 5x .
 
 .PHONY: bench-settle
-bench-settle: ## Measure settling against a bare UPDATE, bets placed meanwhile, and how soon a change is followed
+bench-settle: ## Measure settling against a bare UPDATE, bets placed meanwhile, and the time to follow a change
 	$(BENCH) settle beside follow
 
 .PHONY: bench-read
@@ -144,7 +144,7 @@ bench-overload: ## Measure idle connections and too many requests
 	$(BENCH) overload
 
 .PHONY: bench-growth
-bench-growth: ## Measure with ten million bets in the table against a small one
+bench-growth: ## Measure a table with ten million bets against a small table
 	$(BENCH) growth
 
 .PHONY: bench-profile
@@ -159,8 +159,8 @@ up: ## Build and start the whole system with Compose, and wait until it is healt
 down: ## Stop the system that `up` started; its data stays
 	docker compose down
 
-# The two services outside containers, on servers that keep their data in .run/ and go on running
-# until `make stop-servers`. What is set here wins over .env, which names the hosts of Compose.
+# The two services outside containers, on servers that keep their data in .run/ and run until
+# `make stop-servers`. The variables set here override .env, which names the hosts of Compose.
 RUN := .run
 
 .PHONY: run-lineprovider

@@ -21,6 +21,7 @@ import (
 	"stavka.local/shared/line/inproc"
 	"stavka.local/shared/logging"
 	"stavka.local/stavka/internal/demo"
+	"stavka.local/stavka/internal/variables"
 )
 
 // noSecretKey stands for the key where nothing is signed.
@@ -52,9 +53,9 @@ func newSettings(environment func(string) (string, bool)) settings {
 // withDefaults sets what is empty, which a flag may be as well as a variable: left to
 // itself a service would listen on all interfaces.
 func (s settings) withDefaults() settings {
-	s.betMakerAddr = cmp.Or(s.betMakerAddr, "127.0.0.1:8000")
-	s.lineProviderAddr = cmp.Or(s.lineProviderAddr, "127.0.0.1:8001")
-	s.dataDir = cmp.Or(s.dataDir, "data")
+	s.betMakerAddr = cmp.Or(s.betMakerAddr, variables.Default("BETMAKER_ADDR"))
+	s.lineProviderAddr = cmp.Or(s.lineProviderAddr, variables.Default("LINEPROVIDER_ADDR"))
+	s.dataDir = cmp.Or(s.dataDir, variables.Default("DATA_DIR"))
 	return s
 }
 
@@ -70,13 +71,11 @@ func (s settings) lookup(name string) (string, bool) {
 	if ok && strings.TrimSpace(text) != "" {
 		return text, true
 	}
-	switch name {
-	case "SECRET_KEY":
+	if name == "SECRET_KEY" {
 		return s.secretKey, true
-	case "LOG_LEVEL": // what a person at a terminal should know, and no more
-		return "warn", true
 	}
-	return "", false
+	text = variables.Default(name)
+	return text, text != ""
 }
 
 // logTo makes what the services have to say go to w.

@@ -10,10 +10,13 @@ import (
 	"github.com/compose-spec/compose-go/v2/cli"
 	"github.com/compose-spec/compose-go/v2/types"
 
+	betmaker "stavka.local/betmaker/app"
+	lineprovider "stavka.local/lineprovider/app"
+	"stavka.local/shared/config"
 	"stavka.local/stavka/e2e/system"
 )
 
-// The Compose file says what the design says; `make test-compose` runs it for real.
+// TestComposeFile checks the Compose file; `make test-compose` runs it.
 func TestComposeFile(t *testing.T) {
 	t.Parallel()
 	project := loadCompose(t)
@@ -22,7 +25,7 @@ func TestComposeFile(t *testing.T) {
 		"manager_db": "postgres:17-alpine", "line_redis": "redis:8-alpine", "bet_rabbitmq": "rabbitmq:4-management-alpine",
 	}
 
-	t.Run("it has the services of the design", func(t *testing.T) {
+	t.Run("it has these services", func(t *testing.T) {
 		want := append(slices.Sorted(maps.Keys(servers)), ours...)
 		slices.Sort(want)
 		if got := slices.Sorted(slices.Values(project.ServiceNames())); !slices.Equal(got, want) {
@@ -72,7 +75,7 @@ func TestComposeFile(t *testing.T) {
 			}
 		}
 	})
-	t.Run("our containers write nothing and may do nothing", func(t *testing.T) {
+	t.Run("our containers write nothing and have no privileges", func(t *testing.T) {
 		for _, name := range ours {
 			service := project.Services[name]
 			if !service.ReadOnly || !slices.Equal(service.CapDrop, []string{"ALL"}) {
@@ -80,7 +83,7 @@ func TestComposeFile(t *testing.T) {
 			}
 		}
 	})
-	t.Run("what the servers hold outlives their containers", func(t *testing.T) {
+	t.Run("the data of the servers outlives their containers", func(t *testing.T) {
 		for server := range servers {
 			volumes := project.Services[server].Volumes
 			if len(volumes) != 1 || volumes[0].Type != types.VolumeTypeVolume || project.Volumes[volumes[0].Source].Name == "" {
@@ -96,6 +99,58 @@ func TestComposeFile(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestComposePassesEveryVariable checks the variables that the Compose file passes to the
+// services against those that the services declare.
+func TestComposePassesEveryVariable(t *testing.T) {
+	t.Parallel()
+	project := loadCompose(t)
+	for name, service := range map[string]struct {
+		settings []config.Setting
+		check    func(lookup func(string) (string, bool)) error
+		defaults []string // in which Compose differs, because another host or a secret is there
+	}{
+		"bet_maker": {
+			betmaker.Settings(),
+			func(lookup func(string) (string, bool)) error { _, err := betmaker.ConfigFromEnv(lookup); return err },
+			[]string{"DB_HOST", "DB_NAME", "EVENT_URL", "RABBIT_HOST", "SECRET_KEY"},
+		},
+		"line_provider": {
+			lineprovider.Settings(),
+			func(lookup func(string) (string, bool)) error {
+				_, err := lineprovider.ConfigFromEnv(lookup)
+				return err
+			},
+			[]string{"LINEPROVIDER_ADDR", "RABBIT_HOST", "REDIS_CONNECT_URL", "REDIS_PASSWORD"},
+		},
+	} {
+		environment := project.Services[name].Environment
+		var declared, differ []string
+		for _, s := range service.settings {
+			declared = append(declared, s.Name)
+			if value := environment[s.Name]; value != nil && *value != s.Default {
+				differ = append(differ, s.Name)
+			}
+		}
+		slices.Sort(declared)
+		slices.Sort(differ)
+		if passed := slices.Sorted(maps.Keys(environment)); !slices.Equal(passed, declared) {
+			t.Errorf("%s is passed\n%v, but reads\n%v", name, passed, declared)
+		}
+		if !slices.Equal(differ, service.defaults) {
+			t.Errorf("%s has other defaults of %v, want of %v", name, differ, service.defaults)
+		}
+		if err := service.check(func(name string) (string, bool) {
+			value := environment[name]
+			if value == nil {
+				return "", false
+			}
+			return *value, true
+		}); err != nil {
+			t.Errorf("%s refuses its environment: %v", name, err)
+		}
+	}
 }
 
 // loadCompose reads the Compose file as `docker compose` would without any variable set.

@@ -12,8 +12,8 @@ import (
 	"stavka.local/stavka/e2e/system"
 )
 
-// The .env that the system's first users have: these names, in these forms. Only hosts,
-// ports and the names that keep tests apart are the test's own.
+// TestTheGivenEnv runs the story with the .env file of the system's first users: these
+// names, in these forms. Only hosts, ports and the names that isolate tests are different.
 func TestTheGivenEnv(t *testing.T) {
 	t.Parallel()
 	servers := system.Shared(t)
@@ -62,7 +62,7 @@ func tellStoryByDotEnv(t *testing.T, options system.Options) {
 	tellStory(t, s)
 }
 
-// withPassword makes a Redis want a password, and returns its URL with it.
+// withPassword sets a password in a Redis, and returns its URL with the password.
 func withPassword(t *testing.T, redisURL, password string) string {
 	t.Helper()
 	options, err := redis.ParseURL(redisURL)
@@ -86,7 +86,7 @@ func parse(t *testing.T, text string) *url.URL {
 		t.Fatal(err)
 	}
 	if _, _, err := net.SplitHostPort(u.Host); err != nil {
-		t.Fatalf("the test wants a port in the URL of a server: %v", err)
+		t.Fatalf("the URL of a server needs a port in this test: %v", err)
 	}
 	return u
 }
@@ -95,5 +95,5 @@ func password(u *url.URL) string {
 	if password, ok := u.User.Password(); ok {
 		return password
 	}
-	return "postgres" // a server that trusts this machine takes any
+	return "postgres" // the server trusts this machine and accepts any password
 }

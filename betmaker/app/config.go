@@ -18,145 +18,168 @@ import (
 	"stavka.local/shared/money"
 )
 
-// Config is everything that can be set about bet-maker.
+// Config is the configuration of bet-maker. The meaning of a variable is beside its name
+// in read.
 type Config struct {
-	Addr string // where to listen, "host:port"; port 0 is any free one
+	Addr string // "host:port"; port 0 is any free one
 
 	StoreURL config.Secret // its scheme chooses the adapter: postgres, postgresql, postgresql+asyncpg or sqlite
 
 	BusURL   config.Secret // its scheme chooses the adapter: amqp, amqps or inproc
-	Bus      *inproc.Bus   // the bus that inproc: stands for
-	Exchange string        // where line-provider publishes changes
-	Queue    string        // the queue that all replicas share
+	Bus      *inproc.Bus   // used by the scheme inproc
+	Exchange string
+	Queue    string
 
-	LineURL   string        // what precedes /events in line-provider's addresses
-	LineToken config.Secret // the service token that line-provider wants
+	LineURL   string        // the address of line-provider, to which /events is appended
+	LineToken config.Secret // sent to line-provider
 
 	FirstUser FirstUser
-	SecretKey config.Secret // what tokens are signed with
-	Algorithm string        // how: one of jwt.Algorithms
+	SecretKey config.Secret
+	Algorithm string // one of jwt.Algorithms
 	TokenTTL  time.Duration
 
-	CacheSize int           // how many events are cached
-	CacheTTL  time.Duration // how old a cached event may get
+	CacheSize int
+	CacheTTL  time.Duration
 
-	FeedHeartbeat     time.Duration // between two heartbeats of line-provider
-	FeedTimeout       time.Duration // the silence after which no bets are taken
-	ReconcileInterval time.Duration // between two looks for what got lost
+	FeedHeartbeat     time.Duration
+	FeedTimeout       time.Duration
+	ReconcileInterval time.Duration
 
-	LedgerCheckInterval time.Duration // between two checks of the ledger; 0 for none
+	LedgerCheckInterval time.Duration // 0 for no checks
 
 	Limits       domain.Limits
-	CancelWindow time.Duration // for how long users may take a bet back; 0 for never
-	Opening      money.Amount  // what a new user's wallet begins with
+	CancelWindow time.Duration // 0 for no cancellation
+	Opening      money.Amount
 
-	// TrustedProxies are the networks whose word is taken for where a request comes from.
 	TrustedProxies []netip.Prefix
 
-	// Drain is how long requests in flight may take when the service stops.
-	Drain time.Duration
+	Drain time.Duration // how long requests in flight may take when the service stops
 
 	Logging    logging.Options
-	Production bool     // refuse what is merely warned about otherwise
-	Warnings   []string // what works but should not stay so
+	Production bool     // refuse weak secrets instead of warning about them
+	Warnings   []string // what is accepted but should be changed
 }
 
-// FirstUser is the admin who is created at the start unless there is a user of that
-// name. Somebody who has been deactivated stays so.
+// FirstUser is the administrator who is created at the start unless a user of that name
+// exists. A deactivated user stays deactivated.
 type FirstUser struct {
 	Username, Email, Name string
 	Password              config.Secret
 }
 
-// DefaultPassword is the first user's when none is configured. It is public, and refused in
-// production.
+// DefaultPassword is the first user's password when none is configured. It is public, and
+// refused in production.
 const DefaultPassword = "string"
 
-// The other defaults are public, too, and refused in production where they are secrets.
-const (
-	defaultToken    = "f3fb8928bad49887d2089f5ad04c2cb634bb1980db77fc8c3b111edad34f4eb7" //nolint:gosec // see above
-	defaultDatabase = "postgres"                                                         // its user, password and name
-)
+const defaultDatabase = "postgres" // the default user, password and name; public, too
 
-// The least length in bytes of what must not be guessed.
+// The least length in bytes of secrets.
 const (
 	minPassword  = 8
 	minSecretKey = 32
-	minToken     = 32
 )
 
-// ConfigFromEnv reads the configuration from environment variables, which lookup knows.
+// The greatest values of amounts.
+var (
+	maxStake  = money.MustParse("1000000000.00")
+	maxPayout = money.MustParse("99999999999.99")
+)
+
+// ConfigFromEnv reads the configuration from environment variables, which lookup finds.
 // The error joins all problems, each with the name of its variable.
 func ConfigFromEnv(lookup func(string) (string, bool)) (Config, error) {
-	return read(lookup, func(r *config.Reader, c *Config) {
-		c.StoreURL = storeURL(r)
-		c.BusURL = busURL(r)
-		c.Exchange = r.String("RABBIT_EXCHANGE", "line")
-		c.Queue = r.String("RABBIT_QUEUE", "event_status_updates")
-		c.LineURL = lineURL(r)
-	})
+	return read(config.NewReader(lookup), locate)
 }
 
-// Embedded says where a bet-maker that shares its process with line-provider keeps its
-// data and finds the line.
+// Settings returns the variables that ConfigFromEnv reads.
+func Settings() []config.Setting {
+	return config.Declared(func(r *config.Reader) { _, _ = read(r, locate) })
+}
+
+// locate reads where the store, the bus and line-provider are.
+func locate(r *config.Reader, c *Config) {
+	c.StoreURL = storeURL(r)
+	c.BusURL, c.Exchange, c.Queue = r.Bus()
+	c.LineURL = lineURL(r)
+}
+
+// Embedded locates the data and the line of a bet-maker that shares its process with
+// line-provider.
 type Embedded struct {
 	File    string // the SQLite file
 	Bus     *inproc.Bus
 	LineURL string // as Config.LineURL
 }
 
-// embeddedDrain is short: somebody has pressed Ctrl-C, and two services stop one after the other.
+// embeddedDrain is short, because two services stop one after the other while a user waits.
 const embeddedDrain = 2 * time.Second
 
 // EmbeddedConfig is ConfigFromEnv for an embedded bet-maker: it reads no variable that
-// says where a store, the bus or line-provider is.
+// locates a store, the bus or line-provider.
 func EmbeddedConfig(lookup func(string) (string, bool), e Embedded) (Config, error) {
-	return read(lookup, func(_ *config.Reader, c *Config) {
-		c.StoreURL = config.NewSecret("sqlite:" + e.File)
-		c.BusURL, c.Bus = config.NewSecret("inproc:"), e.Bus
-		c.Drain = embeddedDrain
-		c.LineURL = e.LineURL
-	})
+	return read(config.NewReader(lookup), e.locate)
 }
 
-// read reads all that does not depend on where a store, the bus and line-provider are;
-// that is for locate.
-func read(lookup func(string) (string, bool), locate func(*config.Reader, *Config)) (Config, error) {
-	r := config.NewReader(lookup)
+// EmbeddedSettings returns the variables that EmbeddedConfig reads.
+func EmbeddedSettings() []config.Setting {
+	return config.Declared(func(r *config.Reader) { _, _ = read(r, Embedded{}.locate) })
+}
+
+func (e Embedded) locate(_ *config.Reader, c *Config) {
+	c.StoreURL = config.NewSecret("sqlite:" + e.File)
+	c.BusURL, c.Bus = config.NewSecret("inproc:"), e.Bus
+	c.Drain = embeddedDrain
+	c.LineURL = e.LineURL
+}
+
+// read reads the variables. Those that locate a store, the bus and line-provider are read
+// by locate.
+func read(r *config.Reader, locate func(*config.Reader, *Config)) (Config, error) {
+	cent := money.MustParse("0.01")
 	c := Config{
-		Addr: r.Address("BETMAKER_ADDR", ":8000"),
+		Addr: r.Address("BETMAKER_ADDR", ":8000", "Where bet-maker listens."),
 
 		FirstUser: FirstUser{
-			Username: r.String("FIRST_USER_USERNAME", "string"),
-			Email:    r.String("FIRST_USER_EMAIL", "example@example.com"),
-			Password: r.Secret("FIRST_USER_PASSWORD", DefaultPassword, minPassword),
-			Name:     r.String("FIRST_USER_NAME", "string"),
+			Username: r.String("FIRST_USER_USERNAME", "string",
+				"The first user, an administrator, is created at the start unless a user of that name exists. A deactivated user stays deactivated."),
+			Email:    r.String("FIRST_USER_EMAIL", "example@example.com", "The first user's email address."),
+			Password: r.Secret("FIRST_USER_PASSWORD", DefaultPassword, minPassword, "The first user's password."),
+			Name:     r.String("FIRST_USER_NAME", "string", "The first user's display name."),
 		},
-		SecretKey: r.Secret("SECRET_KEY", "", minSecretKey),
-		Algorithm: r.OneOf("ALGORITHM", jwt.Algorithms()[0], jwt.Algorithms()...),
-		TokenTTL:  r.Minutes("TOKEN_EXPIRED_MINUTES", 3600*time.Minute, time.Minute, 365*24*time.Hour),
+		SecretKey: r.Secret("SECRET_KEY", "", minSecretKey,
+			"The key that tokens are signed with, the same for every replica, such as the output of `openssl rand -hex 32`. Required."),
+		Algorithm: r.OneOf("ALGORITHM", jwt.Algorithms(), "The algorithm that tokens are signed with."),
+		TokenTTL: r.Minutes("TOKEN_EXPIRED_MINUTES", 3600*time.Minute, time.Minute, 365*24*time.Hour,
+			"How long a token is valid, in minutes."),
 
-		CacheSize: r.Int("CACHE_MAX_SIZE", 100, 1, 1_000_000),
-		CacheTTL:  r.Duration("CACHE_TTL", time.Minute, time.Millisecond, 24*time.Hour),
+		CacheSize: r.Int("CACHE_MAX_SIZE", 100, 1, 1_000_000, "How many events are cached."),
+		CacheTTL:  r.Duration("CACHE_TTL", time.Minute, time.Millisecond, 24*time.Hour, "How long an event is cached."),
 
-		FeedHeartbeat:     r.Duration("FEED_HEARTBEAT", 2*time.Second, 100*time.Millisecond, time.Minute),
-		FeedTimeout:       r.Duration("FEED_TIMEOUT", 10*time.Second, 200*time.Millisecond, 10*time.Minute),
-		ReconcileInterval: r.Duration("RECONCILE_INTERVAL", 15*time.Second, 100*time.Millisecond, time.Hour),
+		FeedHeartbeat: r.FeedHeartbeat(),
+		FeedTimeout: r.Duration("FEED_TIMEOUT", 10*time.Second, 200*time.Millisecond, 10*time.Minute,
+			"The silence of the line, or the lag behind it, after which no bets are taken (503) until it is back; at least twice FEED_HEARTBEAT."),
+		ReconcileInterval: r.Duration("RECONCILE_INTERVAL", 15*time.Second, 100*time.Millisecond, time.Hour,
+			"The time between two searches for what a lost message or a crash has left behind."),
 
-		LedgerCheckInterval: r.Duration("LEDGER_CHECK_INTERVAL", time.Hour, 0, 30*24*time.Hour),
+		LedgerCheckInterval: r.Duration("LEDGER_CHECK_INTERVAL", time.Hour, 0, 30*24*time.Hour,
+			"The time between two checks of the ledger; 0 for none."),
 
 		Limits: domain.Limits{
 			Stake: domain.StakeLimits{
-				Min: r.Amount("MIN_STAKE", money.MustParse("0.01"), money.MustParse("0.01"), money.MustParse("1000000000.00")),
-				Max: r.Amount("MAX_STAKE", money.MustParse("1000000.00"), money.MustParse("0.01"), money.MustParse("1000000000.00")),
+				Min: r.Amount("MIN_STAKE", cent, cent, maxStake, "The least amount of a bet."),
+				Max: r.Amount("MAX_STAKE", money.MustParse("1000000.00"), cent, maxStake, "The greatest amount of a bet; at least MIN_STAKE."),
 			},
-			Payout:    r.Amount("MAX_PAYOUT", money.MustParse("1000000000.00"), money.MustParse("0.01"), money.MustParse("99999999999.99")),
-			Liability: r.Amount("EVENT_LIABILITY_LIMIT", money.Amount{}, money.Amount{}, money.MustParse("99999999999.99")),
+			Payout: r.Amount("MAX_PAYOUT", money.MustParse("1000000000.00"), cent, maxPayout, "The most that one bet may pay."),
+			Liability: r.Amount("EVENT_LIABILITY_LIMIT", money.Amount{}, money.Amount{}, maxPayout,
+				"The most that the house may lose on the pending bets of one event; 0 for no limit. "+
+					"Either all replicas have a limit or none: stop all of them before introducing or removing it."),
 		},
-		CancelWindow: r.Duration("BET_CANCEL_WINDOW", 0, 0, 24*time.Hour),
-		Opening:      r.Amount("OPENING_BALANCE", money.MustParse("1000.00"), money.Amount{}, money.MustParse("1000000000.00")),
+		CancelWindow: r.Duration("BET_CANCEL_WINDOW", 0, 0, 24*time.Hour,
+			"How long after its acceptance a user may cancel a bet; 0 for never."),
+		Opening: r.Amount("OPENING_BALANCE", money.MustParse("1000.00"), money.Amount{}, maxStake, "The balance of a new user's wallet."),
 
-		TrustedProxies: networks(r, "TRUSTED_PROXIES"),
+		TrustedProxies: networks(r, "TRUSTED_PROXIES",
+			"The addresses and networks of proxies, separated by commas, whose X-Forwarded-For is believed when failed logins are counted by address."),
 
 		Drain: httpedge.DefaultLimits().Drain,
 
@@ -164,8 +187,8 @@ func read(lookup func(string) (string, bool), locate func(*config.Reader, *Confi
 		Production: r.IsProduction(),
 	}
 	locate(r, &c)
-	if tokens := r.SecretList("LINE_PROVIDER_TOKEN", defaultToken, minToken); len(tokens) > 0 {
-		c.LineToken = tokens[0] // the others are former ones, which line-provider takes for a while
+	if tokens := r.ServiceTokens(); len(tokens) > 0 {
+		c.LineToken = tokens[0]
 	}
 	if c.SecretKey.IsZero() {
 		r.Problemf("SECRET_KEY", "is not set; every replica needs the same one, such as the output of `openssl rand -hex 32`")
@@ -174,7 +197,7 @@ func read(lookup func(string) (string, bool), locate func(*config.Reader, *Confi
 		r.Problemf("MAX_STAKE", "%s is less than MIN_STAKE, %s", stake.Max, stake.Min)
 	}
 	if c.FeedTimeout < 2*c.FeedHeartbeat {
-		r.Problemf("FEED_TIMEOUT", "%s is less than two of FEED_HEARTBEAT, %s", c.FeedTimeout, c.FeedHeartbeat)
+		r.Problemf("FEED_TIMEOUT", "%s is less than twice FEED_HEARTBEAT, %s", c.FeedTimeout, c.FeedHeartbeat)
 	}
 	c.Warnings = r.Warnings()
 	if err := r.Err(); err != nil {
@@ -183,43 +206,36 @@ func read(lookup func(string) (string, bool), locate func(*config.Reader, *Confi
 	return c, nil
 }
 
-// storeURL reads DATABASE_URL, or without it puts a URL together from its parts.
+// storeURL reads DATABASE_URL, or else builds a URL from its parts.
 func storeURL(r *config.Reader) config.Secret {
-	schemes := []string{"postgres", "postgresql", "postgresql+asyncpg"}
+	address := r.OptionalURL("DATABASE_URL", defaultDatabase, []string{"postgres", "postgresql", "postgresql+asyncpg"},
+		"The URL of PostgreSQL. It overrides DB_ENGINE, DB_HOST, DB_PORT, DB_NAME, POSTGRES_USER and POSTGRES_PASSWORD, which are its parts.")
 	if r.IsSet("DATABASE_URL") {
-		known := url.URL{Scheme: "postgres", User: url.UserPassword(defaultDatabase, defaultDatabase)}
-		return r.URL("DATABASE_URL", known.String(), schemes...)
+		return address
 	}
-	if engine := r.String("DB_ENGINE", "postgresql"); !strings.Contains(engine, "postgresql") && !strings.HasPrefix(engine, "postgres") {
+	engine := r.String("DB_ENGINE", "postgresql", "The kind of the database: postgresql, also with the name of a driver, which is ignored.")
+	if !strings.Contains(engine, "postgresql") && !strings.HasPrefix(engine, "postgres") {
 		r.Problemf("DB_ENGINE", "%q is not postgresql", engine)
 	}
 	parts := url.URL{
 		Scheme: "postgres",
 		User: url.UserPassword(
-			r.String("POSTGRES_USER", defaultDatabase),
-			r.Secret("POSTGRES_PASSWORD", defaultDatabase, minPassword).Reveal(),
+			r.String("POSTGRES_USER", defaultDatabase, "The user of the database."),
+			r.Secret("POSTGRES_PASSWORD", defaultDatabase, minPassword, "The password of the database's user.").Reveal(),
 		),
-		Host: net.JoinHostPort(r.String("DB_HOST", "127.0.0.1"), strconv.Itoa(r.Int("DB_PORT", 5432, 1, 65535))),
-		Path: "/" + r.String("DB_NAME", defaultDatabase),
+		Host: net.JoinHostPort(
+			r.String("DB_HOST", "127.0.0.1", "The host of the database."),
+			strconv.Itoa(r.Int("DB_PORT", 5432, 1, 65535, "The port of the database.")),
+		),
+		Path: "/" + r.String("DB_NAME", defaultDatabase, "The name of the database."),
 	}
 	return config.NewSecret(parts.String())
 }
 
-// busURL reads RABBITMQ_URL, or without it puts a URL together from RABBIT_HOST and
-// RABBIT_PORT and the user that every RabbitMQ is delivered with.
-func busURL(r *config.Reader) config.Secret {
-	host := r.String("RABBIT_HOST", "127.0.0.1")
-	port := r.Int("RABBIT_PORT", 5672, 1, 65535)
-	guest := "amqp://guest:guest@" + net.JoinHostPort(host, strconv.Itoa(port)) + "/"
-	if r.IsProduction() && !r.IsSet("RABBITMQ_URL") {
-		r.Problemf("RABBITMQ_URL", "is not set, and the password of guest is one that everybody knows")
-	}
-	return r.URL("RABBITMQ_URL", guest, "amqp", "amqps")
-}
-
 // lineURL reads EVENT_URL and returns what precedes /events in it.
 func lineURL(r *config.Reader) string {
-	address := r.URL("EVENT_URL", "http://127.0.0.1:8001/events", "http", "https").Reveal()
+	address := r.URL("EVENT_URL", "http://127.0.0.1:8001/events", []string{"http", "https"},
+		"The URL of line-provider's list of events. It ends in /events; what precedes that is line-provider's address.").Reveal()
 	base, ok := strings.CutSuffix(strings.TrimRight(address, "/"), "/events")
 	if !ok {
 		r.Problemf("EVENT_URL", "does not end in /events")
@@ -228,9 +244,9 @@ func lineURL(r *config.Reader) string {
 }
 
 // networks reads addresses and networks, separated by commas.
-func networks(r *config.Reader, name string) []netip.Prefix {
+func networks(r *config.Reader, name, meaning string) []netip.Prefix {
 	var list []netip.Prefix
-	for text := range strings.SplitSeq(r.String(name, ""), ",") {
+	for text := range strings.SplitSeq(r.String(name, "", meaning), ",") {
 		text = strings.TrimSpace(text)
 		if text == "" {
 			continue

@@ -1,12 +1,16 @@
-// Package config reads a service's configuration from environment variables.
+// Package config reads a program's configuration from environment variables.
+//
+// A call of a Reader's method both declares a variable and reads it, so that what
+// users are told about a variable (a Setting) cannot differ from what is read.
 //
 // A Reader collects every problem instead of stopping at the first, so that an
-// operator mends a configuration once: read everything, then ask Err. A variable
-// that is set but empty counts as not set, because that is what Compose makes of
-// one that nobody gave.
+// operator corrects a configuration once: read everything, then call Err. A variable
+// that is set but empty counts as not set, because Compose sets variables to
+// nothing that have no value.
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -40,65 +44,61 @@ func LoadDotEnv(file string) error {
 		return nil
 	case errors.As(err, &unreadable):
 		return fmt.Errorf("read .env: %w", err)
-	default: // its text quotes what may be a secret
+	default: // the text of err may quote a secret
 		return fmt.Errorf("read .env: %s has a line that is not of the form NAME=value", file)
 	}
 }
 
-// Reader reads variables and collects what is wrong with them. Every method
-// returns the default when the variable is not set or not acceptable; nothing
-// read may be used before Err has returned nil.
+// Reader declares and reads variables, and collects their problems. Every method
+// returns the default when the variable is not set or not acceptable; values
+// must not be used before Err has returned nil.
 // It is not safe for concurrent use.
 type Reader struct {
 	lookup     func(string) (string, bool)
 	production bool
+	settings   []Setting
 	problems   []error
 	warnings   []string
 }
 
-// NewReader returns a reader of the variables that lookup knows; os.LookupEnv is
-// the environment. It reads STAVKA_ENV (development, production; default
-// development) at once.
+// NewReader returns a reader of the variables that lookup finds; os.LookupEnv finds
+// those of the environment. It reads STAVKA_ENV immediately.
 func NewReader(lookup func(string) (string, bool)) *Reader {
 	r := &Reader{lookup: lookup}
-	r.production = r.OneOf("STAVKA_ENV", Development, Development, Production) == Production
+	r.production = r.OneOf("STAVKA_ENV", []string{Development, Production},
+		"With production, weak and well-known secrets are refused, and a Redis that could lose acknowledged changes.") == Production
 	return r
 }
 
-// IsProduction tells whether STAVKA_ENV is production.
+// IsProduction reports whether STAVKA_ENV is production.
 func (r *Reader) IsProduction() bool { return r.production }
 
 // Err returns all problems joined, each naming its variable, or nil.
 func (r *Reader) Err() error { return errors.Join(r.problems...) }
 
-// Warnings returns what works but should not stay so, such as default secrets.
-// They are to be logged loudly at start.
+// Warnings returns what is accepted but should be changed, such as default secrets.
+// They should be logged at the start.
 func (r *Reader) Warnings() []string { return slices.Clone(r.warnings) }
 
-// Problemf records that a variable is unacceptable for a reason that the reader
-// cannot know, such as one that contradicts another. The text must not hold
-// a secret.
+// Problemf records a reason to refuse a variable that the reader cannot know, such
+// as a contradiction between two variables. The text must not hold a secret.
 func (r *Reader) Problemf(name, format string, args ...any) {
 	r.problems = append(r.problems, fmt.Errorf("%s: %w", name, fmt.Errorf(format, args...)))
 }
 
-// IsSet tells whether the variable is set, and not empty.
-func (r *Reader) IsSet(name string) bool {
-	_, ok := r.value(name)
-	return ok
-}
+// IsSet reports whether the variable is set and not empty.
+func (r *Reader) IsSet(name string) bool { return r.text(name) != "" }
 
 // String reads any text.
-func (r *Reader) String(name, def string) string {
-	if text, ok := r.value(name); ok {
-		return text
-	}
-	return def
+func (r *Reader) String(name, def, meaning string) string {
+	r.declare(Setting{Name: name, Default: def, Meaning: meaning})
+	return cmp.Or(r.text(name), def)
 }
 
-// OneOf reads one of the allowed texts.
-func (r *Reader) OneOf(name, def string, allowed ...string) string {
-	return parse(r, name, def, func(text string) (string, error) {
+// OneOf reads one of the allowed texts. The first is the default.
+func (r *Reader) OneOf(name string, allowed []string, meaning string) string {
+	r.declare(Setting{Name: name, Default: allowed[0], Accepts: alternatives(allowed), Meaning: meaning})
+	return parse(r, name, allowed[0], func(text string) (string, error) {
 		if !slices.Contains(allowed, text) {
 			return "", fmt.Errorf("is not one of %s", strings.Join(allowed, ", "))
 		}
@@ -106,85 +106,42 @@ func (r *Reader) OneOf(name, def string, allowed ...string) string {
 	})
 }
 
-// Bool reads true or false, or 1 or 0.
-func (r *Reader) Bool(name string, def bool) bool {
-	return parse(r, name, def, func(text string) (bool, error) {
-		switch text {
-		case "true", "1":
-			return true, nil
-		case "false", "0":
-			return false, nil
-		default:
-			return false, errors.New("is neither true nor false")
-		}
-	})
-}
-
 // Int reads a whole number from lowest to highest.
-func (r *Reader) Int(name string, def, lowest, highest int) int {
-	return parse(r, name, def, func(text string) (int, error) {
-		n, err := strconv.Atoi(text)
-		if err != nil {
-			return 0, errors.New("is not a whole number")
-		}
-		return n, within(n, lowest, highest, func(a, b int) bool { return a < b })
-	})
+func (r *Reader) Int(name string, def, lowest, highest int, meaning string) int {
+	return number[int]{strconv.Atoi, cmp.Less[int], strconv.Itoa, "is not a whole number"}.
+		read(r, name, def, lowest, highest, meaning)
 }
 
 // Duration reads a duration from lowest to highest: whole or decimal seconds
 // ("60", "0.5") or Go's form ("2s", "250ms").
-func (r *Reader) Duration(name string, def, lowest, highest time.Duration) time.Duration {
-	return parse(r, name, def, func(text string) (time.Duration, error) {
-		d, err := time.ParseDuration(text)
-		if err != nil {
-			d, err = time.ParseDuration(text + "s")
-		}
-		if err != nil {
-			return 0, errors.New(`is neither seconds ("60") nor a duration ("250ms", "1m30s")`)
-		}
-		return d, within(d, lowest, highest, func(a, b time.Duration) bool { return a < b })
-	})
+func (r *Reader) Duration(name string, def, lowest, highest time.Duration, meaning string) time.Duration {
+	return durations("s", inOneUnit, `is neither seconds ("60") nor a duration ("250ms", "1m30s")`).
+		read(r, name, def, lowest, highest, meaning)
 }
 
 // Minutes reads a whole number of minutes, or a duration in Go's form, from
 // lowest to highest.
-func (r *Reader) Minutes(name string, def, lowest, highest time.Duration) time.Duration {
-	return parse(r, name, def, func(text string) (time.Duration, error) {
-		d, err := time.ParseDuration(text)
-		if err != nil {
-			d, err = time.ParseDuration(text + "m")
-		}
-		if err != nil {
-			return 0, errors.New(`is neither minutes ("3600") nor a duration ("60h")`)
-		}
-		return d, within(d, lowest, highest, func(a, b time.Duration) bool { return a < b })
-	})
+func (r *Reader) Minutes(name string, def, lowest, highest time.Duration, meaning string) time.Duration {
+	inMinutes := func(d time.Duration) string { return strconv.FormatInt(int64(d/time.Minute), 10) }
+	return durations("m", inMinutes, `is neither minutes ("3600") nor a duration ("60h")`).
+		read(r, name, def, lowest, highest, meaning)
 }
 
 // Amount reads money from lowest to highest.
-func (r *Reader) Amount(name string, def, lowest, highest money.Amount) money.Amount {
-	return parse(r, name, def, func(text string) (money.Amount, error) {
-		a, err := money.Parse(text)
-		if err != nil {
-			return a, errors.New("is not an amount with at most two decimals")
-		}
-		return a, within(a, lowest, highest, money.Amount.Less)
-	})
+func (r *Reader) Amount(name string, def, lowest, highest money.Amount, meaning string) money.Amount {
+	return number[money.Amount]{money.Parse, money.Amount.Less, money.Amount.String, "is not an amount with at most two decimals"}.
+		read(r, name, def, lowest, highest, meaning)
 }
 
 // Odds reads decimal odds from lowest to highest.
-func (r *Reader) Odds(name string, def, lowest, highest odds.Decimal) odds.Decimal {
-	return parse(r, name, def, func(text string) (odds.Decimal, error) {
-		o, err := odds.Parse(text)
-		if err != nil {
-			return o, errors.New("is not a coefficient with at most two decimals")
-		}
-		return o, within(o, lowest, highest, odds.Decimal.Less)
-	})
+func (r *Reader) Odds(name string, def, lowest, highest odds.Decimal, meaning string) odds.Decimal {
+	return number[odds.Decimal]{odds.Parse, odds.Decimal.Less, odds.Decimal.String, "is not a coefficient with at most two decimals"}.
+		read(r, name, def, lowest, highest, meaning)
 }
 
-// Address reads where to listen or to connect: "host:port" or ":port".
-func (r *Reader) Address(name, def string) string {
+// Address reads an address to listen on or to connect to: "host:port" or ":port".
+func (r *Reader) Address(name, def, meaning string) string {
+	r.declare(Setting{Name: name, Default: def, Accepts: "host:port or :port", Meaning: meaning})
 	return parse(r, name, def, func(text string) (string, error) {
 		_, port, err := net.SplitHostPort(text)
 		if err != nil {
@@ -197,54 +154,57 @@ func (r *Reader) Address(name, def string) string {
 	})
 }
 
-// URL reads a URL of one of the schemes. It is secret, because it may hold
-// a password. A password that is the default's own is judged like Secret judges.
-func (r *Reader) URL(name, def string, schemes ...string) Secret {
-	text, ok := r.value(name)
-	if !ok {
-		text = def
+// URL reads a URL of one of the schemes. It is secret, because it may hold a password.
+// The default's own password is weak, as for Secret.
+func (r *Reader) URL(name, def string, schemes []string, meaning string) Secret {
+	known := ""
+	if u, err := url.Parse(def); err == nil {
+		known, _ = u.User.Password()
 	}
+	return r.url(name, def, known, schemes, meaning)
+}
+
+// OptionalURL is URL without a default. The password known is weak.
+func (r *Reader) OptionalURL(name, known string, schemes []string, meaning string) Secret {
+	return r.url(name, "", known, schemes, meaning)
+}
+
+func (r *Reader) url(name, def, known string, schemes []string, meaning string) Secret {
+	r.declare(Setting{Name: name, Default: def, Accepts: alternatives(schemes) + " URL", Meaning: meaning, Secret: true})
+	text := cmp.Or(r.text(name), def)
 	if text == "" {
 		return Secret{}
 	}
 	u, err := url.Parse(text)
 	switch {
-	case err != nil: // its text quotes the URL
+	case err != nil: // the text of err quotes the URL
 		r.Problemf(name, "is not a URL")
 		return NewSecret(def)
 	case !slices.Contains(schemes, u.Scheme):
 		r.Problemf(name, "does not start with %s:", strings.Join(schemes, ":, "))
 		return NewSecret(def)
 	}
-	if d, err := url.Parse(def); err == nil && d.User != nil && u.User != nil {
-		known, _ := d.User.Password()
-		if given, _ := u.User.Password(); given != "" && given == known {
-			r.weak(name, "holds a password that everybody knows")
-		}
+	if password, _ := u.User.Password(); password != "" && password == known {
+		r.weak(name, "holds a password that everybody knows")
 	}
 	return NewSecret(text)
 }
 
-// Secret reads a secret. The default itself, unless empty, and anything shorter
+// Secret reads a secret. The default itself, unless empty, and a text shorter
 // than minLength bytes are weak: a warning, and a problem in production.
-func (r *Reader) Secret(name, def string, minLength int) Secret {
-	text, ok := r.value(name)
-	if !ok {
-		text = def
-	}
+func (r *Reader) Secret(name, def string, minLength int, meaning string) Secret {
+	r.declare(Setting{Name: name, Default: def, Accepts: atLeast(minLength), Meaning: meaning, Secret: true})
+	text := cmp.Or(r.text(name), def)
 	r.judge(name, text, def, minLength)
 	return NewSecret(text)
 }
 
-// SecretList reads secrets separated by commas, at least one when the default
-// has one, and judges each like Secret does.
-func (r *Reader) SecretList(name, def string, minLength int) []Secret {
-	text, ok := r.value(name)
-	if !ok {
-		text = def
-	}
+// SecretList reads secrets separated by commas, and judges each as Secret does.
+// If the default has a secret, the list must have one.
+func (r *Reader) SecretList(name, def string, minLength int, meaning string) []Secret {
+	r.declare(Setting{Name: name, Default: def, Accepts: atLeast(minLength), Meaning: meaning, Secret: true})
 	var list []Secret
-	for part := range strings.SplitSeq(text, ",") {
+	for part := range strings.SplitSeq(cmp.Or(r.text(name), def), ",") {
 		part = strings.TrimSpace(part)
 		if part == "" {
 			continue
@@ -267,7 +227,7 @@ func (r *Reader) judge(name, text, def string, minLength int) {
 	}
 }
 
-// weak records a secret that is not one.
+// weak records a secret that is easy to guess.
 func (r *Reader) weak(name, why string) {
 	if r.production {
 		r.Problemf(name, "%s, which STAVKA_ENV=%s refuses", why, Production)
@@ -276,16 +236,19 @@ func (r *Reader) weak(name, why string) {
 	r.warnings = append(r.warnings, name+" "+why)
 }
 
-func (r *Reader) value(name string) (string, bool) {
+// text returns the variable's value without space around it, or "" if it is not set.
+func (r *Reader) text(name string) string {
 	text, ok := r.lookup(name)
-	text = strings.TrimSpace(text)
-	return text, ok && text != ""
+	if !ok {
+		return ""
+	}
+	return strings.TrimSpace(text)
 }
 
-// parse reads a variable that is no secret: a problem quotes its value.
+// parse reads a variable that is not secret: a problem quotes its value.
 func parse[T any](r *Reader, name string, def T, read func(string) (T, error)) T {
-	text, ok := r.value(name)
-	if !ok {
+	text := r.text(name)
+	if text == "" {
 		return def
 	}
 	v, err := read(text)
@@ -296,10 +259,35 @@ func parse[T any](r *Reader, name string, def T, read func(string) (T, error)) T
 	return v
 }
 
-// within returns an error when v is outside lowest..highest.
-func within[T any](v, lowest, highest T, less func(a, b T) bool) error {
-	if less(v, lowest) || less(highest, v) {
-		return fmt.Errorf("is not from %v to %v", lowest, highest)
+// number tells how one kind of number is read, compared and written.
+type number[T any] struct {
+	parse   func(string) (T, error)
+	less    func(a, b T) bool
+	text    func(T) string
+	problem string // replaces the error of parse
+}
+
+func (n number[T]) read(r *Reader, name string, def, lowest, highest T, meaning string) T {
+	r.declare(Setting{Name: name, Default: n.text(def), Accepts: n.text(lowest) + " to " + n.text(highest), Meaning: meaning})
+	return parse(r, name, def, func(text string) (T, error) {
+		v, err := n.parse(text)
+		switch {
+		case err != nil:
+			err = errors.New(n.problem)
+		case n.less(v, lowest) || n.less(highest, v):
+			err = fmt.Errorf("is not from %v to %v", lowest, highest)
+		}
+		return v, err
+	})
+}
+
+// durations returns the kind of durations that are in unit unless they name another.
+func durations(unit string, text func(time.Duration) string, problem string) number[time.Duration] {
+	parse := func(text string) (time.Duration, error) {
+		if d, err := time.ParseDuration(text); err == nil {
+			return d, nil
+		}
+		return time.ParseDuration(text + unit)
 	}
-	return nil
+	return number[time.Duration]{parse, cmp.Less[time.Duration], text, problem}
 }

@@ -17,7 +17,7 @@ import (
 	"stavka.local/shared/odds"
 )
 
-// reader reads the given variables, and nothing of the process's environment.
+// reader reads the given variables, and none of the process's environment.
 func reader(variables map[string]string) *config.Reader {
 	return config.NewReader(func(name string) (string, bool) {
 		value, ok := variables[name]
@@ -29,9 +29,9 @@ func ExampleReader() {
 	variables := map[string]string{"CACHE_TTL": "60", "CACHE_MAX_SIZE": "many", "MAX_STAKE": "10.005"}
 	r := config.NewReader(func(name string) (string, bool) { value, ok := variables[name]; return value, ok })
 
-	ttl := r.Duration("CACHE_TTL", time.Second, time.Second, time.Hour)
-	size := r.Int("CACHE_MAX_SIZE", 100, 1, 1_000_000)
-	r.Amount("MAX_STAKE", money.MustParse("1000000"), money.MustParse("0.01"), money.MustParse("1000000"))
+	ttl := r.Duration("CACHE_TTL", time.Second, time.Second, time.Hour, "How long an event is cached.")
+	size := r.Int("CACHE_MAX_SIZE", 100, 1, 1_000_000, "How many events are cached.")
+	r.Amount("MAX_STAKE", money.MustParse("1000000"), money.MustParse("0.01"), money.MustParse("1000000"), "The greatest stake.")
 
 	fmt.Println(ttl, size)
 	fmt.Println(r.Err())
@@ -41,11 +41,10 @@ func ExampleReader() {
 	// MAX_STAKE: "10.005" is not an amount with at most two decimals
 }
 
-// values are what the tests read, one of each kind.
+// values holds one variable of each kind.
 type values struct {
 	Text     string
 	Choice   string
-	Flag     bool
 	Count    int
 	Wait     time.Duration
 	Minutes  time.Duration
@@ -59,19 +58,18 @@ type values struct {
 
 func read(r *config.Reader) values {
 	v := values{
-		Text:     r.String("TEXT", "text"),
-		Choice:   r.OneOf("CHOICE", "a", "a", "b"),
-		Flag:     r.Bool("FLAG", true),
-		Count:    r.Int("COUNT", 5, 1, 10),
-		Wait:     r.Duration("WAIT", time.Second, 100*time.Millisecond, time.Hour),
-		Minutes:  r.Minutes("MINUTES", time.Hour, time.Minute, 24*time.Hour),
-		Stake:    r.Amount("STAKE", money.MustParse("1"), money.MustParse("0.01"), money.MustParse("100")),
-		Price:    r.Odds("PRICE", odds.MustParse("2"), odds.MustParse("1"), odds.MustParse("100")),
-		Address:  r.Address("ADDRESS", ":8000"),
-		Database: r.URL("DATABASE", "postgres://user:default@db/x", "postgres", "postgresql+asyncpg").Reveal(),
-		Key:      r.Secret("KEY", "default-key", 8).Reveal(),
+		Text:     r.String("TEXT", "text", ""),
+		Choice:   r.OneOf("CHOICE", []string{"a", "b"}, ""),
+		Count:    r.Int("COUNT", 5, 1, 10, ""),
+		Wait:     r.Duration("WAIT", time.Second, 100*time.Millisecond, time.Hour, ""),
+		Minutes:  r.Minutes("MINUTES", time.Hour, time.Minute, 24*time.Hour, ""),
+		Stake:    r.Amount("STAKE", money.MustParse("1"), money.MustParse("0.01"), money.MustParse("100"), ""),
+		Price:    r.Odds("PRICE", odds.MustParse("2"), odds.MustParse("1"), odds.MustParse("100"), ""),
+		Address:  r.Address("ADDRESS", ":8000", ""),
+		Database: r.URL("DATABASE", "postgres://user:default@db/x", []string{"postgres", "postgresql+asyncpg"}, "").Reveal(),
+		Key:      r.Secret("KEY", "default-key", 8, "").Reveal(),
 	}
-	for _, token := range r.SecretList("TOKENS", "default-token", 8) {
+	for _, token := range r.SecretList("TOKENS", "default-token", 8, "") {
 		v.Tokens = append(v.Tokens, token.Reveal())
 	}
 	return v
@@ -79,7 +77,7 @@ func read(r *config.Reader) values {
 
 func defaults() values {
 	return values{
-		"text", "a", true, 5, time.Second, time.Hour, money.MustParse("1"), odds.MustParse("2"), ":8000",
+		"text", "a", 5, time.Second, time.Hour, money.MustParse("1"), odds.MustParse("2"), ":8000",
 		"postgres://user:default@db/x", "default-key", []string{"default-token"},
 	}
 }
@@ -90,7 +88,7 @@ func TestDefaults(t *testing.T) {
 	t.Parallel()
 	empty := map[string]string{}
 	for _, name := range []string{
-		"TEXT", "CHOICE", "FLAG", "COUNT", "WAIT", "MINUTES", "STAKE", "PRICE", "ADDRESS", "DATABASE", "KEY", "TOKENS", "STAVKA_ENV",
+		"TEXT", "CHOICE", "COUNT", "WAIT", "MINUTES", "STAKE", "PRICE", "ADDRESS", "DATABASE", "KEY", "TOKENS", "STAVKA_ENV",
 	} {
 		empty[name] = " "
 	}
@@ -108,13 +106,13 @@ func TestDefaults(t *testing.T) {
 func TestGoodValues(t *testing.T) {
 	t.Parallel()
 	r := reader(map[string]string{
-		"TEXT": " given ", "CHOICE": "b", "FLAG": "0", "COUNT": "10", "WAIT": "0.5", "MINUTES": "30",
+		"TEXT": " given ", "CHOICE": "b", "COUNT": "10", "WAIT": "0.5", "MINUTES": "30",
 		"STAKE": "0.01", "PRICE": "1.01", "ADDRESS": "127.0.0.1:0",
 		"DATABASE": "postgresql+asyncpg://u:p%20w@manager_db:5432/bets?sslmode=disable",
 		"KEY":      "long enough", "TOKENS": "first-token, second-token ,",
 	})
 	want := values{
-		"given", "b", false, 10, 500 * time.Millisecond, 30 * time.Minute, money.MustParse("0.01"), odds.MustParse("1.01"),
+		"given", "b", 10, 500 * time.Millisecond, 30 * time.Minute, money.MustParse("0.01"), odds.MustParse("1.01"),
 		"127.0.0.1:0", "postgresql+asyncpg://u:p%20w@manager_db:5432/bets?sslmode=disable", "long enough",
 		[]string{"first-token", "second-token"},
 	}
@@ -123,30 +121,67 @@ func TestGoodValues(t *testing.T) {
 	}
 }
 
+// TestDeclared also shows that a variable that is read is declared, and how a default and
+// a range are written.
+func TestDeclared(t *testing.T) {
+	t.Parallel()
+	want := []config.Setting{
+		{Name: "STAVKA_ENV", Default: "development", Accepts: "development or production"},
+		{Name: "TEXT", Default: "text"},
+		{Name: "CHOICE", Default: "a", Accepts: "a or b"},
+		{Name: "COUNT", Default: "5", Accepts: "1 to 10"},
+		{Name: "WAIT", Default: "1s", Accepts: "100ms to 1h"},
+		{Name: "MINUTES", Default: "60", Accepts: "1 to 1440"},
+		{Name: "STAKE", Default: "1.00", Accepts: "0.01 to 100.00"},
+		{Name: "PRICE", Default: "2.00", Accepts: "1.00 to 100.00"},
+		{Name: "ADDRESS", Default: ":8000", Accepts: "host:port or :port"},
+		{Name: "DATABASE", Default: "postgres://user:default@db/x", Accepts: "postgres or postgresql+asyncpg URL", Secret: true},
+		{Name: "KEY", Default: "default-key", Accepts: "at least 8 characters", Secret: true},
+		{Name: "TOKENS", Default: "default-token", Accepts: "at least 8 characters", Secret: true},
+	}
+	got := config.Declared(func(r *config.Reader) { read(r); read(r) })
+	want[0].Meaning = got[0].Meaning
+	if !slices.Equal(got, want) {
+		t.Errorf("got\n%+v\nwant\n%+v", got, want)
+	}
+}
+
+func ExampleDescribe() {
+	fmt.Print(config.Describe(config.Declared(func(r *config.Reader) {
+		r.Duration("CACHE_TTL", time.Minute, time.Millisecond, 24*time.Hour, "How long an event is cached.")
+		r.String("TRUSTED_PROXIES", "", "The addresses of proxies.")
+	})[1:]))
+	// Output:
+	//   CACHE_TTL (default 1m; 1ms to 24h)
+	//         How long an event is cached.
+	//   TRUSTED_PROXIES
+	//         The addresses of proxies.
+}
+
 func TestDurations(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]time.Duration{
 		"60": time.Minute, "2s": 2 * time.Second, "250ms": 250 * time.Millisecond, "1m30s": 90 * time.Second, "1.5": 1500 * time.Millisecond,
 	} {
 		r := reader(map[string]string{"WAIT": text})
-		if got := r.Duration("WAIT", 0, 0, time.Hour); got != want || r.Err() != nil {
+		if got := r.Duration("WAIT", 0, 0, time.Hour, ""); got != want || r.Err() != nil {
 			t.Errorf("%s is %v, %v; want %v", text, got, r.Err(), want)
 		}
 	}
 	for text, want := range map[string]time.Duration{"3600": 60 * time.Hour, "90s": 90 * time.Second} {
 		r := reader(map[string]string{"WAIT": text})
-		if got := r.Minutes("WAIT", 0, 0, 100*time.Hour); got != want || r.Err() != nil {
+		if got := r.Minutes("WAIT", 0, 0, 100*time.Hour, ""); got != want || r.Err() != nil {
 			t.Errorf("%s minutes is %v, %v; want %v", text, got, r.Err(), want)
 		}
 	}
 }
 
-// TestAllProblemsAtOnce also shows that no secret is in any of them.
+// TestAllProblemsAtOnce also shows that no problem holds a secret.
 func TestAllProblemsAtOnce(t *testing.T) {
 	t.Parallel()
 	r := reader(map[string]string{
 		"STAVKA_ENV": "staging",
-		"CHOICE":     "c", "FLAG": "yes", "COUNT": "11", "WAIT": "soon", "MINUTES": "-1", "STAKE": "100.01", "PRICE": "0.99",
+		"CHOICE":     "c", "COUNT": "11", "WAIT": "soon", "MINUTES": "-1", "STAKE": "100.01", "PRICE": "0.99",
 		"ADDRESS": "localhost", "DATABASE": "mysql://user:hunter2@db/x", "KEY": "hunter2", "TOKENS": ",",
 	})
 	got := read(r)
@@ -154,7 +189,6 @@ func TestAllProblemsAtOnce(t *testing.T) {
 	want := []string{
 		`STAVKA_ENV: "staging" is not one of development, production`,
 		`CHOICE: "c" is not one of a, b`,
-		`FLAG: "yes" is neither true nor false`,
 		`COUNT: "11" is not from 1 to 10`,
 		`WAIT: "soon" is neither seconds ("60") nor a duration ("250ms", "1m30s")`,
 		`MINUTES: "-1" is not from 1m0s to 24h0m0s`,
@@ -177,7 +211,7 @@ func TestAllProblemsAtOnce(t *testing.T) {
 	unread := defaults()
 	unread.Key, unread.Tokens = "hunter2", nil
 	if !equal(got, unread) {
-		t.Errorf("what is not acceptable is not the default: %+v", got)
+		t.Errorf("an unacceptable value did not become the default: %+v", got)
 	}
 }
 
@@ -186,30 +220,30 @@ func TestBadURLsAndAddresses(t *testing.T) {
 	for name, text := range map[string]string{"URL": "postgres://u:hunter2@db:port/%zz", "ADDRESS": "host:99999"} {
 		r := reader(map[string]string{name: text})
 		if name == "URL" {
-			r.URL(name, "", "postgres")
+			r.URL(name, "", []string{"postgres"}, "")
 		} else {
-			r.Address(name, "")
+			r.Address(name, "", "")
 		}
 		if r.Err() == nil || strings.Contains(r.Err().Error(), "hunter2") {
 			t.Errorf("%s=%s: %v", name, text, r.Err())
 		}
 	}
-	if none := reader(nil).URL("URL", "", "postgres"); !none.IsZero() {
-		t.Error("no URL is one")
+	if none := reader(nil).URL("URL", "", []string{"postgres"}, ""); !none.IsZero() {
+		t.Error("an unset URL is not zero")
 	}
 }
 
 func TestWeakSecrets(t *testing.T) {
 	t.Parallel()
 	readAll := func(r *config.Reader) {
-		r.Secret("DEFAULT", "the-default-key", 8)
-		r.Secret("SHORT", "", 8)
-		r.Secret("MISSING", "", 8)
-		r.Secret("OPTIONAL", "", 0)
-		r.Secret("GOOD", "the-default-key", 8)
-		r.SecretList("LIST", "the-default-token", 8)
-		r.URL("BROKER", "amqp://guest:guest@localhost", "amqp")
-		r.URL("OTHER_BROKER", "amqp://guest:guest@localhost", "amqp")
+		r.Secret("DEFAULT", "the-default-key", 8, "")
+		r.Secret("SHORT", "", 8, "")
+		r.Secret("MISSING", "", 8, "")
+		r.Secret("OPTIONAL", "", 0, "")
+		r.Secret("GOOD", "the-default-key", 8, "")
+		r.SecretList("LIST", "the-default-token", 8, "")
+		r.URL("BROKER", "amqp://guest:guest@localhost", []string{"amqp"}, "")
+		r.URL("OTHER_BROKER", "amqp://guest:guest@localhost", []string{"amqp"}, "")
 	}
 	variables := map[string]string{
 		"SHORT": "hunter2", "GOOD": "a good secret", "LIST": "a-good-token,the-default-token",
@@ -267,11 +301,11 @@ func TestSecretsAreHidden(t *testing.T) {
 	}
 }
 
-// TestLoadDotEnv is not parallel, because the environment is the process's.
+// TestLoadDotEnv is not parallel, because it changes the environment of the process.
 func TestLoadDotEnv(t *testing.T) {
 	t.Setenv("DOTENV_TEST_REAL", "from the environment")
 	for _, name := range []string{"DOTENV_TEST_FILE", "DOTENV_TEST_QUOTED"} {
-		t.Setenv(name, "") // so that it is restored
+		t.Setenv(name, "") // restores the variable at the end
 		if err := os.Unsetenv(name); err != nil {
 			t.Fatal(err)
 		}

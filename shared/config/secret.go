@@ -2,22 +2,22 @@ package config
 
 import "log/slog"
 
-// hidden is what a secret shows.
+// hidden is printed instead of a secret.
 const hidden = "[hidden]"
 
-// Secret is a text that must not be seen: every way of printing, logging or
-// marshalling it shows that there is something, and not what. Reveal gives it.
-// Secrets are not to be compared with ==.
+// Secret is a text that must not be shown. Printing, logging and marshalling a secret
+// show only that there is one; Reveal returns the text.
+// Secrets must not be compared with ==.
 type Secret struct {
-	// Behind a pointer, because package fmt calls no methods on the unexported
-	// fields of a struct that somebody prints; an address is all it finds here.
+	// A pointer, because package fmt calls no methods on unexported fields of a
+	// struct: it prints the address.
 	text *string
 }
 
-// NewSecret hides text.
+// NewSecret returns text as a secret.
 func NewSecret(text string) Secret { return Secret{&text} }
 
-// Reveal returns the text itself, for the one place that needs it.
+// Reveal returns the text.
 func (s Secret) Reveal() string {
 	if s.text == nil {
 		return ""
@@ -25,10 +25,10 @@ func (s Secret) Reveal() string {
 	return *s.text
 }
 
-// IsZero tells whether there is no secret.
+// IsZero reports whether the text is empty.
 func (s Secret) IsZero() bool { return s.Reveal() == "" }
 
-// String returns "[hidden]", or "" for no secret.
+// String returns "[hidden]", or "" if the secret is zero.
 func (s Secret) String() string {
 	if s.IsZero() {
 		return ""
@@ -36,11 +36,11 @@ func (s Secret) String() string {
 	return hidden
 }
 
-// GoString is String, so that %#v shows nothing either.
+// GoString returns the same as String; it is used by %#v.
 func (s Secret) GoString() string { return s.String() }
 
-// LogValue is String, for log/slog.
+// LogValue returns the same as String, for log/slog.
 func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
-// MarshalText is String, for encoders.
+// MarshalText returns the same as String, for encoders.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }

@@ -29,8 +29,7 @@ type Options struct {
 	Format Format
 }
 
-// Read reads LOG_LEVEL (debug, info, warn, error; default debug) and LOG_FORMAT
-// (text, json; default text).
+// Read reads LOG_LEVEL and LOG_FORMAT.
 func Read(r *config.Reader) Options {
 	levels := map[string]slog.Level{
 		"debug": slog.LevelDebug,
@@ -39,8 +38,8 @@ func Read(r *config.Reader) Options {
 		"error": slog.LevelError,
 	}
 	return Options{
-		Level:  levels[r.OneOf("LOG_LEVEL", "debug", "debug", "info", "warn", "error")],
-		Format: Format(r.OneOf("LOG_FORMAT", string(Text), string(Text), string(JSON))),
+		Level:  levels[r.OneOf("LOG_LEVEL", []string{"debug", "info", "warn", "error"}, "The least severe records that are logged.")],
+		Format: Format(r.OneOf("LOG_FORMAT", []string{string(Text), string(JSON)}, "The format of the log.")),
 	}
 }
 

@@ -1,0 +1,45 @@
+// Package variables declares the environment variables of the one-process program: those
+// of both services that do not locate a server, some with defaults of their own, and
+// DATA_DIR.
+package variables
+
+import (
+	"cmp"
+	"slices"
+
+	betmaker "stavka.local/betmaker/app"
+	lineprovider "stavka.local/lineprovider/app"
+	"stavka.local/shared/config"
+)
+
+// Default returns the program's default of a variable, or "" if the services' default holds.
+func Default(name string) string {
+	switch name {
+	case "BETMAKER_ADDR":
+		return "127.0.0.1:8000"
+	case "LINEPROVIDER_ADDR":
+		return "127.0.0.1:8001"
+	case "DATA_DIR":
+		return "data"
+	case "LOG_LEVEL": // a person at a terminal reads the log
+		return "warn"
+	}
+	return ""
+}
+
+// Settings returns the variables that the program reads.
+func Settings() []config.Setting {
+	settings := slices.Concat([]config.Setting{{Name: "DATA_DIR", Meaning: "The directory of all data."}}, betmaker.EmbeddedSettings())
+	for _, s := range lineprovider.EmbeddedSettings() {
+		if !slices.ContainsFunc(settings, func(t config.Setting) bool { return t.Name == s.Name }) {
+			settings = append(settings, s)
+		}
+	}
+	for i, s := range settings {
+		settings[i].Default = cmp.Or(Default(s.Name), s.Default)
+		if s.Name == "SECRET_KEY" {
+			settings[i].Meaning = "The key that tokens are signed with. Without it a key is made at the first start and kept in DATA_DIR."
+		}
+	}
+	return settings
+}

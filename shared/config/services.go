@@ -1,0 +1,43 @@
+package config
+
+import (
+	"net"
+	"strconv"
+	"time"
+)
+
+// DefaultServiceToken is the service token when none is configured. It is public, and
+// refused in production.
+const DefaultServiceToken = "f3fb8928bad49887d2089f5ad04c2cb634bb1980db77fc8c3b111edad34f4eb7" //nolint:gosec // see above
+
+// Bus reads the variables that locate the message bus: RABBITMQ_URL, or else RABBIT_HOST
+// and RABBIT_PORT with the user that every new RabbitMQ has; the exchange of all
+// messages; and the queue that all replicas of bet-maker read.
+func (r *Reader) Bus() (address Secret, exchange, queue string) {
+	host := r.String("RABBIT_HOST", "127.0.0.1",
+		"The host of RabbitMQ when RABBITMQ_URL is not set; the user and the password are guest then.")
+	port := r.Int("RABBIT_PORT", 5672, 1, 65535, "The port of RabbitMQ when RABBITMQ_URL is not set.")
+	guest := "amqp://guest:guest@" + net.JoinHostPort(host, strconv.Itoa(port)) + "/"
+	if r.production && !r.IsSet("RABBITMQ_URL") {
+		r.Problemf("RABBITMQ_URL", "is not set, and the password of guest is one that everybody knows")
+	}
+	address = r.URL("RABBITMQ_URL", guest, []string{"amqp", "amqps"},
+		"The URL of RabbitMQ. It overrides RABBIT_HOST and RABBIT_PORT, and is required in production.")
+	exchange = r.String("RABBIT_EXCHANGE", "line", "The exchange that line-provider publishes all messages to.")
+	queue = r.String("RABBIT_QUEUE", "event_status_updates",
+		"The durable queue that all replicas of bet-maker share. Its dead letters are in the queue of this name and .dead.")
+	return address, exchange, queue
+}
+
+// ServiceTokens reads the tokens that line-provider accepts; the first is the one that
+// bet-maker sends. More than one make it possible to replace a token.
+func (r *Reader) ServiceTokens() []Secret {
+	return r.SecretList("LINE_PROVIDER_TOKEN", DefaultServiceToken, 32,
+		"The bearer token that line-provider requires, or several, separated by commas: line-provider accepts all of them, bet-maker sends the first.")
+}
+
+// FeedHeartbeat reads the time between two heartbeats of line-provider.
+func (r *Reader) FeedHeartbeat() time.Duration {
+	return r.Duration("FEED_HEARTBEAT", 2*time.Second, 100*time.Millisecond, time.Minute,
+		"The time between two heartbeats of line-provider, which bet-maker expects.")
+}
