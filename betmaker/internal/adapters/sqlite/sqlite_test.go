@@ -34,16 +34,7 @@ func TestOracle(t *testing.T) {
 
 func stores(store *sqlite.Store) portstest.Stores {
 	return portstest.Stores{
-		Placements:    store.Placements,
-		Events:        store.Events,
-		Cursors:       store.Cursors,
-		Settlements:   store.Settlements,
-		Bets:          store.Bets,
-		Users:         store.Users,
-		LoginFailures: store.LoginFailures,
-		Wallets:       store.Wallets,
-		AuditLog:      store.AuditLog,
-		Ledger:        store.Ledger,
+		Stores: store.Stores,
 		AgeRefusals: func(t *testing.T, by time.Duration) {
 			t.Helper()
 			execute(t, store, "update verdicts set decided_at = decided_at - ?1 where refusal is not null", by.Microseconds())

@@ -21,20 +21,11 @@ import (
 	"stavka.local/shared/odds"
 )
 
-// Stores is all that an adapter keeps, in one place.
+// Stores is an adapter's stores, and what the tests need besides.
 type Stores struct {
-	Placements    ports.Placements
-	Events        ports.Events
-	Cursors       ports.Cursors
-	Settlements   ports.Settlements
-	Bets          ports.Bets
-	Users         ports.Users
-	LoginFailures ports.LoginFailures
-	Wallets       ports.Wallets
-	AuditLog      ports.AuditLog
-	Ledger        ports.Ledger
+	ports.Stores
 
-	// AgeRefusals makes all refusals that are stored older, as if time had passed.
+	// AgeRefusals makes all stored refusals older.
 	AgeRefusals func(t *testing.T, by time.Duration)
 }
 
