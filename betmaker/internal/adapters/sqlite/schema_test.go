@@ -41,11 +41,11 @@ func TestQueriesReachTheirRowsByKey(t *testing.T) {
 		"forgetRefusals":     "verdicts_refused_idx (decided_at<?)",
 		"pendingBets":        "bets_event_id_idx (event_id=? AND rowid>?)",
 
-		"listTransfersOfUser": "transfers_user_id_idx (user_id=? AND rowid<?)",
-		"listTransfersOfBet":  "transfers_bet_key (bet_id=?)",
-		"betTransfersAfter":   "transfers_bet_key (bet_id>?)",
+		"listTransfersOfUser":   "transfers_user_id_idx (user_id=? AND rowid<?)",
+		"listTransfersOfBet":    "transfers_bet_key (bet_id=?)",
+		"ledgerTransfersOfBets": "transfers_bet_key (bet_id>?)",
 
-		"listAuditRecordsOfSubject": "audit_log_subject_idx (subject=? AND rowid<?)",
+		"listAuditRecordsOnSubject": "audit_log_subject_idx (subject=? AND rowid<?)",
 		"listAuditRecordsOfActor":   "audit_log_actor_id_idx (actor_id=? AND rowid<?)",
 		"listAuditRecordsOfAction":  "audit_log_action_idx (action=? AND rowid<?)",
 	}
