@@ -1,13 +1,14 @@
 package sqlite
 
-// MapRows returns the values of rows. It returns the first error of valueOf.
+// MapRows returns the values of rows, nil for none. It returns the first error of valueOf.
 func MapRows[Row, Value any](rows []Row, valueOf func(Row) (Value, error)) ([]Value, error) {
-	values := make([]Value, len(rows))
-	for i, row := range rows {
-		var err error
-		if values[i], err = valueOf(row); err != nil {
+	var values []Value
+	for _, row := range rows {
+		value, err := valueOf(row)
+		if err != nil {
 			return nil, err
 		}
+		values = append(values, value)
 	}
 	return values, nil
 }
