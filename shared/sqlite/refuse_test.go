@@ -221,7 +221,7 @@ func TestFileOfAnotherProgramIsRefusedAndLeftAsItIs(t *testing.T) {
 
 		_, err := sqlite.Open(t.Context(), o)
 
-		if !errors.Is(err, sqlite.ErrDamaged) || !strings.Contains(err.Error(), "none of ours") {
+		if !errors.Is(err, sqlite.ErrDamaged) || !strings.Contains(err.Error(), "another program") {
 			t.Errorf("got %v", err)
 		}
 		if !maps.EqualFunc(before, contents(t, o.File), bytes.Equal) {
@@ -351,7 +351,7 @@ func TestGuestDoesNotMigrate(t *testing.T) {
 	guest := o
 	guest.Guest, guest.Migrations = true, migrations(2)
 	_, err := sqlite.Open(t.Context(), guest)
-	if !errors.Is(err, sqlite.ErrSchemaOlder) || !strings.Contains(err.Error(), "version 1") || !strings.Contains(err.Error(), "wants 2") {
+	if !errors.Is(err, sqlite.ErrSchemaOlder) || !strings.Contains(err.Error(), "version 1") || !strings.Contains(err.Error(), "needs 2") {
 		t.Errorf("got %v, want both versions", err)
 	}
 	if !maps.EqualFunc(before, contents(t, o.File), bytes.Equal) {
