@@ -1,5 +1,5 @@
-// Package sql holds all the SQL of Stavka: the migrations, embedded here for the
-// services to run, and the queries, from which sqlc generates each adapter's code.
+// Package sql contains all SQL of Stavka: the migrations, which are embedded here, and the queries, from
+// which sqlc generates code for the adapters.
 package sql
 
 import (
@@ -20,7 +20,7 @@ var (
 func below(dir string) fs.FS {
 	sub, err := fs.Sub(files, dir)
 	if err != nil {
-		panic(err) // dir is not a path, which is seen at the first start
+		panic(err) // dir is not a valid path
 	}
 	return sub
 }

@@ -104,7 +104,7 @@ func New(ctx context.Context, c Config) (_ *App, err error) {
 
 	var placer *usecase.Placer
 	settler := usecase.NewSettler(usecase.SettlerConfig{
-		Settlements: store.settlements, Shares: store.settlementShares, SharesAtOnce: sharesAtOnce, Workers: settlingWorkers,
+		Settlements: store.Settlements, Shares: store.settlementShares, SharesAtOnce: sharesAtOnce, Workers: settlingWorkers,
 		GiveWay:       func() bool { return placer.IsBusy() },
 		SweepInterval: c.ReconcileInterval, Logger: log,
 		Settled: m.settlement,
@@ -122,7 +122,7 @@ func New(ctx context.Context, c Config) (_ *App, err error) {
 		catalogue *usecase.Catalogue
 	)
 	apply := usecase.NewApplyEventChange(usecase.ApplyConfig{
-		Events: store.events, Dataset: feed.Dataset, Resulted: settler.Wake,
+		Events: store.Events, Dataset: feed.Dataset, Resulted: settler.Wake,
 		Offer:        func(event domain.Event) { catalogue.Offer(event) },
 		OtherDataset: func() { poller.Wake() }, Logger: log,
 		Applied: func(source usecase.Source, effect domain.Effect, change line.Change, age time.Duration) {
@@ -135,19 +135,19 @@ func New(ctx context.Context, c Config) (_ *App, err error) {
 		Quarantined: m.quarantined.Inc,
 	})
 	poller = usecase.NewPoller(usecase.PollerConfig{
-		Line: lines, Cursors: store.cursors, Events: store.events, Apply: apply, Feed: feed,
+		Line: lines, Cursors: store.Cursors, Events: store.Events, Apply: apply, Feed: feed,
 		Interval: c.ReconcileInterval, HeartbeatInterval: c.FeedHeartbeat, Logger: log, Polled: m.poll,
 	})
 	catalogue = usecase.NewCatalogue(usecase.CatalogueConfig{
 		Cache: cache, Unknown: ttlcache.NewUnknown(unknownSize, unknownTTL),
-		Events: store.events, Line: lines, Apply: apply.Lookup,
+		Events: store.Events, Line: lines, Apply: apply.Lookup,
 	})
 	who, err := newAccess(c, store, log)
 	if err != nil {
 		return nil, err
 	}
 	placer = usecase.NewPlacer(usecase.PlacerConfig{
-		Placements: store.placements, Limits: c.Limits, Workers: store.placingWorkers,
+		Placements: store.Placements, Limits: c.Limits, Workers: store.placingWorkers,
 		FeedAlive: feed.Check, Confirm: who.authenticator.Confirm, Peek: catalogue.Peek, Fetch: catalogue.Fetch, Observe: m.batch,
 	})
 
@@ -174,7 +174,7 @@ func New(ctx context.Context, c Config) (_ *App, err error) {
 			return err
 		}
 		// What is kept of liabilities may have been left behind by replicas without the limit.
-		if err := store.placements.ForgetLiabilities(ctx); err != nil {
+		if err := store.Placements.ForgetLiabilities(ctx); err != nil {
 			return err
 		}
 		return ensureFirstUser(ctx, who.users, c.FirstUser, log)

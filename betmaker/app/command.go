@@ -177,7 +177,7 @@ func resolve(ctx context.Context, p program, id domain.EventID, how domain.Resol
 	}
 	defer lines.Close()
 	event, err := usecase.ResolveQuarantine{
-		Events: store.events, Line: lines, Origin: domain.Origin{Address: "terminal"},
+		Events: store.Events, Line: lines, Origin: domain.Origin{Address: "terminal"},
 	}.Resolve(ctx, id, how)
 	if err != nil {
 		return err

@@ -46,7 +46,7 @@ func ExportBets(ctx context.Context, c Config, format ExportFormat, w io.Writer,
 
 	var filter ports.BetFilter
 	for newest := int64(0); ; {
-		bets, err := store.bets.List(ctx, filter, exportPage)
+		bets, err := store.Bets.List(ctx, filter, exportPage)
 		if err != nil {
 			return explain(err)
 		}

@@ -56,7 +56,7 @@ func (h housekeeping) count(ctx context.Context) {
 }
 
 func (h housekeeping) forget(ctx context.Context) {
-	if _, err := h.store.placements.ForgetRefusals(ctx); err != nil && ctx.Err() == nil {
+	if _, err := h.store.Placements.ForgetRefusals(ctx); err != nil && ctx.Err() == nil {
 		h.log.WarnContext(ctx, "old refusals are not deleted yet", "error", err)
 	}
 }
@@ -68,7 +68,7 @@ func (h housekeeping) forgetLiabilities(ctx context.Context) {
 	if h.keepsLiabilities {
 		return
 	}
-	if err := h.store.placements.ForgetLiabilities(ctx); err != nil && ctx.Err() == nil {
+	if err := h.store.Placements.ForgetLiabilities(ctx); err != nil && ctx.Err() == nil {
 		h.log.WarnContext(ctx, "the liabilities of events are not forgotten yet", "error", err)
 	}
 }

@@ -39,16 +39,16 @@ func newAccess(c Config, s *store, log *slog.Logger) (*access, error) {
 	remembered := jwt.NewCache(tokens, rememberedTokens)
 	// Half of the processors stay free for bets while passwords are being guessed.
 	passwords := argon2id.New(runtime.GOMAXPROCS(0) / 2)
-	throttle := usecase.NewLoginThrottle(s.loginFailures, time.Now, log)
-	recent := usercache.New(s.users.User, rememberedUsers)
+	throttle := usecase.NewLoginThrottle(s.LoginFailures, time.Now, log)
+	recent := usercache.New(s.Users.User, rememberedUsers)
 	return &access{
 		authenticator: &usecase.Authenticator{Tokens: remembered, Users: recent},
 		recent:        recent,
 		login: &usecase.Login{
-			Users: s.users, Passwords: passwords, Tokens: remembered, Throttle: throttle, Logger: log,
+			Users: s.Users, Passwords: passwords, Tokens: remembered, Throttle: throttle, Logger: log,
 		},
 		throttle: throttle,
-		users:    &usecase.Users{Store: s.users, Passwords: passwords, Opening: c.Opening},
+		users:    &usecase.Users{Store: s.Users, Passwords: passwords, Opening: c.Opening},
 	}, nil
 }
 
@@ -59,11 +59,11 @@ func (a *App) newHandler(
 ) (http.Handler, error) {
 	handler, err := httpapi.New(httpapi.Dependencies{
 		Authenticator: who.authenticator, Login: who.login, Users: who.users,
-		Placer: placer, Catalogue: catalogue, Bets: s.bets,
-		Wallets:        usecase.Wallets{Store: s.wallets},
-		CancelBet:      usecase.CancelBet{Settlements: s.settlements, Window: c.CancelWindow},
-		Voids:          usecase.Voids{Events: s.events, Revised: settler.Wake},
-		AuditLog:       usecase.AuditLog{Store: s.auditLog},
+		Placer: placer, Catalogue: catalogue, Bets: s.Bets,
+		Wallets:        usecase.Wallets{Store: s.Wallets},
+		CancelBet:      usecase.CancelBet{Settlements: s.Settlements, Window: c.CancelWindow},
+		Voids:          usecase.Voids{Events: s.Events, Revised: settler.Wake},
+		AuditLog:       usecase.AuditLog{Store: s.AuditLog},
 		TrustedProxies: c.TrustedProxies, Prepared: a.prepared, Health: a.health, Metrics: m.Registry,
 	})
 	if err != nil {

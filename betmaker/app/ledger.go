@@ -15,13 +15,13 @@ import (
 // superviseLedger registers what seals and checks the ledger. What it seals is also what
 // the parts that are registered after it do until they stop.
 func (a *App) superviseLedger(c Config, s *store, m *meters) {
-	sealer := usecase.NewLedgerSealer(usecase.LedgerSealerConfig{Ledger: s.ledger, Logger: a.log, Sealed: m.seal})
+	sealer := usecase.NewLedgerSealer(usecase.LedgerSealerConfig{Ledger: s.Ledger, Logger: a.log, Sealed: m.seal})
 	a.loop("sealing the ledger", sealer.Run)
 	if c.LedgerCheckInterval == 0 {
 		return
 	}
 	checker := usecase.NewLedgerChecker(usecase.LedgerCheckerConfig{
-		Ledger: s.ledger, Expected: sealer.Head, Interval: c.LedgerCheckInterval, Logger: a.log, Checked: m.ledgerCheck,
+		Ledger: s.Ledger, Expected: sealer.Head, Interval: c.LedgerCheckInterval, Logger: a.log, Checked: m.ledgerCheck,
 	})
 	a.loop("checking the ledger", checker.Run)
 }
@@ -49,7 +49,7 @@ func VerifyLedger(ctx context.Context, c Config, expected LedgerHead, stdout, st
 	}
 	defer func() { err = errors.Join(err, store.close()) }()
 	next := time.Now().Add(progressInterval)
-	report, err := usecase.VerifyLedger(ctx, store.ledger, expected.seal, func(transfers, bets int64) {
+	report, err := usecase.VerifyLedger(ctx, store.Ledger, expected.seal, func(transfers, bets int64) {
 		if now := time.Now(); now.After(next) {
 			next = now.Add(progressInterval)
 			_ = write(stderr, fmt.Sprintf("checked so far: %d transfers, %d bets\n", transfers, bets)) // no reason to stop

@@ -17,20 +17,11 @@ import (
 	"stavka.local/shared/metrics"
 )
 
-// store is all that a store stands behind.
+// store is an open store.
 type store struct {
-	name          string // as /readyz calls it
-	placements    ports.Placements
-	events        ports.Events
-	cursors       ports.Cursors
-	settlements   ports.Settlements
-	bets          ports.Bets
-	users         ports.Users
-	loginFailures ports.LoginFailures
-	wallets       ports.Wallets
-	auditLog      ports.AuditLog
-	ledger        ports.Ledger
+	ports.Stores
 
+	name string // in /readyz
 	// settlementShares settle an event with many bets together; none where that is no faster.
 	settlementShares []ports.Settlements
 	// placingWorkers is how many batches of bets may be in it at once.
@@ -62,11 +53,9 @@ func openStore(ctx context.Context, c Config, as visit, log *slog.Logger) (*stor
 			return nil, fmt.Errorf("open the store: %w", err)
 		}
 		return &store{
-			name:       "postgres",
-			placements: s.Placements, events: s.Events, cursors: s.Cursors, settlements: s.Settlements,
-			bets: s.Bets, users: s.Users, loginFailures: s.LoginFailures,
-			wallets: s.Wallets, auditLog: s.AuditLog, ledger: s.Ledger,
-			settlementShares: s.Settlements.Shares(settlementShares),
+			Stores:           s.Stores,
+			name:             "postgres",
+			settlementShares: s.SettlementShares(settlementShares),
 			placingWorkers:   placingWorkers,
 			migrate:          func(ctx context.Context) error { return postgres.Migrate(ctx, settings) },
 			ping:             s.Ping,
@@ -78,10 +67,8 @@ func openStore(ctx context.Context, c Config, as visit, log *slog.Logger) (*stor
 			return nil, fmt.Errorf("open the store: %w", err)
 		}
 		return &store{
-			name:       "sqlite",
-			placements: s.Placements, events: s.Events, cursors: s.Cursors, settlements: s.Settlements,
-			bets: s.Bets, users: s.Users, loginFailures: s.LoginFailures,
-			wallets: s.Wallets, auditLog: s.AuditLog, ledger: s.Ledger,
+			Stores:         s.Stores,
+			name:           "sqlite",
 			placingWorkers: 1, // there is one writer; a second batch would only be a smaller one
 			migrate:        func(context.Context) error { return nil },
 			ping:           s.Ping,

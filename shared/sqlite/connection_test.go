@@ -12,8 +12,7 @@ import (
 	"stavka.local/shared/sqlite"
 )
 
-// What the package promises hangs on these, and SQLite forgets most of them with the
-// connection.
+// The promises of the package depend on these pragmas. SQLite keeps most of them per connection.
 func TestEveryConnectionIsDurable(t *testing.T) {
 	t.Parallel()
 	db := open(t, options(newFile(t)))
@@ -26,12 +25,12 @@ func TestEveryConnectionIsDurable(t *testing.T) {
 		n    int
 		want map[string]string
 	}{{"writer", db.Writer(), 1, writer}, {"reader", db.Readers(), 4, reader}} {
-		for _, when := range []string{"at first", "when it has been replaced"} {
+		for _, when := range []string{"at first", "after it was replaced"} {
 			for _, conn := range take(t, connections.pool, connections.n) {
 				if got := pragmas(t, conn, connections.want); !maps.Equal(got, connections.want) {
 					t.Errorf("%s, %s: got %v, want %v", connections.name, when, got, connections.want)
 				}
-				// As after a failure: it is thrown away, and another one is made.
+				// As after a failure: the pool closes it and opens another one.
 				if err := conn.Raw(func(any) error { return driver.ErrBadConn }); !errors.Is(err, driver.ErrBadConn) {
 					t.Fatal(err)
 				}
@@ -39,7 +38,7 @@ func TestEveryConnectionIsDurable(t *testing.T) {
 		}
 	}
 
-	// Such as by Write itself.
+	// The same from within Write.
 	err := db.Write(t.Context(), func(ctx context.Context, tx sqlite.Conn) error {
 		if err := insert(ctx, tx, 1); err != nil {
 			return err
@@ -58,7 +57,7 @@ func TestEveryConnectionIsDurable(t *testing.T) {
 	}
 }
 
-// take takes all the connections of a pool at once, until they are bad or the test ends.
+// take takes all connections of a pool at once. They are returned when the test ends.
 func take(t *testing.T, pool *sql.DB, n int) []*sql.Conn {
 	t.Helper()
 	conns := make([]*sql.Conn, n)
@@ -73,7 +72,7 @@ func take(t *testing.T, pool *sql.DB, n int) []*sql.Conn {
 	return conns
 }
 
-// pragmas returns the values of the pragmas that are named.
+// pragmas returns the values of the named pragmas.
 func pragmas(t *testing.T, conn *sql.Conn, names map[string]string) map[string]string {
 	t.Helper()
 	got := make(map[string]string)
@@ -95,7 +94,7 @@ func setWriter(t *testing.T, db *sqlite.DB, pragma string) {
 	}
 }
 
-func TestWriteWhenThereIsNoRoom(t *testing.T) {
+func TestWriteToAFullFile(t *testing.T) {
 	t.Parallel()
 	db := open(t, options(newFile(t)))
 	mustWrite(t, db, 1)
@@ -114,7 +113,7 @@ func TestWriteWhenThereIsNoRoom(t *testing.T) {
 		wantState(t, db, complete(1))
 	}
 	if err := db.Ping(t.Context()); err != nil {
-		t.Errorf("what is there cannot be read: %v", err)
+		t.Errorf("the file cannot be read: %v", err)
 	}
 
 	setWriter(t, db, "pragma max_page_count = 1000000")
@@ -132,7 +131,7 @@ func TestWriteWhileAGuestWrites(t *testing.T) {
 	err := guest.Write(t.Context(), func(ctx context.Context, tx sqlite.Conn) error {
 		db.SetBusyTimeout(time.Millisecond)
 		if err := write(ctx, db, 1); !errors.Is(err, sqlite.ErrUnavailable) {
-			t.Errorf("when the time is up: got %v", err)
+			t.Errorf("after the busy timeout: got %v", err)
 		}
 		db.SetBusyTimeout(time.Hour)
 		short, cancel := context.WithTimeout(ctx, 10*time.Millisecond)

@@ -15,8 +15,8 @@ import (
 	"stavka.local/shared/sqlite"
 )
 
-// A commit is written to the log. Here the log's file descriptor becomes one that cannot
-// be written to, which SQLite learns as it would of a failing disk.
+// The test replaces the file descriptor of the write-ahead log by one that cannot be written to. For SQLite
+// this looks like a failing disk.
 func TestDiskThatFailsDuringACommit(t *testing.T) {
 	t.Parallel()
 	o := options(newFile(t))
@@ -30,7 +30,7 @@ func TestDiskThatFailsDuringACommit(t *testing.T) {
 
 	for name, err := range map[string]error{
 		"write": write(t.Context(), db, 3),
-		"read":  db.Read(t.Context(), func(context.Context, sqlite.Conn) error { t.Error("it reads"); return nil }),
+		"read":  db.Read(t.Context(), func(context.Context, sqlite.Conn) error { t.Error("the query runs"); return nil }),
 		"ping":  db.Ping(t.Context()),
 	} {
 		if !errors.Is(err, sqlite.ErrUnavailable) || errors.Is(err, sqlite.ErrOutcomeUnknown) || !strings.Contains(err.Error(), "disk") {
@@ -48,7 +48,7 @@ func TestDiskThatFailsDuringACommit(t *testing.T) {
 	wantState(t, db, complete(got.last+1))
 }
 
-// breakWrites makes the open file at path one that this process can only read.
+// breakWrites replaces the descriptors of the open file at path by read-only ones.
 func breakWrites(t *testing.T, path string) {
 	t.Helper()
 	readOnly, err := os.Open(path)
@@ -66,7 +66,7 @@ func breakWrites(t *testing.T, path string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// It may be gone since; the one for reading the directory is.
+		// The descriptor may be closed by now; that of the directory is.
 		if target, err := os.Readlink("/proc/self/fd/" + entry.Name()); err != nil || target != path || fd == int(readOnly.Fd()) {
 			continue
 		}
@@ -76,7 +76,7 @@ func breakWrites(t *testing.T, path string) {
 		broken++
 	}
 	if broken == 0 {
-		t.Fatalf("nobody has %s open", path)
+		t.Fatalf("%s is not open", path)
 	}
 }
 
@@ -92,12 +92,12 @@ func TestFullDisk(t *testing.T) {
 	makeRoom := fillUp(t, disk)
 
 	last := 1
-	for ; last < 1000; last++ { // until there is no room in the log any more
+	for ; last < 1000; last++ { // until the log has no space
 		err := db.Write(t.Context(), func(ctx context.Context, tx sqlite.Conn) error {
 			if err := insert(ctx, tx, last+1); err != nil {
 				return err
 			}
-			// It may take a page of the file's, and so of the log's.
+			// It may need another page of the file, and so of the log.
 			_, err := tx.ExecContext(ctx, "update entries set note = note || ? where batch = ?", strings.Repeat("x", 3000), last+1)
 			return err
 		})
@@ -114,14 +114,14 @@ func TestFullDisk(t *testing.T) {
 	}
 	wantState(t, db, complete(last))
 	if err := db.Ping(t.Context()); err != nil {
-		t.Errorf("what is there cannot be read: %v", err)
+		t.Errorf("the file cannot be read: %v", err)
 	}
 
 	makeRoom()
 	mustWrite(t, db, last+1)
 	wantState(t, db, complete(last+1))
 
-	// What has been acknowledged survives a stop while the disk is full.
+	// Acknowledged batches survive a close while the disk is full.
 	makeRoom = fillUp(t, disk)
 	_ = db.Close()
 	if db, err := sqlite.Open(t.Context(), o); err == nil {
@@ -151,7 +151,7 @@ func TestNewFileOnAFullDisk(t *testing.T) {
 	wantState(t, db, complete(1))
 }
 
-// fillUp leaves no room on a disk, until the function it returns is called.
+// fillUp fills a disk until makeRoom is called.
 func fillUp(t *testing.T, disk string) (makeRoom func()) {
 	t.Helper()
 	path := filepath.Join(disk, "ballast")
@@ -176,7 +176,7 @@ func fillUp(t *testing.T, disk string) (makeRoom func()) {
 
 func TestReadOnly(t *testing.T) {
 	t.Parallel()
-	// For others than root permissions will do.
+	// Permissions are enough unless the user is root.
 	if os.Getuid() == 0 && runsWhereItMayMount(t) {
 		return
 	}
@@ -206,14 +206,13 @@ func TestReadOnly(t *testing.T) {
 	wantRefusal("the file, for a guest", guest)
 	writable()
 
-	// Nothing has been left that would be in the way.
+	// Nothing is left that prevents opening the file.
 	db = open(t, o)
 	mustWrite(t, db, 2)
 	wantState(t, db, complete(2))
 }
 
-// protect makes a file or a directory read-only, also for root, until the function it
-// returns is called.
+// protect makes a file or a directory read-only, even for root, until unprotect is called.
 func protect(t *testing.T, path string) (unprotect func()) {
 	t.Helper()
 	must := func(err error) {
@@ -233,7 +232,7 @@ func protect(t *testing.T, path string) (unprotect func()) {
 	return func() { t.Helper(); must(syscall.Unmount(path, 0)) }
 }
 
-// mount makes a file system of its own for a test that runsWhereItMayMount.
+// mount mounts a new file system. The test must call runsWhereItMayMount first.
 func mount(t *testing.T, options string) (directory string) {
 	t.Helper()
 	directory = t.TempDir()
@@ -250,13 +249,13 @@ func mount(t *testing.T, options string) (directory string) {
 
 const mountsKey = "STAVKA_SQLITE_TEST_MOUNTS"
 
-// runsWhereItMayMount runs the test that calls it once more, where it may mount file systems:
-// in a process of its own, with a table of mounts of its own, of which nothing is left when
-// it ends. There it returns false, and the test goes on.
+// runsWhereItMayMount runs the calling test again in a process that may mount file systems: it has its own
+// mount namespace, which disappears with it. In that process runsWhereItMayMount returns false, and the
+// test continues.
 func runsWhereItMayMount(t *testing.T) bool {
 	t.Helper()
 	if os.Getenv(mountsKey) == t.Name() {
-		// What is mounted here is not to be seen elsewhere.
+		// Mounts must not be visible outside.
 		if err := syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""); err != nil {
 			t.Fatal(err)
 		}
@@ -278,12 +277,12 @@ func runsWhereItMayMount(t *testing.T) bool {
 		out, err := cmd.CombinedOutput()
 		if _, ran := errors.AsType[*exec.ExitError](err); err == nil || ran {
 			if t.Logf("%s", out); err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()) {
-				t.Errorf("it failed where it may mount: %v", err)
+				t.Errorf("it failed in the process that may mount: %v", err)
 			}
 			return true
 		}
 		failures = append(failures, err)
 	}
-	t.Fatalf("this test mounts file systems; it needs root, or a kernel that lets users have namespaces: %v", errors.Join(failures...))
+	t.Fatalf("this test mounts file systems; it needs root, or a kernel with user namespaces: %v", errors.Join(failures...))
 	return true
 }

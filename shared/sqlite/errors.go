@@ -11,24 +11,23 @@ import (
 )
 
 var (
-	// ErrUnavailable tells that the file cannot be used now. The disk may be full or failing,
-	// the file or its directory may not be writable, or another process is busy with it.
-	// Nothing was written.
+	// ErrUnavailable means that the file cannot be used now and nothing was written. The disk may be
+	// full or failing, the file or its directory may not be writable, or another process is writing.
 	ErrUnavailable = errors.New("the database file cannot be used at the moment")
-	// ErrOutcomeUnknown tells that the disk failed while a transaction was being committed.
-	ErrOutcomeUnknown = errors.New("the disk failed during a commit; whether it took place shows when the file is opened again")
-	// ErrDamaged tells that what is in the file is not what this package has written there.
-	ErrDamaged = errors.New("the database file is damaged, or is none of ours")
-	// ErrInUse tells that the file belongs to a process that runs.
+	// ErrOutcomeUnknown means that the disk failed during a commit.
+	ErrOutcomeUnknown = errors.New("the disk failed during a commit; open the file again to see whether it succeeded")
+	// ErrDamaged means that this package did not write the content of the file.
+	ErrDamaged = errors.New("the database file is damaged, or belongs to another program")
+	// ErrInUse means that a running process owns the file.
 	ErrInUse = errors.New("another process uses this file")
-	// ErrSchemaNewer tells that the file has been migrated beyond what this program knows.
+	// ErrSchemaNewer means that a newer program has migrated the file.
 	ErrSchemaNewer = errors.New("the schema is newer than this program")
-	// ErrSchemaOlder tells that the file has to be migrated first, which a guest must not do.
+	// ErrSchemaOlder means that the file must be migrated first, which a guest must not do.
 	ErrSchemaOlder = errors.New("the schema is older than this program")
 )
 
-// interpret gives an error of SQLite's one of the names above, if it is one that is told
-// apart. Other errors stay as they are.
+// interpret wraps an error of SQLite in ErrUnavailable or ErrDamaged where one applies. It returns other
+// errors unchanged.
 func interpret(err error) error {
 	fault, ok := errors.AsType[*sqlite.Error](err)
 	if !ok || errors.Is(err, ErrUnavailable) || errors.Is(err, ErrDamaged) {
@@ -45,8 +44,8 @@ func interpret(err error) error {
 	}
 }
 
-// interpretCommit is interpret for the error of a commit. When it was written in full but
-// could not be made to stay, it may come to light again: only the file can tell.
+// interpretCommit is interpret for the error of a commit. A commit that was written but not synced may be
+// found in the file later, so its outcome is unknown.
 func (db *DB) interpretCommit(err error) error {
 	if fault, ok := errors.AsType[*sqlite.Error](err); ok && fault.Code()&0xff == sqlite3.SQLITE_IOERR {
 		failure := fmt.Errorf("%w: the disk failed before: %w", ErrUnavailable, err)
@@ -56,9 +55,8 @@ func (db *DB) interpretCommit(err error) error {
 	return interpret(err)
 }
 
-// IsUniqueViolation tells whether err says that what was to be written stands in the file
-// already, and the rule that forbids it twice, a unique index or a primary key, is about the
-// column, alone or with others. column is "table.column".
+// IsUniqueViolation reports whether err is the violation of a unique index or a primary key that
+// includes column. column is "table.column".
 func IsUniqueViolation(err error, column string) bool {
 	fault, ok := errors.AsType[*sqlite.Error](err)
 	if !ok || fault.Code() != sqlite3.SQLITE_CONSTRAINT_UNIQUE && fault.Code() != sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY {
@@ -70,14 +68,14 @@ func IsUniqueViolation(err error, column string) bool {
 	return slices.Contains(strings.Split(columns, ", "), column)
 }
 
-// isBusy tells whether another process, or connection, is at work.
+// isBusy reports whether another process or connection holds the lock.
 func isBusy(err error) bool {
 	fault, ok := errors.AsType[*sqlite.Error](err)
 	return ok && fault.Code()&0xff == sqlite3.SQLITE_BUSY
 }
 
-// isNoTransaction tells whether a rollback failed because SQLite had rolled back already,
-// as it does by itself when the disk is full.
+// isNoTransaction reports whether a rollback failed because SQLite had rolled back already, as it does
+// when the disk is full.
 func isNoTransaction(err error) bool {
 	return strings.Contains(err.Error(), "no transaction is active")
 }

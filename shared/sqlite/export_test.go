@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// KeptStatements is how many statements a connection keeps at most.
+// KeptStatements is the maximum number of statements that a connection keeps.
 const KeptStatements = keptStatements
 
-// Writer returns the connection that Write uses, so that tests can spoil it.
+// Writer returns the connection that Write uses, so that tests can break it.
 func (db *DB) Writer() *sql.DB { return db.writer }
 
 // Readers returns the connections that Read uses.
@@ -39,7 +39,7 @@ func (db *DB) KeptByWriter(t *testing.T) (kept int) {
 	return kept
 }
 
-// Lock returns the file whose lock keeps other processes out.
+// Lock returns the lock file.
 func (db *DB) Lock() *os.File { return db.lock }
 
 // SetBusyTimeout changes how long Write waits for another process.

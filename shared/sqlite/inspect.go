@@ -11,12 +11,12 @@ import (
 	"strings"
 )
 
-// checkedAtOnce is the size of a file, in bytes, up to which all of it is checked when it is
-// opened. A larger one would keep a start waiting; damage in it is found when it is read.
+// checkedAtOnce is the size, in bytes, up to which Open checks a whole file. Checking a larger file would
+// delay the start; damage in it is found when it is read.
 const checkedAtOnce = 16 << 20
 
-// resolve returns the absolute path of the file, which need not exist but for a guest. It
-// is without links, so that one file is locked under one name.
+// resolve returns the absolute path of the file without symbolic links, so that one file is locked under
+// one name. The file must exist for a guest only.
 func resolve(o Options) (string, error) {
 	path, err := filepath.Abs(o.File)
 	if err != nil {
@@ -40,25 +40,24 @@ func resolve(o Options) (string, error) {
 	case err != nil:
 		return "", err
 	case !info.Mode().IsRegular():
-		return "", errors.New("this is not a file, but a directory or a device")
+		return "", errors.New("this is not a file but a directory or a device")
 	case hasOtherNames(info):
-		// Under each name SQLite would keep another write-ahead log, and we another lock.
-		return "", errors.New("the file has another name as well (a hard link), under which another process could open it")
+		// Each name would have its own write-ahead log and its own lock.
+		return "", errors.New("the file has another name (a hard link), under which another process could open it")
 	}
-	// SQLite would open a file for reading, too, and put others beside it that are read-only
-	// for as long as they are there.
+	// SQLite would open an unwritable file for reading only, and create other files beside it that stay
+	// read-only.
 	if err := errors.Join(checkWritable(directory), checkWritable(path)); err != nil {
 		return "", err
 	}
 	return filepath.EvalSymlinks(path)
 }
 
-// inspect looks for damage, and for another program's mark, and returns the version of the
-// schema: 0 for a file that is new, or does not exist.
+// inspect checks the file for damage and for the mark of another program. It returns the version of the
+// schema, 0 for a file that is new or does not exist.
 //
-// It changes nothing, for which it needs a connection that cannot write: the last of
-// those that can replays the write-ahead log into the file when it closes, and damage
-// would be mixed with what was good.
+// It changes nothing. It needs a connection that cannot write: when the last writing connection closes, it
+// copies the write-ahead log into the file, which would mix damaged with intact data.
 func inspect(ctx context.Context, path string, application int32) (version int64, err error) {
 	size, err := sizeOf(path)
 	if err != nil {
@@ -77,8 +76,8 @@ func inspect(ctx context.Context, path string, application int32) (version int64
 	}
 	mode := "ro"
 	if journal > 0 {
-		// The process that made the file was killed before the file was in WAL mode. What it
-		// had begun must be undone before anything can be read.
+		// The process that created the file was killed before the file was in WAL mode. Its
+		// transaction must be rolled back before anything can be read.
 		mode = "rw"
 	}
 	db, err := sql.Open("sqlite", dsn(path, mode))
@@ -104,12 +103,12 @@ func inspect(ctx context.Context, path string, application int32) (version int64
 		return 0, err
 	}
 	if mark != application {
-		return 0, fmt.Errorf("%w: it has the mark of another program, %#x, and not %#x", ErrDamaged, mark, application)
+		return 0, fmt.Errorf("%w: its application id is %#x, and not %#x", ErrDamaged, mark, application)
 	}
 	return version, nil
 }
 
-// sizeOf returns the size of a file; 0 when there is none.
+// sizeOf returns the size of a file, 0 if there is none.
 func sizeOf(path string) (int64, error) {
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -121,31 +120,30 @@ func sizeOf(path string) (int64, error) {
 	return info.Size(), nil
 }
 
-// checkNew refuses a new file that is none. SQLite would delete a log that belongs to no
-// file, and what is in it may be all that is left.
+// checkNew refuses an empty or missing file that has a write-ahead log. SQLite would delete the log, which
+// may hold the only data left.
 func checkNew(path string) error {
 	size, err := sizeOf(path + "-wal")
 	if err == nil && size > 0 {
-		err = fmt.Errorf("%w: it is empty or gone, but there is a write-ahead log of %d bytes beside it", ErrDamaged, size)
+		err = fmt.Errorf("%w: it is empty or missing, but there is a write-ahead log of %d bytes beside it", ErrDamaged, size)
 	}
 	return err
 }
 
-// checkEnd refuses a file that ends within a page, as a copy does that was broken off.
-// SQLite looks no further than that the last page has begun. With a write-ahead log it is
-// no sign of damage: the page may be written again from there.
+// checkEnd refuses a file that ends within a page, as an incomplete copy does. SQLite accepts a last page
+// that is cut off. With a write-ahead log this is no sign of damage: the log may contain the page.
 func checkEnd(ctx context.Context, db *sql.DB, size int64) error {
 	var page int64
 	if err := db.QueryRowContext(ctx, "pragma page_size").Scan(&page); err != nil {
 		return err
 	}
 	if size%page != 0 {
-		return fmt.Errorf("%w: %d bytes are no number of pages of %d", ErrDamaged, size, page)
+		return fmt.Errorf("%w: its size of %d bytes is not a multiple of its page size of %d", ErrDamaged, size, page)
 	}
 	return nil
 }
 
-// check looks for damage everywhere.
+// check checks the whole file for damage.
 func check(ctx context.Context, db *sql.DB) error {
 	var found string
 	if err := db.QueryRowContext(ctx, "pragma quick_check(1)").Scan(&found); err != nil {
@@ -157,12 +155,11 @@ func check(ctx context.Context, db *sql.DB) error {
 	return nil
 }
 
-// makeFile makes the file when there is none, and fails when it cannot be kept as this
-// package promises: SQLite does without a write-ahead log where there cannot be one, and
-// says so only when it is asked.
+// makeFile creates the file if there is none. It fails if the file cannot have a write-ahead log: SQLite
+// does without one then, and reports that only if asked.
 func makeFile(ctx context.Context, path string, writer *sql.DB) error {
-	// For nobody else: there are password hashes in it. The other files get the same rights.
-	// O_EXCL because to close a file that SQLite has open would take its locks away.
+	// Only the owner may read it: it contains password hashes. SQLite's other files get the same
+	// permissions. O_EXCL, because closing a file that SQLite has open would release SQLite's locks.
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600) //nolint:gosec // the operator says which file
 	if err == nil {
 		err = file.Close()
@@ -175,7 +172,7 @@ func makeFile(ctx context.Context, path string, writer *sql.DB) error {
 		return err
 	}
 	if mode != "wal" {
-		return fmt.Errorf("%w: its file system allows no write-ahead log, SQLite has chosen %q", ErrUnavailable, mode)
+		return fmt.Errorf("%w: its file system allows no write-ahead log; SQLite chose %q", ErrUnavailable, mode)
 	}
 	return nil
 }

@@ -9,9 +9,9 @@ import (
 	"runtime"
 )
 
-// lockFile fails: two processes that take the same file for theirs would be worse.
+// lockFile fails: without a lock two processes could own the same file.
 func lockFile(string) (*os.File, error) {
-	return nil, fmt.Errorf("a database file cannot be kept from other processes on %s: %w", runtime.GOOS, errors.ErrUnsupported)
+	return nil, fmt.Errorf("a database file cannot be locked on %s: %w", runtime.GOOS, errors.ErrUnsupported)
 }
 
 func unlockFile(file *os.File) error { return file.Close() }

@@ -10,8 +10,7 @@ import (
 	"syscall"
 )
 
-// lockFile takes the lock that keeps a second process out. It ends with this process,
-// however that ends.
+// lockFile takes the lock that keeps other processes out. The system releases it when this process ends.
 func lockFile(path string) (*os.File, error) {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // beside the operator's own file
 	if err != nil {
@@ -29,13 +28,13 @@ func lockFile(path string) (*os.File, error) {
 	return nil, errors.Join(err, file.Close())
 }
 
-// unlockFile gives the lock up. To close the file alone would not do while a process that
-// is just being started still has a copy of it.
+// unlockFile releases the lock. Closing the file is not enough while a child process that is being started
+// has a copy of the descriptor.
 func unlockFile(file *os.File) error {
 	return errors.Join(syscall.Flock(int(file.Fd()), syscall.LOCK_UN), file.Close())
 }
 
-// checkWritable returns an error when this process may not write to a file or directory.
+// checkWritable returns an error if this process may not write to a file or directory.
 func checkWritable(path string) error {
 	const w = 2 // W_OK
 	if err := syscall.Access(path, w); err != nil {
@@ -44,7 +43,7 @@ func checkWritable(path string) error {
 	return nil
 }
 
-// hasOtherNames tells whether there are hard links to a file.
+// hasOtherNames reports whether a file has several hard links.
 func hasOtherNames(info os.FileInfo) bool {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	return ok && stat.Nlink > 1

@@ -21,10 +21,10 @@ import (
 	"stavka.local/shared/sqlite"
 )
 
-// patience is how long tests wait for what must happen.
+// patience bounds how long tests wait.
 const patience = 30 * time.Second
 
-// This binary is also the other process of the tests that need one: see child.
+// This binary is also the second process of tests that need one: see child.
 const (
 	roleKey = "STAVKA_SQLITE_TEST_ROLE"
 	fileKey = "STAVKA_SQLITE_TEST_FILE"
@@ -41,8 +41,8 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// play is what another process does with the file. It says so on its standard output, a
-// word a line, and lives until it is killed.
+// play is the main function of the second process. It uses the file by its role, writes its progress to
+// standard output, one word per line, and runs until it is killed.
 func play(ctx context.Context, role, file string) error {
 	o := options(file)
 	o.Guest = role == "guest"
@@ -51,10 +51,10 @@ func play(ctx context.Context, role, file string) error {
 		return err
 	}
 	switch role {
-	case "hold": // has the file
+	case "hold": // keeps the file open
 		err = write(ctx, db, 1)
 		fmt.Println("open")
-	case "half": // is in the middle of a transaction
+	case "half": // stays in a transaction
 		err = db.Write(ctx, func(ctx context.Context, tx sqlite.Conn) error {
 			if err := fill(ctx, tx, tooMuch); err != nil {
 				return err
@@ -63,7 +63,7 @@ func play(ctx context.Context, role, file string) error {
 			_, err := io.Copy(io.Discard, os.Stdin)
 			return err
 		})
-	case "owner", "guest": // acknowledges one transaction after the other
+	case "owner", "guest": // commits transactions and acknowledges each
 		for err == nil {
 			var batch int
 			err = db.Write(ctx, func(ctx context.Context, tx sqlite.Conn) (err error) {
@@ -82,20 +82,20 @@ func play(ctx context.Context, role, file string) error {
 	return errors.Join(err, db.Close())
 }
 
-// child is another process that uses a file.
+// child is a second process that uses a file.
 type child struct {
 	t     *testing.T
 	cmd   *exec.Cmd
-	lines chan string // what it says; closed when it says no more
+	lines chan string // its output; closed when that ends
 }
 
-// start starts a process that plays a role. It is killed at the end of the test.
+// start starts a process with a role. It is killed at the end of the test.
 func start(t *testing.T, role, file string) *child {
 	t.Helper()
 	c := &child{t: t, cmd: exec.Command(os.Args[0]), lines: make(chan string, 1<<16)}
 	c.cmd.Env = append(os.Environ(), roleKey+"="+role, fileKey+"="+file)
 	c.cmd.Stderr = t.Output()
-	stdin, err := c.cmd.StdinPipe() // stays open: to read it is to wait
+	stdin, err := c.cmd.StdinPipe() // stays open: the process waits by reading it
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +119,7 @@ func start(t *testing.T, role, file string) *child {
 	return c
 }
 
-// says returns the next line.
+// says returns the next line of output.
 func (c *child) says() string {
 	c.t.Helper()
 	select {
@@ -129,13 +129,12 @@ func (c *child) says() string {
 		}
 		return line
 	case <-time.After(patience):
-		c.t.Fatalf("the other process has said nothing for %v", patience)
+		c.t.Fatalf("the other process has written nothing for %v", patience)
 	}
 	return ""
 }
 
-// kill ends the process as SIGKILL does, and returns what it has said before and nobody
-// has read. It may be called again.
+// kill kills the process by SIGKILL and returns its unread output. Further calls do nothing.
 func (c *child) kill() []string {
 	c.t.Helper()
 	if c.cmd.ProcessState != nil {
@@ -152,10 +151,10 @@ func (c *child) kill() []string {
 	return rest
 }
 
-// parts is how many rows a batch has: one alone would always be complete.
+// parts is the number of rows in a batch. A batch of one row would always be complete.
 const parts = 3
 
-// migrations are the first n of the tests' own.
+// migrations returns the first n migrations of the tests.
 func migrations(n int) fstest.MapFS {
 	all := []string{
 		`create table entries (
@@ -175,27 +174,27 @@ func migrations(n int) fstest.MapFS {
 	return files
 }
 
-// fill inserts rows of a kilobyte each that belong to no batch.
+// fill inserts rows of a kilobyte that belong to no batch.
 func fill(ctx context.Context, tx sqlite.Conn, rows int) error {
 	_, err := tx.ExecContext(ctx, `with recursive numbers (n) as (select 1 union all select n + 1 from numbers where n < ?)
 		insert into entries (batch, part, note) select 1000 + n, 0, ? from numbers`, rows, strings.Repeat("x", 1000))
 	return err
 }
 
-// tooMuch is how many of these rows SQLite does not keep in memory before it writes.
+// tooMuch is a number of these rows that SQLite cannot hold in memory until the commit.
 const tooMuch = 20_000
 
 func options(file string) sqlite.Options {
 	return sqlite.Options{File: file, Migrations: migrations(1), Logger: slog.New(slog.DiscardHandler)}
 }
 
-// newFile returns the path of a file that does not exist yet.
+// newFile returns the path of a file that does not exist.
 func newFile(t *testing.T) string {
 	t.Helper()
 	return filepath.Join(t.TempDir(), "test.db")
 }
 
-// open opens a file, which is closed at the end of the test at the latest.
+// open opens a file. It is closed when the test ends, if not earlier.
 func open(t *testing.T, o sqlite.Options) *sqlite.DB {
 	t.Helper()
 	db, err := sqlite.Open(t.Context(), o)
@@ -231,7 +230,7 @@ func insertNext(ctx context.Context, tx sqlite.Conn) (batch int, err error) {
 	return batch, insert(ctx, tx, batch)
 }
 
-// write writes a batch in a transaction of its own.
+// write writes a batch in one transaction.
 func write(ctx context.Context, db *sqlite.DB, batch int) error {
 	return db.Write(ctx, func(ctx context.Context, tx sqlite.Conn) error { return insert(ctx, tx, batch) })
 }
@@ -245,9 +244,9 @@ func mustWrite(t *testing.T, db *sqlite.DB, batches ...int) {
 	}
 }
 
-// state is what can be seen of a file.
+// state summarizes the content of a file.
 type state struct {
-	batches    int // that are complete
+	batches    int // complete ones
 	rows, last int
 }
 
@@ -260,7 +259,7 @@ func look(ctx context.Context, tx sqlite.Conn) (s state, err error) {
 	return s, err
 }
 
-// stateOf returns the state of an open file. It makes sure that the file is sound.
+// stateOf returns the state of an open file. It also checks that the file is not damaged.
 func stateOf(t *testing.T, db *sqlite.DB) (s state) {
 	t.Helper()
 	err := db.Read(t.Context(), func(ctx context.Context, tx sqlite.Conn) error {

@@ -10,12 +10,12 @@ import (
 	"github.com/pressly/goose/v3"
 )
 
-// schema is what this program knows of the schema.
+// schema is the schema that this program needs.
 type schema struct {
 	Options
 
 	migrations *goose.Provider
-	knows      int64 // the newest version
+	newest     int64 // version
 }
 
 func newSchema(db *sql.DB, o Options) (*schema, error) {
@@ -24,11 +24,11 @@ func newSchema(db *sql.DB, o Options) (*schema, error) {
 		return nil, fmt.Errorf("read the migrations: %w", err)
 	}
 	sources := migrations.ListSources()
-	return &schema{Options: o, migrations: migrations, knows: sources[len(sources)-1].Version}, nil
+	return &schema{Options: o, migrations: migrations, newest: sources[len(sources)-1].Version}, nil
 }
 
-// versionOf returns the version that goose has noted in the file. It does not ask goose,
-// which would make a place to note it in.
+// versionOf returns the version that goose has stored in the file. It does not call goose, which would
+// create a table for it.
 func versionOf(ctx context.Context, db *sql.DB) (int64, error) {
 	var tables, versioned int64
 	err := db.QueryRowContext(ctx, "select count(*), count(*) filter (where name = '"+goose.DefaultTablename+"') from sqlite_schema").
@@ -38,7 +38,7 @@ func versionOf(ctx context.Context, db *sql.DB) (int64, error) {
 	}
 	if versioned == 0 {
 		if tables > 0 {
-			return 0, fmt.Errorf("%w: it has tables, but a schema without a version", ErrDamaged)
+			return 0, fmt.Errorf("%w: it has tables but no schema version", ErrDamaged)
 		}
 		return 0, nil
 	}
@@ -47,18 +47,18 @@ func versionOf(ctx context.Context, db *sql.DB) (int64, error) {
 	return version.Int64, err
 }
 
-// accept returns an error when the schema of that version is none for this program.
+// accept returns an error if this program cannot use a schema of that version.
 func (s *schema) accept(version int64) error {
 	switch {
-	case version > s.knows:
-		return fmt.Errorf("%w: it has version %d, and this program knows up to %d", ErrSchemaNewer, version, s.knows)
-	case version < s.knows && s.Guest:
-		return fmt.Errorf("%w: it has version %d, and this program wants %d", ErrSchemaOlder, version, s.knows)
+	case version > s.newest:
+		return fmt.Errorf("%w: it has version %d, and this program supports up to %d", ErrSchemaNewer, version, s.newest)
+	case version < s.newest && s.Guest:
+		return fmt.Errorf("%w: it has version %d, and this program needs %d", ErrSchemaOlder, version, s.newest)
 	}
 	return nil
 }
 
-// migrate brings the schema up to what this program knows.
+// migrate migrates the schema to the newest version.
 func (s *schema) migrate(ctx context.Context) error {
 	results, err := s.migrations.Up(ctx)
 	if partial, ok := errors.AsType[*goose.PartialError](err); ok {

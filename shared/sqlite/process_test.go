@@ -35,7 +35,7 @@ func TestFileBelongsToOneProcess(t *testing.T) {
 	wantState(t, db, complete(1))
 	inUse("this process has it")
 	if err := write(t.Context(), db, 2); err != nil {
-		t.Errorf("after somebody else tried to open it: %v", err)
+		t.Errorf("after another attempt to open it: %v", err)
 	}
 
 	link := filepath.Join(t.TempDir(), "link.db")
@@ -50,8 +50,8 @@ func TestFileBelongsToOneProcess(t *testing.T) {
 	wantState(t, open(t, o), complete(2))
 }
 
-// A process that is being started has copies of all that is open here, for a moment.
-func TestFileIsFreeThoughAnotherProcessHasACopyOfTheLock(t *testing.T) {
+// For a moment, a child process that is being started has copies of all open descriptors.
+func TestLockIsReleasedThoughAnotherProcessHasACopy(t *testing.T) {
 	t.Parallel()
 	o := options(newFile(t))
 	db := open(t, o)
@@ -93,7 +93,7 @@ func TestGuestWritesBesideTheOwner(t *testing.T) {
 			t.Fatalf("beside two others: %v", err)
 		}
 	}
-	// Every one of them has come to write.
+	// Every process has written.
 	for range want {
 		owner.says()
 		guest.says()
@@ -101,15 +101,14 @@ func TestGuestWritesBesideTheOwner(t *testing.T) {
 	owner.kill()
 	guest.kill()
 
-	// Each has taken the number after the last one: none has written over another's.
+	// Each batch has the number after the last one: no process has overwritten another's.
 	got := stateOf(t, db)
 	if got != complete(got.last) || got.last < max(last, 3*want) {
 		t.Errorf("the file has %+v, and this process alone has written %d, the last of them %d", got, want, last)
 	}
 }
 
-// What has been acknowledged is there whenever the process is killed, and nothing is there
-// by half.
+// Whenever the process is killed, acknowledged batches are in the file, and no batch is incomplete.
 func TestSurvivesKills(t *testing.T) {
 	t.Parallel()
 	o := options(newFile(t))
@@ -142,13 +141,13 @@ func TestSurvivesKills(t *testing.T) {
 			t.Errorf("round %d: the file has %+v, and %d batches were acknowledged", round, got, acknowledged)
 		}
 		if first != before+1 && first != before+2 {
-			t.Errorf("round %d: it went on with batch %d after %d", round, first, before)
+			t.Errorf("round %d: it continued with batch %d after %d", round, first, before)
 		}
 		closed(t, db)
 	}
 }
 
-func TestTransactionThatIsKilledHalfDoneIsGone(t *testing.T) {
+func TestKilledTransactionIsRolledBack(t *testing.T) {
 	t.Parallel()
 	o := options(newFile(t))
 	db := open(t, o)
@@ -157,7 +156,7 @@ func TestTransactionThatIsKilledHalfDoneIsGone(t *testing.T) {
 	c := start(t, "half", o.File)
 	c.says()
 	c.kill()
-	// A good part of it has been written already.
+	// A large part of it has been written.
 	if size := len(contents(t, o.File)[o.File+"-wal"]); size < 100_000 {
 		t.Fatalf("the write-ahead log has %d bytes", size)
 	}
@@ -168,9 +167,8 @@ func TestTransactionThatIsKilledHalfDoneIsGone(t *testing.T) {
 	wantState(t, db, complete(2))
 }
 
-// A process that is killed while it makes the file leaves SQLite's other kind of journal
-// behind, of what has to be undone.
-func TestCreationThatIsKilledCanBeRepeated(t *testing.T) {
+// A process that is killed while it creates the file leaves a rollback journal.
+func TestKilledCreationCanBeRepeated(t *testing.T) {
 	t.Parallel()
 	source, o := options(newFile(t)), options(newFile(t))
 	db := open(t, source)
@@ -185,11 +183,11 @@ func TestCreationThatIsKilledCanBeRepeated(t *testing.T) {
 		if err := fill(ctx, tx, tooMuch); err != nil {
 			return err
 		}
-		// By another process: to close a file here would take SQLite's locks away.
+		// In another process: closing a file in this one would release SQLite's locks.
 		return exec.CommandContext(ctx, "cp", source.File, source.File+"-journal", filepath.Dir(o.File)).Run()
 	})
 	if journal, err := os.Stat(o.File + "-journal"); err != nil || journal.Size() == 0 {
-		t.Fatalf("the test's file is not as it should be: %v", err)
+		t.Fatalf("the file of the test is wrong: %v", err)
 	}
 
 	db = open(t, o)

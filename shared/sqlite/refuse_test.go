@@ -18,21 +18,21 @@ import (
 	"stavka.local/shared/sqlite"
 )
 
-func TestDamagedFileIsRefusedAndLeftAsItIs(t *testing.T) {
+func TestDamagedFileIsRefusedUnchanged(t *testing.T) {
 	t.Parallel()
 	garbage := bytes.Repeat([]byte("garbage!"), 1<<10)
-	// A write-ahead log mends these: it holds the first page and the last one.
-	mended := []string{"garbage in the header", "a page count that is off", "cut in the last page"}
+	// A write-ahead log repairs these: it contains the first and the last page.
+	repaired := []string{"garbage in the header", "a wrong page count", "cut in the last page"}
 	for name, damage := range map[string]func(file []byte) []byte{
-		"garbage in the header":    func(file []byte) []byte { copy(file, garbage[:100]); return file },
-		"another kind of file":     func([]byte) []byte { return []byte("Dear diary,\nnothing happened today.\n") },
-		"a page in the middle":     func(file []byte) []byte { copy(file[len(file)/2&^4095:], garbage[:4096]); return file },
-		"cut in the middle":        func(file []byte) []byte { return file[:len(file)/2&^4095] },
-		"cut in the last page":     func(file []byte) []byte { return file[:len(file)-1000] },
-		"cut within the header":    func(file []byte) []byte { return file[:50] },
-		"all zeros":                func(file []byte) []byte { clear(file); return file },
-		"zeros from a page on":     func(file []byte) []byte { clear(file[8192:]); return file },
-		"a page count that is off": func(file []byte) []byte { file[30]++; return file },
+		"garbage in the header": func(file []byte) []byte { copy(file, garbage[:100]); return file },
+		"another kind of file":  func([]byte) []byte { return []byte("Dear diary,\nnothing happened today.\n") },
+		"a page in the middle":  func(file []byte) []byte { copy(file[len(file)/2&^4095:], garbage[:4096]); return file },
+		"cut in the middle":     func(file []byte) []byte { return file[:len(file)/2&^4095] },
+		"cut in the last page":  func(file []byte) []byte { return file[:len(file)-1000] },
+		"cut within the header": func(file []byte) []byte { return file[:50] },
+		"all zeros":             func(file []byte) []byte { clear(file); return file },
+		"zeros from a page on":  func(file []byte) []byte { clear(file[8192:]); return file },
+		"a wrong page count":    func(file []byte) []byte { file[30]++; return file },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -45,12 +45,12 @@ func TestDamagedFileIsRefusedAndLeftAsItIs(t *testing.T) {
 				if err := os.WriteFile(o.File, damage(content), 0o600); err != nil {
 					t.Fatal(err)
 				}
-				if log && slices.Contains(mended, name) {
+				if log && slices.Contains(repaired, name) {
 					stateOf(t, open(t, o))
 					continue
 				}
 				before := contents(t, o.File)
-				for range 2 { // the lock is given up, and nothing is mended by trying
+				for range 2 { // the lock is released, and an attempt repairs nothing
 					if _, err := sqlite.Open(t.Context(), o); !errors.Is(err, sqlite.ErrDamaged) || !strings.Contains(err.Error(), o.File) {
 						t.Errorf("write-ahead log %t: got %v", log, err)
 					}
@@ -63,8 +63,8 @@ func TestDamagedFileIsRefusedAndLeftAsItIs(t *testing.T) {
 	}
 }
 
-// sound makes a file of some hundred pages. If log is true there is a write-ahead log beside
-// it that has not been replayed, as after a crash.
+// sound creates a file of some hundred pages. If log is true, it leaves a write-ahead log beside it, as
+// after a crash.
 func sound(t *testing.T, log bool) sqlite.Options {
 	t.Helper()
 	o := options(newFile(t))
@@ -79,12 +79,12 @@ func sound(t *testing.T, log bool) sqlite.Options {
 		c.kill()
 	}
 	if got := contents(t, o.File); len(got[o.File+"-wal"]) > 0 != log {
-		t.Fatalf("the test's file is not as it should be: %d", lengths(got))
+		t.Fatalf("the file of the test is wrong: %d", lengths(got))
 	}
 	return o
 }
 
-// contents returns a file and its write-ahead log, if there is one with something in it.
+// contents returns the content of a file and of its write-ahead log, without empty ones.
 func contents(t *testing.T, file string) map[string][]byte {
 	t.Helper()
 	all := make(map[string][]byte)
@@ -108,7 +108,7 @@ func lengths(contents map[string][]byte) []int {
 	return lengths
 }
 
-// files returns the paths of what is in a directory.
+// files returns the paths of the files in a directory.
 func files(t *testing.T, directory string) []string {
 	t.Helper()
 	paths, err := filepath.Glob(filepath.Join(directory, "*"))
@@ -118,12 +118,12 @@ func files(t *testing.T, directory string) []string {
 	return paths
 }
 
-// The log may be all that is left of the data, and SQLite deletes it for a new file.
-func TestWriteAheadLogWithoutItsFileIsNotThrownAway(t *testing.T) {
+// The log may hold the only data left, and SQLite deletes it for a new file.
+func TestWriteAheadLogWithoutItsFileIsNotDeleted(t *testing.T) {
 	t.Parallel()
 	for name, lose := range map[string]func(string) error{
-		"empty": func(file string) error { return os.Truncate(file, 0) },
-		"gone":  os.Remove,
+		"empty":   func(file string) error { return os.Truncate(file, 0) },
+		"missing": os.Remove,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -136,7 +136,7 @@ func TestWriteAheadLogWithoutItsFileIsNotThrownAway(t *testing.T) {
 			}
 			before := contents(t, o.File)
 			if len(before[o.File+"-wal"]) == 0 {
-				t.Fatal("the test's file is not as it should be: no write-ahead log")
+				t.Fatal("the file of the test is wrong: no write-ahead log")
 			}
 
 			_, err := sqlite.Open(t.Context(), o)
@@ -162,7 +162,7 @@ func TestEmptyFileIsANewOne(t *testing.T) {
 	wantState(t, db, complete(1))
 }
 
-// A large file is not checked as a whole when it is opened.
+// Open does not check a large file as a whole.
 func TestDamageInALargeFileIsFoundWhenItIsRead(t *testing.T) {
 	t.Parallel()
 	o := options(newFile(t))
@@ -180,7 +180,7 @@ func TestDamageInALargeFileIsFoundWhenItIsRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	copy(content[10_000_000&^4095:], bytes.Repeat([]byte{0xff}, 4096)) // one of the pages that lead to the next
+	copy(content[10_000_000&^4095:], bytes.Repeat([]byte{0xff}, 4096)) // a page that links to the next
 	if err := os.WriteFile(o.File, content, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -193,7 +193,7 @@ func TestDamageInALargeFileIsFoundWhenItIsRead(t *testing.T) {
 		})
 	}
 	if err := read("select length(note) from entries where batch = 1"); err != nil {
-		t.Errorf("what is not damaged cannot be read: %v", err)
+		t.Errorf("an undamaged row cannot be read: %v", err)
 	}
 	if err := read("select count(replace(note, '1', '2')) from entries where batch = 2"); !errors.Is(err, sqlite.ErrDamaged) {
 		t.Errorf("got %v", err)
@@ -208,7 +208,7 @@ func TestDamageInALargeFileIsFoundWhenItIsRead(t *testing.T) {
 	}
 }
 
-func TestFileOfAnotherProgramIsRefusedAndLeftAsItIs(t *testing.T) {
+func TestFileOfAnotherProgramIsRefusedUnchanged(t *testing.T) {
 	t.Parallel()
 	for _, guest := range []bool{false, true} {
 		o := options(newFile(t))
@@ -221,7 +221,7 @@ func TestFileOfAnotherProgramIsRefusedAndLeftAsItIs(t *testing.T) {
 
 		_, err := sqlite.Open(t.Context(), o)
 
-		if !errors.Is(err, sqlite.ErrDamaged) || !strings.Contains(err.Error(), "none of ours") {
+		if !errors.Is(err, sqlite.ErrDamaged) || !strings.Contains(err.Error(), "another program") {
 			t.Errorf("got %v", err)
 		}
 		if !maps.EqualFunc(before, contents(t, o.File), bytes.Equal) {
@@ -248,8 +248,8 @@ func TestFileWithAnotherNameIsRefused(t *testing.T) {
 	}
 }
 
-// Two services that keep a file each do not take one for the other.
-func TestFileOfAnotherServiceIsRefusedAndLeftAsItIs(t *testing.T) {
+// Two services do not open each other's files.
+func TestFileOfAnotherServiceIsRefusedUnchanged(t *testing.T) {
 	t.Parallel()
 	o := options(newFile(t))
 	o.Application = 0x7fffffff
@@ -271,7 +271,7 @@ func TestFileOfAnotherServiceIsRefusedAndLeftAsItIs(t *testing.T) {
 	}
 }
 
-// raw uses a file without this package, in SQLite's original mode.
+// raw uses a file without this package, in SQLite's default mode.
 func raw(t *testing.T, file string, use func(context.Context, sqlite.Conn) error) {
 	t.Helper()
 	db, err := sql.Open("sqlite", file)
@@ -305,7 +305,7 @@ func TestNotAFile(t *testing.T) {
 		{"no name", "", false, "not a file"},
 		{"a device", "/dev/null", false, "not a file"},
 		{"a missing directory", filepath.Join(directory, "missing", "test.db"), false, "no such file or directory"},
-		{"a directory that is none", filepath.Join(file, "test.db"), false, "not a directory"},
+		{"a file as a directory", filepath.Join(file, "test.db"), false, "not a directory"},
 		{"a missing file, for a guest", filepath.Join(directory, "test.db"), true, "nothing has been kept here yet"},
 	} {
 		before := files(t, directory)
@@ -315,12 +315,12 @@ func TestNotAFile(t *testing.T) {
 			t.Errorf("%s: got %v, want %q", test.name, err, test.says)
 		}
 		if after := files(t, directory); !slices.Equal(before, after) {
-			t.Errorf("%s: it has left %q, before there was %q", test.name, after, before)
+			t.Errorf("%s: the directory has %q, before %q", test.name, after, before)
 		}
 	}
 }
 
-func TestNewerSchemaIsRefusedAndLeftAsItIs(t *testing.T) {
+func TestNewerSchemaIsRefusedUnchanged(t *testing.T) {
 	t.Parallel()
 	o := options(newFile(t))
 	o.Migrations = migrations(2)
@@ -351,14 +351,14 @@ func TestGuestDoesNotMigrate(t *testing.T) {
 	guest := o
 	guest.Guest, guest.Migrations = true, migrations(2)
 	_, err := sqlite.Open(t.Context(), guest)
-	if !errors.Is(err, sqlite.ErrSchemaOlder) || !strings.Contains(err.Error(), "version 1") || !strings.Contains(err.Error(), "wants 2") {
+	if !errors.Is(err, sqlite.ErrSchemaOlder) || !strings.Contains(err.Error(), "version 1") || !strings.Contains(err.Error(), "needs 2") {
 		t.Errorf("got %v, want both versions", err)
 	}
 	if !maps.EqualFunc(before, contents(t, o.File), bytes.Equal) {
 		t.Error("it was changed")
 	}
 
-	// A file that has been begun, and nothing more.
+	// An empty file.
 	empty := guest
 	empty.File = newFile(t)
 	if err := os.WriteFile(empty.File, nil, 0o600); err != nil {
@@ -372,7 +372,7 @@ func TestGuestDoesNotMigrate(t *testing.T) {
 	}
 }
 
-func TestOwnerMigratesAndSaysSo(t *testing.T) {
+func TestOwnerMigratesAndLogsIt(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
 	o := options(newFile(t))
@@ -414,7 +414,7 @@ func TestMigrationThatFailsChangesNothing(t *testing.T) {
 		t.Fatalf("got %v", err)
 	}
 
-	// The step before it has been taken, and stays.
+	// The step before it has been applied, and stays.
 	if !strings.Contains(log.String(), "00002_step.sql") || strings.Contains(log.String(), "00003_broken.sql") {
 		t.Errorf("logged: %s", &log)
 	}

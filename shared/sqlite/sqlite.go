@@ -1,13 +1,12 @@
-// Package sqlite keeps a service's data in one SQLite file: it opens the file safely,
-// brings its schema up to date, and runs transactions on it. What is in the file is the
-// services' business.
+// Package sqlite stores a service's data in one SQLite file: it opens the file safely, migrates its schema
+// and runs transactions. The services define the schema and the queries.
 //
-// The file is in WAL mode with synchronous=FULL: what a transaction has written is on
-// the disk when Write returns. There is one writer at a time, in the order of asking;
-// readers see the last commit and wait for nobody.
+// The file is in WAL mode with synchronous=FULL: the writes of a transaction are on the disk when Write
+// returns. There is one writer at a time, in the order of requests. Readers see the last commit and wait
+// for no one.
 //
-// A file belongs to one process, which keeps it from being opened a second time. Others
-// may come as guests, to read or to add something; they never change its schema.
+// One process owns the file and prevents others from opening it as owners. Other processes may open it
+// as guests to read or to add something. Guests never change the schema.
 package sqlite
 
 import (
@@ -30,35 +29,34 @@ import (
 )
 
 const (
-	// readers is how many transactions may read at the same time.
+	// readers is how many transactions may read at once.
 	readers = 4
-	// busyTimeout is how long is waited for another process.
+	// busyTimeout is how long to wait for another process.
 	busyTimeout = 5 * time.Second
 )
 
 const (
-	// writerCache is 8 MB. What a batch of bets changes is all over the file; with SQLite's 2 MB,
-	// placing takes 10 % more time, in which pages are read again. More than 8 MB gain nothing.
+	// writerCache is 8 MB. A batch of bets changes pages all over the file; with SQLite's default of
+	// 2 MB pages are read again. More than 8 MB gains nothing.
 	writerCache = "cache_size(-8192)"
-	// checkpoint is after how many pages of the write-ahead log, 100 MB, they are written to the file
-	// itself. A page that many transactions have changed is then written once, and the disk
-	// waited for less often: with SQLite's 1,000 pages a bet writes 46 % more, and with 10,000 it takes
-	// 7 % more time.
+	// checkpoint makes SQLite copy the write-ahead log to the file after 25,000 pages, 100 MB, instead of
+	// its default of 1,000. A page that many transactions have changed is then copied once, and the disk
+	// syncs less often.
 	checkpoint = "wal_autocheckpoint(25000)"
 )
 
-// Options say which file to open and how.
+// Options configures Open.
 type Options struct {
-	// File is the path of the file. It is made when it does not exist; its directory is not.
+	// File is the path of the file. Open creates the file if it does not exist, but not its directory.
 	File string
-	// Application marks the file, so that it is not taken for another program's, nor another
-	// one for it. The zero value marks nothing.
+	// Application is the application id that marks the file, so that programs do not open each other's
+	// files. Zero means no mark.
 	Application int32
-	// Migrations are goose's.
+	// Migrations are goose migrations.
 	Migrations fs.FS
-	// Guest: the file may be in use by the process that it belongs to.
+	// Guest opens a file that may be in use by the process that owns it.
 	Guest bool
-	// Logger is told of migrations.
+	// Logger logs migrations.
 	Logger *slog.Logger
 }
 
@@ -71,19 +69,23 @@ type DB struct {
 	lock    *os.File // nil for a guest
 	writer  *sql.DB
 	readers *sql.DB
-	turn    *semaphore.Weighted // held by who writes; first come, first served
+	turn    *semaphore.Weighted // held by the writer; first come, first served
 	// busyTimeout is how long Write waits for a writer in another process.
 	busyTimeout time.Duration
-	// failed is why the file is not used any more: the disk failed during a commit.
+	// failed is set when the disk fails during a commit. The file is not used after that.
 	failed atomic.Pointer[error]
 
 	closing sync.Once
-	closed  error // how that went
+	closed  error // the result of closing
 }
 
-// Open opens the file and brings its schema up to date. Errors: ErrInUse, ErrDamaged,
-// ErrSchemaNewer, ErrSchemaOlder (for guests), ErrUnavailable, or one of the file system.
-// A file that is refused is left as it is, and so is its write-ahead log.
+// Open opens the file and migrates its schema. A file that it refuses stays unchanged, and so does its
+// write-ahead log. Errors:
+//   - ErrInUse;
+//   - ErrDamaged;
+//   - ErrSchemaNewer, and ErrSchemaOlder for guests;
+//   - ErrUnavailable;
+//   - errors of the file system.
 func Open(ctx context.Context, o Options) (_ *DB, err error) {
 	db := &DB{file: o.File, turn: semaphore.NewWeighted(1), busyTimeout: busyTimeout}
 	defer func() {
@@ -100,7 +102,7 @@ func Open(ctx context.Context, o Options) (_ *DB, err error) {
 			return nil, err
 		}
 	}
-	// These connect when they are used, which is after the file has been accepted.
+	// These connect on first use, which is after the file has been accepted.
 	db.writer, err = connections(path, 1,
 		"journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(ON)", writerCache, checkpoint)
 	if err != nil {
@@ -128,7 +130,7 @@ func Open(ctx context.Context, o Options) (_ *DB, err error) {
 		return nil, err
 	}
 	if version == 0 {
-		// Before the schema is there: a file with a version has its mark.
+		// Before the migration, so that every file with a version has its mark.
 		if _, err := db.writer.ExecContext(ctx, fmt.Sprintf("pragma application_id = %d", o.Application)); err != nil {
 			return nil, err
 		}
@@ -139,7 +141,7 @@ func Open(ctx context.Context, o Options) (_ *DB, err error) {
 	return db, nil
 }
 
-// connections returns a pool of connections that all have the pragmas.
+// connections returns a pool whose connections have the pragmas.
 func connections(path string, limit int, pragmas ...string) (*sql.DB, error) {
 	drivers, err := sqlite.NewConnector(dsn(path, "rw", pragmas...))
 	if err != nil {
@@ -151,20 +153,20 @@ func connections(path string, limit int, pragmas ...string) (*sql.DB, error) {
 	return db, nil
 }
 
-// dsn is what the driver opens: an absolute path, and "ro" or "rw" as the mode. Every
-// connection gets the pragmas.
+// dsn returns the driver's name for a file: path is absolute, mode is "ro" or "rw", and every connection
+// gets the pragmas.
 func dsn(path, mode string, pragmas ...string) string {
 	query := url.Values{
 		"mode":    {mode},
 		"_pragma": append([]string{fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds())}, pragmas...),
 	}
-	// Only these have a meaning in the path of a URI file name (sqlite.org/uri.html).
+	// Only these characters are special in the path of a URI file name (sqlite.org/uri.html).
 	path = strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(path)
 	return "file:" + path + "?" + query.Encode()
 }
 
-// Close ends all connections. It waits for nobody: close after the last transaction. To
-// close it again does nothing.
+// Close closes all connections. It does not wait for transactions: call it after the last one. Further
+// calls do nothing.
 func (db *DB) Close() error {
 	db.closing.Do(func() { db.closed = db.close() })
 	return db.closed
@@ -176,7 +178,7 @@ func (db *DB) close() error {
 		errs = append(errs, db.readers.Close())
 	}
 	if db.writer != nil {
-		errs = append(errs, db.writer.Close()) // the last one to close empties the write-ahead log
+		errs = append(errs, db.writer.Close()) // the last connection to close empties the write-ahead log
 	}
 	if db.lock != nil {
 		errs = append(errs, unlockFile(db.lock))
@@ -187,8 +189,8 @@ func (db *DB) close() error {
 // File returns the path of the file.
 func (db *DB) File() string { return db.file }
 
-// Ping returns nil when the file can be read, and Write has not given it up. Whether there
-// is room on the disk shows only when something is written.
+// Ping returns nil if the file can be read and no commit has failed. It does not show whether the disk has
+// space.
 func (db *DB) Ping(ctx context.Context) error {
 	return db.Read(ctx, func(ctx context.Context, tx Conn) error {
 		var tables int
@@ -196,14 +198,13 @@ func (db *DB) Ping(ctx context.Context) error {
 	})
 }
 
-// Write runs work in a transaction that nobody else writes beside, and commits what it
-// has done when it returns nil. When it returns an error, or panics, nothing is written.
-// A ctx that ends stops the waiting; a transaction that has begun goes to its
-// end. work must not call Write, and closes the rows that it opens.
-//
-// Errors: work's; ErrUnavailable, when nothing was written, or ErrOutcomeUnknown, when the
-// disk failed during the commit. After the latter everything is ErrUnavailable until the
-// file is opened again: what the disk holds has to be read from it.
+// Write runs work in the only writing transaction, and commits if work returns nil. If work returns an
+// error or panics, nothing is written. ctx bounds the wait for the transaction; a transaction that has
+// begun runs to its end. work must not call Write, and must close the rows that it opens. Errors:
+//   - those of work;
+//   - ErrUnavailable: nothing was written;
+//   - ErrOutcomeUnknown: the disk failed during the commit. From then on every operation returns
+//     ErrUnavailable until the file is opened again, because memory may differ from the disk.
 func (db *DB) Write(ctx context.Context, work func(ctx context.Context, tx Conn) error) error {
 	if err := db.turn.Acquire(ctx, 1); err != nil {
 		return fmt.Errorf("wait for a turn to write: %w", err)
@@ -239,8 +240,8 @@ func (db *DB) Write(ctx context.Context, work func(ctx context.Context, tx Conn)
 
 // begin begins a transaction as soon as no other process writes.
 //
-// By itself SQLite would look ten times a second whether one does. A process with much to do
-// leaves gaps of microseconds between its transactions, and would keep others out by chance.
+// It polls with a short busy timeout. SQLite would try ten times a second, and could miss every gap between
+// the transactions of a busy process for a long time.
 func (db *DB) begin(ctx context.Context, conn Conn) error {
 	const attempt = "pragma busy_timeout = 5; begin immediate" // milliseconds
 	for began := time.Now(); ; {
@@ -254,9 +255,11 @@ func (db *DB) begin(ctx context.Context, conn Conn) error {
 	}
 }
 
-// Read runs queries that all see the same state of the file, which is that of the first of
-// them. They cannot write. Errors: those of query; ErrUnavailable; that of ctx, which ends
-// the queries as well.
+// Read runs query in a reading transaction: all statements see the state that the first one sees. ctx ends
+// running statements. Errors:
+//   - those of query;
+//   - ErrUnavailable;
+//   - that of ctx.
 func (db *DB) Read(ctx context.Context, query func(ctx context.Context, tx Conn) error) error {
 	if failure := db.failed.Load(); failure != nil {
 		return *failure
@@ -266,8 +269,8 @@ func (db *DB) Read(ctx context.Context, query func(ctx context.Context, tx Conn)
 		return interpret(err)
 	}
 	defer func() { _ = conn.Close() }()
-	// Also when ctx ends while it begins: it may have begun, and whoever got the connection
-	// next would see the state of now for ever.
+	// Also if begin fails because ctx ends: the transaction may have begun, and the next user of the
+	// connection would keep seeing an old state.
 	defer rollBack(ctx, conn)
 	if _, err := conn.ExecContext(ctx, "begin"); err != nil {
 		return interpret(err)
@@ -275,8 +278,8 @@ func (db *DB) Read(ctx context.Context, query func(ctx context.Context, tx Conn)
 	return interpret(query(ctx, conn))
 }
 
-// rollBack ends a transaction, if there is one. A connection on which that fails is closed,
-// which does so, too.
+// rollBack rolls back the transaction, if there is one. If that fails, it closes the connection, which
+// also rolls back.
 func rollBack(ctx context.Context, conn Conn) {
 	if _, err := conn.ExecContext(context.WithoutCancel(ctx), "rollback"); err != nil && !isNoTransaction(err) {
 		_ = conn.Raw(func(any) error { return driver.ErrBadConn })

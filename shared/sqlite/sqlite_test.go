@@ -18,7 +18,7 @@ import (
 	"stavka.local/shared/sqlite"
 )
 
-func TestKeepsWhatWasWritten(t *testing.T) {
+func TestKeepsCommittedData(t *testing.T) {
 	t.Parallel()
 	o := options(filepath.Join(t.TempDir(), "a ?#% ö.db"))
 	db := open(t, o)
@@ -30,7 +30,7 @@ func TestKeepsWhatWasWritten(t *testing.T) {
 
 	wantState(t, open(t, o), complete(1))
 
-	// One file, under its own name, and for its owner alone.
+	// One file, with the given name, readable by its owner only.
 	if _, err := os.Stat(o.File); err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +45,7 @@ func TestKeepsWhatWasWritten(t *testing.T) {
 	}
 }
 
-// In the working directory, and not in memory.
+// The files are in the working directory, and not in memory.
 func TestOpensRelativePaths(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for _, file := range []string{"test.db", "./also.db", ":memory:", "file:test.db?mode=memory"} {
@@ -70,7 +70,7 @@ func TestWriteThatFailsWritesNothing(t *testing.T) {
 	})
 
 	if !errors.Is(err, refused) {
-		t.Errorf("got %v, want what the work returned", err)
+		t.Errorf("got %v, want the error of work", err)
 	}
 	wantState(t, db, complete(1))
 	mustWrite(t, db, 2)
@@ -109,7 +109,7 @@ func TestWriteThatPanicsWritesNothing(t *testing.T) {
 	wantState(t, db, complete(2))
 }
 
-func TestWriteGoesToItsEndOnceItHasBegun(t *testing.T) {
+func TestWriteThatHasBegunIsNotCancelled(t *testing.T) {
 	t.Parallel()
 	db := open(t, options(newFile(t)))
 	ctx, cancel := context.WithCancel(t.Context())
@@ -117,7 +117,7 @@ func TestWriteGoesToItsEndOnceItHasBegun(t *testing.T) {
 	err := db.Write(ctx, func(ctx context.Context, tx sqlite.Conn) error {
 		cancel()
 		if err := ctx.Err(); err != nil {
-			t.Errorf("the work's context has ended: %v", err)
+			t.Errorf("the context of work has ended: %v", err)
 		}
 		return insert(ctx, tx, 1)
 	})
@@ -144,14 +144,14 @@ func TestWriteStopsWaitingWhenTheContextEnds(t *testing.T) {
 		}
 		release()
 		if err := write(ctx, db, 1); !errors.Is(err, context.Canceled) {
-			t.Errorf("under a context that has ended: %v", err)
+			t.Errorf("with a context that has ended: %v", err)
 		}
 		wantState(t, db, complete(0))
 	})
 }
 
-// A close of an event must not wait until the crowd of bets thins out.
-func TestWritersTakeTurnsInTheOrderOfAsking(t *testing.T) {
+// Closing an event must not wait for bets that come later.
+func TestWritersRunInOrderOfArrival(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const n = 20
@@ -159,7 +159,7 @@ func TestWritersTakeTurnsInTheOrderOfAsking(t *testing.T) {
 		release := hold(t, db)
 		var order []int // written by one writer at a time
 		var writing sync.WaitGroup
-		ask := func(i int, work func()) {
+		start := func(i int, work func()) {
 			writing.Go(func() {
 				err := db.Write(t.Context(), func(context.Context, sqlite.Conn) error {
 					order = append(order, i)
@@ -170,14 +170,14 @@ func TestWritersTakeTurnsInTheOrderOfAsking(t *testing.T) {
 					t.Error(err)
 				}
 			})
-			synctest.Wait() // until it waits for its turn
+			synctest.Wait() // until it waits
 		}
-		ask(0, func() {
-			// One that comes while others wait, and the writer is about to be free.
-			ask(n, func() {})
+		start(0, func() {
+			// This writer comes while others wait and the current one is about to end.
+			start(n, func() {})
 		})
 		for i := 1; i < n; i++ {
-			ask(i, func() {})
+			start(i, func() {})
 		}
 
 		release()
@@ -189,7 +189,7 @@ func TestWritersTakeTurnsInTheOrderOfAsking(t *testing.T) {
 	})
 }
 
-// hold occupies the writer until the function it returns is called, or the test ends.
+// hold keeps a writing transaction open until release is called or the test ends.
 func hold(t *testing.T, db *sqlite.DB) (release func()) {
 	t.Helper()
 	busy, free := make(chan struct{}), make(chan struct{})
@@ -210,7 +210,7 @@ func hold(t *testing.T, db *sqlite.DB) (release func()) {
 	return release
 }
 
-func TestReadSeesOneStateAndWaitsForNobody(t *testing.T) {
+func TestReadSeesOneStateAndDoesNotWait(t *testing.T) {
 	t.Parallel()
 	db := open(t, options(newFile(t)))
 	mustWrite(t, db, 1)
@@ -220,7 +220,7 @@ func TestReadSeesOneStateAndWaitsForNobody(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		mustWrite(t, db, 2) // does not wait for the reader either
+		mustWrite(t, db, 2) // does not wait for the reader
 		after, err := look(ctx, tx)
 		if before != complete(1) || after != before {
 			t.Errorf("saw %+v and then %+v", before, after)
@@ -231,7 +231,7 @@ func TestReadSeesOneStateAndWaitsForNobody(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = db.Write(t.Context(), func(ctx context.Context, tx sqlite.Conn) error {
-		wantState(t, db, complete(2)) // what is not committed is not there
+		wantState(t, db, complete(2)) // without uncommitted data
 		return insert(ctx, tx, 3)
 	})
 	if err != nil {
@@ -249,16 +249,15 @@ func TestReadCannotWrite(t *testing.T) {
 	wantState(t, db, complete(0))
 }
 
-// A transaction that stayed open on a connection would show the past to whoever gets that
-// connection next.
-func TestReadThatIsCutOffLeavesNothingBehind(t *testing.T) {
+// If a transaction stayed open on a connection, the next user of the connection would see an old state.
+func TestCancelledReadLeavesNoTransaction(t *testing.T) {
 	t.Parallel()
 	db := open(t, options(newFile(t)))
 	for range 2000 {
 		ctx, cancel := context.WithCancel(t.Context())
 		var ending sync.WaitGroup
 		ending.Go(func() {
-			for began := time.Now(); time.Since(began) < rand.N(100*time.Microsecond); { // in the middle of anything
+			for began := time.Now(); time.Since(began) < rand.N(100*time.Microsecond); { // at a random point
 				runtime.Gosched()
 			}
 			cancel()
@@ -271,7 +270,7 @@ func TestReadThatIsCutOffLeavesNothingBehind(t *testing.T) {
 	}
 	mustWrite(t, db, 1)
 
-	// All the connections at once.
+	// Use all connections at once.
 	const readers = 4
 	var inside, reading sync.WaitGroup
 	inside.Add(readers)
@@ -302,7 +301,7 @@ func TestPing(t *testing.T) {
 	}
 	closed(t, db)
 	if err := db.Ping(t.Context()); err == nil {
-		t.Error("a closed file answers")
+		t.Error("Ping succeeds on a closed file")
 	}
 }
 
@@ -325,8 +324,8 @@ func TestIsUniqueViolation(t *testing.T) {
 		want   bool
 	}{
 		{"a unique column", violate(insertParent("random()", "'a'", "random()")), "parents.name", true},
-		{"another one that begins like it", violate(insertParent("random()", "random()", "'a'")), "parents.name", false},
-		{"another table's that ends like it", violate(insertParent("random()", "'a'", "random()")), "grandparents.name", false},
+		{"another column with the same prefix", violate(insertParent("random()", "random()", "'a'")), "parents.name", false},
+		{"another table with the same suffix", violate(insertParent("random()", "'a'", "random()")), "grandparents.name", false},
 		{"a primary key", violate(insertParent("7", "random()", "random()")), "parents.id", true},
 		{"the second column of a key", violate("insert into entries (batch, part) values (1, 2)"), "entries.part", true},
 		{"not null", violate("insert into entries (batch) values (1)"), "entries.part", false},

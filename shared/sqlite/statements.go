@@ -6,13 +6,12 @@ import (
 	"errors"
 )
 
-// keptStatements bounds how many statements a connection keeps. It is more than the services
-// have: it is for texts that are made up.
+// keptStatements bounds how many statements a connection keeps. The services have fewer; it bounds memory
+// if texts are generated.
 const keptStatements = 256
 
-// connector opens connections that keep the statements that they have run, so that each text
-// is read by SQLite once and not in every transaction: to read a user took more than twice
-// as long without.
+// connector opens connections that keep their prepared statements, so that SQLite parses each text once
+// and not in every transaction.
 type connector struct{ driver.Connector }
 
 // Connect implements driver.Connector.
@@ -28,11 +27,11 @@ func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
 	return &connection{driverConn: conn, kept: make(map[string]*statement)}, nil
 }
 
-// errUnknownDriver is a change of the driver's that the compiler does not see.
-var errUnknownDriver = errors.New("the driver of SQLite is not as it was")
+// errUnknownDriver reports a change of the driver that the compiler cannot find.
+var errUnknownDriver = errors.New("the SQLite driver lacks an interface that this package needs")
 
-// driverConn is what is used of the driver's connections. What the driver can do besides, to
-// run a text without having it prepared, is left out, so that everything is prepared.
+// driverConn is the part of the driver's connections that is used. It leaves out running a text
+// unprepared, so that every statement is prepared.
 type driverConn interface {
 	driver.Conn
 	driver.ConnBeginTx
@@ -42,14 +41,15 @@ type driverConn interface {
 	driver.Validator
 }
 
-// driverStmt is what is used of the driver's statements.
+// driverStmt is the part of the driver's statements that is used.
 type driverStmt interface {
 	driver.Stmt
 	driver.StmtExecContext
 	driver.StmtQueryContext
 }
 
-// connection belongs to one goroutine at a time, as database/sql sees to.
+// connection is a connection that keeps prepared statements. database/sql lets one goroutine use it at a
+// time.
 type connection struct {
 	driverConn
 
@@ -76,18 +76,18 @@ func (c *connection) PrepareContext(ctx context.Context, query string) (driver.S
 // Close implements driver.Conn.
 func (c *connection) Close() error {
 	for _, s := range c.kept {
-		_ = s.driverStmt.Close() // it repeats the error of the last run, which has been seen
+		_ = s.driverStmt.Close() // it repeats the error of the last run, which has been returned
 	}
 	return c.driverConn.Close()
 }
 
-// statement is one that is kept when it is closed.
+// statement is a prepared statement. Its connection keeps it when it is closed.
 type statement struct {
 	driverStmt
 
 	conn  *connection
 	query string
-	used  bool // while its rows are being read, the same text may be run again
+	used  bool // the same text may be run again while its rows are being read
 }
 
 // Close implements driver.Stmt.

@@ -18,11 +18,11 @@ func TestStatementsAreKept(t *testing.T) {
 	mustWrite(t, db, 2, 3)
 
 	if now := db.KeptByWriter(t); now != kept {
-		t.Errorf("%d statements are kept after the same ones have been run again, and %d before", now, kept)
+		t.Errorf("%d statements are kept after the same ones were run again, %d before", now, kept)
 	}
 }
 
-func TestStatementsThatAreKeptAreBounded(t *testing.T) {
+func TestKeptStatementsAreBounded(t *testing.T) {
 	t.Parallel()
 	db := open(t, options(newFile(t)))
 	err := db.Write(t.Context(), func(ctx context.Context, tx sqlite.Conn) error {
@@ -42,8 +42,8 @@ func TestStatementsThatAreKeptAreBounded(t *testing.T) {
 	}
 }
 
-// While the rows of a query are read, the same query is another one's, too.
-func TestAStatementWithinItself(t *testing.T) {
+// The same query may be run again while its rows are being read.
+func TestNestedStatement(t *testing.T) {
 	t.Parallel()
 	db := open(t, options(newFile(t)))
 	const query = "select value from json_each(?1)"
@@ -69,8 +69,8 @@ func TestAStatementWithinItself(t *testing.T) {
 	}
 }
 
-// A statement may be run again after it has failed, and when the tables are others.
-func TestAStatementAfterAFailure(t *testing.T) {
+// A statement may be run again after it has failed, and after a change of the tables.
+func TestStatementAfterAFailure(t *testing.T) {
 	t.Parallel()
 	db := open(t, options(newFile(t)))
 	mustWrite(t, db, 1)
@@ -83,16 +83,16 @@ func TestAStatementAfterAFailure(t *testing.T) {
 	wantState(t, db, complete(3))
 }
 
-func TestWhatIsNoStatement(t *testing.T) {
+func TestInvalidStatement(t *testing.T) {
 	t.Parallel()
 	db := open(t, options(newFile(t)))
 	err := db.Write(t.Context(), func(ctx context.Context, tx sqlite.Conn) error {
 		var nothing int
 		if err := tx.QueryRowContext(ctx, "select from").Scan(&nothing); err == nil {
-			t.Error("what is no statement has a row")
+			t.Error("an invalid query returned a row")
 		}
 		if _, err := tx.ExecContext(ctx, "insert nothing"); err == nil {
-			t.Error("what is no statement was executed")
+			t.Error("an invalid statement was executed")
 		}
 		return insert(ctx, tx, 1)
 	})

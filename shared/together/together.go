@@ -1,5 +1,5 @@
-// Package together has done together what is asked for at the same time, where one trip to a
-// server costs most of what it costs to ask for one thing.
+// Package together batches concurrent requests into rounds, where a round trip to a server costs more than
+// the requests in it.
 package together
 
 import (
@@ -7,54 +7,52 @@ import (
 	"sync"
 )
 
-// Group collects items: while some are being done, the next ones gather. A lone item goes at
-// once. It is safe for concurrent use.
+// Group batches items: while rounds are under way, new items wait for the next one. A lone item starts a
+// round at once. It is safe for concurrent use.
 //
-// Nobody joins a round that has begun. What an item finds out is therefore as new as when
-// it was asked for, or newer.
+// An item never joins a round that has begun. So the result of an item is not older than its request.
 type Group[Item any] struct {
 	do             func(ctx context.Context, items []Item)
 	rounds, atMost int
 
 	mu       sync.Mutex
-	waiting  []asked[Item] // in the order of asking
-	underway int           // rounds
+	waiting  []request[Item] // in order of arrival
+	underway int             // rounds
 }
 
-type asked[Item any] struct {
-	item Item
-	left <-chan struct{} // closed when nobody waits for it any more
-	done chan struct{}   // closed when it is done
+type request[Item any] struct {
+	item      Item
+	cancelled <-chan struct{} // closed when the caller no longer waits
+	done      chan struct{}   // closed when the round has ended
 }
 
-// New returns a Group that has up to so many rounds under way at the same time, of at most so
-// many items each; both are at least 1. do does the items of a round, which come in the
-// order of asking, and says what has become of each in the item itself. Its ctx has the values of
-// one that some item was asked for with, and does not end.
+// New returns a Group that runs up to rounds rounds at once, each of at most atMost items; both are at
+// least 1. do processes the items of a round, which are in order of arrival, and stores each result in the
+// item itself. The context of do has the values of one of the callers' contexts and is never cancelled.
 func New[Item any](rounds, atMost int, do func(ctx context.Context, items []Item)) *Group[Item] {
 	return &Group[Item]{do: do, rounds: rounds, atMost: atMost}
 }
 
-// Do has an item done. When ctx ends before, it returns its error; an item whose round has begun
-// is done all the same, and must not be looked at any more.
+// Do processes an item. If ctx ends first, Do returns the error of ctx. The round of the item may still
+// run then, and the caller must not read the item any more.
 func (g *Group[Item]) Do(ctx context.Context, item Item) error {
-	a := asked[Item]{item, ctx.Done(), make(chan struct{})}
-	if g.add(a) {
-		go g.work(context.WithoutCancel(ctx)) // for others, too, who may stay when this one leaves
+	r := request[Item]{item, ctx.Done(), make(chan struct{})}
+	if g.add(r) {
+		go g.work(context.WithoutCancel(ctx)) // it also serves callers that stay when this one leaves
 	}
 	select {
-	case <-a.done:
+	case <-r.done:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 }
 
-// add tells whether another round has to begin.
-func (g *Group[Item]) add(a asked[Item]) bool {
+// add adds a request and reports whether the caller must start another worker.
+func (g *Group[Item]) add(r request[Item]) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.waiting = append(g.waiting, a)
+	g.waiting = append(g.waiting, r)
 	if g.underway == g.rounds {
 		return false
 	}
@@ -62,33 +60,33 @@ func (g *Group[Item]) add(a asked[Item]) bool {
 	return true
 }
 
-// work does one round after the other for as long as somebody waits.
+// work runs rounds one after the other until no request waits.
 func (g *Group[Item]) work(ctx context.Context) {
 	for round := g.next(); len(round) > 0; round = g.next() {
 		items := make([]Item, len(round))
-		for i, a := range round {
-			items[i] = a.item
+		for i, r := range round {
+			items[i] = r.item
 		}
 		g.do(ctx, items)
-		for _, a := range round {
-			close(a.done)
+		for _, r := range round {
+			close(r.done)
 		}
 	}
 }
 
-// next returns those of the next round, without those that nobody waits for: after a server has
-// not answered for a while that would be many. When there is nobody, the round before was the last.
-func (g *Group[Item]) next() []asked[Item] {
+// next returns the requests of the next round. It skips cancelled ones: after a server has not answered
+// for a while, there may be many. If it returns none, the worker ends.
+func (g *Group[Item]) next() []request[Item] {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	round := make([]asked[Item], 0, min(len(g.waiting), g.atMost))
+	round := make([]request[Item], 0, min(len(g.waiting), g.atMost))
 	for len(g.waiting) > 0 && len(round) < g.atMost {
-		a := g.waiting[0]
+		r := g.waiting[0]
 		g.waiting = g.waiting[1:]
 		select {
-		case <-a.left:
+		case <-r.cancelled:
 		default:
-			round = append(round, a)
+			round = append(round, r)
 		}
 	}
 	if len(round) == 0 {

@@ -12,18 +12,18 @@ import (
 	"stavka.local/shared/together"
 )
 
-// took is how long a round takes.
-const took = time.Second
+// roundTime is how long a round takes.
+const roundTime = time.Second
 
-// item is something to be doubled.
+// item is a number to double.
 type item struct{ number, doubled int }
 
-// doubler keeps what came together.
+// doubler doubles items and records the rounds.
 type doubler struct {
 	mu       sync.Mutex
 	rounds   [][]int
 	underway int
-	most     int // rounds at the same time
+	most     int // rounds under way at once
 }
 
 func (d *doubler) do(_ context.Context, items []*item) {
@@ -36,7 +36,7 @@ func (d *doubler) do(_ context.Context, items []*item) {
 	}
 	d.rounds = append(d.rounds, numbers)
 	d.mu.Unlock()
-	time.Sleep(took)
+	time.Sleep(roundTime)
 	for _, i := range items {
 		i.doubled = 2 * i.number
 	}
@@ -45,11 +45,11 @@ func (d *doubler) do(_ context.Context, items []*item) {
 	d.mu.Unlock()
 }
 
-// ask asks for numbers in this order, each beside the test.
-func ask(t *testing.T, asking *sync.WaitGroup, group *together.Group[*item], numbers ...int) {
+// double sends numbers to group in this order, each in a goroutine of callers.
+func double(t *testing.T, callers *sync.WaitGroup, group *together.Group[*item], numbers ...int) {
 	t.Helper()
 	for _, number := range numbers {
-		asking.Go(func() {
+		callers.Go(func() {
 			i := &item{number: number}
 			if err := group.Do(t.Context(), i); err != nil || i.doubled != 2*number {
 				t.Errorf("%d: got %d, %v", number, i.doubled, err)
@@ -59,97 +59,97 @@ func ask(t *testing.T, asking *sync.WaitGroup, group *together.Group[*item], num
 	}
 }
 
-func TestOneGoesAtOnceAndTheNextGather(t *testing.T) {
+func TestLoneItemGoesAtOnceAndLaterOnesAreBatched(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var (
-			d      doubler
-			asking sync.WaitGroup
-			group  = together.New(1, 3, d.do)
+			d       doubler
+			callers sync.WaitGroup
+			group   = together.New(1, 3, d.do)
 		)
 		began := time.Now()
-		ask(t, &asking, group, 1)
+		double(t, &callers, group, 1)
 		if len(d.rounds) != 1 {
 			t.Errorf("a lone item waits: %v", d.rounds)
 		}
-		ask(t, &asking, group, 2, 3, 4, 5, 6)
-		asking.Wait()
+		double(t, &callers, group, 2, 3, 4, 5, 6)
+		callers.Wait()
 		if want := [][]int{{1}, {2, 3, 4}, {5, 6}}; !slices.EqualFunc(d.rounds, want, slices.Equal) {
 			t.Errorf("the rounds were %v, want %v", d.rounds, want)
 		}
-		if d.most != 1 || time.Since(began) != 3*took {
+		if d.most != 1 || time.Since(began) != 3*roundTime {
 			t.Errorf("%d rounds were under way at once; all took %v", d.most, time.Since(began))
 		}
 
-		// It begins again after a rest.
-		ask(t, &asking, group, 7)
-		asking.Wait()
+		// A new round begins after an idle time.
+		double(t, &callers, group, 7)
+		callers.Wait()
 		if len(d.rounds) != 4 {
-			t.Errorf("after a rest the rounds were %v", d.rounds)
+			t.Errorf("after an idle time the rounds were %v", d.rounds)
 		}
 	})
 }
 
-func TestSeveralRoundsAtOnce(t *testing.T) {
+func TestSeveralRoundsRunAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var (
-			d      doubler
-			asking sync.WaitGroup
-			group  = together.New(2, 10, d.do)
+			d       doubler
+			callers sync.WaitGroup
+			group   = together.New(2, 10, d.do)
 		)
-		ask(t, &asking, group, 1, 2, 3, 4)
-		asking.Wait()
+		double(t, &callers, group, 1, 2, 3, 4)
+		callers.Wait()
 		if want := [][]int{{1}, {2}, {3, 4}}; !slices.EqualFunc(d.rounds, want, slices.Equal) || d.most != 2 {
 			t.Errorf("the rounds were %v, %d at once; want %v, 2 at once", d.rounds, d.most, want)
 		}
 	})
 }
 
-func TestWhoLeavesTakesNobodyAlong(t *testing.T) {
+func TestCancelledCallerDoesNotEndTheRound(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var (
-			d      doubler
-			asking sync.WaitGroup
-			group  = together.New(1, 10, d.do)
+			d       doubler
+			callers sync.WaitGroup
+			group   = together.New(1, 10, d.do)
 		)
-		ctx, leave := context.WithCancel(t.Context())
-		asking.Go(func() {
+		ctx, cancel := context.WithCancel(t.Context())
+		callers.Go(func() {
 			if err := group.Do(ctx, &item{number: 1}); !errors.Is(err, context.Canceled) {
-				t.Errorf("who left got %v", err)
+				t.Errorf("the cancelled caller got %v", err)
 			}
 		})
 		synctest.Wait()
-		ask(t, &asking, group, 2)
-		leave()
-		asking.Wait()
+		double(t, &callers, group, 2)
+		cancel()
+		callers.Wait()
 		if want := [][]int{{1}, {2}}; !slices.EqualFunc(d.rounds, want, slices.Equal) {
 			t.Errorf("the rounds were %v, want %v", d.rounds, want)
 		}
 	})
 }
 
-func TestWhoHasLeftIsNotServed(t *testing.T) {
+func TestCancelledItemIsNotProcessed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var (
-			d      doubler
-			asking sync.WaitGroup
-			group  = together.New(1, 10, d.do)
+			d       doubler
+			callers sync.WaitGroup
+			group   = together.New(1, 10, d.do)
 		)
-		ask(t, &asking, group, 1)
-		ctx, leave := context.WithCancel(t.Context())
-		asking.Go(func() {
+		double(t, &callers, group, 1)
+		ctx, cancel := context.WithCancel(t.Context())
+		callers.Go(func() {
 			if err := group.Do(ctx, &item{number: 2}); !errors.Is(err, context.Canceled) {
-				t.Errorf("who left got %v", err)
+				t.Errorf("the cancelled caller got %v", err)
 			}
 		})
 		synctest.Wait()
-		leave()
-		asking.Wait()
-		ask(t, &asking, group, 3)
-		asking.Wait()
+		cancel()
+		callers.Wait()
+		double(t, &callers, group, 3)
+		callers.Wait()
 		if want := [][]int{{1}, {3}}; !slices.EqualFunc(d.rounds, want, slices.Equal) {
 			t.Errorf("the rounds were %v, want %v", d.rounds, want)
 		}

@@ -6,18 +6,18 @@ import (
 	"stavka.local/betmaker/internal/domain"
 )
 
-// AuditFilter narrows a list of audit records. Zero members do not narrow.
+// AuditFilter selects audit records. Zero fields select all.
 type AuditFilter struct {
 	By      domain.UserID
 	Action  string
 	Subject string
-	// Before is the page's start: only records with smaller ids. Zero for the newest.
+	// Before selects records with lower ids; zero starts at the newest.
 	Before int64
 }
 
-// AuditLog reads the records of privileged actions. They are written by the methods that
-// do the actions, in the same transaction, and never changed.
+// AuditLog reads the records of privileged actions. The methods that perform the actions write the records
+// in the same transaction. Records never change.
 type AuditLog interface {
-	// Records returns up to limit records, the newest first.
+	// Records returns up to limit records, newest first.
 	Records(ctx context.Context, filter AuditFilter, limit int) ([]domain.AuditRecord, error)
 }

@@ -1,17 +1,15 @@
-// Package ports says what bet-maker needs from the world: its store, the line and
-// its credentials. The comments are the contracts; portstest holds a suite for each
-// port, which every adapter passes.
+// Package ports declares what bet-maker needs from outside: its stores, the line and credentials. The
+// comments are the contracts. Package portstest tests them for every adapter.
 //
-// Every method honours its context. Besides the errors that a contract names, any
-// method may return ErrUnavailable, with the cause for the logs, when the server
-// behind it cannot be reached or did not answer in time; and an unnamed error for
-// what nobody foresaw. In both cases nothing was written. Any method that writes may
-// also return ErrOutcomeUnknown.
+// Every method honours its context. Besides the errors in its contract, any method may return
+//   - ErrUnavailable, with the cause for the logs, if the server cannot be reached or did not answer in
+//     time: nothing was written;
+//   - an error without a name, for an unforeseen failure: nothing was written;
+//   - ErrOutcomeUnknown, if the method writes.
 //
-// A context that ends stops a method from waiting for its turn. What has begun in a
-// store goes to its end.
+// A context that ends stops the wait for a transaction. A transaction that has begun runs to its end.
 //
-// Instants come back in UTC; what is finer than a microsecond is cut off.
+// Instants are returned in UTC, truncated to microseconds.
 package ports
 
 import (
@@ -21,14 +19,14 @@ import (
 	"stavka.local/shared/fault"
 )
 
-// ErrNotFound is returned when what was asked for does not exist.
+// ErrNotFound is returned if the requested object does not exist.
 var ErrNotFound = errors.New("not found")
 
-// ErrUnavailable is returned when the server behind a port cannot be reached. It is a
-// fault, so that it may go out as it is; adapters add the cause with Because.
+// ErrUnavailable is returned if the server behind a port cannot be reached. It is a fault, so it may be
+// shown to clients; adapters add the cause with Because.
 var ErrUnavailable = fault.New(fault.Unavailable, "unavailable", "a server that this needs is not available").After(time.Second)
 
-// ErrOutcomeUnknown is returned when the connection was lost while a transaction was
-// being committed: it may or may not have been. It is a fault, too.
+// ErrOutcomeUnknown is returned if the connection was lost during a commit: the transaction may have been
+// committed or not. It is a fault, too.
 var ErrOutcomeUnknown = fault.New(fault.Unavailable, "outcome_unknown",
 	"whether this was done is not known; repeat it with the same Idempotency-Key").After(time.Second)

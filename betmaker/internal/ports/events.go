@@ -8,74 +8,69 @@ import (
 	"stavka.local/shared/line"
 )
 
-// Amendment is an event after a person's decision, and the record of it.
+// Amendment is an event after a manual change, with the audit record of the change.
 type Amendment struct {
 	Event domain.Event
 	Audit domain.AuditRecord
 }
 
-// Events keeps the projection of the line.
+// Events stores the projection of the line.
 type Events interface {
-	// Update changes events in one transaction. It locks the events exclusively, in
-	// ascending order, against each other and against bets being placed; loads those
-	// that are known; reads its clock; and writes the events that decide returns, all
-	// of which must be among ids. After it has returned, no bet can be accepted that
-	// the written events refuse. decide may be called more than once.
+	// Update changes events in one transaction. It locks the events in ascending order, against other
+	// updates and against placements; reads the known ones and then the clock; and writes the events that
+	// decide returns, which must be among ids. After Update has returned, no bet is accepted that the
+	// written events refuse. decide may be called more than once.
 	//
-	// ErrOutcomeUnknown may be returned; repeating the update is then safe when decide
-	// decides by sequence numbers.
+	// After ErrOutcomeUnknown the update may be repeated if decide compares sequence numbers.
 	Update(ctx context.Context, ids []domain.EventID, decide func(now time.Time, known map[domain.EventID]domain.Event) []domain.Event) error
 
-	// Amend changes one event on a person's decision, like Update, and writes the audit record
-	// of it in the same transaction. When decide returns nil, or an error, which Amend
-	// returns, nothing is written. Errors: ErrNotFound for an event that is not known.
-	// decide may be called more than once.
+	// Amend changes one event as Update does, and writes the audit record in the same transaction. If
+	// decide returns nil or an error, nothing is written; Amend returns the error. It returns ErrNotFound
+	// for an unknown event. decide may be called more than once.
 	Amend(ctx context.Context, id domain.EventID, decide func(now time.Time, event domain.Event) (*Amendment, error)) error
 
-	// Event returns one event, or ErrNotFound.
+	// Event returns an event, or ErrNotFound.
 	Event(ctx context.Context, id domain.EventID) (domain.Event, error)
 
-	// OpenEvents returns up to limit events that are open (neither final, in quarantine
-	// nor past their deadline by the store's clock), by id, from the first after the
-	// given id. Suspended events are among them: they are visible, and may take bets again.
+	// OpenEvents returns up to limit open events with ids above after, by id. An event is open if it is
+	// neither final nor in quarantine, and its deadline is later than the store's clock. Suspended events
+	// are included: they are visible, and may take bets again.
 	OpenEvents(ctx context.Context, after domain.EventID, limit int) ([]domain.Event, error)
 
-	// UndecidedEvents returns up to limit events of other data sets than the given one
-	// that have no result and are not in quarantine, whatever their deadline, by id, from
-	// the first after the given id.
+	// UndecidedEvents returns up to limit events with ids above after, by id, that have no result, are not
+	// in quarantine, and belong to other data sets than notOf. The deadline does not matter.
 	UndecidedEvents(ctx context.Context, notOf string, after domain.EventID, limit int) ([]domain.Event, error)
 }
 
-// Cursor is how far the line's change log has been read.
+// Cursor is a position in the line's change log: everything up to it has been read.
 type Cursor struct {
 	Epoch line.Epoch
 	After int64
 }
 
-// Cursors keeps the cursor, one for all replicas.
+// Cursors stores the cursor, which all replicas share.
 type Cursors interface {
-	// Cursor returns the cursor; the zero Cursor when nothing has been read yet.
+	// Cursor returns the cursor, or the zero Cursor if nothing has been read.
 	Cursor(ctx context.Context) (Cursor, error)
 
-	// MoveCursor sets the cursor to next if it still equals from, and tells whether it
-	// did: of several replicas that read the same page, one moves it.
+	// MoveCursor sets the cursor to next if it equals from, and reports whether it did. If several
+	// replicas have read the same page, one of them moves the cursor.
 	MoveCursor(ctx context.Context, from, next Cursor) (bool, error)
 }
 
-// Page is one page of the line's change log, from one atomic read.
+// Page is a page of the line's change log, from one atomic read.
 type Page struct {
 	Epoch     line.Epoch
-	LastSeq   int64 // the highest seq of the line at that moment
-	NextAfter int64 // where the next page starts: further on than this one, unless this is the last
+	LastSeq   int64 // the highest seq of the line at the time of reading
+	NextAfter int64 // the start of the next page; higher than this page's start unless this is the last one
 	Events    []line.Event
 }
 
-// Line is line-provider, asked over HTTP.
+// Line reads from line-provider.
 type Line interface {
-	// Changes returns the changes after seq, in order of seq, at most limit of them.
+	// Changes returns up to limit changes after the seq after, by seq.
 	Changes(ctx context.Context, after int64, limit int) (Page, error)
 
-	// Event returns one event and the epoch it belongs to, or ErrNotFound when the
-	// line has no such event.
+	// Event returns an event and its epoch, or ErrNotFound.
 	Event(ctx context.Context, id domain.EventID) (line.Change, error)
 }

@@ -8,38 +8,38 @@ import (
 	"stavka.local/shared/money"
 )
 
-// LedgerReader is shown a ledger. An error that it returns ends the reading.
+// LedgerReader receives a ledger. An error of any method ends the reading.
 type LedgerReader interface {
-	// Seal is shown every seal, in order of id. Each comes after the transfers with ids up to
-	// its Last and before the first one beyond, so that nobody has to remember seals; a
-	// seal that reaches beyond all transfers comes after them. Where the seals' Last do not
-	// ascend, as only tampering leaves them, their order of id stands.
+	// Seal receives the seals, by id. A seal comes after the transfers with ids up to its Last, and before
+	// the first transfer beyond, so that the reader need not remember seals. A seal beyond all transfers
+	// comes after them. If the Last of seals do not ascend, which only tampering can cause, the order is
+	// still by id.
 	Seal(seal domain.Seal) error
-	// Transfer is shown every transfer, in order of id.
+	// Transfer receives the transfers, by id.
 	Transfer(transfer domain.Transfer) error
-	// Wallet is shown every wallet, in order of user, after all transfers and seals.
+	// Wallet receives the wallets, by user, after all transfers and seals.
 	Wallet(user domain.UserID, wallet domain.Wallet) error
-	// Event is shown every event, in order of id, after all wallets: with the revision up to
-	// which its bets are marked as settled, and the liability that is kept of it, if one is.
+	// Event receives the events, by id, after all wallets. settled is the revision up to which the event's
+	// bets are marked as settled. liability is the stored liability, nil if there is none.
 	Event(event domain.Event, settled int64, liability *money.Amount) error
-	// Bet is shown every bet together with its transfers, both in order of id, after all
-	// events. Transfers of a bet that does not exist come with a bet that has only an id.
+	// Bet receives the bets, by id, after all events, each with its transfers, by id. The transfers of a
+	// bet that does not exist come with a bet that has only an id.
 	Bet(bet domain.Bet, transfers []domain.Transfer) error
 }
 
 // Ledger checks and seals the transfers.
 type Ledger interface {
-	// Read shows reader all that concerns money as it was at one instant. It holds nobody up.
-	// An error that is neither reader's, nor the context's, nor ErrUnavailable means that
-	// something is stored that cannot be read.
+	// Read passes everything that concerns money to reader, in its state at one instant. No writer waits
+	// for it. Errors:
+	//   - those of reader and of ctx;
+	//   - ErrUnavailable;
+	//   - any other error means that stored data cannot be read.
 	Read(ctx context.Context, reader LedgerReader) error
 
-	// Seal seals transfers after the newest seal, up to limit of them: it calls seal with the
-	// newest seal, the zero Seal when there is none, and the transfers that follow it, in
-	// order of id, and writes what it returns. A transfer that is not in the store yet
-	// never gets an id up to that of a sealed one: what may still be being written, and all
-	// after it, is left for later. Seal returns the newest seal, and whether there may be
-	// more to seal now. When another replica is sealing it does nothing. It takes no lock that
-	// a placement waits for.
+	// Seal seals up to limit transfers that follow the newest seal. It calls seal with the newest seal,
+	// or the zero Seal, and with these transfers, by id, and writes the seal that is returned. It seals no
+	// transfer while one with a lower id may still be written. Seal returns the newest seal, and whether
+	// there may be more to seal now. If another replica is sealing, it does nothing. It takes no lock that
+	// placements wait for.
 	Seal(ctx context.Context, limit int, seal func(newest domain.Seal, transfers []domain.Transfer, now time.Time) domain.Seal) (newest domain.Seal, more bool, err error)
 }

@@ -8,63 +8,62 @@ import (
 	"stavka.local/shared/money"
 )
 
-// Credentials is a user with what their password is checked against.
+// Credentials is a user with the hash of their password.
 type Credentials struct {
 	domain.User
 	PasswordHash string
 }
 
-// NewUser is a user to be added.
+// NewUser is a user to create.
 type NewUser struct {
 	Credentials
-	Opening money.Amount // what their wallet begins with; may be nothing
-	// Audit returns the record of their creation, if there is to be one; nil for none. It is
-	// called with the user, id and times set.
+	Opening money.Amount // the first balance of the wallet; may be zero
+	// Audit returns the audit record of the creation. It is called with the user's id and times set. nil
+	// means no record.
 	Audit func(created domain.User) domain.AuditRecord
 }
 
 // UserUpdate is a user after a change.
 type UserUpdate struct {
 	Credentials
-	Audit *domain.AuditRecord // nil when users change themselves
+	Audit *domain.AuditRecord // nil if users change themselves
 }
 
-// Users keeps the users.
+// Users stores the users.
 type Users interface {
-	// Create adds a user, with their wallet as domain.OpenWallet has it, in one transaction,
-	// and returns them with id and times set.
-	// A username or email that another user has, without regard to case, is
-	// domain.ErrUsernameTaken or domain.ErrEmailTaken.
+	// Create creates a user and, by domain.OpenWallet, their wallet in one transaction. It returns the user
+	// with id and times set. Errors:
+	//   - domain.ErrUsernameTaken, domain.ErrEmailTaken: another user has the name or email, ignoring case.
 	Create(ctx context.Context, user NewUser) (domain.User, error)
 
-	// Update changes a user in one transaction: it locks the user's wallet and then the
-	// user, calls decide with the user as they are and with the number of active
-	// admins (locked, so that two updates cannot both remove the last one), and writes
-	// what decide returns; when decide returns an error, nothing, and Update returns it.
-	// Once it has returned, no bet of a user made inactive is accepted. Errors:
-	// ErrNotFound; domain.ErrUsernameTaken, domain.ErrEmailTaken. decide may be called
-	// more than once.
+	// Update changes a user in one transaction. It locks the user's wallet and then the user; calls decide
+	// with the user and the number of active admins, which is locked, so that two updates cannot both
+	// remove the last admin; and writes the user that decide returns. After it has returned, no bet of a
+	// deactivated user is accepted. decide may be called more than once. Errors:
+	//   - that of decide: nothing was written;
+	//   - ErrNotFound;
+	//   - domain.ErrUsernameTaken, domain.ErrEmailTaken.
 	Update(ctx context.Context, id domain.UserID, decide func(user Credentials, activeAdmins int) (UserUpdate, error)) (domain.User, error)
 
-	// User returns one user, or ErrNotFound.
+	// User returns a user, or ErrNotFound.
 	User(ctx context.Context, id domain.UserID) (domain.User, error)
 
-	// ByUsername returns a user by their username, without regard to case, or ErrNotFound.
+	// ByUsername returns the user with a username, ignoring case, or ErrNotFound.
 	ByUsername(ctx context.Context, username string) (Credentials, error)
 
-	// ListUsers returns up to limit users by id, from the first after the given id.
+	// ListUsers returns up to limit users with ids above after, by id.
 	ListUsers(ctx context.Context, after domain.UserID, limit int) ([]domain.User, error)
 }
 
-// LoginFailures counts failed logins, for all replicas together.
+// LoginFailures counts failed logins of all replicas.
 type LoginFailures interface {
-	// Failures returns how many failures each subject has had at or after the given time.
-	// Subjects without any may be missing.
+	// Failures returns the number of failures of each subject at or after since. Subjects without failures
+	// may be missing.
 	Failures(ctx context.Context, subjects []string, since time.Time) (map[string]int, error)
 
-	// AddFailure counts one failure for each subject, at the given time.
+	// AddFailure adds one failure at the time now to each subject.
 	AddFailure(ctx context.Context, subjects []string, now time.Time) error
 
-	// ForgetFailures deletes the failures before the given time.
+	// ForgetFailures deletes the failures before a time.
 	ForgetFailures(ctx context.Context, before time.Time) error
 }

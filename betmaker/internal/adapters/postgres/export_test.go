@@ -39,7 +39,7 @@ func (s *Store) SendRound(ctx context.Context, queries ...string) (numbers []int
 			return err
 		}}
 	}
-	s.Bets.lookups.send(ctx, round)
+	s.lookups().send(ctx, round)
 	for _, one := range round {
 		errs = append(errs, one.err)
 	}
@@ -48,5 +48,10 @@ func (s *Store) SendRound(ctx context.Context, queries ...string) (numbers []int
 
 // LookUp looks for a number.
 func (s *Store) LookUp(ctx context.Context, query string) (int, error) {
-	return look(ctx, s.Bets.lookups, func(rows pgx.Rows) (int, error) { return pgx.CollectExactlyOneRow(rows, pgx.RowTo[int]) }, query)
+	return look(ctx, s.lookups(), func(rows pgx.Rows) (int, error) { return pgx.CollectExactlyOneRow(rows, pgx.RowTo[int]) }, query)
+}
+
+func (s *Store) lookups() *lookups {
+	bets, _ := s.Bets.(*Bets)
+	return bets.lookups
 }

@@ -29,16 +29,7 @@ func stores(t *testing.T) portstest.Stores {
 	url := postgrestest.NewDatabase(t)
 	store := open(t, postgres.Config{URL: url})
 	return portstest.Stores{
-		Placements:    store.Placements,
-		Events:        store.Events,
-		Cursors:       store.Cursors,
-		Settlements:   store.Settlements,
-		Bets:          store.Bets,
-		Users:         store.Users,
-		LoginFailures: store.LoginFailures,
-		Wallets:       store.Wallets,
-		AuditLog:      store.AuditLog,
-		Ledger:        store.Ledger,
+		Stores: store.Stores,
 		AgeRefusals: func(t *testing.T, by time.Duration) {
 			t.Helper()
 			execute(t, url, "update verdicts set decided_at = decided_at - $1::interval where refusal is not null", by)

@@ -28,7 +28,7 @@ func TestSharesSettleTogether(t *testing.T) {
 	execute(t, url, `insert into bets (user_id, event_id, stake, coefficient, event_version, accepted_at)
 		select user_id, 1, 100, 145, 1, now() from wallets cross join generate_series(1, 5) order by random()`)
 
-	shares := store.Settlements.Shares(2)
+	shares := store.SettlementShares(2)
 	settled := make(map[domain.UserID]int)
 	settle := func(set *domain.Settling) []domain.Settled {
 		for _, bet := range set.Bets {
@@ -93,7 +93,7 @@ func TestSharesAreDisjointRanges(t *testing.T) {
 				select user_id, event, 100, 145, 1, now() from wallets, generate_series(0, 2) as event, generate_series(1, 7) order by random()`)
 			for shares := 1; shares <= 9; shares++ {
 				settled, last := make(map[domain.BetID]bool), make(map[domain.UserID]domain.BetID)
-				for _, share := range store.Settlements.Shares(shares) {
+				for _, share := range store.SettlementShares(shares) {
 					its := make(map[domain.UserID]bool)
 					for chunk := (ports.Chunk{More: true}); chunk.More; {
 						var err error

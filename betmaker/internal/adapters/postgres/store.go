@@ -67,38 +67,16 @@ func positiveOr[T int | time.Duration](value, otherwise T) T {
 	return otherwise
 }
 
-// Store is bet-maker's database. Each member implements the port of its name.
+// Store is bet-maker's database.
 type Store struct {
-	Placements    *Placements
-	Events        *Events
-	Cursors       *Cursors
-	Settlements   *Settlements
-	Bets          *Bets
-	Users         *Users
-	LoginFailures *LoginFailures
-	Wallets       *Wallets
-	AuditLog      *AuditLog
-	Ledger        *Ledger
+	ports.Stores
 
-	placing *pool // of its own, so that nothing else can keep bets waiting for a connection
-	// following is of its own, so that no crowd of readers can put off the close of an
-	// event: bets on it would be taken meanwhile.
+	placing *pool // separate, so that bets wait only for each other for a connection
+	// following is separate, so that many readers cannot delay the close of an event: bets on it
+	// would be accepted in the meantime.
 	following *pool
 	rest      *pool
 }
-
-var (
-	_ ports.Placements    = (*Placements)(nil)
-	_ ports.Events        = (*Events)(nil)
-	_ ports.Cursors       = (*Cursors)(nil)
-	_ ports.Settlements   = (*Settlements)(nil)
-	_ ports.Bets          = (*Bets)(nil)
-	_ ports.Users         = (*Users)(nil)
-	_ ports.LoginFailures = (*LoginFailures)(nil)
-	_ ports.Wallets       = (*Wallets)(nil)
-	_ ports.AuditLog      = (*AuditLog)(nil)
-	_ ports.Ledger        = (*Ledger)(nil)
-)
 
 // Open returns a Store. The server need not be there yet: until it is, everything is
 // ports.ErrUnavailable. The only error is that of a URL which cannot be understood; it
@@ -123,20 +101,27 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 	}
 	lookups := newLookups(rest)
 	return &Store{
-		Placements:    &Placements{placing: placing, rest: rest},
-		Events:        &Events{following: following, rest: rest},
-		Cursors:       &Cursors{following},
-		Settlements:   &Settlements{pool: following, rest: rest},
-		Bets:          &Bets{rest, lookups},
-		Users:         &Users{rest, lookups},
-		LoginFailures: &LoginFailures{rest},
-		Wallets:       &Wallets{rest},
-		AuditLog:      &AuditLog{rest},
-		Ledger:        &Ledger{pool: rest},
-		placing:       placing,
-		following:     following,
-		rest:          rest,
+		Stores: ports.Stores{
+			Placements:    &Placements{placing: placing, rest: rest},
+			Events:        &Events{following: following, rest: rest},
+			Cursors:       &Cursors{following},
+			Settlements:   &Settlements{pool: following, rest: rest},
+			Bets:          &Bets{rest, lookups},
+			Users:         &Users{rest, lookups},
+			LoginFailures: &LoginFailures{rest},
+			Wallets:       &Wallets{rest},
+			AuditLog:      &AuditLog{rest},
+			Ledger:        &Ledger{pool: rest},
+		},
+		placing:   placing,
+		following: following,
+		rest:      rest,
 	}, nil
+}
+
+// SettlementShares returns n Settlements, see Settlements.Shares.
+func (s *Store) SettlementShares(n int) []ports.Settlements {
+	return (&Settlements{pool: s.following, rest: s.rest}).Shares(n)
 }
 
 // Close waits for what is under way and closes all connections.

@@ -32,7 +32,7 @@ func listAuditRecords(ctx context.Context, q *sqlitedb.Queries, filter ports.Aud
 	}
 	switch {
 	case filter.Subject != "":
-		return q.ListAuditRecordsOfSubject(ctx, sqlitedb.ListAuditRecordsOfSubjectParams{
+		return q.ListAuditRecordsOnSubject(ctx, sqlitedb.ListAuditRecordsOnSubjectParams{
 			Subject: filter.Subject, ActorID: actor, Action: filter.Action, BeforeID: before, AtMost: limit,
 		})
 	case actor != 0:
@@ -48,7 +48,7 @@ func listAuditRecords(ctx context.Context, q *sqlitedb.Queries, filter ports.Aud
 	}
 }
 
-// writeAudit writes the record of what the transaction does, if there is to be one.
+// writeAudit writes the record of the transaction, unless it is nil.
 func writeAudit(ctx context.Context, q *sqlitedb.Queries, record *domain.AuditRecord, now time.Time) error {
 	if record == nil {
 		return nil

@@ -9,34 +9,34 @@ import (
 	sqlitefile "stavka.local/shared/sqlite"
 )
 
-// database is the file, and the clock by which what happens in it is ordered.
+// database is the file and its clock, which orders bets and results.
 type database struct {
 	file  *sqlitefile.DB
 	clock clock
 }
 
-// read runs queries that all see the same state of the database.
+// read runs queries in one transaction, so that all of them see the same state.
 func (d *database) read(ctx context.Context, query func(ctx context.Context, q *sqlitedb.Queries) error) error {
 	return interpretError(d.file.Read(ctx, func(ctx context.Context, tx sqlitefile.Conn) error {
 		return query(ctx, sqlitedb.New(tx))
 	}))
 }
 
-// write runs work in the writing transaction, and commits what it has done unless it
-// returns an error or panics. ctx bounds only the wait for the turn.
+// write runs work in the writing transaction, and commits unless work returns an error or panics. ctx
+// bounds only the wait for the transaction to begin.
 func (d *database) write(ctx context.Context, work func(ctx context.Context, q *sqlitedb.Queries) error) error {
 	return interpretError(d.file.Write(ctx, func(ctx context.Context, tx sqlitefile.Conn) error {
 		return work(ctx, sqlitedb.New(tx))
 	}))
 }
 
-// callersError is an error of a function that the caller has passed in. It ends the
-// transaction, and comes out of it as it was, also when it looks like one of the file's.
+// callersError is an error of a function that the caller has passed in. It ends the transaction, and
+// interpretError returns its cause unchanged, even if that resembles an error of the file.
 type callersError struct{ cause error }
 
 func (e callersError) Error() string { return e.cause.Error() }
 
-// asItIs marks an error as the caller's.
+// asItIs marks err as the caller's.
 func asItIs(err error) error {
 	if err == nil {
 		return nil
@@ -44,9 +44,9 @@ func asItIs(err error) error {
 	return callersError{err}
 }
 
-// clock is the wall clock that never goes back: whoever reads it later sees a later time, by
-// a microsecond at least, which is the finest that is stored. Bets and results are ordered by
-// it, so a bet that was accepted before a close must not look as if it came with it.
+// clock is a wall clock that only goes forward. Each reading is at least a microsecond, the resolution
+// of stored instants, after the one before: a bet accepted before a close must have an earlier time than
+// the close.
 type clock struct {
 	wall func() time.Time
 	mu   sync.Mutex

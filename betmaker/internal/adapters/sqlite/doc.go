@@ -1,38 +1,37 @@
-// Package sqlite keeps what bet-maker knows in one SQLite file: it implements every store
-// of package ports, for a process that has the file to itself.
+// Package sqlite stores bet-maker's data in one SQLite file. It implements every store of package ports
+// for a process that owns the file.
 //
 // # Locks
 //
-// What package postgres has locks for is ordered by the writing transaction here. There is
-// one at a time, given out in the order of asking: whoever places bets, applies a change,
-// settles, moves money or changes a user is alone with all users, events, bets and wallets until
-// they have committed. Nothing is decided on what somebody else is changing, there is no deadlock,
-// and no transaction is tried again. Of the batches of bets only one asks at a time, so that
-// whoever closes an event waits for one at most, however many there are.
+// There are no locks as in package postgres: there is one writing transaction at a time, in the order of
+// requests. Placing bets, applying a change, settling, moving money and changing a user each have
+// exclusive access to all users, events, bets and wallets until they commit. So no decision rests on data
+// that another transaction is changing, there are no deadlocks, and no transaction is retried. One batch
+// of bets at a time waits for the writing transaction, so that closing an event waits for at most one.
 //
-// Readers take no part in this. They see the last commit, and neither wait for writers nor
-// keep them waiting. So what may be looked for beforehand is read before the turn to write
-// is asked for. The whole ledger is read in one such transaction.
+// Reading transactions see the last commit. They do not wait for writers, and writers do not wait for
+// them. Searches that need no exclusive access run in a reading transaction before the writing one. The
+// whole ledger is read in one reading transaction.
 //
 // # Money
 //
-// Transfers, seals and the audit log are only added to; triggers refuse all else. The ids of
-// transfers are in the order of their commits, so that all that can be read can be sealed.
+// Transfers, seals and the audit log are append-only; triggers refuse other changes. The ids of transfers
+// are in the order of their commits, so every transfer that can be read can be sealed.
 //
 // # Transactions
 //
-// A transaction waits for the disk once, when it commits, and a statement is not sent
-// anywhere: batches are written row by row.
+// A transaction waits for the disk once, when it commits. Statements need no round trip, so batches are
+// written row by row.
 //
-// A caller that goes away stops waiting for its turn. What has begun goes to its end.
+// A context that ends stops the wait for a transaction. A transaction that has begun runs to its end.
 //
 // # Time
 //
-// The clock is this process's. It is read in the transaction, once its turn has come, and
-// only goes forward, while the wall clock may be set back.
+// The clock is the process's. It is read within the transaction, and only goes forward, while the wall
+// clock may be set back.
 //
 // # Plans
 //
-// SQLite plans a query by the schema alone as long as nobody tells it to ANALYZE, which
-// nobody does: a plan that was good for an empty file is the plan for ever.
+// Without ANALYZE, which is never run, SQLite plans a query by the schema alone. So a plan does not depend
+// on the size of the tables.
 package sqlite

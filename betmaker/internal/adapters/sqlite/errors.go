@@ -11,16 +11,15 @@ import (
 	sqlitefile "stavka.local/shared/sqlite"
 )
 
-// Columns whose values are taken once. SQLite does not tell a constraint's name.
+// Columns with unique values. SQLite does not report the name of a constraint.
 const (
 	columnUsername = "users.username_folded"
 	columnEmail    = "users.email_folded"
 )
 
-// interpretError turns what the file returned into what the ports promise: their errors,
-// the domain's, or one without a name for what nobody foresaw. The names of shared/sqlite
-// are looked at first, because they wrap what they name. An error of the caller's own stays as
-// it is.
+// interpretError turns an error of the file into an error of the ports or of the domain, or wraps it if
+// there is none. It checks the errors of shared/sqlite first, because they wrap their causes. It returns
+// an error of the caller unchanged.
 func interpretError(err error) error {
 	if callers, ok := errors.AsType[callersError](err); ok {
 		return callers.cause

@@ -7,7 +7,7 @@ import (
 	sqlitefile "stavka.local/shared/sqlite"
 )
 
-// ForgetAtOnce is how many refusals are forgotten in one transaction.
+// ForgetAtOnce is how many refusals ForgetRefusals deletes per transaction.
 const ForgetAtOnce = forgetAtOnce
 
 // InterpretError turns an error of the file into one of the ports'.
@@ -16,7 +16,7 @@ func InterpretError(err error) error { return interpretError(err) }
 // SetWallClock replaces the clock that the store's clock follows.
 func (s *Store) SetWallClock(wall func() time.Time) { s.db.clock.wall = wall }
 
-// Write runs work in a writing transaction, on the connection itself.
+// Write runs work in a writing transaction, with its connection.
 func (s *Store) Write(ctx context.Context, work func(ctx context.Context, tx sqlitefile.Conn) error) error {
 	return s.db.file.Write(ctx, work)
 }

@@ -14,7 +14,7 @@ import (
 	"stavka.local/shared/money"
 )
 
-// ignore is shown a ledger and looks away.
+// ignore is a LedgerReader that does nothing.
 type ignore struct{}
 
 func (ignore) Seal(domain.Seal) error                         { return nil }
@@ -25,7 +25,7 @@ func (ignore) Bet(domain.Bet, []domain.Transfer) error        { return nil }
 
 var _ ports.LedgerReader = ignore{}
 
-// listing notes what it is shown of transfers and bets.
+// listing counts transfers, and lists the bets that do not have exactly one transfer.
 type listing struct {
 	ignore
 
@@ -48,8 +48,7 @@ func (l *listing) Bet(bet domain.Bet, transfers []domain.Transfer) error {
 	return nil
 }
 
-// TestLedgerIsReadWhole has more of everything than a page holds, and things that only a
-// defect would have made.
+// The ledger has several pages, and entries that only a defect can cause.
 func TestLedgerIsReadWhole(t *testing.T) {
 	t.Parallel()
 	store := sqlitetest.New(t)
@@ -58,7 +57,7 @@ func TestLedgerIsReadWhole(t *testing.T) {
 	execute(t, store, `with recursive n (i) as (select 2 union all select i + 1 from n where i < ?1)
 		insert into bets (id, user_id, event_id, stake, coefficient, event_version, accepted_at) select i, ?2, 1, 100, 145, 1, 0 from n`,
 		many, int64(user))
-	// The first, as prepare has left it, is the user's opening.
+	// The first transfer, of prepare, is the user's opening.
 	execute(t, store, `insert into transfers (id, user_id, debit, credit, amount, kind, bet_id, revision, at)
 		select id, user_id, 1, 2, stake, 4, id, 0, 0 from bets where id <> 2000`)
 	for _, orphan := range []string{"3001, 1, 1, 2, 1, 4, -5, 0", "3002, 1, 1, 2, 1, 4, 1, 0", "3003, 1, 1, 3, 1, 4, 9999, 0", "3004, 1, 1, 2, 1, 4, 9999, 0"} {
@@ -71,14 +70,14 @@ func TestLedgerIsReadWhole(t *testing.T) {
 	}
 	want := []string{"-5", "3001 for -5", "1", "3002 for 1", "2000", "9999", "3003 for 9999", "3004 for 9999"}
 	if !slices.Equal(seen.bets, want) {
-		t.Errorf("bets without just one transfer:\ngot  %q\nwant %q", seen.bets, want)
+		t.Errorf("bets without exactly one transfer:\ngot  %q\nwant %q", seen.bets, want)
 	}
 	if seen.transfers != 1+many-2+4 {
 		t.Errorf("%d transfers, want %d", seen.transfers, 1+many-2+4)
 	}
 }
 
-// order notes transfers and seals in the order in which it is shown them.
+// order lists transfers and seals.
 type order struct {
 	ignore
 
@@ -95,7 +94,7 @@ func (o *order) Transfer(transfer domain.Transfer) error {
 	return nil
 }
 
-// TestSealsAreShownWhereTheyEnd has them in an order in which only tampering leaves them.
+// The seals are in an order that only tampering can cause.
 func TestSealsAreShownWhereTheyEnd(t *testing.T) {
 	t.Parallel()
 	store := sqlitetest.New(t)
@@ -117,7 +116,7 @@ func TestSealsAreShownWhereTheyEnd(t *testing.T) {
 	}
 }
 
-// TestTwoProcessesSeal: the one that comes second leaves it at what the first has sealed.
+// If two processes seal at once, the second one does not write its seal.
 func TestTwoProcessesSeal(t *testing.T) {
 	t.Parallel()
 	file := newFile(t)
@@ -128,7 +127,7 @@ func TestTwoProcessesSeal(t *testing.T) {
 	newest, more, err := host.Ledger.Seal(t.Context(), 10, func(before domain.Seal, transfers []domain.Transfer, now time.Time) domain.Seal {
 		var err error
 		if first, _, err = guest.Ledger.Seal(t.Context(), 10, domain.Seal.Next); err != nil {
-			t.Errorf("seal meanwhile: %v", err)
+			t.Errorf("seal in the other process: %v", err)
 		}
 		return before.Next(transfers, now)
 	})

@@ -8,8 +8,7 @@ import (
 	"stavka.local/shared/money"
 )
 
-// liabilities returns the liabilities of events: as they are kept, or worked out for an
-// event of which none is kept yet.
+// liabilities returns the liabilities of events. It computes and stores the missing ones.
 func liabilities(
 	ctx context.Context, q *sqlitedb.Queries, events map[domain.EventID]domain.Event,
 ) (map[domain.EventID]money.Amount, error) {
@@ -26,13 +25,13 @@ func liabilities(
 		found[domain.EventID(row.EventID)] = money.FromMinor(row.Amount)
 	}
 	for _, id := range ids {
-		if _, kept := found[id]; kept {
+		if _, stored := found[id]; stored {
 			continue
 		}
-		if found[id], err = workOutLiability(ctx, q, id); err != nil {
+		if found[id], err = computeLiability(ctx, q, id); err != nil {
 			return nil, err
 		}
-		// It is kept from now on, whether a bet adds to it or not.
+		// It is stored even if no bet is accepted.
 		if err := writeLiability(ctx, q, id, found[id]); err != nil {
 			return nil, err
 		}
@@ -40,19 +39,13 @@ func liabilities(
 	return found, nil
 }
 
-// workOutLiability returns the liability of an event's pending bets. Everybody who writes
-// waits for it, but it happens once for each event: when the first bet on it is placed since
-// liabilities have been asked for.
-func workOutLiability(ctx context.Context, q *sqlitedb.Queries, event domain.EventID) (money.Amount, error) {
-	liability := money.Amount{}
+// computeLiability returns the liability of an event's pending bets. Writers wait meanwhile. It is
+// called once per event: for the first bet that is placed with liabilities.
+func computeLiability(ctx context.Context, q *sqlitedb.Queries, event domain.EventID) (liability money.Amount, err error) {
 	pending := paged(sqlitedb.Bet{}, func(last sqlitedb.Bet) ([]sqlitedb.Bet, error) {
 		return q.PendingBets(ctx, sqlitedb.PendingBetsParams{EventID: int64(event), After: last.ID, AtMost: pageSize})
-	})
-	for row, err := range pending {
-		if err != nil {
-			return liability, err
-		}
-		bet, err := betFromRow(row)
+	}, betFromRow)
+	for bet, err := range pending {
 		if err != nil {
 			return liability, err
 		}

@@ -15,20 +15,18 @@ import (
 	"stavka.local/shared/money"
 )
 
-// forgetAtOnce bounds one transaction of ForgetRefusals, so that nobody waits long for
-// their turn behind it.
+// forgetAtOnce bounds one transaction of ForgetRefusals, so that other writers do not wait long for it.
 const forgetAtOnce = 2000
 
 // Placements implements ports.Placements. One batch is one transaction.
 type Placements struct {
 	db *database
-	// next lets one batch at a time ask for the turn to write. Bets come in crowds: whoever
-	// closes an event must not have to wait for all the batches that asked before.
+	// next lets one batch at a time wait for the writing transaction: closing an event must not wait
+	// for all the batches that came before it.
 	next *semaphore.Weighted
 }
 
-// Place implements ports.Placements. Once its turn has come, the batch goes to its end
-// whatever becomes of ctx.
+// Place implements ports.Placements. ctx has no effect once the transaction has begun.
 func (p *Placements) Place(
 	ctx context.Context, batch ports.Batch, decide func(*domain.WorkingSet) []domain.Decision,
 ) ([]domain.Decision, error) {
@@ -69,7 +67,7 @@ func (p *Placements) place(
 	return decisions, err
 }
 
-// workingSet reads what a batch is decided on.
+// workingSet reads the set that a batch is decided on.
 func workingSet(ctx context.Context, q *sqlitedb.Queries, batch ports.Batch, now time.Time) (*domain.WorkingSet, error) {
 	var (
 		users  = make([]domain.UserID, len(batch.Placements))
@@ -102,8 +100,8 @@ func workingSet(ctx context.Context, q *sqlitedb.Queries, batch ports.Batch, now
 	return set, err
 }
 
-// storedVerdicts returns the verdicts there are for the keys of a batch. It is one query, and not one
-// for each key: a bet takes 7 % less time.
+// storedVerdicts returns the stored verdicts for the keys of a batch. One query is faster than one per
+// key.
 func storedVerdicts(
 	ctx context.Context, q *sqlitedb.Queries, batch []domain.Placement, now time.Time,
 ) (map[domain.VerdictKey]domain.Verdict, error) {
@@ -111,7 +109,7 @@ func storedVerdicts(
 	if err != nil {
 		return nil, err
 	}
-	rows, err := q.StoredVerdictsOnBets(ctx, sqlitedb.StoredVerdictsOnBetsParams{
+	rows, err := q.StoredVerdicts(ctx, sqlitedb.StoredVerdictsParams{
 		UsersByKey: keys, RefusalsAfter: now.Add(-domain.RefusalTTL).UnixMicro(),
 	})
 	if err != nil {
@@ -127,8 +125,8 @@ func storedVerdicts(
 	return verdicts, nil
 }
 
-// storedVerdictRow returns the verdict for a key, unless it is a refusal that is too old, or
-// sql.ErrNoRows.
+// storedVerdictRow returns the verdict for a key. It returns sql.ErrNoRows if there is none, or only an
+// expired refusal.
 func storedVerdictRow(ctx context.Context, q *sqlitedb.Queries, key verdictKey, now time.Time) (sqlitedb.Verdict, error) {
 	return q.StoredVerdict(ctx, sqlitedb.StoredVerdictParams{
 		UserID: int64(key.user), Operation: int64(key.operation), Key: key.key,
@@ -147,7 +145,7 @@ func storedVerdict(ctx context.Context, q *sqlitedb.Queries, row sqlitedb.Verdic
 		return domain.Verdict{}, err
 	}
 	verdict.Bet, err = betFromRow(bet)
-	// As it was accepted, whatever has become of it.
+	// As it was accepted: a replay does not show the settlement.
 	verdict.Bet.Settlement = domain.Settlement{Outcome: domain.Outcome{Status: domain.StatusPending}}
 	return verdict, err
 }
@@ -161,8 +159,7 @@ func nextBetIDs(ctx context.Context, q *sqlitedb.Queries, n int) ([]domain.BetID
 	return ids, err
 }
 
-// writeDecisions writes the bets, with the transfers of their stakes, and the verdicts that
-// are new among the decisions.
+// writeDecisions writes the new decisions: bets, the transfers of their stakes, and verdicts.
 func writeDecisions(
 	ctx context.Context, q *sqlitedb.Queries, batch []domain.Placement, decisions []domain.Decision, now time.Time,
 ) error {
@@ -193,8 +190,7 @@ func writeDecisions(
 	return nil
 }
 
-// writeTotals writes the wallets of those who have placed bets, and the liabilities that are
-// not what they were before.
+// writeTotals writes the wallets of users who have placed bets, and the liabilities that have changed.
 func writeTotals(
 	ctx context.Context, q *sqlitedb.Queries, set *domain.WorkingSet, before map[domain.EventID]money.Amount, decisions []domain.Decision,
 ) error {
@@ -233,7 +229,7 @@ func (p *Placements) Verdict(ctx context.Context, key domain.VerdictKey) (verdic
 	return verdict, err
 }
 
-// ForgetRefusals implements ports.Placements, some thousands at a time.
+// ForgetRefusals implements ports.Placements. It deletes forgetAtOnce refusals per transaction.
 func (p *Placements) ForgetRefusals(ctx context.Context) (int64, error) {
 	for total := int64(0); ; {
 		var forgotten int64

@@ -20,7 +20,7 @@ const (
 	benchBatch  = 64
 )
 
-// BenchmarkPlace places batches of bets by different users, each with a key.
+// BenchmarkPlace places batches of bets of different users, each with a key.
 func BenchmarkPlace(b *testing.B) {
 	store := sqlitetest.New(b)
 	fillForBench(b, store)

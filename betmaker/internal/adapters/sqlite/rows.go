@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -12,10 +11,11 @@ import (
 	"stavka.local/betmaker/internal/ports"
 	"stavka.local/shared/money"
 	"stavka.local/shared/odds"
+	sqlitefile "stavka.local/shared/sqlite"
 )
 
-// This file maps rows to the domain and back. Instants are kept in microseconds since 1970:
-// what is finer is cut off on the way in.
+// This file maps rows to the domain and back. Instants are stored as microseconds since 1970; they are
+// truncated when they are written.
 
 func eventFromRow(row sqlitedb.Event) (domain.Event, error) {
 	coefficient, err := odds.FromHundredths(row.Coefficient)
@@ -52,7 +52,7 @@ func eventFromRow(row sqlitedb.Event) (domain.Event, error) {
 }
 
 func eventsFromRows(rows []sqlitedb.Event) ([]domain.Event, error) {
-	return mapRows(rows, eventFromRow)
+	return sqlitefile.MapRows(rows, eventFromRow)
 }
 
 func eventToRow(e domain.Event) (sqlitedb.WriteEventParams, error) {
@@ -83,7 +83,7 @@ func eventToRow(e domain.Event) (sqlitedb.WriteEventParams, error) {
 	}, nil
 }
 
-// noWindows is how no void windows are stored, which nearly all events have.
+// noWindows is the text of an empty list of void windows, as most events have it.
 const noWindows = "[]"
 
 func windowsFromText(text string) (windows []domain.VoidWindow, err error) {
@@ -136,7 +136,7 @@ func betFromRow(row sqlitedb.Bet) (domain.Bet, error) {
 }
 
 func betsFromRows(rows []sqlitedb.Bet) ([]domain.Bet, error) {
-	return mapRows(rows, betFromRow)
+	return sqlitefile.MapRows(rows, betFromRow)
 }
 
 func betToRow(b domain.Bet) sqlitedb.InsertBetParams {
@@ -168,7 +168,7 @@ func settlementToRow(bet domain.BetID, s domain.Settlement) sqlitedb.SettleBetPa
 	return row
 }
 
-// operation is what a verdict is about, as it is stored.
+// operation is the kind of request that a stored verdict answers.
 type operation int64
 
 const (
@@ -179,7 +179,7 @@ const (
 
 // verdictKey names a stored verdict.
 type verdictKey struct {
-	user      domain.UserID // who asked
+	user      domain.UserID // who sent the request
 	operation operation
 	key       string
 }
@@ -193,59 +193,203 @@ func keyOfPayment(p domain.Payment) verdictKey {
 	return verdictKey{p.By, operationDeposit, p.IdempotencyKey}
 }
 
-// verdictFromRow returns a verdict, of an accepted one all but the bet.
+// verdictFromRow returns a verdict without its bet.
 func verdictFromRow(row sqlitedb.Verdict) (verdict domain.Verdict, err error) {
 	verdict.RequestID = row.RequestID
-	verdict.Fingerprint, verdict.Refusal, err = decidedFromRow(row)
-	return verdict, err
-}
-
-// decidedFromRow returns of a verdict what all of them have.
-func decidedFromRow(row sqlitedb.Verdict) (fingerprint [sha256.Size]byte, refusal domain.Refusal, err error) {
-	if !fill(fingerprint[:], row.Fingerprint) {
-		return fingerprint, refusal, fmt.Errorf("verdict of user %d: a fingerprint of %d bytes", row.UserID, len(row.Fingerprint))
+	if !fill(verdict.Fingerprint[:], row.Fingerprint) {
+		return verdict, fmt.Errorf("verdict of user %d: a fingerprint of %d bytes", row.UserID, len(row.Fingerprint))
 	}
 	if row.Refusal == nil {
-		return fingerprint, refusal, nil
+		return verdict, nil
 	}
 	if row.Params == nil {
-		return fingerprint, refusal, fmt.Errorf("verdict of user %d: a refusal without what it carried", row.UserID)
+		return verdict, fmt.Errorf("verdict of user %d: a refusal without parameters", row.UserID)
 	}
-	if err := json.Unmarshal([]byte(*row.Params), &refusal); err != nil {
-		return fingerprint, refusal, fmt.Errorf("verdict of user %d: %w", row.UserID, err)
+	if err := json.Unmarshal([]byte(*row.Params), &verdict.Refusal); err != nil {
+		return verdict, fmt.Errorf("verdict of user %d: %w", row.UserID, err)
 	}
-	refusal.Code = domain.RefusalCode(*row.Refusal)
-	return fingerprint, refusal, nil
+	verdict.Refusal.Code = domain.RefusalCode(*row.Refusal)
+	return verdict, nil
+}
+
+// paymentVerdictFromRow returns a verdict on a payment without its transfer.
+func paymentVerdictFromRow(row sqlitedb.Verdict) (domain.PaymentVerdict, error) {
+	v, err := verdictFromRow(row)
+	return domain.PaymentVerdict{Fingerprint: v.Fingerprint, Refusal: v.Refusal, RequestID: v.RequestID}, err
 }
 
 func verdictToRow(key verdictKey, v domain.Verdict, decidedAt time.Time) (sqlitedb.InsertVerdictParams, error) {
-	row := newVerdictRow(key, v.Fingerprint, v.RequestID, decidedAt)
-	if v.Accepted() {
-		row.BetID = new(int64(v.Bet.ID))
-		return row, nil
-	}
-	return refusalToRow(row, v.Refusal)
-}
-
-// newVerdictRow returns what all verdicts have.
-func newVerdictRow(key verdictKey, fingerprint [sha256.Size]byte, requestID string, decidedAt time.Time) sqlitedb.InsertVerdictParams {
-	return sqlitedb.InsertVerdictParams{
+	row := sqlitedb.InsertVerdictParams{
 		UserID:      int64(key.user),
 		Operation:   int64(key.operation),
 		Key:         key.key,
-		Fingerprint: fingerprint[:],
-		RequestID:   requestID,
+		Fingerprint: v.Fingerprint[:],
+		RequestID:   v.RequestID,
 		DecidedAt:   decidedAt.UnixMicro(),
 	}
-}
-
-func refusalToRow(row sqlitedb.InsertVerdictParams, refusal domain.Refusal) (sqlitedb.InsertVerdictParams, error) {
-	params, err := json.Marshal(refusal)
+	if v.Accepted() {
+		row.BetID = new(int64(v.Bet.ID))
+	}
+	if v.Refusal.IsZero() {
+		return row, nil
+	}
+	params, err := json.Marshal(v.Refusal)
 	if err != nil {
 		return row, fmt.Errorf("refusal of user %d: %w", row.UserID, err)
 	}
-	row.Refusal, row.Params = new(int64(refusal.Code)), new(string(params))
+	row.Refusal, row.Params = new(int64(v.Refusal.Code)), new(string(params))
 	return row, nil
+}
+
+func paymentVerdictToRow(key verdictKey, v domain.PaymentVerdict, decidedAt time.Time) (sqlitedb.InsertVerdictParams, error) {
+	row, err := verdictToRow(key, domain.Verdict{Fingerprint: v.Fingerprint, Refusal: v.Refusal, RequestID: v.RequestID}, decidedAt)
+	if v.Refusal.IsZero() {
+		row.TransferID = new(int64(v.Transfer.ID))
+	}
+	return row, err
+}
+
+func walletFromRow(row sqlitedb.Wallet) domain.Wallet {
+	return domain.Wallet{
+		Open:      row.Open != 0,
+		Balance:   money.FromMinor(row.Balance),
+		Held:      money.FromMinor(row.Held),
+		Debt:      money.FromMinor(row.Debt),
+		Staked:    money.FromMinor(row.Staked),
+		StakedDay: domain.Day(row.StakedDay),
+		StakeLimit: domain.StakeLimit{
+			Amount: money.FromMinor(row.StakeLimit),
+			Next:   money.FromMinor(row.NextStakeLimit),
+			NextAt: instantOrZero(row.NextStakeLimitAt),
+		},
+		ExcludedUntil: instantOrZero(row.ExcludedUntil),
+	}
+}
+
+// walletToRow returns the columns that bets, settlements and payments change.
+func walletToRow(user domain.UserID, w domain.Wallet) sqlitedb.WriteMoneyParams {
+	return sqlitedb.WriteMoneyParams{
+		UserID:    int64(user),
+		Balance:   w.Balance.Minor(),
+		Held:      w.Held.Minor(),
+		Debt:      w.Debt.Minor(),
+		Staked:    w.Staked.Minor(),
+		StakedDay: int64(w.StakedDay),
+	}
+}
+
+// restrictionsToRow returns the columns that users change themselves.
+func restrictionsToRow(user domain.UserID, w domain.Wallet) sqlitedb.RestrictWalletParams {
+	return sqlitedb.RestrictWalletParams{
+		UserID:           int64(user),
+		StakeLimit:       w.StakeLimit.Amount.Minor(),
+		NextStakeLimit:   w.StakeLimit.Next.Minor(),
+		NextStakeLimitAt: microsOrNull(w.StakeLimit.NextAt),
+		ExcludedUntil:    microsOrNull(w.ExcludedUntil),
+	}
+}
+
+func transferFromRow(row sqlitedb.Transfer) domain.Transfer {
+	transfer := domain.Transfer{
+		ID:        domain.TransferID(row.ID),
+		UserID:    domain.UserID(row.UserID),
+		Debit:     domain.Account(row.Debit),
+		Credit:    domain.Account(row.Credit),
+		Amount:    money.FromMinor(row.Amount),
+		Kind:      domain.TransferKind(row.Kind),
+		Revision:  row.Revision,
+		Reference: row.Reference,
+		At:        instant(row.At),
+	}
+	if row.BetID != nil {
+		transfer.BetID = domain.BetID(*row.BetID)
+	}
+	return transfer
+}
+
+func transfersFromRows(rows []sqlitedb.Transfer) []domain.Transfer {
+	transfers := make([]domain.Transfer, len(rows))
+	for i, row := range rows {
+		transfers[i] = transferFromRow(row)
+	}
+	return transfers
+}
+
+func transferToRow(t domain.Transfer) sqlitedb.InsertTransferParams {
+	row := sqlitedb.InsertTransferParams{
+		UserID:    int64(t.UserID),
+		Debit:     int64(t.Debit),
+		Credit:    int64(t.Credit),
+		Amount:    t.Amount.Minor(),
+		Kind:      int64(t.Kind),
+		Revision:  t.Revision,
+		Reference: t.Reference,
+		At:        t.At.UnixMicro(),
+	}
+	if t.BetID != 0 {
+		row.BetID = new(int64(t.BetID))
+	}
+	return row
+}
+
+func sealFromRow(row sqlitedb.Seal) (domain.Seal, error) {
+	seal := domain.Seal{ID: row.ID, Last: domain.TransferID(row.LastTransfer), Count: row.Count, At: instant(row.At)}
+	if !fill(seal.Hash[:], row.Hash) {
+		return domain.Seal{}, fmt.Errorf("seal %d: a hash of %d bytes", row.ID, len(row.Hash))
+	}
+	return seal, nil
+}
+
+func sealToRow(s domain.Seal) sqlitedb.InsertSealParams {
+	return sqlitedb.InsertSealParams{ID: s.ID, LastTransfer: int64(s.Last), Count: s.Count, Hash: s.Hash[:], At: s.At.UnixMicro()}
+}
+
+func auditRecordFromRow(row sqlitedb.AuditLog) domain.AuditRecord {
+	return domain.AuditRecord{
+		ID:      row.ID,
+		At:      instant(row.At),
+		Origin:  domain.Origin{By: domain.UserID(row.ActorID), Address: row.Address, RequestID: row.RequestID},
+		Action:  row.Action,
+		Subject: row.Subject,
+		Reason:  row.Reason,
+		Before:  jsonOrNil(row.Before),
+		After:   jsonOrNil(row.After),
+	}
+}
+
+func auditRecordToRow(r domain.AuditRecord, now time.Time) sqlitedb.InsertAuditRecordParams {
+	return sqlitedb.InsertAuditRecordParams{
+		At:        now.UnixMicro(),
+		ActorID:   int64(r.By),
+		Address:   r.Address,
+		RequestID: r.RequestID,
+		Action:    r.Action,
+		Subject:   r.Subject,
+		Reason:    r.Reason,
+		Before:    jsonOrNull(r.Before),
+		After:     jsonOrNull(r.After),
+	}
+}
+
+func jsonOrNil(text *string) json.RawMessage {
+	if text == nil {
+		return nil
+	}
+	return json.RawMessage(*text)
+}
+
+func jsonOrNull(text json.RawMessage) *string {
+	if text == nil {
+		return nil
+	}
+	return new(string(text))
+}
+
+func amountOrNil(minor *int64) *money.Amount {
+	if minor == nil {
+		return nil
+	}
+	return new(money.FromMinor(*minor))
 }
 
 func credentialsFromRow(row sqlitedb.User) ports.Credentials {
@@ -296,18 +440,7 @@ func userToUpdate(id domain.UserID, user ports.Credentials, now time.Time) sqlit
 	}
 }
 
-func mapRows[Row, T any](rows []Row, one func(Row) (T, error)) ([]T, error) {
-	mapped := make([]T, len(rows))
-	for i, row := range rows {
-		var err error
-		if mapped[i], err = one(row); err != nil {
-			return nil, err
-		}
-	}
-	return mapped, nil
-}
-
-// list returns ids as the JSON array that queries take.
+// list returns ids as a JSON array, which is how queries take lists.
 func list[ID ~int64](ids []ID) string {
 	text := []byte{'['}
 	for i, id := range ids {
@@ -319,8 +452,8 @@ func list[ID ~int64](ids []ID) string {
 	return string(append(text, ']'))
 }
 
-// usersByKey writes the keys of a batch as a JSON object, in which the value of each is its user. A
-// key stands there as often as it is in the batch.
+// usersByKey returns the keys of a batch as a JSON object: the name is the key, the value is its user. A
+// key that several placements share appears several times.
 func usersByKey(batch []domain.Placement) (string, error) {
 	text := []byte{'{'}
 	for _, placement := range batch {
@@ -340,8 +473,7 @@ func usersByKey(batch []domain.Placement) (string, error) {
 	return string(append(text, '}')), nil
 }
 
-// fill copies stored bytes to where they belong, and tells whether they are as many as they
-// have to be.
+// fill copies stored bytes. It returns false if their number is wrong.
 func fill(into, stored []byte) bool {
 	return copy(into, stored) == len(into) && len(stored) == len(into)
 }
@@ -362,7 +494,7 @@ func microsOrNull(t time.Time) *int64 {
 	return new(t.UnixMicro())
 }
 
-// flag returns a boolean as it is stored; strict tables have none.
+// flag returns a boolean as an integer, since strict tables have no booleans.
 func flag(b bool) int64 {
 	if b {
 		return 1

@@ -19,8 +19,7 @@ import (
 	stavkasql "stavka.local/sql"
 )
 
-// TestQueriesReachTheirRowsByKey looks at the plan of every query, which is the same for
-// tables of any size.
+// TestQueriesReachTheirRowsByKey checks the plan of every query. Plans do not depend on the size of tables.
 func TestQueriesReachTheirRowsByKey(t *testing.T) {
 	t.Parallel()
 	store := sqlitetest.New(t)
@@ -28,7 +27,7 @@ func TestQueriesReachTheirRowsByKey(t *testing.T) {
 	if len(queries) < 20 {
 		t.Fatalf("found only %d generated queries", len(queries))
 	}
-	// Where the rows of one user or event are wanted, the others must not be walked past.
+	// A query for the rows of one user or event must not walk the rows of others.
 	index := map[string]string{
 		"betsBehind":         "bets_event_id_idx (event_id=? AND rowid>?)",
 		"firstBetBehind":     "bets_event_id_idx (event_id=?)",
@@ -41,11 +40,11 @@ func TestQueriesReachTheirRowsByKey(t *testing.T) {
 		"forgetRefusals":     "verdicts_refused_idx (decided_at<?)",
 		"pendingBets":        "bets_event_id_idx (event_id=? AND rowid>?)",
 
-		"listTransfersOfUser": "transfers_user_id_idx (user_id=? AND rowid<?)",
-		"listTransfersOfBet":  "transfers_bet_key (bet_id=?)",
-		"betTransfersAfter":   "transfers_bet_key (bet_id>?)",
+		"listTransfersOfUser":   "transfers_user_id_idx (user_id=? AND rowid<?)",
+		"listTransfersOfBet":    "transfers_bet_key (bet_id=?)",
+		"ledgerTransfersOfBets": "transfers_bet_key (bet_id>?)",
 
-		"listAuditRecordsOfSubject": "audit_log_subject_idx (subject=? AND rowid<?)",
+		"listAuditRecordsOnSubject": "audit_log_subject_idx (subject=? AND rowid<?)",
 		"listAuditRecordsOfActor":   "audit_log_actor_id_idx (actor_id=? AND rowid<?)",
 		"listAuditRecordsOfAction":  "audit_log_action_idx (action=? AND rowid<?)",
 	}
@@ -59,7 +58,7 @@ func TestQueriesReachTheirRowsByKey(t *testing.T) {
 	}
 }
 
-// checkPlan checks that a plan reads what it needs and not more, from the index if one is named.
+// checkPlan checks that a plan scans no whole table, does not sort, and uses the index if one is given.
 func checkPlan(t *testing.T, query, plan, index string) {
 	t.Helper()
 	for line := range strings.Lines(plan) {
@@ -68,7 +67,7 @@ func checkPlan(t *testing.T, query, plan, index string) {
 			t.Errorf("%s reads a whole table:\n%s", query, plan)
 		}
 	}
-	// Lists have to come out of an index in their order, or a page costs as much as the list.
+	// Lists must have the order of an index, or a page costs as much as the whole list.
 	if strings.Contains(plan, "TEMP B-TREE") {
 		t.Errorf("%s sorts:\n%s", query, plan)
 	}
@@ -169,8 +168,7 @@ func TestSchemaRefuses(t *testing.T) {
 	}
 }
 
-// TestWhatIsWrittenDownStays tries to change what is only ever added to.
-func TestWhatIsWrittenDownStays(t *testing.T) {
+func TestAppendOnlyTablesRefuseChanges(t *testing.T) {
 	t.Parallel()
 	store := sqlitetest.New(t)
 	prepare(t, store)
@@ -204,7 +202,7 @@ func TestMigrateUpDownUp(t *testing.T) {
 	}
 }
 
-// migrateDown takes all migrations back, and checks that they leave nothing behind.
+// migrateDown reverts all migrations, and checks that no table is left.
 func migrateDown(t *testing.T, file string) {
 	t.Helper()
 	db, err := sql.Open("sqlite", "file:"+file+"?_pragma=foreign_keys(1)")
@@ -221,7 +219,7 @@ func migrateDown(t *testing.T, file string) {
 	}
 	rows, err := db.QueryContext(t.Context(), "select name from sqlite_schema where name not like 'sqlite\\_%' escape '\\'")
 	if err != nil {
-		t.Fatalf("list what is left: %v", err)
+		t.Fatalf("list the schema: %v", err)
 	}
 	left, err := scanLastColumn(rows)
 	if err != nil || !slices.Equal(left, []string{goose.DefaultTablename}) {

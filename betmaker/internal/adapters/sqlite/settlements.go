@@ -15,7 +15,7 @@ import (
 // Settlements implements ports.Settlements.
 type Settlements struct{ db *database }
 
-// SettleChunk implements ports.Settlements. Nobody else settles while it does.
+// SettleChunk implements ports.Settlements.
 func (s *Settlements) SettleChunk(
 	ctx context.Context, event domain.EventID, after domain.BetID, limit int,
 	decide func(*domain.Settling) []domain.Settled,
@@ -68,9 +68,9 @@ func (s *Settlements) settleChunk(
 	return chunk, err
 }
 
-// firstBehind returns the first bet of an event after a given one that does not follow it
-// yet, or 0. It is looked for before the turn to write is asked for: on the way there may
-// be a great many bets that do, and an event that is to be closed would wait meanwhile.
+// firstBehind returns the first bet of an event, after a given one, that is behind its settle revision,
+// or 0. It runs before the writing transaction: the search may pass a great many settled bets, and the
+// close of an event would wait for it.
 func (s *Settlements) firstBehind(ctx context.Context, event domain.EventID, after domain.BetID) (first domain.BetID, err error) {
 	err = s.db.read(ctx, func(ctx context.Context, q *sqlitedb.Queries) error {
 		bets, err := betsBehind(ctx, q, event, after, 1)
@@ -92,7 +92,7 @@ func betsBehind(
 	return betsFromRows(rows)
 }
 
-// settling returns what bets of an event are settled on, the clock read last.
+// settling reads the set that bets of an event are settled on. It reads the clock last.
 func (s *Settlements) settling(
 	ctx context.Context, q *sqlitedb.Queries, event domain.EventID, bets []domain.Bet,
 ) (*domain.Settling, error) {
@@ -112,8 +112,8 @@ func (s *Settlements) settling(
 	return set, nil
 }
 
-// checkSettled refuses settlements that are not one for each bet, or would let a bet be
-// settled again on the same revision.
+// checkSettled returns an error unless there is one settlement for each bet, and each raises the bet's
+// revision.
 func checkSettled(bets []domain.Bet, settled []domain.Settled) error {
 	if len(settled) != len(bets) {
 		return fmt.Errorf("%d settlements of %d bets", len(settled), len(bets))
@@ -126,8 +126,8 @@ func checkSettled(bets []domain.Bet, settled []domain.Settled) error {
 	return nil
 }
 
-// writeSettled writes what has become of the bets of a set, one settlement for each. before
-// are the wallets as they were.
+// writeSettled writes the settlements of the set's bets, one for each: bets, transfers, wallets that differ
+// from before, and the event's liability.
 func writeSettled(
 	ctx context.Context, q *sqlitedb.Queries, set *domain.Settling, before map[domain.UserID]domain.Wallet, settled []domain.Settled,
 ) error {
@@ -202,9 +202,9 @@ func (s *Settlements) CancelBet(
 	return bet, nil
 }
 
-// FinishSettling implements ports.Settlements. It looks through the bets before it asks for
-// its turn. The revision is read together with them, and the event is marked only while it
-// still has it: every bet that was placed before the revision came is among those looked at.
+// FinishSettling implements ports.Settlements. It searches the bets before the writing transaction. It
+// reads the revision together with the bets, and marks the event only if the revision is still the same:
+// so every bet placed before the revision was among the bets it read.
 func (s *Settlements) FinishSettling(ctx context.Context, event domain.EventID) (bool, error) {
 	var (
 		revision int64
@@ -231,8 +231,8 @@ func (s *Settlements) FinishSettling(ctx context.Context, event domain.EventID) 
 	return err == nil && marked == 1, err
 }
 
-// Unsettled implements ports.Settlements. The clock is read after the events, so that none
-// of them has its result later than now.
+// Unsettled implements ports.Settlements. It reads the clock after the events, so that no result is
+// later than now.
 func (s *Settlements) Unsettled(ctx context.Context, limit int) (unsettled []ports.Unsettled, err error) {
 	err = s.db.read(ctx, func(ctx context.Context, q *sqlitedb.Queries) error {
 		rows, err := q.Unsettled(ctx, int64(limit))

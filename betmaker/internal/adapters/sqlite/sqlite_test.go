@@ -34,16 +34,7 @@ func TestOracle(t *testing.T) {
 
 func stores(store *sqlite.Store) portstest.Stores {
 	return portstest.Stores{
-		Placements:    store.Placements,
-		Events:        store.Events,
-		Cursors:       store.Cursors,
-		Settlements:   store.Settlements,
-		Bets:          store.Bets,
-		Users:         store.Users,
-		LoginFailures: store.LoginFailures,
-		Wallets:       store.Wallets,
-		AuditLog:      store.AuditLog,
-		Ledger:        store.Ledger,
+		Stores: store.Stores,
 		AgeRefusals: func(t *testing.T, by time.Duration) {
 			t.Helper()
 			execute(t, store, "update verdicts set decided_at = decided_at - ?1 where refusal is not null", by.Microseconds())
@@ -51,7 +42,7 @@ func stores(store *sqlite.Store) portstest.Stores {
 	}
 }
 
-// open opens a file that is closed when the test ends, at the latest.
+// open opens a file. It is closed when the test ends, if not earlier.
 func open(t *testing.T, config sqlite.Config) *sqlite.Store {
 	t.Helper()
 	config.Logger = slog.New(slog.DiscardHandler)
@@ -63,13 +54,13 @@ func open(t *testing.T, config sqlite.Config) *sqlite.Store {
 	return store
 }
 
-// newFile returns the path of a file that is not there yet.
+// newFile returns the path of a file that does not exist.
 func newFile(t *testing.T) string {
 	t.Helper()
 	return filepath.Join(t.TempDir(), "bets.db")
 }
 
-// execute runs a statement past the adapter.
+// execute runs a statement directly on the file.
 func execute(t testing.TB, store *sqlite.Store, statement string, args ...any) {
 	t.Helper()
 	if err := tryExecute(t, store, statement, args...); err != nil {
@@ -160,7 +151,7 @@ func update(t *testing.T, store *sqlite.Store, change func(now time.Time, event 
 	}
 }
 
-// wish is a bet on event 1.
+// wish returns a placement on event 1.
 func wish(user domain.UserID, key string) domain.Placement {
 	return domain.Placement{UserID: user, EventID: 1, Stake: money.MustParse("10.00"), Policy: domain.OddsChangeAny, IdempotencyKey: key}
 }
@@ -180,7 +171,7 @@ func place(ctx context.Context, store *sqlite.Store, placement domain.Placement)
 	return decisions[0].Bet, nil
 }
 
-// upTo allows stakes up to one, and whatever may follow from them.
+// upTo returns limits that bound only the stake.
 func upTo(stake money.Amount) domain.Limits {
 	return domain.Limits{Stake: domain.StakeLimits{Max: stake}}
 }
@@ -194,7 +185,7 @@ func mustPlace(t *testing.T, store *sqlite.Store, placement domain.Placement) do
 	return bet
 }
 
-// countBets returns how many bets there are.
+// countBets returns the number of stored bets.
 func countBets(t *testing.T, store *sqlite.Store) int {
 	t.Helper()
 	bets, err := store.Bets.List(t.Context(), ports.BetFilter{}, 1000)

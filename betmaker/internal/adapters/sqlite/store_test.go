@@ -16,7 +16,7 @@ import (
 	sqlitefile "stavka.local/shared/sqlite"
 )
 
-// TestClockGoesForward has the wall clock stand still, and then be set back.
+// The wall clock stands still, and is then set back.
 func TestClockGoesForward(t *testing.T) {
 	t.Parallel()
 	store := sqlitetest.New(t)
@@ -30,7 +30,7 @@ func TestClockGoesForward(t *testing.T) {
 		}
 		bet := mustPlace(t, store, wish(user, ""))
 		if !bet.AcceptedAt.After(last) {
-			t.Errorf("bet %d is accepted at %s, after something that was at %s", bet.ID, bet.AcceptedAt, last)
+			t.Errorf("bet %d is accepted at %s, after an event at %s", bet.ID, bet.AcceptedAt, last)
 		}
 		update(t, store, func(now time.Time, event domain.Event) domain.Event {
 			if !now.After(bet.AcceptedAt) {
@@ -42,7 +42,7 @@ func TestClockGoesForward(t *testing.T) {
 	}
 }
 
-func TestReopenedStoreGoesOn(t *testing.T) {
+func TestReopenedStoreContinues(t *testing.T) {
 	t.Parallel()
 	file := newFile(t)
 	store := open(t, sqlite.Config{File: file})
@@ -61,7 +61,7 @@ func TestReopenedStoreGoesOn(t *testing.T) {
 	}
 }
 
-// TestGuest: a command works on the file of a running process.
+// A command uses the file of a running process.
 func TestGuest(t *testing.T) {
 	t.Parallel()
 	file := newFile(t)
@@ -78,7 +78,7 @@ func TestGuest(t *testing.T) {
 	}
 }
 
-// TestWaitEndsWithItsContext: those who wait for their turn may leave, and leave nothing behind.
+// A caller that waits for a transaction may cancel, and nothing is written.
 func TestWaitEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	store := sqlitetest.New(t)
@@ -98,51 +98,51 @@ func TestWaitEndsWithItsContext(t *testing.T) {
 		},
 	}
 	update(t, store, func(_ time.Time, event domain.Event) domain.Event {
-		// Of two batches, one waits for the turn to write and the other for the first.
-		ahead, leave := context.WithCancel(t.Context())
-		left := make(chan error)
-		go func() { left <- waits["place"](ahead) }()
-		<-time.After(waited)
+		// One batch waits for the writing transaction, and the next one waits for that batch.
+		ahead, cancelAhead := context.WithCancel(t.Context())
+		placed := make(chan error)
+		go func() { placed <- waits["place"](ahead) }()
+		<-time.After(waitTime)
 		for name, wait := range waits {
-			hasLeft(t, name, leavesSoon(t, wait))
-			late, cancel := context.WithTimeout(t.Context(), waited)
+			isCancelled(t, name, cancelSoon(t, wait))
+			late, cancel := context.WithTimeout(t.Context(), waitTime)
 			if err := wait(late); !errors.Is(err, ports.ErrUnavailable) {
 				t.Errorf("%s, late: got the error %v, want %v", name, err, ports.ErrUnavailable)
 			}
 			cancel()
 		}
-		leave()
-		hasLeft(t, "the batch ahead", <-left)
+		cancelAhead()
+		isCancelled(t, "the batch ahead", <-placed)
 		return event
 	})
 	if n := countBets(t, store); n != 0 {
-		t.Errorf("%d bets were placed by those who had left", n)
+		t.Errorf("%d bets of cancelled callers were placed", n)
 	}
 	if cursor, err := store.Cursors.Cursor(t.Context()); err != nil || cursor != (ports.Cursor{}) {
 		t.Errorf("the cursor was moved: %+v, %v", cursor, err)
 	}
 }
 
-// waited is how long somebody waits before they leave.
-const waited = 20 * time.Millisecond
+// waitTime is how long callers wait before they cancel.
+const waitTime = 20 * time.Millisecond
 
-// leavesSoon calls wait with a context that is cancelled meanwhile.
-func leavesSoon(t *testing.T, wait func(context.Context) error) error {
+// cancelSoon calls wait with a context that is cancelled after waitTime.
+func cancelSoon(t *testing.T, wait func(context.Context) error) error {
 	t.Helper()
-	ctx, leave := context.WithCancel(t.Context())
-	defer leave()
-	time.AfterFunc(waited, leave)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	time.AfterFunc(waitTime, cancel)
 	return wait(ctx)
 }
 
-func hasLeft(t *testing.T, who string, err error) {
+func isCancelled(t *testing.T, caller string, err error) {
 	t.Helper()
 	if _, isFault := errors.AsType[*fault.Error](err); !errors.Is(err, context.Canceled) || isFault {
-		t.Errorf("%s: got the error %v, want %v and no fault", who, err, context.Canceled)
+		t.Errorf("%s: got the error %v, want %v and no fault", caller, err, context.Canceled)
 	}
 }
 
-// TestReadersDoNotWait: whoever only looks gets the last commit, whoever is writing.
+// Readers see the last commit and do not wait for a writer.
 func TestReadersDoNotWait(t *testing.T) {
 	t.Parallel()
 	store := sqlitetest.New(t)
@@ -211,21 +211,21 @@ func TestReadersDoNotWait(t *testing.T) {
 		defer cancel()
 		for name, read := range reads {
 			if err := read(ctx); err != nil {
-				t.Errorf("%s, while somebody writes: %v", name, err)
+				t.Errorf("%s, during a write: %v", name, err)
 			}
 		}
 		return event
 	})
 }
 
-func TestWhatHasBegunGoesToItsEnd(t *testing.T) {
+func TestTransactionThatHasBegunIsNotCancelled(t *testing.T) {
 	t.Parallel()
 	store := sqlitetest.New(t)
 	user := prepare(t, store)
-	ctx, leave := context.WithCancel(t.Context())
+	ctx, cancel := context.WithCancel(t.Context())
 	batch := []domain.Placement{wish(user, "")}
 	_, err := store.Placements.Place(ctx, ports.Batch{Placements: batch}, func(set *domain.WorkingSet) []domain.Decision {
-		leave()
+		cancel()
 		return set.Decide(upTo(batch[0].Stake), batch)
 	})
 	if n := countBets(t, store); err != nil || n != 1 {
@@ -233,7 +233,7 @@ func TestWhatHasBegunGoesToItsEnd(t *testing.T) {
 	}
 }
 
-// TestAcceptedVerdictIsNeverReplaced gives a key a second bet, as only a defect would.
+// Only a defect would give a key a second bet.
 func TestAcceptedVerdictIsNeverReplaced(t *testing.T) {
 	t.Parallel()
 	store := sqlitetest.New(t)
@@ -265,21 +265,21 @@ func TestForgetsManyRefusals(t *testing.T) {
 	}
 }
 
-// TestDecidersErrorComesOutAsItWas, also when it looks like one of the store's.
-func TestDecidersErrorComesOutAsItWas(t *testing.T) {
+// An error of decide is returned unchanged, even if it resembles an error of the store.
+func TestErrorOfDecideIsReturnedUnchanged(t *testing.T) {
 	t.Parallel()
 	store := sqlitetest.New(t)
 	user := addUser(t, store, "bella")
 	for _, want := range []error{
 		domain.ErrLastAdmin,
 		domain.ErrInvalidUser.Detailf("not that name"),
-		fmt.Errorf("ask somebody: %w", context.DeadlineExceeded),
+		fmt.Errorf("call: %w", context.DeadlineExceeded),
 		fmt.Errorf("look up: %w", sql.ErrNoRows),
 	} {
 		_, err := store.Users.Update(t.Context(), user, func(ports.Credentials, int) (ports.UserUpdate, error) {
 			return ports.UserUpdate{}, want
 		})
-		if err != want { //nolint:errorlint // that very error
+		if err != want { //nolint:errorlint // the same error
 			t.Errorf("got %#v, want %#v", err, want)
 		}
 	}
@@ -298,17 +298,17 @@ func TestErrorsOfTheFile(t *testing.T) {
 			t.Errorf("%v: got %v, want %v", c.err, got, c.want)
 		}
 		if cause := errors.Unwrap(got); c.want != ports.ErrNotFound && !errors.Is(cause, c.err) { //nolint:errorlint // of the table above
-			t.Errorf("%v: the cause is lost in %#v", c.err, got)
+			t.Errorf("%v: the cause is missing in %#v", c.err, got)
 		}
 	}
 }
 
-// TestFullDisk: what cannot be written is unavailable, and the store goes on when there is room.
+// A write to a full disk returns ErrUnavailable. The store works again when there is space.
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
 	store := sqlitetest.New(t)
 	user := prepare(t, store)
-	execute(t, store, "pragma max_page_count = 1") // no page more than there are
+	execute(t, store, "pragma max_page_count = 1") // no more pages than now
 	var err error
 	for range 1000 {
 		if _, err = place(t.Context(), store, wish(user, "")); err != nil {
@@ -322,7 +322,7 @@ func TestFullDisk(t *testing.T) {
 	execute(t, store, "pragma max_page_count = 1000000")
 	mustPlace(t, store, wish(user, ""))
 	if after := countBets(t, store); after != before+1 {
-		t.Errorf("%d bets, want %d and one more", after, before)
+		t.Errorf("%d bets, want %d plus one", after, before)
 	}
 }
 

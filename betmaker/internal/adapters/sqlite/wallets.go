@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -28,7 +29,7 @@ func (w *Wallets) Wallet(ctx context.Context, user domain.UserID) (wallet domain
 }
 
 func walletOf(ctx context.Context, q *sqlitedb.Queries, user domain.UserID) (domain.Wallet, error) {
-	row, err := q.WalletOfUser(ctx, int64(user))
+	row, err := q.WalletByUser(ctx, int64(user))
 	return walletFromRow(row), err
 }
 
@@ -45,7 +46,7 @@ func walletsFromRows(rows []sqlitedb.Wallet) map[domain.UserID]domain.Wallet {
 	return wallets
 }
 
-// writeTransfers writes transfers, and returns them with their ids.
+// writeTransfers writes transfers and returns them with their ids.
 func writeTransfers(ctx context.Context, q *sqlitedb.Queries, transfers []domain.Transfer) ([]domain.Transfer, error) {
 	written := slices.Clone(transfers)
 	for i, transfer := range transfers {
@@ -69,7 +70,7 @@ func (w *Wallets) Transfers(ctx context.Context, filter ports.TransferFilter, li
 		return nil, err
 	}
 	if filter.BetID != 0 {
-		slices.Reverse(inOrder(transfers))
+		slices.SortFunc(transfers, func(a, b domain.Transfer) int { return cmp.Compare(b.ID, a.ID) })
 		transfers = transfers[:min(limit, len(transfers))]
 	}
 	return transfers, nil
@@ -124,7 +125,7 @@ func paymentSet(ctx context.Context, q *sqlitedb.Queries, payment domain.Payment
 	return set, err
 }
 
-// storedPayment returns the verdict for a payment's key, or nil.
+// storedPayment returns the stored verdict for a payment's key, or nil.
 func storedPayment(ctx context.Context, q *sqlitedb.Queries, key verdictKey, now time.Time) (*domain.PaymentVerdict, error) {
 	row, err := storedVerdictRow(ctx, q, key, now)
 	switch {
@@ -142,7 +143,7 @@ func storedPayment(ctx context.Context, q *sqlitedb.Queries, key verdictKey, now
 	return &verdict, err
 }
 
-// writePayment writes a new decision, and returns it with the ids of its transfers.
+// writePayment writes a new decision and returns it with the ids of its transfers.
 func writePayment(
 	ctx context.Context, q *sqlitedb.Queries, payment domain.Payment, decision domain.PaymentDecision, now time.Time,
 ) (domain.PaymentDecision, error) {

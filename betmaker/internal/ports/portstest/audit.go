@@ -20,7 +20,7 @@ func AuditLog(t *testing.T, open Open) {
 	})
 }
 
-// fullRecord returns a record with everything set but what the store adds.
+// fullRecord returns a record in which everything is set that the store does not add.
 func fullRecord(at time.Time) domain.AuditRecord {
 	return domain.AuditRecord{
 		At:     at,
@@ -37,8 +37,8 @@ func records(t *testing.T, s Stores, filter ports.AuditFilter) []domain.AuditRec
 	return found
 }
 
-// isRecorded checks that the newest record is the one that is wanted, whatever its id and
-// the spaces in its JSON. A time that is wanted to be zero may be any.
+// isRecorded checks that the newest record equals want, except for its id and the spaces in its JSON. If
+// the time in want is zero, any time is accepted.
 func isRecorded(t *testing.T, s Stores, want domain.AuditRecord) {
 	t.Helper()
 	found, err := s.AuditLog.Records(t.Context(), ports.AuditFilter{}, 1)

@@ -10,7 +10,7 @@ import (
 // Bets is the suite of ports.Bets.
 func Bets(t *testing.T, open Open) {
 	run(t, open, map[string]func(*testing.T, Stores){
-		"does not find what is not there":  betNotFound,
+		"does not find an unknown bet":     betNotFound,
 		"lists the newest first, filtered": listsBets,
 		"lists in pages":                   pagesBets,
 	})
@@ -36,7 +36,7 @@ func listsBets(t *testing.T, s Stores) {
 	everything := allBets(t, s, ports.BetFilter{})
 	equal(t, len(everything), 4)
 	for i := 1; i < len(everything); i++ {
-		isTrue(t, everything[i-1].ID > everything[i].ID, "the newest are first")
+		isTrue(t, everything[i-1].ID > everything[i].ID, "newest first")
 	}
 	for _, filter := range []ports.BetFilter{
 		{UserID: users[0]},
@@ -50,7 +50,7 @@ func listsBets(t *testing.T, s Stores) {
 		{EventID: 1, Status: domain.StatusWon},
 		{UserID: users[0], EventID: 1, Status: domain.StatusPending},
 		{UserID: users[0], Before: everything[2].ID},
-		{UserID: users[0], Before: everything[1].ID}, // somebody else's
+		{UserID: users[0], Before: everything[1].ID}, // of another user
 		{UserID: users[0], Before: 1 << 40},
 		{EventID: 1, Before: everything[1].ID},
 		{Status: domain.StatusWon, Before: everything[0].ID},

@@ -15,9 +15,9 @@ import (
 // Cancellations is the suite of ports.Settlements.CancelBet.
 func Cancellations(t *testing.T, open Open) {
 	run(t, open, map[string]func(*testing.T, Stores){
-		"cancels a bet":                       cancelsBet,
-		"leaves the bet alone without a wish": cancelsNothing,
-		"is ordered against the close":        cancelsBeforeClose,
+		"cancels a bet":                     cancelsBet,
+		"leaves the bet without a decision": cancelsNothing,
+		"is ordered against the close":      cancelsBeforeClose,
 	})
 }
 
@@ -62,7 +62,7 @@ func cancelsBet(t *testing.T, s Stores) {
 	again, err := cancel(t.Context(), s, placed.ID)
 	ok(t, err)
 	equal(t, again, want)
-	// No result brings it back.
+	// No result reverts it.
 	finish(t, s, 1, domain.StateFinishedWin)
 	_, err = settle(t.Context(), s, 1, 10)
 	ok(t, err)
@@ -90,8 +90,8 @@ func cancelsNothing(t *testing.T, s Stores) {
 	isError(t, err, ports.ErrNotFound)
 }
 
-// cancelsBeforeClose has bets cancelled while their events are closed: each is either
-// cancelled before, or not at all.
+// cancelsBeforeClose cancels bets while their events are closed: each bet is cancelled before the close or
+// not at all.
 func cancelsBeforeClose(t *testing.T, s Stores) {
 	for round := range scaled(t, 100) {
 		id := domain.EventID(round + 1)

@@ -12,7 +12,7 @@ import (
 func Cursors(t *testing.T, open Open) {
 	run(t, open, map[string]func(*testing.T, Stores){
 		"starts with nothing read":                     startsWithNothingRead,
-		"moves from where it is only":                  movesFromWhereItIs,
+		"moves only from its position":                 movesFromWhereItIs,
 		"is moved once by readers of the same page":    isMovedOnce,
 		"goes back when the line has a new generation": goesBack,
 	})

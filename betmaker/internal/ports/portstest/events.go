@@ -16,12 +16,12 @@ func Events(t *testing.T, open Open) {
 	run(t, open, map[string]func(*testing.T, Stores){
 		"keeps all of an event":                          keepsEvent,
 		"replaces an event":                              replacesEvent,
-		"knows only what is there":                       knowsOnlyWhatIsThere,
-		"writes nothing when there is nothing to":        writesNothing,
+		"returns known events only":                      knowsOnlyWhatIsThere,
+		"writes nothing without a decision":              writesNothing,
 		"writes nothing and holds nothing after a panic": updatePanics,
 		"takes a page of 500":                            takesPage,
-		"lands every update":                             landsEveryUpdate,
-		"does not find what is not there":                eventNotFound,
+		"keeps every update":                             landsEveryUpdate,
+		"does not find an unknown event":                 eventNotFound,
 		"lists events that take bets":                    listsOpenEvents,
 		"lists events in pages":                          pagesOpenEvents,
 		"lists what other data sets left undecided":      listsUndecidedEvents,
@@ -31,7 +31,7 @@ func Events(t *testing.T, open Open) {
 	})
 }
 
-// fullEvent returns event 1 with everything set.
+// fullEvent returns event 1 with every field set.
 func fullEvent() domain.Event {
 	return domain.Event{
 		LineEvent: domain.LineEvent{

@@ -15,14 +15,14 @@ import (
 // Ledger is the suite of ports.Ledger.
 func Ledger(t *testing.T, open Open) {
 	run(t, open, map[string]func(*testing.T, Stores){
-		"shows all there is":              showsLedger,
-		"ends when the reader has enough": endsReading,
-		"seals what there is":             sealsTransfers,
-		"seals once, whoever helps":       sealsOnce,
+		"shows everything":               showsLedger,
+		"ends on an error of the reader": endsReading,
+		"seals all transfers":            sealsTransfers,
+		"seals each transfer once":       sealsOnce,
 	})
 }
 
-// shown is a ledger as it was shown.
+// shown is a reader that records a ledger.
 type shown struct {
 	seals       []domain.Seal
 	sealedAt    []int // how many transfers were shown before each seal
@@ -35,7 +35,7 @@ type shown struct {
 	bets        []domain.Bet
 	ofBets      [][]domain.Transfer
 	order       []string
-	enough      error // returned after the first transfer
+	enough      error // returned for the first transfer
 }
 
 func (r *shown) note(what string) {
@@ -82,8 +82,7 @@ func seal(ctx context.Context, s Stores, limit int) (domain.Seal, bool, error) {
 	})
 }
 
-// sealAll seals until nothing is left, as far as that can be told after what was written
-// has ended.
+// sealAll seals until every transfer is sealed. No transfer may be written meanwhile.
 func sealAll(t *testing.T, s Stores, limit int) domain.Seal {
 	t.Helper()
 	last := transfersShown(t, s)
@@ -93,7 +92,7 @@ func sealAll(t *testing.T, s Stores, limit int) domain.Seal {
 		if !more && newest.Last == last[len(last)-1].ID {
 			return newest
 		}
-		isTrue(t, time.Now().Before(giveUp), "all is sealed in the end: %+v, %t", newest, more)
+		isTrue(t, time.Now().Before(giveUp), "everything is sealed in the end: %+v, %t", newest, more)
 	}
 }
 
@@ -132,7 +131,7 @@ func showsLedger(t *testing.T, s Stores) {
 	equal(t, r.wallets, []domain.Wallet{readWallet(t, s, user), readWallet(t, s, other)})
 	equal(t, len(r.events), 2)
 	equal(t, r.settled, []int64{1, 0})
-	isTrue(t, r.liabilities[0] == nil && r.liabilities[1] != nil && *r.liabilities[1] == money.MustParse("4.50"), "as they are kept: %v", r.liabilities)
+	isTrue(t, r.liabilities[0] == nil && r.liabilities[1] != nil && *r.liabilities[1] == money.MustParse("4.50"), "stored liabilities: %v", r.liabilities)
 	equal(t, r.bets, []domain.Bet{first, readBet(t, s, second.ID)})
 	equal(t, entries(r.ofBets[0]), []entry{{wallet, escrow, "10.00", domain.TransferStake, 0}})
 	equal(t, entries(r.ofBets[1]), []entry{
@@ -172,10 +171,10 @@ func sealsTransfers(t *testing.T, s Stores) {
 	again, more, err := seal(t.Context(), s, 2)
 	ok(t, err)
 	equal(t, again, newest)
-	isTrue(t, !more, "all is sealed")
+	isTrue(t, !more, "everything is sealed")
 }
 
-// sealsOnce has several seal while bets are placed.
+// sealsOnce runs several sealers while bets are placed.
 func sealsOnce(t *testing.T, s Stores) {
 	users := addUsers(t, s, 5)
 	addOpenEvents(t, s, 1)

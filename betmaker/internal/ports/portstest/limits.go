@@ -11,19 +11,19 @@ import (
 	"stavka.local/shared/money"
 )
 
-// Limits is the suite of what bounds a stake.
+// Limits is the suite of the limits of stakes.
 func Limits(t *testing.T, open Open) {
 	run(t, open, map[string]func(*testing.T, Stores){
-		"fills the liability of an event, and never over":  fillsLiability,
-		"follows the liability of bets":                    followsLiability,
-		"works out a liability that nobody has kept":       worksOutLiability,
-		"holds though liabilities are forgotten meanwhile": holdsThoughForgotten,
-		"keeps restrictions, and nothing else":             keepsRestrictions,
-		"restricts at once":                                restrictsAtOnce,
+		"fills the liability of an event, but not more": fillsLiability,
+		"follows the liability of bets":                 followsLiability,
+		"computes a liability that is not stored":       computesLiability,
+		"holds while liabilities are forgotten":         holdsThoughForgotten,
+		"keeps restrictions, and nothing else":          keepsRestrictions,
+		"restricts at once":                             restrictsAtOnce,
 	})
 }
 
-// kept returns the liability that is kept of event 1, and whether one is.
+// kept returns the stored liability of event 1, and whether there is one.
 func kept(t *testing.T, s Stores) (amount money.Amount, is bool) {
 	t.Helper()
 	r := &liabilityReader{}
@@ -53,7 +53,7 @@ func withLiability(amount string) domain.Limits {
 	return limited
 }
 
-// fillsLiability has 100 bets at once compete for room for about 33: each adds 4.50.
+// fillsLiability places 100 bets at once where about 33 have room: each adds 4.50.
 func fillsLiability(t *testing.T, s Stores) {
 	const bets = 100
 	users := addUsers(t, s, 10)
@@ -81,7 +81,7 @@ func fillsLiability(t *testing.T, s Stores) {
 		return nil
 	})
 	equal(t, accepted, 33) // 148.50
-	// What is left takes exactly the stake that the refusal names.
+	// The room that is left takes exactly the stake that the refusal names.
 	refused, err := placeWithin(t.Context(), s, limited, bet(users[0], 1))
 	ok(t, err)
 	last := bet(users[0], 1)
@@ -103,7 +103,7 @@ func followsLiability(t *testing.T, s Stores) {
 	isKept := func(want string) {
 		t.Helper()
 		amount, is := kept(t, s)
-		isTrue(t, is, "a liability is kept")
+		isTrue(t, is, "a liability is stored")
 		equal(t, amount, money.MustParse(want))
 	}
 	decisions, err := placeWithin(t.Context(), s, withLiability("100.00"), bet(users[0], 1), bet(users[1], 1), bet(users[1], 1))
@@ -142,14 +142,14 @@ func followsLiability(t *testing.T, s Stores) {
 	isSound(t, s)
 }
 
-func worksOutLiability(t *testing.T, s Stores) {
+func computesLiability(t *testing.T, s Stores) {
 	user := addUsers(t, s, 1)[0]
 	addOpenEvents(t, s, 1)
 	odd := bet(user, 1)
 	odd.Stake = money.MustParse("0.10") // returns 0.145, which is rounded to 0.14
 	place(t, s, bet(user, 1), odd)
 	_, is := kept(t, s)
-	isTrue(t, !is, "nobody has asked for it")
+	isTrue(t, !is, "no batch has included it")
 	refused, err := placeWithin(t.Context(), s, withLiability("5.00"), bet(user, 1))
 	ok(t, err)
 	equal(t, refused[0].Refusal, domain.Refusal{Code: domain.RefusedLimitExceeded, Limit: domain.LimitLiability, MaxStake: money.MustParse("1.03")})
@@ -166,8 +166,8 @@ func worksOutLiability(t *testing.T, s Stores) {
 	equal(t, amount, money.MustParse("18.04"))
 }
 
-// holdsThoughForgotten has bets fill the room on an event while what is kept of it is
-// forgotten again and again, and bets are cancelled.
+// holdsThoughForgotten places bets up to the limit of an event while its stored liability is deleted again
+// and again, and bets are cancelled.
 func holdsThoughForgotten(t *testing.T, s Stores) {
 	const placers, bets = 4, 15
 	users := addUsers(t, s, placers)
@@ -241,7 +241,7 @@ func keepsRestrictions(t *testing.T, s Stores) {
 	equal(t, readWallet(t, s, user), restricted)
 	_, err = s.Wallets.Restrict(t.Context(), 1<<40, func(_ time.Time, wallet domain.Wallet) (domain.Wallet, error) { return wallet, nil })
 	isError(t, err, ports.ErrNotFound)
-	// Bets, payments and settling leave them alone.
+	// Bets, payments and settlement do not change them.
 	pay(t, s, deposit(user, "1.00", "key"))
 	finish(t, s, 1, domain.StateFinishedWin)
 	_, err = settle(t.Context(), s, 1, 10)
@@ -249,7 +249,7 @@ func keepsRestrictions(t *testing.T, s Stores) {
 	wallet := readWallet(t, s, user)
 	equal(t, wallet.StakeLimit, restricted.StakeLimit)
 	equal(t, wallet.ExcludedUntil, restricted.ExcludedUntil)
-	hasMoney(t, s, user, "105.50", "0.00", "0.00") // who is excluded is still paid
+	hasMoney(t, s, user, "105.50", "0.00", "0.00") // an excluded user is still paid
 }
 
 func restrictsAtOnce(t *testing.T, s Stores) {

@@ -11,16 +11,16 @@ import (
 	"stavka.local/shared/money"
 )
 
-// Money is the suite of what placing and settling move.
+// Money is the suite of the money that placing and settling move.
 func Money(t *testing.T, open Open) {
 	run(t, open, map[string]func(*testing.T, Stores){
 		"begins a wallet with an opening":                 beginsWallet,
 		"moves the stake with the bet":                    movesStake,
 		"decides bets of a user in order":                 decidesInOrder,
-		"accepts no more bets than there is money":        acceptsWhatThereIs,
+		"accepts no more bets than the balance":           acceptsWhatThereIs,
 		"moves money for each outcome":                    movesMoney,
 		"a correction moves the difference, into debt":    correctsIntoDebt,
-		"keeps all of a transfer, and finds it":           findsTransfers,
+		"stores every field of a transfer":                findsTransfers,
 		"writes no money of a batch or chunk that fails":  writesNoMoneyOfFailures,
 		"conserves money while bets and corrections race": conservesMoney,
 		"counts the stakes of a day":                      countsStakes,
@@ -34,7 +34,7 @@ func readWallet(t *testing.T, s Stores, user domain.UserID) domain.Wallet {
 	return wallet
 }
 
-// transfersOf returns a user's transfers, the oldest first.
+// transfersOf returns a user's transfers, oldest first.
 func transfersOf(t *testing.T, s Stores, filter ports.TransferFilter) []domain.Transfer {
 	t.Helper()
 	transfers, err := s.Wallets.Transfers(t.Context(), filter, 1_000_000)
@@ -45,7 +45,7 @@ func transfersOf(t *testing.T, s Stores, filter ports.TransferFilter) []domain.T
 	return transfers
 }
 
-// addUserWith adds a user whose wallet begins with an amount.
+// addUserWith adds a user with an opening balance.
 func addUserWith(t *testing.T, s Stores, name, amount string) domain.UserID {
 	t.Helper()
 	user := newUser(name, domain.RoleUser)
@@ -55,7 +55,7 @@ func addUserWith(t *testing.T, s Stores, name, amount string) domain.UserID {
 	return created.ID
 }
 
-// hasMoney checks what a wallet holds.
+// hasMoney checks the amounts in a wallet.
 func hasMoney(t *testing.T, s Stores, user domain.UserID, balance, held, debt string) {
 	t.Helper()
 	wallet := readWallet(t, s, user)
@@ -153,7 +153,7 @@ func acceptsWhatThereIs(t *testing.T, s Stores) {
 	isSound(t, s)
 }
 
-// entry is a transfer as far as these tests compare it.
+// entry is the part of a transfer that these tests compare.
 type entry struct {
 	debit, credit domain.Account
 	amount        string
@@ -271,7 +271,7 @@ func findsTransfers(t *testing.T, s Stores) {
 	equal(t, newest[0].Reference, payment.Reference)
 	older, err := s.Wallets.Transfers(t.Context(), ports.TransferFilter{Before: newest[1].ID}, 1)
 	ok(t, err)
-	isTrue(t, older[0].ID < newest[1].ID && newest[1].ID < newest[0].ID, "in pages, the newest first")
+	isTrue(t, older[0].ID < newest[1].ID && newest[1].ID < newest[0].ID, "in pages, newest first")
 }
 
 func writesNoMoneyOfFailures(t *testing.T, s Stores) {
@@ -301,8 +301,8 @@ func countsStakes(t *testing.T, s Stores) {
 	equal(t, wallet.StakedDay, domain.DayOf(placed[0].Bet.AcceptedAt))
 }
 
-// conservesMoney has few users bet on many events whose results come and are corrected at
-// the same time, with payments in between, while money is counted all the time.
+// conservesMoney lets a few users bet on many events while results arrive and are corrected and payments
+// are made, and checks the sum of money all the time.
 func conservesMoney(t *testing.T, s Stores) {
 	const userCount, eventCount, placers = 4, 50, 6
 	users := make([]domain.UserID, userCount)
@@ -360,9 +360,9 @@ func conservesMoney(t *testing.T, s Stores) {
 	}
 }
 
-// sum is a ledger's reader that adds up.
+// sum is a LedgerReader that adds up money.
 type sum struct {
-	wallets  map[domain.UserID]domain.Wallet // as the transfers have it
+	wallets  map[domain.UserID]domain.Wallet // by the transfers
 	escrow   money.Amount
 	pending  money.Amount
 	external money.Amount
@@ -424,7 +424,7 @@ func (r *sum) Bet(bet domain.Bet, transfers []domain.Transfer) error {
 	return nil
 }
 
-// isSoundAtAnyTime checks what holds of money at every instant, whatever goes on.
+// isSoundAtAnyTime checks the invariants of money that hold at every instant.
 func isSoundAtAnyTime(t *testing.T, s Stores) {
 	t.Helper()
 	r := &sum{wallets: make(map[domain.UserID]domain.Wallet)}

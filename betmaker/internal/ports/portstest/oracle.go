@@ -21,16 +21,15 @@ import (
 
 const (
 	oracleSteps = 16
-	// oracleVariable names the environment variable that plays one seed alone.
+	// oracleVariable is the environment variable that selects a single seed.
 	oracleVariable = "STAVKA_ORACLE_SEED"
 )
 
-// Oracle plays random stories against the store and, side by side, against a model that
-// keeps no balances: it computes with big.Rat what everybody must have, from nothing but
-// what happened. After every step the two are compared. A story is told by its seed, and
-// seeds are played on one store together, each with users and events of its own.
+// Oracle runs random stories against the store and against a model. The model has no balances: it computes
+// them with big.Rat from the steps of the story. Oracle compares both after every step. A seed determines a
+// story. All stories share one store, each with its own users and events.
 //
-// As many stories are played as said, times STAVKA_TEST_SCALE.
+// The number of stories is multiplied by STAVKA_TEST_SCALE.
 func Oracle(t *testing.T, s Stores, stories int) {
 	if text, alone := os.LookupEnv(oracleVariable); alone {
 		seed, err := strconv.ParseUint(text, 10, 64)
@@ -57,22 +56,22 @@ func Oracle(t *testing.T, s Stores, stories int) {
 		return
 	}
 	t.Logf("%d stories of up to %d steps", seeds, oracleSteps)
-	inspection, told := domain.NewInspection(domain.Seal{}), &shown{}
+	inspection, ledger := domain.NewInspection(domain.Seal{}), &shown{}
 	ok(t, s.Ledger.Read(t.Context(), inspection))
-	ok(t, s.Ledger.Read(t.Context(), told))
-	isRich(t, told)
+	ok(t, s.Ledger.Read(t.Context(), ledger))
+	isRich(t, ledger)
 	findings := inspection.Report().Findings
 	isTrue(t, len(findings) == 0, "the ledger of all stories is sound: %v", findings)
 }
 
-// isRich checks that between them the stories told of all that can happen to money.
-func isRich(t *testing.T, told *shown) {
+// isRich checks that the stories together had every kind of transfer and settlement.
+func isRich(t *testing.T, ledger *shown) {
 	t.Helper()
 	kinds, outcomes := make(map[domain.TransferKind]int), make(map[domain.Outcome]int)
-	for _, transfer := range told.transfers {
+	for _, transfer := range ledger.transfers {
 		kinds[transfer.Kind]++
 	}
-	for _, bet := range told.bets {
+	for _, bet := range ledger.bets {
 		outcome := bet.Outcome
 		outcome.Payout = money.Amount{}
 		outcomes[outcome]++
@@ -90,13 +89,13 @@ func isRich(t *testing.T, told *shown) {
 	}
 }
 
-// story is what has happened so far.
+// story is the state of the model.
 type story struct {
 	*testing.T
 	s      Stores
 	rng    *rand.Rand
 	seed   uint64
-	told   []string // the steps, for whoever has to find out what went wrong
+	steps  []string // for the log of a failure
 	users  []*oracleUser
 	events []*oracleEvent
 	bets   []*oracleBet
@@ -106,16 +105,16 @@ type story struct {
 type oracleUser struct {
 	id     domain.UserID
 	active bool
-	// in is what has come in from outside, less what has gone out, in minor units.
+	// in is the sum of deposits minus withdrawals, in minor units.
 	in *big.Rat
 }
 
 type oracleEvent struct {
 	id      domain.EventID
-	log     []domain.LineEvent // all that the line has ever said of it
-	known   domain.LineEvent   // what has arrived of it, the newest
+	log     []domain.LineEvent // all states that the line has published
+	known   domain.LineEvent   // the newest state that has arrived
 	windows []oracleWindow
-	revised bool // something may have changed that the bets do not follow yet
+	revised bool // some bets may be behind
 }
 
 type oracleWindow struct {
@@ -132,10 +131,10 @@ type oracleBet struct {
 	price     *big.Rat
 	at        time.Time
 	cancelled bool
-	// What it follows: the outcome when it was last settled.
+	// The last settlement.
 	status domain.Status
 	payout *big.Rat
-	placed domain.Placement // to be repeated
+	placed domain.Placement // for replays
 }
 
 func playStory(t *testing.T, s Stores, seed uint64) {
@@ -143,8 +142,8 @@ func playStory(t *testing.T, s Stores, seed uint64) {
 	st := &story{T: t, s: s, seed: seed, rng: rand.New(rand.NewPCG(seed, 1))}
 	defer func() {
 		if t.Failed() {
-			t.Logf("seed %d went like this:\n%s\nplay it again: %s=%d go test -race -count=1 -run '^%s$' .", seed,
-				strings.Join(st.told, "\n"), oracleVariable, seed, strings.Split(t.Name(), "/")[0])
+			t.Logf("the steps of seed %d:\n%s\nrun it again: %s=%d go test -race -count=1 -run '^%s$' .", seed,
+				strings.Join(st.steps, "\n"), oracleVariable, seed, strings.Split(t.Name(), "/")[0])
 		}
 	}()
 	for i := range 2 {
@@ -163,7 +162,7 @@ func playStory(t *testing.T, s Stores, seed uint64) {
 	}
 	st.check()
 	st.checkTransfers()
-	// At the end everything follows the last state alone, however it got there.
+	// In the end every bet follows the last state, whatever came before.
 	for _, bet := range st.bets {
 		status, payout := bet.event.outcome(bet)
 		isTrue(t, bet.status == status && bet.payout.Cmp(payout) == 0, "bet %d follows the last state: %s, %s", bet.id, bet.status, status)
@@ -171,7 +170,7 @@ func playStory(t *testing.T, s Stores, seed uint64) {
 }
 
 func (st *story) tell(step string, args ...any) {
-	st.told = append(st.told, fmt.Sprintf(step, args...))
+	st.steps = append(st.steps, fmt.Sprintf(step, args...))
 }
 
 func (st *story) step() {
@@ -199,7 +198,7 @@ func pick[T any](rng *rand.Rand, from []T) T { return from[rng.IntN(len(from))] 
 
 func rat(a money.Amount) *big.Rat { return new(big.Rat).SetInt64(a.Minor()) }
 
-// cents draws an amount: small ones as often as large, so that halves and empty wallets come up.
+// cents draws an amount. Small ones are as frequent as large ones, so that halves and empty wallets occur.
 func (st *story) cents() money.Amount {
 	return money.FromMinor(1 + st.rng.Int64N(pick(st.rng, []int64{9, 99, 5_00, 40_00})))
 }
@@ -232,7 +231,7 @@ func (st *story) price() odds.Decimal {
 
 // The line.
 
-// change has the line say something new of an event. Whether it arrives is another matter.
+// change adds a new state of an event to the line's log. It need not arrive.
 func (st *story) change(event *oracleEvent, change func(*domain.LineEvent)) {
 	next := event.log[len(event.log)-1]
 	next.Seq++
@@ -257,7 +256,7 @@ func (st *story) suspend() {
 	}
 }
 
-// finish gives an event a result, or corrects the one it has.
+// finish gives an event a result or corrects it.
 func (st *story) finish() {
 	event := pick(st.rng, st.events)
 	accepted := event.accepted(st.bets)
@@ -274,7 +273,7 @@ func (st *story) finish() {
 	}
 }
 
-// isDecided tells whether the line has ever decided it, be it known here or not.
+// isDecided reports whether the line has published a result, arrived or not.
 func (e *oracleEvent) isDecided() bool { return e.log[len(e.log)-1].State.IsFinal() }
 
 // accepted returns the instants at which bets on the event were accepted.
@@ -287,7 +286,7 @@ func (e *oracleEvent) accepted(bets []*oracleBet) (instants []time.Time) {
 	return instants
 }
 
-// deliverSome delivers any of an event's messages, in any order, some twice.
+// deliverSome delivers some messages of an event, in any order, some of them twice.
 func (st *story) deliverSome() {
 	event := pick(st.rng, st.events)
 	messages := make([]domain.LineEvent, 1+st.rng.IntN(2*len(event.log)))
@@ -319,7 +318,7 @@ func (st *story) deliver(event *oracleEvent, messages []domain.LineEvent) {
 
 func (st *story) settleOne() { st.settle(pick(st.rng, st.events)) }
 
-// settle lets the bets on an event follow it.
+// settle settles the bets on an event.
 func (st *story) settle(event *oracleEvent) {
 	_, err := settle(st.Context(), st.s, event.id, 1+st.rng.IntN(3))
 	ok(st.T, err)
@@ -334,7 +333,7 @@ func (st *story) settle(event *oracleEvent) {
 	}
 }
 
-// outcome is what becomes of a bet.
+// outcome returns the settled status and payout of a bet.
 func (e *oracleEvent) outcome(bet *oracleBet) (domain.Status, *big.Rat) {
 	inWindow := slices.ContainsFunc(e.windows, func(w oracleWindow) bool {
 		return !w.undone && !bet.at.Before(w.from) && bet.at.Before(w.to)
@@ -352,7 +351,7 @@ func (e *oracleEvent) outcome(bet *oracleBet) (domain.Status, *big.Rat) {
 	}
 }
 
-// returns is stake x price, half to even to the minor unit.
+// returns returns stake x price, rounded half to even to the minor unit.
 func returns(stake, price *big.Rat) *big.Rat {
 	exact := new(big.Rat).Mul(stake, price)
 	floor := new(big.Int).Quo(exact.Num(), exact.Denom())
@@ -363,7 +362,7 @@ func returns(stake, price *big.Rat) *big.Rat {
 	return new(big.Rat).SetInt(floor)
 }
 
-// net is what a user has all in all but for stakes in escrow; less than nothing is debt.
+// net returns a user's money without the stakes in escrow. A negative amount is debt.
 func (st *story) net(user *oracleUser) *big.Rat {
 	net := new(big.Rat).Set(user.in)
 	for _, bet := range st.bets {
@@ -377,7 +376,7 @@ func (st *story) net(user *oracleUser) *big.Rat {
 
 // Users.
 
-// place places one to three bets of anybody in one batch.
+// place places one to three bets of random users in one batch.
 func (st *story) place() {
 	batch := make([]domain.Placement, 1+st.rng.IntN(3))
 	for i := range batch {
@@ -428,7 +427,7 @@ func (st *story) placed(p domain.Placement, got domain.Decision) {
 	})
 }
 
-// repeatBet sends a placement again: it has no effect.
+// repeatBet repeats a placement, which must have no effect.
 func (st *story) repeatBet() {
 	if len(st.bets) == 0 {
 		return
@@ -534,14 +533,14 @@ func (st *story) withdraw() {
 	st.take(user, st.cents())
 }
 
-// withdrawAll takes all there is, so that a correction finds nothing.
+// withdrawAll withdraws the whole balance, so that a correction finds an empty wallet.
 func (st *story) withdrawAll(user *oracleUser) {
 	if net := st.net(user); net.Sign() > 0 {
 		st.take(user, money.FromMinor(net.Num().Int64()))
 	}
 }
 
-// regret pays out a winner, and has the event corrected to the worse.
+// regret lets a winner withdraw their payout and then makes the event lost or cancelled.
 func (st *story) regret() {
 	for _, bet := range st.bets {
 		if bet.status == domain.StatusWon && !bet.event.known.EffectiveAt.After(bet.at) {
@@ -567,7 +566,7 @@ func (st *story) take(user *oracleUser, amount money.Amount) {
 	}
 }
 
-// checkTransfers compares each wallet with its own transfers, one after the other.
+// checkTransfers compares each wallet with the sum of its transfers, and checks every step of the sum.
 func (st *story) checkTransfers() {
 	st.Helper()
 	for _, user := range st.users {
@@ -580,7 +579,7 @@ func (st *story) checkTransfers() {
 	}
 }
 
-// check compares what the store says with the model: every wallet and every bet.
+// check compares every wallet and every bet in the store with the model.
 func (st *story) check() {
 	st.Helper()
 	for _, user := range st.users {

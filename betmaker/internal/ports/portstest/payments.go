@@ -14,18 +14,18 @@ import (
 // Payments is the suite of ports.Wallets.Pay.
 func Payments(t *testing.T, open Open) {
 	run(t, open, map[string]func(*testing.T, Stores){
-		"pays in and out":                         paysInAndOut,
-		"replays a payment":                       replaysPayment,
-		"replays a refused payment for a while":   replaysRefusedPayment,
-		"keeps keys apart":                        keepsPaymentKeysApart,
-		"repays debt first":                       repaysDebtFirst,
-		"pays once for many identical requests":   paysOnce,
-		"pays nobody who is not there":            paysNobody,
-		"pays a user who pays themself, and many": paysManyAtOnce,
+		"pays in and out":                       paysInAndOut,
+		"replays a payment":                     replaysPayment,
+		"replays a refused payment for a while": replaysRefusedPayment,
+		"keeps keys apart":                      keepsPaymentKeysApart,
+		"repays debt first":                     repaysDebtFirst,
+		"pays once for many identical requests": paysOnce,
+		"refuses an unknown user":               paysNobody,
+		"lets users pay themselves and others":  paysManyAtOnce,
 	})
 }
 
-// cashier is who makes the payments: nobody in particular, with a wallet or without.
+// cashier is the user who makes payments. They may have no wallet.
 const cashier = domain.UserID(1 << 40)
 
 func deposit(user domain.UserID, amount, key string) domain.Payment {
@@ -79,7 +79,7 @@ func replaysPayment(t *testing.T, s Stores) {
 	again := deposit(user, "5.00", "key")
 	again.RequestID = "second"
 	replayed := pay(t, s, again)
-	isTrue(t, replayed.Replayed, "it was made before: %+v", replayed)
+	isTrue(t, replayed.Replayed, "it is a replay: %+v", replayed)
 	equal(t, replayed.PaymentVerdict, first.PaymentVerdict)
 	equal(t, replayed.RequestID, "first")
 	hasMoney(t, s, user, "15.00", "0.00", "0.00")
@@ -95,7 +95,7 @@ func replaysRefusedPayment(t *testing.T, s Stores) {
 	equal(t, refused.Refusal, domain.Refusal{Code: domain.RefusedWithdrawal, Max: ten})
 	pay(t, s, deposit(user, "1.00", "key"))
 	replayed := pay(t, s, withdrawal(user, "10.01", "key"))
-	isTrue(t, replayed.Replayed, "it was refused before: %+v", replayed)
+	isTrue(t, replayed.Replayed, "it is a replay: %+v", replayed)
 	equal(t, replayed.PaymentVerdict, refused.PaymentVerdict)
 	s.AgeRefusals(t, domain.RefusalTTL)
 	isTrue(t, !pay(t, s, withdrawal(user, "10.01", "key")).Replayed, "decided anew")
@@ -105,7 +105,7 @@ func replaysRefusedPayment(t *testing.T, s Stores) {
 	forgotten, err := s.Placements.ForgetRefusals(t.Context())
 	ok(t, err)
 	equal(t, forgotten, 1)
-	isTrue(t, pay(t, s, withdrawal(user, "10.01", "key")).Replayed, "what was paid is not forgotten")
+	isTrue(t, pay(t, s, withdrawal(user, "10.01", "key")).Replayed, "a payment is not forgotten")
 }
 
 // keepsPaymentKeysApart uses one key for two kinds, two cashiers and for a bet.
@@ -120,7 +120,7 @@ func keepsPaymentKeysApart(t *testing.T, s Stores) {
 		isTrue(t, !pay(t, s, payment).Replayed, "a payment of its own: %+v", payment)
 	}
 	placed := place(t, s, withKey(bet(user, 1), "key"))[0]
-	isTrue(t, placed.Accepted() && !placed.Replayed, "a bet is something else: %+v", placed)
+	isTrue(t, placed.Accepted() && !placed.Replayed, "a bet has keys of its own: %+v", placed)
 	isTrue(t, pay(t, s, own).Replayed, "the key of a payment is still known")
 	isTrue(t, place(t, s, withKey(bet(user, 1), "key"))[0].Replayed, "and that of the bet")
 	hasMoney(t, s, user, "92.00", "10.00", "0.00")
@@ -181,8 +181,8 @@ func paysNobody(t *testing.T, s Stores) {
 	isError(t, err, ports.ErrNotFound)
 }
 
-// paysManyAtOnce has cashiers with wallets pay each other and themselves at once: none of
-// them waits for ever, and nothing is lost.
+// paysManyAtOnce lets cashiers with wallets pay each other and themselves at once: there is no deadlock,
+// and no money is lost.
 func paysManyAtOnce(t *testing.T, s Stores) {
 	users := []domain.UserID{addUserWith(t, s, "a", "100.00"), addUserWith(t, s, "b", "100.00"), addUserWith(t, s, "c", "100.00")}
 	together(t, 9, func(i int) error {

@@ -17,28 +17,28 @@ import (
 // Placements is the suite of ports.Placements.
 func Placements(t *testing.T, open Open) {
 	run(t, open, map[string]func(*testing.T, Stores){
-		"keeps an accepted bet":                           keepsAcceptedBet,
-		"gives the working set as it is":                  givesWorkingSet,
-		"replays an accepted bet as it was accepted":      replaysAcceptedBet,
-		"replays a refusal with what it carried":          replaysRefusal,
-		"keeps all of a refusal":                          keepsRefusal,
-		"decides anew when a refusal has expired":         refusalExpires,
-		"forgets expired refusals only":                   forgetsExpiredRefusals,
-		"keeps nothing of a decision without verdict":     keepsNothingWithoutVerdict,
-		"keeps no refusal without a key":                  keepsNoRefusalWithoutKey,
-		"tells a reused key":                              tellsReusedKey,
-		"keeps keys apart by user":                        keepsKeysApartByUser,
-		"knows a key again, whatever it is made of":       knowsKeysAgain,
-		"the first of equal keys in a batch decides":      firstOfEqualKeysDecides,
-		"does nothing for an empty batch":                 emptyBatch,
-		"places one bet for 200 identical requests":       oneBetForIdenticalRequests,
-		"writes nothing of a batch that fails":            writesNothingOfFailedBatch,
-		"writes nothing and holds nothing after a panic":  placePanics,
-		"writes nothing when a decision is missing":       decisionIsMissing,
-		"lands every batch, whatever they have in common": landsEveryBatch,
-		"takes no bet of a user once deactivated":         takesNoBetOfDeactivated,
-		"finds a verdict by its key":                      findsVerdict,
-		"reads its clock after it has waited":             readsClockAfterWaiting,
+		"keeps an accepted bet":                          keepsAcceptedBet,
+		"passes the complete working set":                givesWorkingSet,
+		"replays an accepted bet as it was accepted":     replaysAcceptedBet,
+		"replays a refusal with its parameters":          replaysRefusal,
+		"stores every field of a refusal":                keepsRefusal,
+		"decides anew when a refusal has expired":        refusalExpires,
+		"forgets expired refusals only":                  forgetsExpiredRefusals,
+		"keeps nothing of a decision without verdict":    keepsNothingWithoutVerdict,
+		"keeps no refusal without a key":                 keepsNoRefusalWithoutKey,
+		"reports a reused key":                           tellsReusedKey,
+		"keeps keys apart by user":                       keepsKeysApartByUser,
+		"recognizes keys of any characters":              knowsKeysAgain,
+		"the first of equal keys in a batch decides":     firstOfEqualKeysDecides,
+		"does nothing for an empty batch":                emptyBatch,
+		"places one bet for 200 identical requests":      oneBetForIdenticalRequests,
+		"writes nothing of a batch that fails":           writesNothingOfFailedBatch,
+		"writes nothing and holds nothing after a panic": placePanics,
+		"writes nothing when a decision is missing":      decisionIsMissing,
+		"keeps every batch, whatever they share":         landsEveryBatch,
+		"takes no bet of a user once deactivated":        takesNoBetOfDeactivated,
+		"finds a verdict by its key":                     findsVerdict,
+		"reads its clock after it has waited":            readsClockAfterWaiting,
 	})
 }
 
@@ -127,7 +127,7 @@ func replaysRefusal(t *testing.T, s Stores) {
 	})
 	equal(t, refused[1].Refusal, domain.Refusal{Code: domain.RefusedStakeOutOfLimits, Min: limits.Stake.Min, Max: limits.Stake.Max})
 
-	// What the refusal was due to is gone, the refusal stays.
+	// The cause of the refusal is gone; the refusal stays.
 	update(t, s, 1, func(event domain.Event, _ time.Time) domain.Event {
 		event.Coefficient = odds.MustParse("1.40")
 		return event
@@ -210,7 +210,7 @@ func keepsNothingWithoutVerdict(t *testing.T, s Stores) {
 	isError(t, place(t, s, withKey(bet(user, 1), "key"))[0].Err, domain.ErrEventUnknown)
 	addOpenEvents(t, s, 1)
 	decision := place(t, s, withKey(bet(user, 1), "key"))[0]
-	isTrue(t, decision.Accepted() && !decision.Replayed, "the key is not used up: %+v", decision)
+	isTrue(t, decision.Accepted() && !decision.Replayed, "the key is still unused: %+v", decision)
 }
 
 func keepsNoRefusalWithoutKey(t *testing.T, s Stores) {
@@ -315,15 +315,15 @@ func writesNothingOfFailedBatch(t *testing.T, s Stores) {
 	batch := []domain.Placement{withKey(bet(users[0], 1), "key"), bet(users[1], 1)}
 	decisions, err := s.Placements.Place(t.Context(), ports.Batch{Placements: batch}, func(set *domain.WorkingSet) []domain.Decision {
 		decisions := set.Decide(limits, batch)
-		decisions[1].Bet.Stake = money.Amount{} // no store keeps a bet of nothing
+		decisions[1].Bet.Stake = money.Amount{} // no store accepts a stake of zero
 		return decisions
 	})
-	isTrue(t, err != nil && !errors.Is(err, ports.ErrOutcomeUnknown), "nothing was written for certain: %v", err)
+	isTrue(t, err != nil && !errors.Is(err, ports.ErrOutcomeUnknown), "certainly nothing was written: %v", err)
 	equal(t, len(decisions), 0)
 	equal(t, len(allBets(t, s, ports.BetFilter{})), 0)
 	_, err = s.Placements.Verdict(t.Context(), domain.VerdictKey{UserID: users[0], Key: "key"})
 	isError(t, err, ports.ErrNotFound)
-	isTrue(t, !place(t, s, batch[0])[0].Replayed, "the key is not used up")
+	isTrue(t, !place(t, s, batch[0])[0].Replayed, "the key is still unused")
 }
 
 func placePanics(t *testing.T, s Stores) {
@@ -348,7 +348,7 @@ func decisionIsMissing(t *testing.T, s Stores) {
 	_, err := s.Placements.Place(t.Context(), ports.Batch{Placements: batch}, func(set *domain.WorkingSet) []domain.Decision {
 		return set.Decide(limits, batch)[:1]
 	})
-	isTrue(t, err != nil, "it is not clear which of them was decided")
+	isTrue(t, err != nil, "it is unclear which placement was decided")
 	equal(t, len(allBets(t, s, ports.BetFilter{})), 0)
 }
 
@@ -387,7 +387,7 @@ func takesNoBetOfDeactivated(t *testing.T, s Stores) {
 		first := make(chan struct{}, placers)
 		together(t, placers+1, func(i int) error {
 			if i == placers {
-				<-first // bets of this user are being taken
+				<-first // bets of this user are being placed
 				deactivate(t, s, user)
 				deactivated.Store(true)
 				return nil
@@ -443,7 +443,7 @@ func findsVerdict(t *testing.T, s Stores) {
 	}
 }
 
-// readsClockAfterWaiting has a bet wait for its user's lock until the event's deadline has passed.
+// readsClockAfterWaiting lets a bet wait for its user's lock until the event's deadline has passed.
 func readsClockAfterWaiting(t *testing.T, s Stores) {
 	user := addUsers(t, s, 1)[0]
 	addOpenEvents(t, s, 2)

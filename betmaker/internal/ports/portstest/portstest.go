@@ -1,8 +1,8 @@
-// Package portstest holds a suite for each store port of package ports. Every adapter
-// passes them all: what a port promises is tested here and nowhere else.
+// Package portstest has a test suite for each store port of package ports. Every adapter must pass all of
+// them. The contracts of the ports are tested only here.
 //
-// A suite opens new, empty stores for each of its tests, works only through the ports,
-// and reads no clock but the store's.
+// A suite opens new, empty stores for each of its tests, uses them only through the ports, and reads no
+// clock but the store's.
 package portstest
 
 import (
@@ -21,24 +21,15 @@ import (
 	"stavka.local/shared/odds"
 )
 
-// Stores is all that an adapter keeps, in one place.
+// Stores is an adapter's stores with a function for tests.
 type Stores struct {
-	Placements    ports.Placements
-	Events        ports.Events
-	Cursors       ports.Cursors
-	Settlements   ports.Settlements
-	Bets          ports.Bets
-	Users         ports.Users
-	LoginFailures ports.LoginFailures
-	Wallets       ports.Wallets
-	AuditLog      ports.AuditLog
-	Ledger        ports.Ledger
+	ports.Stores
 
-	// AgeRefusals makes all refusals that are stored older, as if time had passed.
+	// AgeRefusals makes all stored refusals older.
 	AgeRefusals func(t *testing.T, by time.Duration)
 }
 
-// Open returns new stores with nothing in them. What they hold is gone when t ends.
+// Open returns new, empty stores. They are removed when t ends.
 type Open func(t *testing.T) Stores
 
 // All runs the suites of all ports.
@@ -67,7 +58,7 @@ func All(t *testing.T, open Open) {
 	}
 }
 
-// run runs tests, each on stores of its own, at the same time.
+// run runs tests in parallel, each on its own stores.
 func run(t *testing.T, open Open, tests map[string]func(*testing.T, Stores)) {
 	t.Helper()
 	for name, test := range tests {
@@ -95,10 +86,10 @@ func scaled(t *testing.T, full int) int {
 var (
 	limits = domain.Limits{Stake: domain.StakeLimits{Min: money.MustParse("0.01"), Max: money.MustParse("1000000.00")}}
 	ten    = money.MustParse("10.00")
-	// plenty is what users begin with: more than they stake in any test but those of money.
+	// plenty is the opening balance: more than the users of most tests stake.
 	plenty = money.MustParse("10000000.00")
 
-	// distant is later than any test. It has a fraction, so that losing that would show.
+	// distant is later than any test. It has a fraction, so that a test fails if the fraction is lost.
 	distant = time.Date(2100, time.January, 1, 12, 30, 15, 123456000, time.UTC)
 	past    = time.Date(2020, time.January, 1, 12, 30, 15, 123456000, time.UTC)
 )
@@ -129,7 +120,7 @@ func addOpenEvents(t *testing.T, s Stores, n int) {
 	write(t, s, events...)
 }
 
-// write writes events as they are.
+// write writes events unchanged.
 func write(t *testing.T, s Stores, events ...domain.Event) {
 	t.Helper()
 	ids := make([]domain.EventID, len(events))
@@ -140,7 +131,7 @@ func write(t *testing.T, s Stores, events ...domain.Event) {
 	ok(t, err)
 }
 
-// update replaces an event by what change makes of it.
+// update replaces an event by the result of change.
 func update(t *testing.T, s Stores, id domain.EventID, change func(event domain.Event, now time.Time) domain.Event) domain.Event {
 	t.Helper()
 	var changed domain.Event
@@ -152,13 +143,13 @@ func update(t *testing.T, s Stores, id domain.EventID, change func(event domain.
 	return changed
 }
 
-// finish gives an event a result, or another one.
+// finish gives an event a first or another result.
 func finish(t *testing.T, s Stores, id domain.EventID, state domain.State) domain.Event {
 	t.Helper()
 	return update(t, s, id, func(event domain.Event, now time.Time) domain.Event { return resulted(event, state, now) })
 }
 
-// resulted returns an event after the line has said that it ended in state.
+// resulted returns an event after a result of the line.
 func resulted(event domain.Event, state domain.State, now time.Time) domain.Event {
 	change := event.LineEvent
 	change.Seq++
@@ -180,7 +171,7 @@ func clock(t *testing.T, s Stores) (now time.Time) {
 	return now
 }
 
-// newUser returns a user, with a name of their own, who is not in the store yet.
+// newUser returns a user who is not in the store.
 func newUser(name string, role domain.Role) ports.NewUser {
 	return ports.NewUser{
 		Credentials: ports.Credentials{
@@ -193,7 +184,7 @@ func newUser(name string, role domain.Role) ports.NewUser {
 	}
 }
 
-// updateUser changes a user without a record of it.
+// updateUser changes a user without an audit record.
 func updateUser(
 	ctx context.Context, s Stores, id domain.UserID, decide func(user ports.Credentials, activeAdmins int) (ports.Credentials, error),
 ) (domain.User, error) {
@@ -220,7 +211,7 @@ func addUsers(t *testing.T, s Stores, n int) []domain.UserID {
 	return ids
 }
 
-// bet returns the wish for a bet at any price.
+// bet returns a placement at any price.
 func bet(user domain.UserID, event domain.EventID) domain.Placement {
 	return domain.Placement{UserID: user, EventID: event, Stake: ten, Policy: domain.OddsChangeAny, RequestID: "first"}
 }
@@ -230,7 +221,7 @@ func withKey(p domain.Placement, key string) domain.Placement {
 	return p
 }
 
-// tryPlace places bets as the domain decides.
+// tryPlace places bets, decided by the domain.
 func tryPlace(ctx context.Context, s Stores, batch ...domain.Placement) ([]domain.Decision, error) {
 	return placeWithin(ctx, s, limits, batch...)
 }
@@ -251,7 +242,7 @@ func place(t *testing.T, s Stores, batch ...domain.Placement) []domain.Decision 
 	return decisions
 }
 
-// placeBet places one bet that has to be accepted.
+// placeBet places a bet that must be accepted.
 func placeBet(t *testing.T, s Stores, placement domain.Placement) domain.Bet {
 	t.Helper()
 	decision := place(t, s, placement)[0]
@@ -268,7 +259,7 @@ func readBet(t *testing.T, s Stores, id domain.BetID) domain.Bet {
 	return bet
 }
 
-// allBets returns all bets that the filter lets through.
+// allBets returns all bets that match the filter.
 func allBets(t *testing.T, s Stores, filter ports.BetFilter) []domain.Bet {
 	t.Helper()
 	bets, err := s.Bets.List(t.Context(), filter, 1_000_000)
@@ -276,10 +267,10 @@ func allBets(t *testing.T, s Stores, filter ports.BetFilter) []domain.Bet {
 	return bets
 }
 
-// asDomain decides settlements as the domain does.
+// asDomain decides settlements by the domain.
 func asDomain(set *domain.Settling) []domain.Settled { return set.Settle() }
 
-// settle settles an event to the end, and returns how many bets changed.
+// settle settles an event completely and returns how many bets changed.
 func settle(ctx context.Context, s Stores, event domain.EventID, limit int) (changed int, err error) {
 	for after := domain.BetID(0); ; {
 		chunk, err := s.Settlements.SettleChunk(ctx, event, after, limit, asDomain)
@@ -319,8 +310,8 @@ func isError(t *testing.T, got, want error) {
 	}
 }
 
-// everyFieldSet fails when a field of the struct has its zero value: what is compared with
-// it after a round trip would not show that the field was lost.
+// everyFieldSet fails if a field of the struct is zero: a comparison after a round trip would not show that
+// the field was lost.
 func everyFieldSet(t *testing.T, value any) {
 	t.Helper()
 	v := reflect.ValueOf(value)
@@ -331,16 +322,15 @@ func everyFieldSet(t *testing.T, value any) {
 	}
 }
 
-// isTrue fails when what is said does not hold.
-func isTrue(t *testing.T, holds bool, what string, args ...any) {
+// isTrue fails if a statement does not hold.
+func isTrue(t *testing.T, holds bool, statement string, args ...any) {
 	t.Helper()
 	if !holds {
-		t.Fatalf("does not hold: "+what, args...)
+		t.Fatalf("does not hold: "+statement, args...)
 	}
 }
 
-// together runs do n times at the same time, each with its number, and returns when all
-// are done. Errors fail the test.
+// together runs do n times concurrently, with numbers from 0, and waits for all. Errors fail the test.
 func together(t *testing.T, n int, do func(i int) error) {
 	t.Helper()
 	var (
@@ -359,7 +349,7 @@ func together(t *testing.T, n int, do func(i int) error) {
 	ok(t, errors.Join(errs...))
 }
 
-// panics tells whether do panics.
+// panics reports whether do panics.
 func panics(do func()) (did bool) {
 	defer func() { did = recover() != nil }()
 	do()

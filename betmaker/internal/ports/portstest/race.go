@@ -18,16 +18,17 @@ const (
 	racePlacers = 64
 	raceUsers   = 32
 	raceOpen    = 10 // events that take bets at any time
-	// closePromised is how soon a close is committed under full load, at the 99th
-	// percentile. The test allows five times as much.
+	// closePromised is the time in which a close is committed under full load, at the 99th percentile.
+	// The test allows five times as much.
 	closePromised = 250 * time.Millisecond
 )
 
-// Race shows across the ports that a bet is ordered against the close of its event: while
-// placers bet on a handful of events, these are closed one after the other, some by a
-// result and some by a deadline that passes first. No bet is accepted at or after its
-// event's close or deadline, none is left pending, what was acknowledged is there and
-// nothing else is, and those who close get their turn.
+// Race tests the order of bets and the close of their events. While bets are placed on a few events, the
+// events are closed one after the other, by results or by deadlines that pass first. It checks that
+//   - no bet is accepted at or after its event's close or deadline;
+//   - no bet stays pending;
+//   - the stored bets are the acknowledged ones;
+//   - closes do not wait too long.
 func Race(t *testing.T, open Open) {
 	r := &race{Stores: open(t), events: make(map[domain.EventID]*raceEvent)}
 	closes := scaled(t, 300)
@@ -75,7 +76,7 @@ func Race(t *testing.T, open Open) {
 	slices.Sort(durations)
 	p99 := durations[len(durations)*99/100]
 	t.Logf("%d closes, %d bets; a close took %s at the median, %s at p99", closes, len(r.accepted), durations[len(durations)/2], p99)
-	isTrue(t, p99 < 5*closePromised, "closes come through: p99 was %s", p99)
+	isTrue(t, p99 < 5*closePromised, "closes are fast enough: p99 was %s", p99)
 	r.check(t)
 }
 
@@ -83,7 +84,7 @@ type race struct {
 	Stores
 	mu       sync.Mutex
 	lastID   domain.EventID
-	events   map[domain.EventID]*raceEvent // those open
+	events   map[domain.EventID]*raceEvent // open events
 	accepted []domain.Bet                  // as acknowledged
 }
 
@@ -93,7 +94,7 @@ type raceEvent struct {
 	bets     atomic.Int64
 }
 
-// open adds an event, whose deadline comes soon or never.
+// open adds an event with a deadline that is near or never reached.
 func (r *race) open(t *testing.T, soon bool) {
 	t.Helper()
 	r.mu.Lock()
@@ -176,7 +177,7 @@ func (r *race) take(event *raceEvent, decisions []domain.Decision) error {
 			r.accepted = append(r.accepted, decision.Bet)
 			event.bets.Add(1)
 		case decision.Refusal.Code != domain.RefusedEventClosed:
-			return fmt.Errorf("refused for another reason: %+v", decision.Refusal)
+			return fmt.Errorf("refused for a wrong reason: %+v", decision.Refusal)
 		}
 	}
 	return nil

@@ -17,26 +17,26 @@ import (
 // Settlements is the suite of ports.Settlements.
 func Settlements(t *testing.T, open Open) {
 	run(t, open, map[string]func(*testing.T, Stores){
-		"moves bets to their outcome":                       movesBets,
-		"settles in chunks":                                 settlesInChunks,
-		"gives the bets, the event and the clock":           givesBetsEventAndClock,
-		"leaves alone what is not settleable":               leavesUnsettleableAlone,
-		"leaves other events' bets alone":                   leavesOtherEventsAlone,
-		"moves bets again after a correction":               movesBetsAgain,
-		"voids bets for each reason":                        voidsBets,
-		"takes a bet back to pending":                       takesBetBackToPending,
-		"never lowers a revision":                           neverLowersRevision,
-		"writes nothing when a settlement is missing":       settlementIsMissing,
-		"writes nothing and holds nothing after a panic":    settlePanics,
-		"finishes when no bet is behind":                    finishesWhenNoneIsBehind,
-		"finds unsettled events, longest waiting first":     findsUnsettled,
-		"settles each bet once, whoever helps":              settlesOnce,
-		"never finishes a result that comes meanwhile":      neverFinishesNewResult,
-		"follows the newest of results that come meanwhile": followsNewestResult,
+		"moves bets to their outcome":                    movesBets,
+		"settles in chunks":                              settlesInChunks,
+		"gives the bets, the event and the clock":        givesBetsEventAndClock,
+		"skips events that are not settleable":           leavesUnsettleableAlone,
+		"skips bets of other events":                     leavesOtherEventsAlone,
+		"moves bets again after a correction":            movesBetsAgain,
+		"voids bets for each reason":                     voidsBets,
+		"takes a bet back to pending":                    takesBetBackToPending,
+		"never lowers a revision":                        neverLowersRevision,
+		"writes nothing when a settlement is missing":    settlementIsMissing,
+		"writes nothing and holds nothing after a panic": settlePanics,
+		"finishes when no bet is behind":                 finishesWhenNoneIsBehind,
+		"finds unsettled events, longest waiting first":  findsUnsettled,
+		"settles each bet once with many settlers":       settlesOnce,
+		"never finishes a result that comes meanwhile":   neverFinishesNewResult,
+		"follows the newest of concurrent results":       followsNewestResult,
 	})
 }
 
-// movesBets also checks that every field of a settlement is kept.
+// movesBets also checks that every field of a settlement is stored.
 func movesBets(t *testing.T, s Stores) {
 	user := addUsers(t, s, 1)[0]
 	addOpenEvents(t, s, 3)
@@ -144,7 +144,7 @@ func leavesUnsettleableAlone(t *testing.T, s Stores) {
 	})
 	untouched(1)
 
-	// What was done while it was in quarantine has not marked it as settled.
+	// It was not marked as settled while it was in quarantine.
 	update(t, s, 1, func(event domain.Event, _ time.Time) domain.Event {
 		event.Quarantined = false
 		return event
@@ -178,7 +178,7 @@ func movesBetsAgain(t *testing.T, s Stores) {
 		equal(t, after.Settlement, event.Settle(before, after.SettledAt))
 		equal(t, after.Revision, int64(revision+1))
 	}
-	// A result may be skipped, and one that changes nothing is followed, too.
+	// A result may be skipped. A result that changes nothing is followed, too.
 	settledAt := readBet(t, s, id).SettledAt
 	finish(t, s, 1, domain.StateFinishedLose)
 	finish(t, s, 1, domain.StateFinishedWin)
@@ -220,7 +220,7 @@ func takesBetBackToPending(t *testing.T, s Stores) {
 	finish(t, s, 1, domain.StateFinishedWin)
 	_, err := settle(t.Context(), s, 1, 10)
 	ok(t, err)
-	// As an operator does who resolves a quarantine with the event still open.
+	// This is what an operator does to resolve a quarantine while the event is still open.
 	update(t, s, 1, func(event domain.Event, now time.Time) domain.Event {
 		event.State, event.ResultRevision, event.ClosedAt = domain.StateNew, 0, time.Time{}
 		event.SettleRevision, event.ResultedAt = event.SettleRevision+1, now
@@ -247,7 +247,7 @@ func neverLowersRevision(t *testing.T, s Stores) {
 		}
 		return settled
 	})
-	isTrue(t, err != nil && !errors.Is(err, ports.ErrOutcomeUnknown), "nothing was written for certain: %v", err)
+	isTrue(t, err != nil && !errors.Is(err, ports.ErrOutcomeUnknown), "certainly nothing was written: %v", err)
 	equal(t, readBet(t, s, id), won)
 	equal(t, readWallet(t, s, won.UserID), wallet)
 }
@@ -258,7 +258,7 @@ func settlementIsMissing(t *testing.T, s Stores) {
 	_, err := s.Settlements.SettleChunk(t.Context(), 1, 0, 10, func(set *domain.Settling) []domain.Settled {
 		return asDomain(set)[:1]
 	})
-	isTrue(t, err != nil && !errors.Is(err, ports.ErrOutcomeUnknown), "nothing was written for certain: %v", err)
+	isTrue(t, err != nil && !errors.Is(err, ports.ErrOutcomeUnknown), "certainly nothing was written: %v", err)
 	equal(t, len(allBets(t, s, ports.BetFilter{Status: domain.StatusPending})), 2)
 }
 
@@ -354,7 +354,7 @@ func settlesOnce(t *testing.T, s Stores) {
 	}
 }
 
-// neverFinishesNewResult has a result come while the one before is being marked as settled.
+// neverFinishesNewResult sends a result while the one before is being marked as settled.
 func neverFinishesNewResult(t *testing.T, s Stores) {
 	placeBets(t, s, 1)
 	const finishers, finishes = 4, 5
@@ -378,9 +378,8 @@ func neverFinishesNewResult(t *testing.T, s Stores) {
 	}
 }
 
-// followsNewestResult has settlers work while results come in. When the last of them has
-// come, the settlers stop where they are; what the store then says is unsettled is all
-// that is left, and settling it leaves no bet behind.
+// followsNewestResult runs settlers while results arrive. After the last result the settlers stop. Then
+// settling the events that the store lists as unsettled leaves no bet behind.
 func followsNewestResult(t *testing.T, s Stores) {
 	const settlers, results = 4, 8
 	placeBets(t, s, 300)

@@ -16,17 +16,17 @@ func Users(t *testing.T, open Open) {
 	run(t, open, map[string]func(*testing.T, Stores){
 		"keeps all of a user":                         keepsUser,
 		"keeps all of a changed user":                 keepsChangedUser,
-		"does not find what is not there":             userNotFound,
-		"takes names once, without regard to case":    takesNamesOnce,
+		"does not find an unknown user":               userNotFound,
+		"refuses a taken name, ignoring case":         takesNamesOnce,
 		"lets a user change the case of their name":   changesCaseOfName,
-		"writes nothing when the decision is no":      decisionIsNo,
+		"writes nothing if decide fails":              decisionIsNo,
 		"writes nothing and holds nothing on a panic": userUpdatePanics,
-		"lands every update":                          landsEveryUserUpdate,
+		"keeps every update":                          landsEveryUserUpdate,
 		"creates a user once":                         createsUserOnce,
 		"counts the active admins":                    countsActiveAdmins,
 		"keeps the last of admins who resign at once": keepsLastAdmin,
 		"lists users in pages":                        listsUsers,
-		"makes and unmakes a user able to place bets": opensAndClosesWallet,
+		"opens and closes a wallet with its user":     opensAndClosesWallet,
 	})
 }
 
@@ -53,7 +53,7 @@ func keepsUser(t *testing.T, s Stores) {
 	}
 }
 
-// isStored checks that all ways to read a user return what is wanted.
+// isStored checks that every method that reads a user returns want.
 func isStored(t *testing.T, s Stores, want ports.Credentials) {
 	t.Helper()
 	read, err := s.Users.User(t.Context(), want.ID)
@@ -255,7 +255,7 @@ func keepsLastAdmin(t *testing.T, s Stores) {
 			return nil
 		})
 		last := slices.IndexFunc(errs[:], func(err error) bool { return err != nil })
-		isTrue(t, last >= 0, "somebody stays")
+		isTrue(t, last >= 0, "an admin stays")
 		equal(t, activeAdmins(t, s), []domain.UserID{ids[last]})
 		deactivate(t, s, ids[last]) // the next round starts without admins
 	}
@@ -313,12 +313,12 @@ func opensAndClosesWallet(t *testing.T, s Stores) {
 func LoginFailures(t *testing.T, open Open) {
 	run(t, open, map[string]func(*testing.T, Stores){
 		"counts each subject's failures since a time": countsFailures,
-		"counts failures at the same moment":          countsFailuresAtOnce,
-		"forgets what is before a time":               forgetsFailures,
+		"counts concurrent failures":                  countsFailuresAtOnce,
+		"forgets failures before a time":              forgetsFailures,
 	})
 }
 
-// failures returns the counts, without those of nothing.
+// failures returns the counts that are not zero.
 func failures(t *testing.T, s Stores, since time.Time, subjects ...string) map[string]int {
 	t.Helper()
 	counts, err := s.LoginFailures.Failures(t.Context(), subjects, since)

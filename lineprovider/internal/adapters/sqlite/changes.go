@@ -6,6 +6,7 @@ import (
 	"stavka.local/lineprovider/internal/adapters/sqlite/sqlitedb"
 	"stavka.local/lineprovider/internal/ports"
 	"stavka.local/shared/line"
+	"stavka.local/shared/sqlite"
 )
 
 // Changes implements ports.ChangeLog.
@@ -18,7 +19,7 @@ func (s *Store) Unpublished(ctx context.Context, limit int) (ports.ChangesPage, 
 	return s.changes(ctx, func(l sqlitedb.Line) int64 { return l.PublishedSeq }, limit)
 }
 
-// changes reads the page that starts after a seq.
+// changes reads the page after the seq that start returns.
 func (s *Store) changes(ctx context.Context, start func(sqlitedb.Line) int64, limit int) (ports.ChangesPage, error) {
 	var page ports.ChangesPage
 	err := s.read(ctx, func(ctx context.Context, tx *transaction) error {
@@ -28,7 +29,7 @@ func (s *Store) changes(ctx context.Context, start func(sqlitedb.Line) int64, li
 			return err
 		}
 		page = ports.ChangesPage{Epoch: tx.epoch(), LastSeq: tx.line.LastSeq, NextAfter: max(after, tx.line.LastSeq)}
-		page.Events, err = each(rows, eventOf)
+		page.Events, err = sqlite.MapRows(rows, eventOf)
 		return err
 	})
 	if err != nil {

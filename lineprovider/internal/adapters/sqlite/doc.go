@@ -1,30 +1,27 @@
-// Package sqlite keeps the line in one SQLite file, which belongs to this process. Every
-// operation is one transaction: a writing one runs alone, in the order of asking, and a
-// reading one sees the last commit. Go decides and counts, and the tables' constraints
-// hold it to the rules.
+// Package sqlite stores the line in one SQLite file that this process owns. Every operation is one
+// transaction: there is one writing transaction at a time, in the order of requests, and a reading
+// transaction sees the last commit. Go makes the decisions and assigns the numbers; the tables'
+// constraints check them.
 //
-// Besides what SQLite itself puts there, a FILE has beside it:
+// Besides SQLite's own files, there are three more beside a FILE:
 //
-//	FILE.lock     held by the process that the file belongs to
-//	FILE.started  where the numbers stood when that process began, "D.G:seq"
-//	FILE.stopped  the receipt of an orderly end: where they stood then
+//	FILE.lock     locked by the process that owns the file
+//	FILE.started  the last numbers when that process started, "D.G:seq"
+//	FILE.stopped  the receipt of an orderly stop: the last numbers then
 //
-// What was committed is on the disk and stays there. So the file goes back in time only
-// when somebody puts an older copy in its place, which nothing in the copy tells. An end
-// that was orderly leaves a receipt, the next start takes it away, and only a file that
-// fits it goes on as if nothing had happened:
+// Committed data is on the disk and stays there. So the file goes back in time only if an older copy
+// replaces it, and nothing in the copy shows that. Therefore an orderly stop leaves a receipt, the next
+// start removes it, and only a file that matches its receipt continues its generation:
 //
-//	        no line yet ──────► generation 1
-//	a receipt that fits ──────► the same generation
-//	  another, or none ───────► the next generation; seq and ids jump
+//	       no line yet ──────► generation 1
+//	a matching receipt ──────► the same generation
+//	  another, or none ──────► the next generation; seq and ids jump
 //
-// The jump begins at the highest number that the file, the receipt or FILE.started knows.
-// The file alone would not do: of two starts from the same copy both would give out the
-// same numbers, in the same generation.
+// The jump starts at the highest number in the file, the receipt or FILE.started. The file alone is not
+// enough: two starts from the same copy would assign the same numbers in the same generation.
 //
-// So a copy that is put back is of FILE alone, or of the directory with all that anybody
-// knows.
+// So a restore must replace FILE alone, or the directory with all of these files.
 //
-// A guest, who reads or adds something while another process owns the file, takes the
-// numbers as they are and leaves the files beside it alone.
+// A guest reads or adds something while another process owns the file. It uses the numbers as they are
+// and does not touch the files beside it.
 package sqlite

@@ -17,13 +17,13 @@ import (
 	"stavka.local/shared/sqlite"
 )
 
-// leap is how far the numbers jump into a new generation. Where they stood when somebody
-// last saw them is not known: less than a leap beyond what is known, unless a run of the
-// service has made a million changes.
+// leap is how far the numbers jump at the start of a new generation. The last numbers of the old one may
+// be unknown. They are less than a leap above the known ones unless one run of the service has made a
+// million changes.
 const leap = 1 << 20
 
-// position is where a line's numbers stand. Written down it is the name of the last change,
-// "D.G:seq". The zero position is none.
+// position is the epoch and the last seq of a line. Its text is the name of the last change, "D.G:seq".
+// The zero position means none.
 type position struct {
 	epoch line.Epoch
 	seq   int64
@@ -37,7 +37,7 @@ func (p position) String() string {
 	return line.Change{Epoch: p.epoch, Event: line.Event{Seq: p.seq}}.MessageID()
 }
 
-// parsePosition returns the zero position for a text that is none.
+// parsePosition parses a position. It returns the zero position for an invalid text.
 func parsePosition(text string) position {
 	before, after, _ := strings.Cut(text, ":")
 	epoch, err := line.ParseEpoch(before)
@@ -51,9 +51,8 @@ func parsePosition(text string) position {
 	return position{epoch, seq}
 }
 
-// resume decides how the line goes on and takes the receipt away: should this process not
-// come to an orderly end, the next one must not find it. Until resume returns, no number
-// has been given out.
+// resume decides whether the line continues its generation. It removes the receipt: if this process does
+// not stop in an orderly way, the next one must not find it. No number is assigned before resume returns.
 func (s *Store) resume(ctx context.Context) error {
 	stopped, err := readPosition(s.stoppedFile())
 	if err != nil {
@@ -72,7 +71,7 @@ func (s *Store) resume(ctx context.Context) error {
 		return fmt.Errorf("resume the line: %w", err)
 	}
 	if after != before {
-		s.log.WarnContext(ctx, "the line goes on in a new generation: it was not stopped in an orderly way, or its file was replaced",
+		s.log.WarnContext(ctx, "the line continues in a new generation: it was not stopped in an orderly way, or its file was replaced",
 			"was", positionOf(before).String(), "is", positionOf(after).String())
 	}
 	if err := writePosition(s.startedFile(), positionOf(after)); err != nil {
@@ -81,7 +80,7 @@ func (s *Store) resume(ctx context.Context) error {
 	return removePosition(s.stoppedFile())
 }
 
-// resume returns the line as it was found, or made, and as it goes on.
+// resume reads the line, or creates it. It returns the line as it was and as it continues.
 func resume(
 	ctx context.Context, queries *sqlitedb.Queries, stopped, started position,
 ) (before, after sqlitedb.Line, err error) {
@@ -97,10 +96,9 @@ func resume(
 	return row, jumped, save(ctx, queries, jumped)
 }
 
-// jump returns the line in a generation that has not been there yet, with numbers that have
-// not been given out: not those that the file knows of and, when it is an older copy, not
-// those that the known positions tell of. Each id was given out together with a seq, so the
-// file has forgotten no more of them.
+// jump returns the line in a new generation, above all numbers that have been assigned: those in the file
+// and, if the file is an older copy, those in the known positions. Each id was assigned with a seq, so the
+// file lacks at most as many ids as seqs.
 func jump(row sqlitedb.Line, known ...position) sqlitedb.Line {
 	seq := row.LastSeq
 	for _, p := range known {
@@ -109,17 +107,16 @@ func jump(row sqlitedb.Line, known ...position) sqlitedb.Line {
 			seq = max(seq, p.seq)
 		}
 	}
-	forgotten := seq - row.LastSeq
+	missing := seq - row.LastSeq
 	row.Generation++
-	row.LastSeq += forgotten + leap
-	row.LastID += forgotten + leap
+	row.LastSeq += missing + leap
+	row.LastID += missing + leap
 	return row
 }
 
-// leaveReceipt leaves the receipt of an orderly end. It reads from the file where the
-// numbers stand, which after a disk has failed in a commit is refused: nobody knows. What
-// keeps it from leaving one only makes the numbers jump, and so does a guest who writes
-// later.
+// leaveReceipt writes the receipt of an orderly stop. It reads the numbers from the file. That fails
+// after the disk has failed in a commit, since the numbers are then unknown. Without a receipt the numbers
+// jump at the next start, and so they do if a guest writes after this.
 func (s *Store) leaveReceipt() {
 	ctx, cancel := detach(context.Background())
 	defer cancel()
@@ -127,7 +124,7 @@ func (s *Store) leaveReceipt() {
 		return writePosition(s.stoppedFile(), positionOf(tx.line))
 	})
 	if err != nil {
-		s.log.WarnContext(ctx, "no receipt of an orderly end could be left: the next start begins a new generation of the line",
+		s.log.WarnContext(ctx, "cannot write the receipt of an orderly stop: the next start will begin a new generation of the line",
 			"error", err)
 	}
 }
@@ -136,8 +133,8 @@ func (s *Store) startedFile() string { return s.file + ".started" }
 
 func (s *Store) stoppedFile() string { return s.file + ".stopped" }
 
-// readPosition returns what is in a file, or the zero position when that is none: no more
-// follows from it than from no file.
+// readPosition reads a position from a file. It returns the zero position if there is no file or the
+// content is invalid; both have the same consequences.
 func readPosition(path string) (position, error) {
 	text, err := os.ReadFile(path) //nolint:gosec // beside the operator's own file
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -146,8 +143,8 @@ func readPosition(path string) (position, error) {
 	return parsePosition(strings.TrimSpace(string(text))), nil
 }
 
-// writePosition puts a position into a file, which then holds the one before or this one,
-// whatever happens.
+// writePosition writes a position to a file atomically: after a failure the file holds the old position
+// or the new one.
 func writePosition(path string, p position) error {
 	file, err := os.OpenFile(path+".new", os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600) //nolint:gosec // likewise
 	if err != nil {
@@ -170,7 +167,7 @@ func removePosition(path string) error {
 	return syncDirectory(path)
 }
 
-// syncDirectory makes the name of a file as durable as what is in it.
+// syncDirectory makes the name of a file durable.
 func syncDirectory(path string) error {
 	directory, err := os.Open(filepath.Dir(path))
 	if err != nil {
@@ -179,7 +176,7 @@ func syncDirectory(path string) error {
 	return errors.Join(directory.Sync(), directory.Close())
 }
 
-// randomName returns 16 hexadecimal digits that nobody has used before.
+// randomName returns 16 random hexadecimal digits.
 func randomName() string {
 	var random [8]byte
 	_, _ = rand.Read(random[:]) // never fails

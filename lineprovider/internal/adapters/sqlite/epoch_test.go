@@ -16,7 +16,7 @@ import (
 
 const leap = 1 << 20
 
-func TestLineGoesOnAfterAnOrderlyEnd(t *testing.T) {
+func TestLineContinuesAfterAnOrderlyStop(t *testing.T) {
 	t.Parallel()
 	file := newFile(t)
 	first := run(t, file, 3)
@@ -36,14 +36,14 @@ func TestLineJumpsAfterACrash(t *testing.T) {
 	third := run(t, file, 1)
 	equal(t, "after another", numbersOf(third), numbers{generation(first, 3), 4 + 2*leap + 1, 4 + 2*leap + 1})
 	fourth := run(t, file, 1)
-	equal(t, "after an orderly end", numbersOf(fourth), numbers{generation(first, 3), 5 + 2*leap + 1, 5 + 2*leap + 1})
+	equal(t, "after an orderly stop", numbersOf(fourth), numbers{generation(first, 3), 5 + 2*leap + 1, 5 + 2*leap + 1})
 }
 
 func TestLineJumpsWhenItsFileIsAnOlderCopy(t *testing.T) {
 	t.Parallel()
 	for name, again := range map[string]func(t *testing.T, file string, events int) ports.Snapshot{
-		"after an orderly end": run,
-		"after a crash":        crash,
+		"after an orderly stop": run,
+		"after a crash":         crash,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -61,7 +61,7 @@ func TestLineJumpsWhenItsFileIsAnOlderCopy(t *testing.T) {
 				if is.epoch.Dataset != previous.epoch.Dataset || is.epoch.Generation <= previous.epoch.Generation {
 					t.Errorf("the epoch %s follows on %s", is.epoch, previous.epoch)
 				}
-				if is.seq-1 <= previous.seq || is.id-1 <= previous.id { // it is the second event
+				if is.seq-1 <= previous.seq || is.id-1 <= previous.id { // this is the second event
 					t.Errorf("the numbers %+v follow on %+v", is, previous)
 				}
 			}
@@ -69,7 +69,7 @@ func TestLineJumpsWhenItsFileIsAnOlderCopy(t *testing.T) {
 	}
 }
 
-func TestLineJumpsWhenTheReceiptIsAnother(t *testing.T) {
+func TestLineJumpsWhenTheReceiptDiffers(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		receipt    string // D is the data set
@@ -93,7 +93,7 @@ func TestLineJumpsWhenTheReceiptIsAnother(t *testing.T) {
 	}
 }
 
-func TestReceiptIsThereWhileNobodyServes(t *testing.T) {
+func TestReceiptExistsOnlyWhileTheLineIsClosed(t *testing.T) {
 	t.Parallel()
 	file := newFile(t)
 	s := openLine(t, sqlite.Options{File: file})
@@ -103,11 +103,11 @@ func TestReceiptIsThereWhileNobodyServes(t *testing.T) {
 	s = openLine(t, sqlite.Options{File: file})
 	defer closeLine(t, s)
 	if _, err := os.Stat(file + ".stopped"); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("looking for the receipt of an open line: %v", err)
+		t.Errorf("stat the receipt of an open line: %v", err)
 	}
 }
 
-func TestLineStaysShutWhenItsReceiptCannotBeRead(t *testing.T) {
+func TestLineIsNotOpenedWhenItsReceiptCannotBeRead(t *testing.T) {
 	t.Parallel()
 	file := newFile(t)
 	first := run(t, file, 1)
@@ -134,24 +134,24 @@ func TestGuestLeavesTheEpochAlone(t *testing.T) {
 	equal(t, "a guest's event", numbersOf(create(t, guest, 1)), numbers{first.Epoch, 2, 2})
 	closeLine(t, guest)
 	if _, err := os.Stat(file + ".stopped"); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("looking for a receipt after a guest: %v", err)
+		t.Errorf("stat the receipt after a guest: %v", err)
 	}
 
 	page, err := owner.Unpublished(t.Context(), 10)
 	isError(t, "Unpublished", err, nil)
-	equal(t, "what the owner has to publish", len(page.Events), 2)
+	equal(t, "unpublished changes of the owner", len(page.Events), 2)
 	equal(t, "the owner's next event", numbersOf(create(t, owner, 1)), numbers{first.Epoch, 3, 3})
 	closeLine(t, owner)
 
 	receipt := read(t, file+".stopped")
 	guest = openLine(t, sqlite.Options{File: file, Guest: true})
-	equal(t, "what a guest finds", head(t, guest).LastSeq, 3)
+	equal(t, "the last seq for a guest", head(t, guest).LastSeq, 3)
 	closeLine(t, guest)
 	equal(t, "the receipt after a guest", read(t, file+".stopped"), receipt)
 	equal(t, "the next run", numbersOf(run(t, file, 1)), numbers{first.Epoch, 4, 4})
 }
 
-// A guest who writes after the owner has left has the numbers jump, which does no harm.
+// A guest that writes after the owner has stopped makes the numbers jump, which is harmless.
 func TestLineJumpsAfterALateGuest(t *testing.T) {
 	t.Parallel()
 	file := newFile(t)
@@ -162,7 +162,7 @@ func TestLineJumpsAfterALateGuest(t *testing.T) {
 	equal(t, "the next run", numbersOf(run(t, file, 1)), numbers{generation(first, 2), 4 + leap + 1, 4 + leap + 1})
 }
 
-// numbers are what an event was given.
+// numbers are the numbers of an event.
 type numbers struct {
 	epoch   line.Epoch
 	seq, id int64
@@ -174,7 +174,7 @@ func generation(of ports.Snapshot, g int64) line.Epoch {
 	return line.Epoch{Dataset: of.Epoch.Dataset, Generation: g}
 }
 
-// run opens a line, creates events, comes to an orderly end and returns the last of them.
+// run opens a line, creates events, stops in an orderly way and returns the last event.
 func run(t *testing.T, file string, events int) ports.Snapshot {
 	t.Helper()
 	s := openLine(t, sqlite.Options{File: file})
@@ -182,8 +182,8 @@ func run(t *testing.T, file string, events int) ports.Snapshot {
 	return create(t, s, events)
 }
 
-// crash is run without the end. What is on the disk of a running process is what it leaves
-// behind when it is killed.
+// crash is run without the orderly stop. It restores the files as they were before the stop, which is how a
+// killed process leaves them.
 func crash(t *testing.T, file string, events int) ports.Snapshot {
 	t.Helper()
 	s := openLine(t, sqlite.Options{File: file})
@@ -212,7 +212,7 @@ func paths(t *testing.T, file string) []string {
 	return found
 }
 
-// restore puts a copy in the place of a line's file, as an operator does.
+// restore replaces a line's file by a copy, as an operator does.
 func restore(t *testing.T, file string, copied []byte) {
 	t.Helper()
 	for _, suffix := range []string{"-wal", "-shm"} {

@@ -10,6 +10,7 @@ import (
 	"stavka.local/lineprovider/internal/adapters/sqlite/sqlitedb"
 	"stavka.local/lineprovider/internal/domain"
 	"stavka.local/lineprovider/internal/ports"
+	"stavka.local/shared/sqlite"
 )
 
 // Event implements ports.Events.
@@ -114,7 +115,7 @@ func (tx *transaction) recall(ctx context.Context, k ports.Key) (ports.Created, 
 // Apply implements ports.Events.
 func (s *Store) Apply(ctx context.Context, u ports.Update) (ports.Snapshot, error) {
 	if u.Change.IsEmpty() {
-		// Nobody has ever read from a file what was not on the disk.
+		// There is nothing to make durable: what was read from the file is on the disk.
 		return ports.Snapshot{Epoch: u.Epoch, Event: u.Change.After}, nil
 	}
 	var snapshot ports.Snapshot
@@ -147,7 +148,7 @@ func (tx *transaction) apply(ctx context.Context, u ports.Update) (domain.Event,
 	return event, tx.record(ctx, event, u.Change.Action, u.Author, u.Reason)
 }
 
-// record adds a change that has been made to the event's history.
+// record adds a change, which has been written, to the event's history.
 func (tx *transaction) record(
 	ctx context.Context, e domain.Event, action domain.Action, author domain.Author, reason string,
 ) error {
@@ -185,7 +186,7 @@ func (tx *transaction) events(ctx context.Context, state domain.State, after, li
 	if err != nil {
 		return nil, err
 	}
-	return each(rows, eventOf)
+	return sqlite.MapRows(rows, eventOf)
 }
 
 // History implements ports.Catalogue.
@@ -202,7 +203,7 @@ func (s *Store) History(ctx context.Context, q ports.HistoryQuery) (ports.Histor
 			return err
 		}
 		page.Epoch = tx.epoch()
-		page.Entries, err = each(rows, entryOf)
+		page.Entries, err = sqlite.MapRows(rows, entryOf)
 		return err
 	})
 	if err != nil {
@@ -214,8 +215,7 @@ func (s *Store) History(ctx context.Context, q ports.HistoryQuery) (ports.Histor
 	return page, nil
 }
 
-// Hold implements ports.Lease. There is no other process that could have it: the file
-// belongs to one.
+// Hold implements ports.Lease. The process that owns the file always has the lease.
 func (s *Store) Hold(context.Context, time.Duration) (bool, error) { return !s.guest, nil }
 
 // Release implements ports.Lease.

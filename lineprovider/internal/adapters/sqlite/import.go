@@ -7,17 +7,16 @@ import (
 	"stavka.local/lineprovider/internal/ports"
 )
 
-// Import does what Create does with each of the creations, in order, in one transaction:
-// all of them are stored, or none. When the sequence yields an error, or ctx ends, it
-// returns that error as it is. It tells how many events are new, and how many were created
-// under their keys before.
+// Import creates events as Create does, in order and in one transaction: it stores all of them or none.
+// It returns how many events are new, and how many had been created with their keys before. If the
+// sequence yields an error, or ctx ends, Import returns that error unchanged.
 //
-// It holds one creation at a time. Nobody else writes meanwhile, so the sequence must not
-// wait for somebody who does.
+// It holds one creation in memory at a time. It is the only writer meanwhile, so the sequence must not
+// wait for another writer.
 func (s *Store) Import(
 	ctx context.Context, creations iter.Seq2[ports.Creation, error],
 ) (created, replayed int, err error) {
-	var stopped error // by the sequence or the caller; not the store's to interpret
+	var stopped error // of the sequence or of ctx, which must not be interpreted
 	err = s.write(ctx, func(working context.Context, tx *transaction) error {
 		for c, err := range creations {
 			if err == nil {

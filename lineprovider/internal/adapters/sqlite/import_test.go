@@ -24,7 +24,7 @@ func TestImport(t *testing.T) {
 	equal(t, "the last event's id", page.Events[0].ID, 21)
 	history, err := s.History(t.Context(), ports.HistoryQuery{ID: 21, Limit: 1})
 	isError(t, "History", err, nil)
-	equal(t, "who its history names", history.Entries[0].Author.Actor, "import")
+	equal(t, "the author in its history", history.Entries[0].Author.Actor, "import")
 
 	created, replayed, err = s.Import(t.Context(), rows(t, 22))
 	isError(t, "the same and two more", err, nil)
@@ -37,7 +37,7 @@ func TestImportStopsAtAnError(t *testing.T) {
 	s := open(t, newFile(t))
 	errRow := errors.New("row 500 cannot be read")
 	created, replayed, err := s.Import(t.Context(), until(500, errRow, rows(t, 600)))
-	if err != errRow { //nolint:errorlint // it is promised as it is
+	if err != errRow { //nolint:errorlint // unchanged
 		t.Errorf("got error %v, want %v", err, errRow)
 	}
 	equal(t, "created and replayed", [2]int{created, replayed}, [2]int{0, 0})
@@ -63,11 +63,11 @@ func TestImportStopsAtAKeyOfAnotherRequest(t *testing.T) {
 func TestImportStopsWithItsCaller(t *testing.T) {
 	t.Parallel()
 	s := open(t, newFile(t))
-	ctx, hangUp := context.WithCancel(t.Context())
+	ctx, cancel := context.WithCancel(t.Context())
 	_, _, err := s.Import(ctx, func(yield func(ports.Creation, error) bool) {
 		for c, err := range rows(t, 20) {
 			if c.Key.Text == "10" {
-				hangUp()
+				cancel()
 			}
 			if !yield(c, err) {
 				return
@@ -85,7 +85,7 @@ func isEmpty(t *testing.T, s ports.Store) {
 	equal(t, "events and the last seq", [2]int64{int64(len(page.Events)), page.LastSeq}, [2]int64{0, 0})
 }
 
-// rows are creations under the keys 1 to n.
+// rows returns creations with the keys 1 to n.
 func rows(t *testing.T, n int) iter.Seq2[ports.Creation, error] {
 	t.Helper()
 	return func(yield func(ports.Creation, error) bool) {
@@ -99,7 +99,7 @@ func rows(t *testing.T, n int) iter.Seq2[ports.Creation, error] {
 	}
 }
 
-// until yields err in the place of the n-th row.
+// until yields err instead of the n-th row.
 func until(n int, err error, rows iter.Seq2[ports.Creation, error]) iter.Seq2[ports.Creation, error] {
 	return func(yield func(ports.Creation, error) bool) {
 		i := 0

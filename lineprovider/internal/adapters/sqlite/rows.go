@@ -9,7 +9,7 @@ import (
 	"stavka.local/shared/odds"
 )
 
-// rowOf returns an event as it is stored. Instants are Unix seconds.
+// rowOf returns the row of an event. Instants are Unix seconds.
 func rowOf(e domain.Event) sqlitedb.Event {
 	row := sqlitedb.Event{
 		ID:             int64(e.ID),
@@ -32,7 +32,7 @@ func rowOf(e domain.Event) sqlitedb.Event {
 	return row
 }
 
-// changeOf returns what makes the event at a version the given one.
+// changeOf returns the change of an event from a version to the given state.
 func changeOf(version int64, e domain.Event) sqlitedb.ChangeEventParams {
 	row := rowOf(e)
 	return sqlitedb.ChangeEventParams{
@@ -51,7 +51,7 @@ func changeOf(version int64, e domain.Event) sqlitedb.ChangeEventParams {
 	}
 }
 
-// eventOf returns the event that is stored in a row.
+// eventOf returns the event in a row.
 func eventOf(row sqlitedb.Event) (domain.Event, error) {
 	coefficient, err := odds.FromHundredths(row.Coefficient)
 	if err != nil {
@@ -76,7 +76,7 @@ func eventOf(row sqlitedb.Event) (domain.Event, error) {
 	return e, nil
 }
 
-// entryOf returns the entry that is stored in a row of the history.
+// entryOf returns the entry in a row of the history.
 func entryOf(row sqlitedb.History) (domain.Entry, error) {
 	event, err := eventOf(sqlitedb.Event{
 		ID:             row.EventID,
@@ -102,19 +102,6 @@ func entryOf(row sqlitedb.History) (domain.Entry, error) {
 		Reason: row.Reason,
 		Event:  event,
 	}, nil
-}
-
-// each maps rows; of none it returns nil.
-func each[Row, Value any](rows []Row, valueOf func(Row) (Value, error)) ([]Value, error) {
-	var values []Value
-	for _, row := range rows {
-		value, err := valueOf(row)
-		if err != nil {
-			return nil, err
-		}
-		values = append(values, value)
-	}
-	return values, nil
 }
 
 func instant(seconds int64) time.Time { return time.Unix(seconds, 0).UTC() }

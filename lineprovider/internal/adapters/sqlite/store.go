@@ -19,22 +19,20 @@ import (
 // application marks line-provider's files: "SvLP".
 const application = 0x53764c50
 
-// operationTime bounds what goes on without its caller: the wait for a turn to write, or
-// a read.
+// operationTime bounds operations that continue without their caller: the wait to write, or a read.
 const operationTime = 5 * time.Second
 
-// Options say where the line is, and whose it is.
+// Options configures Open.
 type Options struct {
-	// File is the path of the file. It is made when it does not exist; its directory is not.
+	// File is the path of the file. Open creates the file if it does not exist, but not its directory.
 	File string
-	// Guest: the file belongs to another process, which may be using it.
+	// Guest opens a file that another process owns, and may be using.
 	Guest bool
-	// Log is told what an operator should know.
+	// Log logs warnings for an operator.
 	Log *slog.Logger
 }
 
-// Store is the line in a file. It implements every port of a store and is safe for
-// concurrent use.
+// Store is the line in a file. It implements ports.Store and is safe for concurrent use.
 type Store struct {
 	db    *sqlite.DB
 	file  string
@@ -44,8 +42,8 @@ type Store struct {
 
 var _ ports.Store = (*Store)(nil)
 
-// Open opens the line in a file, and makes it when there is none. The errors are those of
-// the file, as package stavka.local/shared/sqlite names them.
+// Open opens the line in a file, and creates it if there is none. It returns the errors of Open of
+// package stavka.local/shared/sqlite.
 func Open(ctx context.Context, o Options) (*Store, error) {
 	db, err := sqlite.Open(ctx, sqlite.Options{
 		File: o.File, Application: application, Migrations: sql.LineProviderSQLite, Guest: o.Guest, Logger: o.Log,
@@ -63,7 +61,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	return s, nil
 }
 
-// Close leaves a receipt and closes the file. It comes after the last operation.
+// Close writes a receipt and closes the file. Call it after the last operation.
 func (s *Store) Close() error {
 	if !s.guest {
 		s.leaveReceipt()
@@ -71,16 +69,15 @@ func (s *Store) Close() error {
 	return s.db.Close()
 }
 
-// Ping returns nil when the file can be used, and otherwise the reason in words for an
-// operator.
+// Ping returns nil if the file can be used, and otherwise an error for an operator to read.
 func (s *Store) Ping(ctx context.Context) error { return s.db.Ping(ctx) }
 
-// transaction is what happens at once.
+// transaction is a transaction and the state of the line in it.
 type transaction struct {
 	*sqlitedb.Queries
 
 	conn sqlite.Conn
-	line sqlitedb.Line // as it will be after the transaction
+	line sqlitedb.Line // its state after the transaction
 }
 
 func (tx *transaction) epoch() line.Epoch {
@@ -96,7 +93,7 @@ func begin(ctx context.Context, conn sqlite.Conn) (*transaction, error) {
 	return &transaction{Queries: queries, conn: conn, line: row}, nil
 }
 
-// read runs a query.
+// read runs query in a reading transaction.
 func (s *Store) read(ctx context.Context, query func(context.Context, *transaction) error) error {
 	return interpretError(s.db.Read(ctx, func(ctx context.Context, conn sqlite.Conn) error {
 		tx, err := begin(ctx, conn)
@@ -107,7 +104,7 @@ func (s *Store) read(ctx context.Context, query func(context.Context, *transacti
 	}))
 }
 
-// write runs work and commits what it did when it returns nil. It goes on when ctx is
+// write runs work in the writing transaction and commits if it returns nil. It continues if ctx is
 // cancelled.
 func (s *Store) write(ctx context.Context, work func(context.Context, *transaction) error) error {
 	ctx, cancel := detach(ctx)
@@ -134,12 +131,12 @@ func save(ctx context.Context, queries *sqlitedb.Queries, row sqlitedb.Line) err
 	})
 }
 
-// detach returns a context for what goes on when the caller hangs up.
+// detach returns a context that does not end with the caller's.
 func detach(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), operationTime)
 }
 
-// interpretError gives an error the name that the ports have for it.
+// interpretError turns an error of the file into an error of the domain, or wraps it.
 func interpretError(err error) error {
 	switch {
 	case err == nil || fault.Find(err) != nil:

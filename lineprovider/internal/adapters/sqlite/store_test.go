@@ -34,11 +34,11 @@ func TestFileBelongsToOneProcess(t *testing.T) {
 	isError(t, "another owner", err, sqlitefile.ErrInUse)
 }
 
-func TestWritingGoesOnWithoutItsCaller(t *testing.T) {
+func TestWriteContinuesWithoutItsCaller(t *testing.T) {
 	t.Parallel()
 	s := open(t, newFile(t))
-	gone, hangUp := context.WithCancel(t.Context())
-	hangUp()
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
 	c := creation(t, "k")
 	created, err := s.Create(gone, c)
 	isError(t, "Create", err, nil)
@@ -56,8 +56,8 @@ func TestWritingGoesOnWithoutItsCaller(t *testing.T) {
 	isError(t, "reading without the caller", err, domain.ErrUnavailable)
 }
 
-// The wait for a turn takes no time in the bubble; the file is a real one.
-func TestWritingDoesNotWaitForEver(t *testing.T) {
+// The time to wait is virtual; the file is real.
+func TestWriteWaitsForABoundedTime(t *testing.T) {
 	t.Parallel()
 	file := newFile(t)
 	synctest.Test(t, func(t *testing.T) {
@@ -87,7 +87,7 @@ func TestWritingDoesNotWaitForEver(t *testing.T) {
 	})
 }
 
-// now is when everything in the tests happens.
+// now is the time in the tests.
 var now = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
 var rules = domain.Rules{MinimumDuration: time.Hour, MaxCoefficient: odds.MustParse("1000.00")}
@@ -97,7 +97,7 @@ func newFile(t *testing.T) string {
 	return filepath.Join(t.TempDir(), "line.db")
 }
 
-// open opens a line, which is closed when the test ends.
+// open opens a line. It is closed when the test ends.
 func open(t *testing.T, file string) *sqlite.Store {
 	t.Helper()
 	s := openLine(t, sqlite.Options{File: file})

@@ -1,9 +1,9 @@
--- bet-maker's first schema in SQLite: the tables of the one for PostgreSQL, whose comments say what
--- they are for. Here stands only what differs.
+-- bet-maker's first schema in SQLite. It has the tables of the PostgreSQL schema, whose comments explain
+-- them; comments here explain differences.
 --
--- Conventions: money is an integer of minor units; a coefficient is an integer of hundredths; instants
--- are integers, microseconds since 1970 in UTC; a boolean is 0 or 1; every constraint has a name.
--- Tables are strict.
+-- Conventions: money is an integer in minor units; a coefficient is an integer in hundredths; an instant
+-- is an integer in microseconds since 1970, UTC; a boolean is 0 or 1; every constraint has a name. Tables
+-- are strict.
 
 -- +goose Up
 
@@ -103,11 +103,10 @@ create table bets (
     constraint bets_settled_check check ((status = 1) = (payout is null)),
     constraint bets_void_reason_check check ((status = 4) = (void_reason is not null))
 ) strict;
--- In every index the row's id comes last by itself; naming it would store it twice.
+-- Every index ends in the row's id; naming it would store it twice.
 --
--- There is none by user: a user's bets are found by the transfers of their stakes. Users come in no
--- order, so that every bet of a batch changes another page of such an index: a bet takes 15 % less time
--- without.
+-- There is no index by user: a user's bets are found by the transfers of their stakes. Each bet of a batch
+-- would change a different page of such an index.
 create index bets_event_id_idx on bets (event_id);
 
 create table liabilities (
@@ -167,9 +166,8 @@ create index audit_log_actor_id_idx on audit_log (actor_id);
 create index audit_log_action_idx on audit_log (action);
 create index audit_log_subject_idx on audit_log (subject);
 
--- Not without rowid: users come in no order, and the pages that a batch of bets touches in the key's
--- tree are all written. An index of the keys alone has far fewer of them: a bet writes 22 % less and takes
--- 16 % less time.
+-- Not "without rowid": a batch of bets inserts keys in no order, and each changed page of the tree is
+-- written. An index that holds only the keys has far fewer pages.
 create table verdicts (
     user_id     integer not null,
     operation   integer not null,
@@ -207,8 +205,8 @@ create table login_failures (
 create index login_failures_subject_idx on login_failures (subject, failed_at);
 create index login_failures_failed_at_idx on login_failures (failed_at);
 
--- There are no privileges in SQLite; triggers keep what is written down for ever. "Insert or replace"
--- deletes without firing those of deletion, so it has some of its own.
+-- SQLite has no privileges; triggers make these tables append-only. "Insert or replace" deletes rows
+-- without firing delete triggers, so there are triggers for insertion, too.
 
 -- +goose StatementBegin
 create trigger transfers_no_update before update on transfers begin

@@ -1,8 +1,8 @@
 -- name: BetByID :one
 select * from bets where id = @id;
 
--- Lists of bets, the newest first. A status of 0 stands for all. They are three queries because
--- each has an index of its own to walk.
+-- Lists of bets, the newest first. A status of 0 means any. There are three queries because each walks
+-- its own index.
 
 -- name: ListBets :many
 select *
@@ -12,9 +12,9 @@ order by id desc
 limit @at_most;
 
 -- name: ListBetsOfUser :many
--- An event of 0 stands for all. Every bet has one transfer of its stake, and there is one writer, so that
--- the two are in the same order: the walk is along the user's transfers, from where that of the bet
--- @before stands.
+-- An event of 0 means any. There is no index of bets by user. Every bet has one transfer of its stake, and
+-- there is one writer, so bets and these transfers have the same order. The query walks the user's
+-- transfers from the transfer of the bet @before.
 select b.*
 from transfers t
     join bets b on b.id = t.bet_id

@@ -1,4 +1,4 @@
--- PostgreSQL's locks on events have no counterpart here: whoever writes is alone.
+-- There are no locks on events as in PostgreSQL: there is one writer at a time.
 
 -- name: EventsByID :many
 select * from events where id in (select value from json_each(cast(@ids as text)));
@@ -7,7 +7,7 @@ select * from events where id in (select value from json_each(cast(@ids as text)
 select * from events where id = @id;
 
 -- name: OpenEvents :many
--- The clock is the store's, not SQLite's, which may be set back and knows milliseconds only.
+-- @now comes from the store's clock. SQLite's may be set back, and has milliseconds only.
 select *
 from events
 where id > @after and state = 1 and quarantined = 0 and deadline > @now
@@ -22,8 +22,8 @@ order by id
 limit @at_most;
 
 -- name: WriteEvent :exec
--- Writes all that an event is, except how far its bets have been settled. One event at a time:
--- there are no arrays, and a statement costs no round trip.
+-- Writes an event, except settled_revision. One event per statement: SQLite has no arrays, and a
+-- statement costs no round trip.
 insert into events (
     id, dataset, seq, version, name, coefficient, deadline, state, suspended, result_revision, effective_at, created_at,
     updated_at, quarantined, void_before, void_windows, closed_at, resulted_at, settle_revision

@@ -1,15 +1,15 @@
--- Everything that concerns money, page by page in order of id, all in one reading transaction.
+-- The ledger check reads everything in pages, in one reading transaction.
 
--- name: SealsAfter :many
+-- name: LedgerSeals :many
 select * from seals where id > @after order by id limit @at_most;
 
--- name: TransfersAfter :many
+-- name: LedgerTransfers :many
 select * from transfers where id > @after order by id limit @at_most;
 
--- name: WalletsAfter :many
+-- name: LedgerWallets :many
 select * from wallets where user_id > @after order by user_id limit @at_most;
 
--- name: EventsAfter :many
+-- name: LedgerEvents :many
 select sqlc.embed(events), liabilities.amount as liability
 from events
 left join liabilities on liabilities.event_id = events.id
@@ -17,13 +17,12 @@ where events.id > @after
 order by events.id
 limit @at_most;
 
--- name: BetsAfter :many
+-- name: LedgerBets :many
 select * from bets where id > @after order by id limit @at_most;
 
--- name: BetTransfersAfter :many
--- The transfers that are for bets, in the order of their index, whose columns name the one to go on
--- after: bet by bet, but those of one bet not in order of id. SQLite goes to the bet by the index and past
--- its transfers one by one.
+-- name: LedgerTransfersOfBets :many
+-- The transfers of bets, in the order of their index: by bet, but not by id within a bet. SQLite finds
+-- the bet by the index, and skips its earlier transfers one by one.
 select *
 from transfers
 where bet_id is not null

@@ -1,21 +1,20 @@
--- A batch of placements. The writing transaction is all the locks it needs.
+-- A batch of placements. It needs no locks besides the writing transaction.
 
 -- name: StoredVerdict :one
--- The bet, or the transfer, of an accepted one is read by itself; only replays have to.
+-- The bet or the transfer of an accepted verdict is read by a second query, which only replays need.
 select *
 from verdicts
 where user_id = @user_id and operation = @operation and key = @key and (refusal is null or decided_at > @refusals_after);
 
--- name: StoredVerdictsOnBets :many
--- Of each key, a name in the JSON object, the value is the user.
+-- name: StoredVerdicts :many
+-- The names of the JSON object are keys, and their values are users.
 select v.*
 from json_each(cast(@users_by_key as text)) k
     cross join verdicts v on v.user_id = k.value and v.operation = 1 and v.key = k.key
 where v.refusal is null or v.decided_at > @refusals_after;
 
 -- name: LastBetID :one
--- There is no sequence: bets are never deleted and there is one writer, so that the next id is
--- the one after the highest.
+-- Bets are never deleted and there is one writer, so the next id is the highest one plus 1.
 select cast(coalesce(max(id), 0) as integer) from bets;
 
 -- name: InsertBet :exec
@@ -23,9 +22,9 @@ insert into bets (id, user_id, event_id, stake, coefficient, event_version, acce
 values (@id, @user_id, @event_id, @stake, @coefficient, @event_version, @accepted_at, @settle_revision);
 
 -- name: InsertVerdict :exec
--- Replaces a refusal, which has expired. An accepted verdict is never replaced: requests are
--- decided so that it does not come to that, and if it did, the fingerprint's not-null constraint
--- would fail the transaction before a key could get a second bet or payment.
+-- Replaces an expired refusal. An accepted verdict must never be replaced: if a request were decided
+-- twice, the fingerprint's not-null constraint would fail the transaction, so that no key gets a second
+-- bet or payment.
 insert into verdicts (user_id, operation, key, fingerprint, bet_id, transfer_id, refusal, params, request_id, decided_at)
 values (@user_id, @operation, @key, @fingerprint, @bet_id, @transfer_id, @refusal, @params, @request_id, @decided_at)
 on conflict (user_id, operation, key) do update set
@@ -51,7 +50,7 @@ where (user_id, operation, key) in (
 select * from liabilities where event_id in (select value from json_each(cast(@event_ids as text)));
 
 -- name: PendingBets :many
--- Page by page: there may be a great many.
+-- In pages, and not grouped by stake and price: grouping sorts all of the event's bets.
 select *
 from bets
 where event_id = @event_id and id > @after and status = 1

@@ -1,6 +1,6 @@
 -- name: BetsBehind :many
--- The bets of an event that are behind its present revision, in order of id after a given one, so
--- that no chunk walks again over the bets of the chunks before it.
+-- The bets of an event that are behind its settle revision, by id, after a given one: a chunk does not
+-- walk the bets of earlier chunks again.
 select b.*
 from bets b
 where b.event_id = @event_id and b.id > @after
@@ -9,8 +9,8 @@ order by b.id
 limit @at_most;
 
 -- name: SettleBet :execrows
--- A revision never goes down. That it goes up, where it has to, the adapter sees to: it has read the bet
--- in the same transaction.
+-- A revision never goes down. Where it must go up, the adapter checks that: it has read the bet in the
+-- same transaction.
 update bets
 set status          = @status,
     payout          = @payout,
@@ -20,8 +20,8 @@ set status          = @status,
 where id = @id and settle_revision <= @settle_revision;
 
 -- name: ChangeLiability :exec
--- Of an event of which none is kept, none is begun. One that has gone wrong must not keep bets from
--- being settled; that it is wrong, the ledger check tells.
+-- An event without a stored liability does not get one. A wrong liability must not stop settlement;
+-- the ledger check reports it.
 update liabilities set amount = max(amount + @change, 0) where event_id = @event_id;
 
 -- name: SettleRevision :one
@@ -35,13 +35,13 @@ order by id
 limit 1;
 
 -- name: MarkSettled :execrows
--- Marks the event only while its revision is still the one that the bets were compared with.
+-- Marks the event only if its revision is still the one that the bets were compared with.
 update events
 set settled_revision = @settle_revision
 where id = @event_id and settle_revision = @settle_revision and quarantined = 0;
 
 -- name: Unsettled :many
--- How long they have waited is worked out by the adapter, whose clock it is.
+-- The adapter computes how long they have waited, by its own clock.
 select id, resulted_at
 from events
 where settled_revision < settle_revision and quarantined = 0

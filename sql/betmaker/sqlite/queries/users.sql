@@ -1,5 +1,5 @@
 -- name: InsertUser :one
--- The wallet follows in a statement of its own: an insert cannot stand in a common table expression.
+-- The wallet needs a second statement: SQLite allows no insert in a common table expression.
 insert into users (
     name, username, username_folded, email, email_folded, password_hash, role, active, token_version, created_at, updated_at
 )
@@ -30,7 +30,7 @@ where id = @id
 returning *;
 
 -- name: OpenWallet :exec
--- Opens or closes the wallet, and says which tokens may stake from it.
+-- Opens or closes the wallet, and sets which tokens may stake from it.
 update wallets set open = @open, token_version = @token_version where user_id = @user_id;
 
 -- name: UserByID :one

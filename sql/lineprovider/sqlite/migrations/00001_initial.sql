@@ -1,20 +1,20 @@
 -- line-provider's first schema in SQLite.
 --
--- Conventions: a coefficient is an integer of hundredths; instants are integers, Unix seconds, as
--- on line-provider's API; a boolean is 0 or 1; every constraint has a name. Tables are strict.
+-- Conventions: a coefficient is an integer in hundredths; an instant is an integer in Unix seconds, as in
+-- line-provider's API; a boolean is 0 or 1; every constraint has a name. Tables are strict.
 
 -- +goose Up
 
--- The line as a whole: one row, which is made when the file is first opened.
+-- The state of the line: one row, inserted when the file is first opened.
 create table line (
     id            integer not null default 1,
-    -- The epoch that sequence numbers belong to.
+    -- The epoch of the sequence numbers.
     dataset       text not null,
     generation    integer not null,
-    -- The highest numbers that have been given out.
+    -- The highest numbers that have been assigned.
     last_seq      integer not null default 0,
     last_id       integer not null default 0,
-    -- The seq up to which changes have been published.
+    -- Changes up to this seq have been published.
     published_seq integer not null default 0,
     constraint line_pkey primary key (id),
     constraint line_single_check check (id = 1),
@@ -22,7 +22,8 @@ create table line (
     constraint line_generation_check check (generation >= 1)
 ) strict;
 
--- Each event as it is now. In the order of seq it is the change log, and above published_seq the outbox.
+-- The present state of each event. Ordered by seq this is the change log; the part above published_seq is
+-- the outbox.
 create table events (
     id              integer not null,
     version         integer not null,
@@ -44,7 +45,7 @@ create table events (
 ) strict;
 create index events_state_idx on events (state, id);
 
--- Every change: who made it and why, and the event as it was after it.
+-- Every change: its author, its reason, and the event after it.
 create table history (
     event_id        integer not null,
     version         integer not null,
@@ -67,12 +68,12 @@ create table history (
     constraint history_event_id_fkey foreign key (event_id) references events (id)
 ) strict, without rowid;
 
--- The events that were created under an idempotency key. The event as it was created is the first
--- version in its history. Kept for ever.
+-- The events that were created with an idempotency key. The event as it was created is version 1 of its
+-- history. Rows are never deleted.
 create table creations (
     scope       text not null,
     key         text not null,
-    -- SHA-256 of what was asked for.
+    -- SHA-256 of the request.
     fingerprint blob not null,
     event_id    integer not null,
     constraint creations_pkey primary key (scope, key),

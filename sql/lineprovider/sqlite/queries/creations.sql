@@ -1,8 +1,8 @@
 -- name: AddCreation :exec
 insert into creations (scope, key, fingerprint, event_id) values (@scope, @key, @fingerprint, @event_id);
 
--- The event as it was created is the first version in its history.
 -- name: CreationByKey :one
+-- The event as it was created is version 1 of its history.
 select creations.fingerprint, sqlc.embed(history)
 from creations
 join history on history.event_id = creations.event_id and history.version = 1

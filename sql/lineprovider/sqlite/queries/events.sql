@@ -13,8 +13,8 @@ select * from events where seq > @after order by seq limit @at_most;
 -- name: CountEventsBySeq :one
 select count(*) from events where seq > @after;
 
--- The columns in the order of the table: the parameters are a row of it.
 -- name: AddEvent :exec
+-- The columns are in the order of the table, so that the parameters convert from a row.
 insert into events
     (id, version, seq, coefficient, deadline, state, created_at, updated_at,
      name, suspended, result_revision, effective_at)
@@ -22,8 +22,8 @@ values
     (@id, @version, @seq, @coefficient, @deadline, @state, @created_at, @updated_at,
      @name, @suspended, @result_revision, @effective_at);
 
--- Changes no row when the event is not at the version before.
 -- name: ChangeEvent :execrows
+-- Changes no row if the event is not at the version before.
 update events
 set version = @version, seq = @seq, coefficient = @coefficient, deadline = @deadline, state = @state,
     updated_at = @updated_at, name = @name, suspended = @suspended, result_revision = @result_revision,

@@ -1,5 +1,5 @@
--- Adds the event as it is now to its history.
 -- name: AddHistory :exec
+-- Adds the present state of the event to its history.
 insert into history
     (event_id, version, seq, coefficient, deadline, state, created_at, updated_at,
      name, suspended, result_revision, effective_at, action, at, actor, token, reason)

@@ -48,8 +48,8 @@ type ListBetsParams struct {
 	AtMost int64
 }
 
-// Lists of bets, the newest first. A status of 0 stands for all. They are three queries because
-// each has an index of its own to walk.
+// Lists of bets, the newest first. A status of 0 means any. There are three queries because each walks
+// its own index.
 func (q *Queries) ListBets(ctx context.Context, arg ListBetsParams) ([]Bet, error) {
 	rows, err := q.db.QueryContext(ctx, listBets, arg.Before, arg.Status, arg.AtMost)
 	if err != nil {
@@ -106,9 +106,9 @@ type ListBetsOfUserParams struct {
 	AtMost  int64
 }
 
-// An event of 0 stands for all. Every bet has one transfer of its stake, and there is one writer, so that
-// the two are in the same order: the walk is along the user's transfers, from where that of the bet
-// @before stands.
+// An event of 0 means any. There is no index of bets by user. Every bet has one transfer of its stake, and
+// there is one writer, so bets and these transfers have the same order. The query walks the user's
+// transfers from the transfer of the bet @before.
 func (q *Queries) ListBetsOfUser(ctx context.Context, arg ListBetsOfUserParams) ([]Bet, error) {
 	rows, err := q.db.QueryContext(ctx, listBetsOfUser,
 		arg.UserID,

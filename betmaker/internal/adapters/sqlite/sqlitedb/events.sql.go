@@ -63,7 +63,7 @@ const eventsByID = `-- name: EventsByID :many
 select id, dataset, seq, version, name, coefficient, deadline, state, suspended, result_revision, effective_at, created_at, updated_at, quarantined, void_before, void_windows, closed_at, resulted_at, settle_revision, settled_revision from events where id in (select value from json_each(cast(?1 as text)))
 `
 
-// PostgreSQL's locks on events have no counterpart here: whoever writes is alone.
+// There are no locks on events as in PostgreSQL: there is one writer at a time.
 func (q *Queries) EventsByID(ctx context.Context, ids string) ([]Event, error) {
 	rows, err := q.db.QueryContext(ctx, eventsByID, ids)
 	if err != nil {
@@ -152,7 +152,7 @@ type OpenEventsParams struct {
 	AtMost int64
 }
 
-// The clock is the store's, not SQLite's, which may be set back and knows milliseconds only.
+// @now comes from the store's clock. SQLite's may be set back, and has milliseconds only.
 func (q *Queries) OpenEvents(ctx context.Context, arg OpenEventsParams) ([]Event, error) {
 	rows, err := q.db.QueryContext(ctx, openEvents, arg.After, arg.Now, arg.AtMost)
 	if err != nil {
@@ -307,8 +307,8 @@ type WriteEventParams struct {
 	SettleRevision int64
 }
 
-// Writes all that an event is, except how far its bets have been settled. One event at a time:
-// there are no arrays, and a statement costs no round trip.
+// Writes an event, except settled_revision. One event per statement: SQLite has no arrays, and a
+// statement costs no round trip.
 func (q *Queries) WriteEvent(ctx context.Context, arg WriteEventParams) error {
 	_, err := q.db.ExecContext(ctx, writeEvent,
 		arg.ID,

@@ -9,7 +9,222 @@ import (
 	"context"
 )
 
-const betTransfersAfter = `-- name: BetTransfersAfter :many
+const insertSeal = `-- name: InsertSeal :exec
+insert into seals (id, last_transfer, count, hash, at) values (?1, ?2, ?3, ?4, ?5)
+`
+
+type InsertSealParams struct {
+	ID           int64
+	LastTransfer int64
+	Count        int64
+	Hash         []byte
+	At           int64
+}
+
+func (q *Queries) InsertSeal(ctx context.Context, arg InsertSealParams) error {
+	_, err := q.db.ExecContext(ctx, insertSeal,
+		arg.ID,
+		arg.LastTransfer,
+		arg.Count,
+		arg.Hash,
+		arg.At,
+	)
+	return err
+}
+
+const ledgerBets = `-- name: LedgerBets :many
+select id, user_id, event_id, stake, coefficient, event_version, accepted_at, status, payout, settle_revision, void_reason, settled_at from bets where id > ?1 order by id limit ?2
+`
+
+type LedgerBetsParams struct {
+	After  int64
+	AtMost int64
+}
+
+func (q *Queries) LedgerBets(ctx context.Context, arg LedgerBetsParams) ([]Bet, error) {
+	rows, err := q.db.QueryContext(ctx, ledgerBets, arg.After, arg.AtMost)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Bet
+	for rows.Next() {
+		var i Bet
+		if err := rows.Scan(
+			&i.ID,
+			&i.UserID,
+			&i.EventID,
+			&i.Stake,
+			&i.Coefficient,
+			&i.EventVersion,
+			&i.AcceptedAt,
+			&i.Status,
+			&i.Payout,
+			&i.SettleRevision,
+			&i.VoidReason,
+			&i.SettledAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const ledgerEvents = `-- name: LedgerEvents :many
+select events.id, events.dataset, events.seq, events.version, events.name, events.coefficient, events.deadline, events.state, events.suspended, events.result_revision, events.effective_at, events.created_at, events.updated_at, events.quarantined, events.void_before, events.void_windows, events.closed_at, events.resulted_at, events.settle_revision, events.settled_revision, liabilities.amount as liability
+from events
+left join liabilities on liabilities.event_id = events.id
+where events.id > ?1
+order by events.id
+limit ?2
+`
+
+type LedgerEventsParams struct {
+	After  int64
+	AtMost int64
+}
+
+type LedgerEventsRow struct {
+	Event     Event
+	Liability *int64
+}
+
+func (q *Queries) LedgerEvents(ctx context.Context, arg LedgerEventsParams) ([]LedgerEventsRow, error) {
+	rows, err := q.db.QueryContext(ctx, ledgerEvents, arg.After, arg.AtMost)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []LedgerEventsRow
+	for rows.Next() {
+		var i LedgerEventsRow
+		if err := rows.Scan(
+			&i.Event.ID,
+			&i.Event.Dataset,
+			&i.Event.Seq,
+			&i.Event.Version,
+			&i.Event.Name,
+			&i.Event.Coefficient,
+			&i.Event.Deadline,
+			&i.Event.State,
+			&i.Event.Suspended,
+			&i.Event.ResultRevision,
+			&i.Event.EffectiveAt,
+			&i.Event.CreatedAt,
+			&i.Event.UpdatedAt,
+			&i.Event.Quarantined,
+			&i.Event.VoidBefore,
+			&i.Event.VoidWindows,
+			&i.Event.ClosedAt,
+			&i.Event.ResultedAt,
+			&i.Event.SettleRevision,
+			&i.Event.SettledRevision,
+			&i.Liability,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const ledgerSeals = `-- name: LedgerSeals :many
+
+select id, last_transfer, count, hash, at from seals where id > ?1 order by id limit ?2
+`
+
+type LedgerSealsParams struct {
+	After  int64
+	AtMost int64
+}
+
+// The ledger check reads everything in pages, in one reading transaction.
+func (q *Queries) LedgerSeals(ctx context.Context, arg LedgerSealsParams) ([]Seal, error) {
+	rows, err := q.db.QueryContext(ctx, ledgerSeals, arg.After, arg.AtMost)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Seal
+	for rows.Next() {
+		var i Seal
+		if err := rows.Scan(
+			&i.ID,
+			&i.LastTransfer,
+			&i.Count,
+			&i.Hash,
+			&i.At,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const ledgerTransfers = `-- name: LedgerTransfers :many
+select id, user_id, debit, credit, amount, kind, bet_id, revision, reference, at from transfers where id > ?1 order by id limit ?2
+`
+
+type LedgerTransfersParams struct {
+	After  int64
+	AtMost int64
+}
+
+func (q *Queries) LedgerTransfers(ctx context.Context, arg LedgerTransfersParams) ([]Transfer, error) {
+	rows, err := q.db.QueryContext(ctx, ledgerTransfers, arg.After, arg.AtMost)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Transfer
+	for rows.Next() {
+		var i Transfer
+		if err := rows.Scan(
+			&i.ID,
+			&i.UserID,
+			&i.Debit,
+			&i.Credit,
+			&i.Amount,
+			&i.Kind,
+			&i.BetID,
+			&i.Revision,
+			&i.Reference,
+			&i.At,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const ledgerTransfersOfBets = `-- name: LedgerTransfersOfBets :many
 select id, user_id, debit, credit, amount, kind, bet_id, revision, reference, at
 from transfers
 where bet_id is not null
@@ -19,7 +234,7 @@ order by bet_id, revision, debit, credit
 limit ?5
 `
 
-type BetTransfersAfterParams struct {
+type LedgerTransfersOfBetsParams struct {
 	BetID    int64
 	Revision int64
 	Debit    int64
@@ -27,11 +242,10 @@ type BetTransfersAfterParams struct {
 	AtMost   int64
 }
 
-// The transfers that are for bets, in the order of their index, whose columns name the one to go on
-// after: bet by bet, but those of one bet not in order of id. SQLite goes to the bet by the index and past
-// its transfers one by one.
-func (q *Queries) BetTransfersAfter(ctx context.Context, arg BetTransfersAfterParams) ([]Transfer, error) {
-	rows, err := q.db.QueryContext(ctx, betTransfersAfter,
+// The transfers of bets, in the order of their index: by bet, but not by id within a bet. SQLite finds
+// the bet by the index, and skips its earlier transfers one by one.
+func (q *Queries) LedgerTransfersOfBets(ctx context.Context, arg LedgerTransfersOfBetsParams) ([]Transfer, error) {
+	rows, err := q.db.QueryContext(ctx, ledgerTransfersOfBets,
 		arg.BetID,
 		arg.Revision,
 		arg.Debit,
@@ -70,249 +284,17 @@ func (q *Queries) BetTransfersAfter(ctx context.Context, arg BetTransfersAfterPa
 	return items, nil
 }
 
-const betsAfter = `-- name: BetsAfter :many
-select id, user_id, event_id, stake, coefficient, event_version, accepted_at, status, payout, settle_revision, void_reason, settled_at from bets where id > ?1 order by id limit ?2
-`
-
-type BetsAfterParams struct {
-	After  int64
-	AtMost int64
-}
-
-func (q *Queries) BetsAfter(ctx context.Context, arg BetsAfterParams) ([]Bet, error) {
-	rows, err := q.db.QueryContext(ctx, betsAfter, arg.After, arg.AtMost)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []Bet
-	for rows.Next() {
-		var i Bet
-		if err := rows.Scan(
-			&i.ID,
-			&i.UserID,
-			&i.EventID,
-			&i.Stake,
-			&i.Coefficient,
-			&i.EventVersion,
-			&i.AcceptedAt,
-			&i.Status,
-			&i.Payout,
-			&i.SettleRevision,
-			&i.VoidReason,
-			&i.SettledAt,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const eventsAfter = `-- name: EventsAfter :many
-select events.id, events.dataset, events.seq, events.version, events.name, events.coefficient, events.deadline, events.state, events.suspended, events.result_revision, events.effective_at, events.created_at, events.updated_at, events.quarantined, events.void_before, events.void_windows, events.closed_at, events.resulted_at, events.settle_revision, events.settled_revision, liabilities.amount as liability
-from events
-left join liabilities on liabilities.event_id = events.id
-where events.id > ?1
-order by events.id
-limit ?2
-`
-
-type EventsAfterParams struct {
-	After  int64
-	AtMost int64
-}
-
-type EventsAfterRow struct {
-	Event     Event
-	Liability *int64
-}
-
-func (q *Queries) EventsAfter(ctx context.Context, arg EventsAfterParams) ([]EventsAfterRow, error) {
-	rows, err := q.db.QueryContext(ctx, eventsAfter, arg.After, arg.AtMost)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []EventsAfterRow
-	for rows.Next() {
-		var i EventsAfterRow
-		if err := rows.Scan(
-			&i.Event.ID,
-			&i.Event.Dataset,
-			&i.Event.Seq,
-			&i.Event.Version,
-			&i.Event.Name,
-			&i.Event.Coefficient,
-			&i.Event.Deadline,
-			&i.Event.State,
-			&i.Event.Suspended,
-			&i.Event.ResultRevision,
-			&i.Event.EffectiveAt,
-			&i.Event.CreatedAt,
-			&i.Event.UpdatedAt,
-			&i.Event.Quarantined,
-			&i.Event.VoidBefore,
-			&i.Event.VoidWindows,
-			&i.Event.ClosedAt,
-			&i.Event.ResultedAt,
-			&i.Event.SettleRevision,
-			&i.Event.SettledRevision,
-			&i.Liability,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const insertSeal = `-- name: InsertSeal :exec
-insert into seals (id, last_transfer, count, hash, at) values (?1, ?2, ?3, ?4, ?5)
-`
-
-type InsertSealParams struct {
-	ID           int64
-	LastTransfer int64
-	Count        int64
-	Hash         []byte
-	At           int64
-}
-
-func (q *Queries) InsertSeal(ctx context.Context, arg InsertSealParams) error {
-	_, err := q.db.ExecContext(ctx, insertSeal,
-		arg.ID,
-		arg.LastTransfer,
-		arg.Count,
-		arg.Hash,
-		arg.At,
-	)
-	return err
-}
-
-const newestSeal = `-- name: NewestSeal :one
-select id, last_transfer, count, hash, at from seals where id = (select max(s.id) from seals s)
-`
-
-func (q *Queries) NewestSeal(ctx context.Context) (Seal, error) {
-	row := q.db.QueryRowContext(ctx, newestSeal)
-	var i Seal
-	err := row.Scan(
-		&i.ID,
-		&i.LastTransfer,
-		&i.Count,
-		&i.Hash,
-		&i.At,
-	)
-	return i, err
-}
-
-const sealsAfter = `-- name: SealsAfter :many
-
-select id, last_transfer, count, hash, at from seals where id > ?1 order by id limit ?2
-`
-
-type SealsAfterParams struct {
-	After  int64
-	AtMost int64
-}
-
-// Everything that concerns money, page by page in order of id, all in one reading transaction.
-func (q *Queries) SealsAfter(ctx context.Context, arg SealsAfterParams) ([]Seal, error) {
-	rows, err := q.db.QueryContext(ctx, sealsAfter, arg.After, arg.AtMost)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []Seal
-	for rows.Next() {
-		var i Seal
-		if err := rows.Scan(
-			&i.ID,
-			&i.LastTransfer,
-			&i.Count,
-			&i.Hash,
-			&i.At,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const transfersAfter = `-- name: TransfersAfter :many
-select id, user_id, debit, credit, amount, kind, bet_id, revision, reference, at from transfers where id > ?1 order by id limit ?2
-`
-
-type TransfersAfterParams struct {
-	After  int64
-	AtMost int64
-}
-
-func (q *Queries) TransfersAfter(ctx context.Context, arg TransfersAfterParams) ([]Transfer, error) {
-	rows, err := q.db.QueryContext(ctx, transfersAfter, arg.After, arg.AtMost)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []Transfer
-	for rows.Next() {
-		var i Transfer
-		if err := rows.Scan(
-			&i.ID,
-			&i.UserID,
-			&i.Debit,
-			&i.Credit,
-			&i.Amount,
-			&i.Kind,
-			&i.BetID,
-			&i.Revision,
-			&i.Reference,
-			&i.At,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const walletsAfter = `-- name: WalletsAfter :many
+const ledgerWallets = `-- name: LedgerWallets :many
 select user_id, balance, held, debt, open, token_version, staked, staked_day, stake_limit, next_stake_limit, next_stake_limit_at, excluded_until from wallets where user_id > ?1 order by user_id limit ?2
 `
 
-type WalletsAfterParams struct {
+type LedgerWalletsParams struct {
 	After  int64
 	AtMost int64
 }
 
-func (q *Queries) WalletsAfter(ctx context.Context, arg WalletsAfterParams) ([]Wallet, error) {
-	rows, err := q.db.QueryContext(ctx, walletsAfter, arg.After, arg.AtMost)
+func (q *Queries) LedgerWallets(ctx context.Context, arg LedgerWalletsParams) ([]Wallet, error) {
+	rows, err := q.db.QueryContext(ctx, ledgerWallets, arg.After, arg.AtMost)
 	if err != nil {
 		return nil, err
 	}
@@ -345,4 +327,21 @@ func (q *Queries) WalletsAfter(ctx context.Context, arg WalletsAfterParams) ([]W
 		return nil, err
 	}
 	return items, nil
+}
+
+const newestSeal = `-- name: NewestSeal :one
+select id, last_transfer, count, hash, at from seals where id = (select max(s.id) from seals s)
+`
+
+func (q *Queries) NewestSeal(ctx context.Context) (Seal, error) {
+	row := q.db.QueryRowContext(ctx, newestSeal)
+	var i Seal
+	err := row.Scan(
+		&i.ID,
+		&i.LastTransfer,
+		&i.Count,
+		&i.Hash,
+		&i.At,
+	)
+	return i, err
 }

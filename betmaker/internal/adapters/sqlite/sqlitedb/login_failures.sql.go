@@ -41,7 +41,7 @@ type CountLoginFailuresRow struct {
 	Failures int64
 }
 
-// The list comes last: its question marks are numbered on from the parameters before it.
+// The list must come last: its placeholders are numbered after the other parameters.
 func (q *Queries) CountLoginFailures(ctx context.Context, arg CountLoginFailuresParams) ([]CountLoginFailuresRow, error) {
 	query := countLoginFailures
 	var queryParams []interface{}

@@ -55,22 +55,9 @@ type Event struct {
 	SettledRevision int64
 }
 
-type FeedCursor struct {
-	ID         int64
-	Dataset    string
-	Generation int64
-	AfterSeq   int64
-}
-
 type Liability struct {
 	EventID int64
 	Amount  int64
-}
-
-type LoginFailure struct {
-	ID       int64
-	Subject  string
-	FailedAt int64
 }
 
 type Seal struct {

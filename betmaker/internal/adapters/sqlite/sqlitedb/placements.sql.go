@@ -98,9 +98,9 @@ type InsertVerdictParams struct {
 	DecidedAt   int64
 }
 
-// Replaces a refusal, which has expired. An accepted verdict is never replaced: requests are
-// decided so that it does not come to that, and if it did, the fingerprint's not-null constraint
-// would fail the transaction before a key could get a second bet or payment.
+// Replaces an expired refusal. An accepted verdict must never be replaced: if a request were decided
+// twice, the fingerprint's not-null constraint would fail the transaction, so that no key gets a second
+// bet or payment.
 func (q *Queries) InsertVerdict(ctx context.Context, arg InsertVerdictParams) error {
 	_, err := q.db.ExecContext(ctx, insertVerdict,
 		arg.UserID,
@@ -121,8 +121,7 @@ const lastBetID = `-- name: LastBetID :one
 select cast(coalesce(max(id), 0) as integer) from bets
 `
 
-// There is no sequence: bets are never deleted and there is one writer, so that the next id is
-// the one after the highest.
+// Bets are never deleted and there is one writer, so the next id is the highest one plus 1.
 func (q *Queries) LastBetID(ctx context.Context) (int64, error) {
 	row := q.db.QueryRowContext(ctx, lastBetID)
 	var column_1 int64
@@ -171,7 +170,7 @@ type PendingBetsParams struct {
 	AtMost  int64
 }
 
-// Page by page: there may be a great many.
+// In pages, and not grouped by stake and price: grouping sorts all of the event's bets.
 func (q *Queries) PendingBets(ctx context.Context, arg PendingBetsParams) ([]Bet, error) {
 	rows, err := q.db.QueryContext(ctx, pendingBets, arg.EventID, arg.After, arg.AtMost)
 	if err != nil {
@@ -222,8 +221,8 @@ type StoredVerdictParams struct {
 	RefusalsAfter int64
 }
 
-// A batch of placements. The writing transaction is all the locks it needs.
-// The bet, or the transfer, of an accepted one is read by itself; only replays have to.
+// A batch of placements. It needs no locks besides the writing transaction.
+// The bet or the transfer of an accepted verdict is read by a second query, which only replays need.
 func (q *Queries) StoredVerdict(ctx context.Context, arg StoredVerdictParams) (Verdict, error) {
 	row := q.db.QueryRowContext(ctx, storedVerdict,
 		arg.UserID,
@@ -247,21 +246,21 @@ func (q *Queries) StoredVerdict(ctx context.Context, arg StoredVerdictParams) (V
 	return i, err
 }
 
-const storedVerdictsOnBets = `-- name: StoredVerdictsOnBets :many
+const storedVerdicts = `-- name: StoredVerdicts :many
 select v.user_id, v.operation, v."key", v.fingerprint, v.bet_id, v.transfer_id, v.refusal, v.params, v.request_id, v.decided_at
 from json_each(cast(?1 as text)) k
     cross join verdicts v on v.user_id = k.value and v.operation = 1 and v.key = k.key
 where v.refusal is null or v.decided_at > ?2
 `
 
-type StoredVerdictsOnBetsParams struct {
+type StoredVerdictsParams struct {
 	UsersByKey    string
 	RefusalsAfter int64
 }
 
-// Of each key, a name in the JSON object, the value is the user.
-func (q *Queries) StoredVerdictsOnBets(ctx context.Context, arg StoredVerdictsOnBetsParams) ([]Verdict, error) {
-	rows, err := q.db.QueryContext(ctx, storedVerdictsOnBets, arg.UsersByKey, arg.RefusalsAfter)
+// The names of the JSON object are keys, and their values are users.
+func (q *Queries) StoredVerdicts(ctx context.Context, arg StoredVerdictsParams) ([]Verdict, error) {
+	rows, err := q.db.QueryContext(ctx, storedVerdicts, arg.UsersByKey, arg.RefusalsAfter)
 	if err != nil {
 		return nil, err
 	}

@@ -24,8 +24,8 @@ type BetsBehindParams struct {
 	AtMost  int64
 }
 
-// The bets of an event that are behind its present revision, in order of id after a given one, so
-// that no chunk walks again over the bets of the chunks before it.
+// The bets of an event that are behind its settle revision, by id, after a given one: a chunk does not
+// walk the bets of earlier chunks again.
 func (q *Queries) BetsBehind(ctx context.Context, arg BetsBehindParams) ([]Bet, error) {
 	rows, err := q.db.QueryContext(ctx, betsBehind, arg.EventID, arg.After, arg.AtMost)
 	if err != nil {
@@ -71,8 +71,8 @@ type ChangeLiabilityParams struct {
 	EventID int64
 }
 
-// Of an event of which none is kept, none is begun. One that has gone wrong must not keep bets from
-// being settled; that it is wrong, the ledger check tells.
+// An event without a stored liability does not get one. A wrong liability must not stop settlement;
+// the ledger check reports it.
 func (q *Queries) ChangeLiability(ctx context.Context, arg ChangeLiabilityParams) error {
 	_, err := q.db.ExecContext(ctx, changeLiability, arg.Change, arg.EventID)
 	return err
@@ -125,7 +125,7 @@ type MarkSettledParams struct {
 	EventID        int64
 }
 
-// Marks the event only while its revision is still the one that the bets were compared with.
+// Marks the event only if its revision is still the one that the bets were compared with.
 func (q *Queries) MarkSettled(ctx context.Context, arg MarkSettledParams) (int64, error) {
 	result, err := q.db.ExecContext(ctx, markSettled, arg.SettleRevision, arg.EventID)
 	if err != nil {
@@ -153,8 +153,8 @@ type SettleBetParams struct {
 	ID             int64
 }
 
-// A revision never goes down. That it goes up, where it has to, the adapter sees to: it has read the bet
-// in the same transaction.
+// A revision never goes down. Where it must go up, the adapter checks that: it has read the bet in the
+// same transaction.
 func (q *Queries) SettleBet(ctx context.Context, arg SettleBetParams) (int64, error) {
 	result, err := q.db.ExecContext(ctx, settleBet,
 		arg.Status,
@@ -194,7 +194,7 @@ type UnsettledRow struct {
 	ResultedAt *int64
 }
 
-// How long they have waited is worked out by the adapter, whose clock it is.
+// The adapter computes how long they have waited, by its own clock.
 func (q *Queries) Unsettled(ctx context.Context, atMost int64) ([]UnsettledRow, error) {
 	rows, err := q.db.QueryContext(ctx, unsettled, atMost)
 	if err != nil {

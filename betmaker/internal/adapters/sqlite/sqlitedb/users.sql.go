@@ -43,7 +43,7 @@ type InsertUserParams struct {
 	Now            int64
 }
 
-// The wallet follows in a statement of its own: an insert cannot stand in a common table expression.
+// The wallet needs a second statement: SQLite allows no insert in a common table expression.
 func (q *Queries) InsertUser(ctx context.Context, arg InsertUserParams) (User, error) {
 	row := q.db.QueryRowContext(ctx, insertUser,
 		arg.Name,
@@ -151,7 +151,7 @@ type OpenWalletParams struct {
 	UserID       int64
 }
 
-// Opens or closes the wallet, and says which tokens may stake from it.
+// Opens or closes the wallet, and sets which tokens may stake from it.
 func (q *Queries) OpenWallet(ctx context.Context, arg OpenWalletParams) error {
 	_, err := q.db.ExecContext(ctx, openWallet, arg.Open, arg.TokenVersion, arg.UserID)
 	return err

@@ -26,7 +26,7 @@ type InsertTransferParams struct {
 	At        int64
 }
 
-// There is one writer and nothing is deleted, so that a later transfer has a higher id.
+// There is one writer and nothing is deleted, so a later transfer has a higher id.
 func (q *Queries) InsertTransfer(ctx context.Context, arg InsertTransferParams) (int64, error) {
 	result, err := q.db.ExecContext(ctx, insertTransfer,
 		arg.UserID,
@@ -60,8 +60,8 @@ type ListTransfersParams struct {
 	AtMost int64
 }
 
-// Lists of transfers, the newest first. A kind or user of 0 stands for all. They are three queries
-// because each has an index of its own to walk.
+// Lists of transfers, the newest first. A kind or user of 0 means any. There are three queries because
+// each walks its own index.
 func (q *Queries) ListTransfers(ctx context.Context, arg ListTransfersParams) ([]Transfer, error) {
 	rows, err := q.db.QueryContext(ctx, listTransfers, arg.Before, arg.Kind, arg.AtMost)
 	if err != nil {
@@ -110,7 +110,7 @@ type ListTransfersOfBetParams struct {
 	Kind   int64
 }
 
-// All of them: one bet has a few, and the adapter puts them in order.
+// All of them, unordered: a bet has few transfers, and the adapter sorts them.
 func (q *Queries) ListTransfersOfBet(ctx context.Context, arg ListTransfersOfBetParams) ([]Transfer, error) {
 	rows, err := q.db.QueryContext(ctx, listTransfersOfBet,
 		arg.BetID,
@@ -221,7 +221,7 @@ type RestrictWalletParams struct {
 	UserID           int64
 }
 
-// Writes all that users change of their wallet themselves.
+// Writes the columns that users change themselves.
 func (q *Queries) RestrictWallet(ctx context.Context, arg RestrictWalletParams) error {
 	_, err := q.db.ExecContext(ctx, restrictWallet,
 		arg.StakeLimit,
@@ -255,12 +255,12 @@ func (q *Queries) TransferByID(ctx context.Context, id int64) (Transfer, error) 
 	return i, err
 }
 
-const walletOfUser = `-- name: WalletOfUser :one
+const walletByUser = `-- name: WalletByUser :one
 select user_id, balance, held, debt, open, token_version, staked, staked_day, stake_limit, next_stake_limit, next_stake_limit_at, excluded_until from wallets where user_id = ?1
 `
 
-func (q *Queries) WalletOfUser(ctx context.Context, userID int64) (Wallet, error) {
-	row := q.db.QueryRowContext(ctx, walletOfUser, userID)
+func (q *Queries) WalletByUser(ctx context.Context, userID int64) (Wallet, error) {
+	row := q.db.QueryRowContext(ctx, walletByUser, userID)
 	var i Wallet
 	err := row.Scan(
 		&i.UserID,
@@ -284,7 +284,7 @@ const wallets = `-- name: Wallets :many
 select user_id, balance, held, debt, open, token_version, staked, staked_day, stake_limit, next_stake_limit, next_stake_limit_at, excluded_until from wallets where user_id in (select value from json_each(cast(?1 as text)))
 `
 
-// Wallets and transfers. Transfers are only ever added: triggers refuse all else.
+// Wallets and transfers. Transfers are only added; triggers refuse anything else.
 func (q *Queries) Wallets(ctx context.Context, userIds string) ([]Wallet, error) {
 	rows, err := q.db.QueryContext(ctx, wallets, userIds)
 	if err != nil {
@@ -336,7 +336,7 @@ type WriteMoneyParams struct {
 	UserID    int64
 }
 
-// Writes all that bets, settlements and payments change of a wallet.
+// Writes the columns that bets, settlements and payments change.
 func (q *Queries) WriteMoney(ctx context.Context, arg WriteMoneyParams) error {
 	_, err := q.db.ExecContext(ctx, writeMoney,
 		arg.Balance,

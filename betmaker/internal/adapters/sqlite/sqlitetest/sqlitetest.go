@@ -1,4 +1,4 @@
-// Package sqlitetest gives every test a SQLite store of its own.
+// Package sqlitetest opens SQLite stores for tests.
 package sqlitetest
 
 import (
@@ -10,14 +10,14 @@ import (
 	"stavka.local/betmaker/internal/adapters/sqlite"
 )
 
-// New returns a store with nothing in it, which is gone when the test ends.
+// New returns an empty store. It is removed when the test ends.
 func New(t testing.TB) *sqlite.Store {
 	t.Helper()
 	return open(t, t.TempDir())
 }
 
-// NewInMemory is New for tests that are about much, but not about the disk: where there is
-// a file system in memory, the store is there.
+// NewInMemory is New for tests with much data that are not about the disk. It uses a file system in
+// memory where there is one.
 func NewInMemory(t testing.TB) *sqlite.Store {
 	t.Helper()
 	dir, err := os.MkdirTemp("/dev/shm", "stavka-test-") //nolint:usetesting // TempDir is on a disk

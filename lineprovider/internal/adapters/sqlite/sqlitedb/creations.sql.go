@@ -47,7 +47,7 @@ type CreationByKeyRow struct {
 	History     History
 }
 
-// The event as it was created is the first version in its history.
+// The event as it was created is version 1 of its history.
 func (q *Queries) CreationByKey(ctx context.Context, arg CreationByKeyParams) (CreationByKeyRow, error) {
 	row := q.db.QueryRowContext(ctx, creationByKey, arg.Scope, arg.Key)
 	var i CreationByKeyRow

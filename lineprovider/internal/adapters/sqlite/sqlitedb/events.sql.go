@@ -33,7 +33,7 @@ type AddEventParams struct {
 	EffectiveAt    *int64
 }
 
-// The columns in the order of the table: the parameters are a row of it.
+// The columns are in the order of the table, so that the parameters convert from a row.
 func (q *Queries) AddEvent(ctx context.Context, arg AddEventParams) error {
 	_, err := q.db.ExecContext(ctx, addEvent,
 		arg.ID,
@@ -75,7 +75,7 @@ type ChangeEventParams struct {
 	VersionBefore  int64
 }
 
-// Changes no row when the event is not at the version before.
+// Changes no row if the event is not at the version before.
 func (q *Queries) ChangeEvent(ctx context.Context, arg ChangeEventParams) (int64, error) {
 	result, err := q.db.ExecContext(ctx, changeEvent,
 		arg.Version,

@@ -28,7 +28,7 @@ type AddHistoryParams struct {
 	EventID int64
 }
 
-// Adds the event as it is now to its history.
+// Adds the present state of the event to its history.
 func (q *Queries) AddHistory(ctx context.Context, arg AddHistoryParams) error {
 	_, err := q.db.ExecContext(ctx, addHistory,
 		arg.Action,

@@ -4,13 +4,6 @@
 
 package sqlitedb
 
-type Creation struct {
-	Scope       string
-	Key         string
-	Fingerprint []byte
-	EventID     int64
-}
-
 type Event struct {
 	ID             int64
 	Version        int64

@@ -2,8 +2,8 @@
 insert into audit_log (at, actor_id, address, request_id, action, subject, reason, before, after)
 values (@at, @actor_id, @address, @request_id, @action, @subject, @reason, @before, @after);
 
--- Lists of records, the newest first. An actor of 0, or an empty text, stands for all. They are four
--- queries because each has an index of its own to walk.
+-- Lists of records, the newest first. An actor of 0 and an empty text mean any. There are four queries
+-- because each walks its own index.
 
 -- name: ListAuditRecords :many
 select *
@@ -12,7 +12,7 @@ where id < @before_id
 order by id desc
 limit @at_most;
 
--- name: ListAuditRecordsOfSubject :many
+-- name: ListAuditRecordsOnSubject :many
 select *
 from audit_log
 where subject = @subject and id < @before_id
