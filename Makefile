@@ -83,8 +83,9 @@ generate: ## Generate code from the contracts and the SQL
 	tools/generate
 
 .PHONY: verify
-verify: ## Check that generated code and go.mod files are fresh, and that each module builds by itself
+verify: ## Check that generated code is fresh and used, that go.mod files are fresh, and that each module builds by itself
 	tools/generate --check
+	go test -count=1 -run '^TestGeneratedQueriesAreUsed$$' .
 	@echo "gofmt"; unformatted=$$(gofmt -l $(MODULES)); \
 	  [ -z "$$unformatted" ] || { echo "not formatted: $$unformatted"; exit 1; }
 	@echo "sleeping tests"; failed=; for file in $$(grep -rl --include '*_test.go' 'time\.Sleep' .); do \

@@ -42,6 +42,11 @@ func (p *Placements) Place(
 		if err != nil {
 			return err
 		}
+		if batch.WithLiabilities {
+			if set.Liabilities, err = liabilities(rows); err != nil {
+				return err
+			}
+		}
 		decisions = decide(set)
 		if len(decisions) != len(batch.Placements) {
 			return fmt.Errorf("%d decisions on %d placements", len(decisions), len(batch.Placements))
@@ -182,10 +187,6 @@ func workingSet(rows workingRows) (*domain.WorkingSet, expiredKeys, error) {
 	}
 	for i, id := range rows.betIDs {
 		set.BetIDs[i] = domain.BetID(id)
-	}
-	var err error
-	if set.Liabilities, err = liabilities(rows); err != nil {
-		return nil, nil, err
 	}
 	expired, err := addVerdicts(set, rows)
 	return set, expired, err
