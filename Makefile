@@ -83,8 +83,9 @@ generate: ## Generate code, docs/configuration.md and .env.example
 	tools/generate
 
 .PHONY: verify
-verify: ## Check that generated and go.mod files are fresh, and that each module builds alone
+verify: ## Check that generated and go.mod files are fresh, generated queries used, and that each module builds alone
 	tools/generate --check
+	go test -count=1 -run '^TestGeneratedQueriesAreUsed$$' .
 	@echo "gofmt"; unformatted=$$(gofmt -l $(MODULES)); \
 	  [ -z "$$unformatted" ] || { echo "not formatted: $$unformatted"; exit 1; }
 	@echo "sleeping tests"; failed=; for file in $$(grep -rl --include '*_test.go' 'time\.Sleep' .); do \

@@ -1,6 +1,10 @@
 package domain
 
 import (
+	"fmt"
+	"math"
+	"math/bits"
+
 	"stavka.local/shared/money"
 	"stavka.local/shared/odds"
 )
@@ -40,6 +44,24 @@ func (b Bet) Liability() money.Amount {
 		return money.Amount{}
 	}
 	return b.PotentialPayout().Minus(b.Stake)
+}
+
+// PendingBets is a number of pending bets with the same stake and coefficient.
+type PendingBets struct {
+	Stake       money.Amount
+	Coefficient odds.Decimal
+	Count       int64
+}
+
+// Liability returns the sum of the liabilities of the bets. It panics when that does not fit 64
+// bits, as money.Amount.Plus does.
+func (p PendingBets) Liability() money.Amount {
+	each := p.Stake.Payout(p.Coefficient).Minus(p.Stake).Minor()
+	high, low := bits.Mul64(uint64(each), uint64(p.Count))
+	if high != 0 || low > math.MaxInt64 {
+		panic(fmt.Sprintf("domain: the liability of %d bets of %s at %s is out of range", p.Count, p.Stake, p.Coefficient))
+	}
+	return money.FromMinor(int64(low))
 }
 
 // stakeFor returns the largest stake whose payout is at most the given one. The payout

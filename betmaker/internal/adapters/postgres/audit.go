@@ -25,7 +25,7 @@ func (a *AuditLog) Records(ctx context.Context, filter ports.AuditFilter, limit 
 	return records, err
 }
 
-// listAuditRecords walks the index of what is looked for, the most telling first.
+// listAuditRecords reads by the most selective index that the filter allows.
 func listAuditRecords(ctx context.Context, q *pgdb.Queries, filter ports.AuditFilter, limit int32) ([]pgdb.AuditLog, error) {
 	actor, before := int64(filter.By), filter.Before
 	if before == 0 {
@@ -47,7 +47,17 @@ func listAuditRecords(ctx context.Context, q *pgdb.Queries, filter ports.AuditFi
 	}
 }
 
-// queueAuditRecord queues the writing of a record, with the transaction's clock.
+// queueAuditRecord queues a record with the transaction's clock.
 func queueAuditRecord(tx *transaction, r domain.AuditRecord, now time.Time) {
-	tx.exec(pgdb.InsertAuditRecord, now, int64(r.By), r.Address, r.RequestID, r.Action, r.Subject, r.Reason, string(r.Before), string(r.After))
+	exec(tx, (*pgdb.Queries).InsertAuditRecord, pgdb.InsertAuditRecordParams{
+		At:        now,
+		ActorID:   int64(r.By),
+		Address:   r.Address,
+		RequestID: r.RequestID,
+		Action:    r.Action,
+		Subject:   r.Subject,
+		Reason:    r.Reason,
+		Before:    string(r.Before),
+		After:     string(r.After),
+	})
 }

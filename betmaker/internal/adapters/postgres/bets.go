@@ -4,8 +4,6 @@ import (
 	"context"
 	"math"
 
-	"github.com/jackc/pgx/v5"
-
 	"stavka.local/betmaker/internal/adapters/postgres/pgdb"
 	"stavka.local/betmaker/internal/domain"
 	"stavka.local/betmaker/internal/ports"
@@ -32,38 +30,37 @@ func (b *Bets) Bet(ctx context.Context, id domain.BetID) (bet domain.Bet, err er
 
 // List implements ports.Bets.
 func (b *Bets) List(ctx context.Context, filter ports.BetFilter, limit int) (bets []domain.Bet, err error) {
-	query, args := listQuery(filter, limit32(limit))
-	scan := func(rows pgx.Rows) ([]domain.Bet, error) { return scanBets(rows, limit) }
-	if filter.UserID != 0 && filter.EventID == 0 && filter.Status == 0 {
-		return look(ctx, b.lookups, scan, query, args...)
+	rows, err := b.list(ctx, filter, limit32(limit))
+	if err != nil {
+		return nil, err
 	}
-	// Others may read many rows to find a few, and nobody has to wait for that.
-	err = b.pool.readOn(ctx, func(ctx context.Context, conn *pgx.Conn) error {
-		rows, err := conn.Query(ctx, query, args...)
-		if err != nil {
-			return err
-		}
-		bets, err = scan(rows)
-		return err
-	})
-	return bets, err
+	return mapRows(rows, betFromRow)
 }
 
-func listQuery(filter ports.BetFilter, limit int32) (query string, args []any) {
+func (b *Bets) list(ctx context.Context, filter ports.BetFilter, limit int32) (rows []pgdb.Bet, err error) {
 	user, event, status := int64(filter.UserID), int64(filter.EventID), int16(filter.Status)
 	before := int64(filter.Before)
 	if before == 0 {
 		before = math.MaxInt64
 	}
-	switch {
-	case user != 0:
-		return pgdb.ListBetsOfUser, []any{user, before, event, status, limit}
-	case event != 0:
-		return pgdb.ListBetsOnEvent, []any{event, before, status, limit}
-	default:
-		return pgdb.ListBets, []any{before, status, limit}
+	ofUser := pgdb.ListBetsOfUserParams{UserID: user, Before: before, EventID: event, Status: status, AtMost: limit}
+	if user != 0 && event == 0 && status == 0 {
+		return look(ctx, b.lookups, (*pgdb.Queries).ListBetsOfUser, ofUser)
 	}
+	// The other lists may read many rows to find a few, and no look-up should wait for that.
+	err = b.pool.read(ctx, func(ctx context.Context, q *pgdb.Queries) (err error) {
+		switch {
+		case user != 0:
+			rows, err = q.ListBetsOfUser(ctx, ofUser)
+		case event != 0:
+			rows, err = q.ListBetsOnEvent(ctx, pgdb.ListBetsOnEventParams{EventID: event, Before: before, Status: status, AtMost: limit})
+		default:
+			rows, err = q.ListBets(ctx, pgdb.ListBetsParams{Before: before, Status: status, AtMost: limit})
+		}
+		return err
+	})
+	return rows, err
 }
 
-// limit32 returns limit as the database counts rows.
+// limit32 returns limit as a parameter of a query.
 func limit32(limit int) int32 { return int32(min(limit, math.MaxInt32)) }

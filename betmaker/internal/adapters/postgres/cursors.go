@@ -25,8 +25,10 @@ func (c *Cursors) Cursor(ctx context.Context) (cursor ports.Cursor, err error) {
 func (c *Cursors) MoveCursor(ctx context.Context, from, next ports.Cursor) (bool, error) {
 	var moved int64
 	err := c.pool.write(ctx, func(tx *transaction) {
-		tx.query(affected(&moved), pgdb.MoveCursor, next.Epoch.Dataset, next.Epoch.Generation, next.After,
-			from.Epoch.Dataset, from.Epoch.Generation, from.After)
+		query(tx, (*pgdb.Queries).MoveCursor, pgdb.MoveCursorParams{
+			NextDataset: next.Epoch.Dataset, NextGeneration: next.Epoch.Generation, NextAfterSeq: next.After,
+			FromDataset: from.Epoch.Dataset, FromGeneration: from.Epoch.Generation, FromAfterSeq: from.After,
+		}, &moved)
 	})
 	return err == nil && moved == 1, err
 }

@@ -14,8 +14,7 @@ import (
 // Events implements ports.Events.
 type Events struct{ following, rest *pool }
 
-// Update implements ports.Events. Once a connection has been got, it goes to its end
-// whatever becomes of ctx.
+// Update implements ports.Events. ctx bounds only the wait for a connection.
 func (e *Events) Update(
 	ctx context.Context, ids []domain.EventID, decide func(now time.Time, known map[domain.EventID]domain.Event) []domain.Event,
 ) error {
@@ -36,8 +35,7 @@ func (e *Events) Update(
 			return err
 		}
 		if crashpoint.Enabled {
-			// Between writing and committing there is no moment that a process could die
-			// in, unless the two are sent apart.
+			// Sent apart, so that the process can crash between writing and committing.
 			if err := tx.exchange(ctx); err != nil {
 				return err
 			}
@@ -55,8 +53,7 @@ func (e *Events) Update(
 	return nil
 }
 
-// Amend implements ports.Events. Once a connection has been got, it goes to its end
-// whatever becomes of ctx.
+// Amend implements ports.Events. ctx bounds only the wait for a connection.
 func (e *Events) Amend(
 	ctx context.Context, id domain.EventID, decide func(now time.Time, event domain.Event) (*ports.Amendment, error),
 ) error {
@@ -81,20 +78,18 @@ func (e *Events) Amend(
 	})
 }
 
-// queueEvents queues the writing of events.
+// queueEvents queues the writes of events.
 func queueEvents(tx *transaction, events []domain.Event) error {
 	p, err := eventsToArrays(events)
 	if err != nil {
 		return err
 	}
-	tx.exec(pgdb.WriteEvents, p.Ids, p.Datasets, p.Seqs, p.Versions, p.Names, p.Coefficients, p.Deadlines, p.States,
-		p.Suspended, p.ResultRevisions, p.EffectiveAt, p.CreatedAt, p.UpdatedAt, p.Quarantined, p.VoidBefore, p.VoidWindows,
-		p.ClosedAt, p.ResultedAt, p.SettleRevisions)
+	exec(tx, (*pgdb.Queries).WriteEvents, p)
 	return nil
 }
 
-// lockEvents locks events against each other and against bets, reads them and then the
-// clock: no bet on them that was accepted so far is later. One round trip.
+// lockEvents locks events exclusively and reads them and then the clock, in one round trip. All
+// bets accepted on them so far are earlier than the clock.
 func lockEvents(ctx context.Context, tx *transaction, ids []domain.EventID) (time.Time, map[domain.EventID]domain.Event, error) {
 	numbers := make([]int64, len(ids))
 	for i, id := range ids {
@@ -105,9 +100,9 @@ func lockEvents(ctx context.Context, tx *transaction, ids []domain.EventID) (tim
 		rows []pgdb.Event
 		now  time.Time
 	)
-	tx.exec(pgdb.LockEventsExclusively, numbers)
-	tx.query(all(&rows), pgdb.EventsByID, numbers)
-	tx.query(scalar(&now), pgdb.Clock)
+	exec(tx, (*pgdb.Queries).LockEventsExclusively, numbers)
+	query(tx, (*pgdb.Queries).EventsByID, numbers, &rows)
+	queryPlain(tx, (*pgdb.Queries).Clock, &now)
 	if err := tx.exchange(ctx); err != nil {
 		return time.Time{}, nil, err
 	}

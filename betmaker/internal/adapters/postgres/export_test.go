@@ -4,12 +4,14 @@ import (
 	"context"
 
 	"github.com/jackc/pgx/v5"
+
+	"stavka.local/betmaker/internal/adapters/postgres/pgdb"
 )
 
-// Constraints are those whose names the adapter knows.
+// Constraints are the names of constraints that the adapter knows.
 var Constraints = []string{constraintUsername, constraintEmail}
 
-// SessionSettings are what every session of the adapter is set to.
+// SessionSettings are the settings of every session of the adapter.
 var SessionSettings = sessionSettings(Config{}.withDefaults())
 
 // PlacingSetting returns a setting of the sessions that place bets.
@@ -18,24 +20,24 @@ func (s *Store) PlacingSetting(ctx context.Context, name string) (value string, 
 	return value, err
 }
 
-// Connected returns how many connections have been made so far.
+// Connected returns how many connections have been opened so far.
 func (s *Store) Connected() int64 {
 	return s.placing.Stat().NewConnsCount() + s.following.Stat().NewConnsCount() + s.rest.Stat().NewConnsCount()
 }
 
-// Execute runs a statement on a connection for the rest, as the service would.
+// Execute runs a statement on a connection of the pool for the rest, as the service does.
 func (s *Store) Execute(ctx context.Context, statement string) error {
 	_, err := s.rest.Exec(ctx, statement)
 	return err
 }
 
-// SendRound sends queries for a number each as one round of look-ups, and returns what became of each.
+// SendRound sends queries for a number each as one round of look-ups, and returns the result of each.
 func (s *Store) SendRound(ctx context.Context, queries ...string) (numbers []int, errs []error) {
 	numbers = make([]int, len(queries))
 	round := make([]*lookup, len(queries))
 	for i, query := range queries {
-		round[i] = &lookup{query: query, take: func(rows pgx.Rows) (err error) {
-			numbers[i], err = pgx.CollectExactlyOneRow(rows, pgx.RowTo[int])
+		round[i] = &lookup{call: func(ctx context.Context, db pgdb.DBTX) (err error) {
+			numbers[i], err = number(ctx, db, query)
 			return err
 		}}
 	}
@@ -46,9 +48,25 @@ func (s *Store) SendRound(ctx context.Context, queries ...string) (numbers []int
 	return numbers, errs
 }
 
-// LookUp looks for a number.
+// LookUp looks up a number.
 func (s *Store) LookUp(ctx context.Context, query string) (int, error) {
-	return look(ctx, s.lookups(), func(rows pgx.Rows) (int, error) { return pgx.CollectExactlyOneRow(rows, pgx.RowTo[int]) }, query)
+	found := new(int)
+	err := s.lookups().do(ctx, func(ctx context.Context, db pgdb.DBTX) (err error) {
+		*found, err = number(ctx, db, query)
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	return *found, nil
+}
+
+func number(ctx context.Context, db pgdb.DBTX, query string) (int, error) {
+	rows, err := db.Query(ctx, query)
+	if err != nil {
+		return 0, err
+	}
+	return pgx.CollectExactlyOneRow(rows, pgx.RowTo[int])
 }
 
 func (s *Store) lookups() *lookups {

@@ -28,10 +28,12 @@ func (l *LoginFailures) Failures(ctx context.Context, subjects []string, since t
 
 // AddFailure implements ports.LoginFailures.
 func (l *LoginFailures) AddFailure(ctx context.Context, subjects []string, now time.Time) error {
-	return l.pool.write(ctx, func(tx *transaction) { tx.exec(pgdb.AddLoginFailures, subjects, now) })
+	return l.pool.write(ctx, func(tx *transaction) {
+		exec(tx, (*pgdb.Queries).AddLoginFailures, pgdb.AddLoginFailuresParams{Subjects: subjects, FailedAt: now})
+	})
 }
 
 // ForgetFailures implements ports.LoginFailures.
 func (l *LoginFailures) ForgetFailures(ctx context.Context, before time.Time) error {
-	return l.pool.write(ctx, func(tx *transaction) { tx.exec(pgdb.ForgetLoginFailures, before) })
+	return l.pool.write(ctx, func(tx *transaction) { exec(tx, (*pgdb.Queries).ForgetLoginFailures, before) })
 }

@@ -6,32 +6,30 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"stavka.local/betmaker/internal/adapters/postgres/pgdb"
 	"stavka.local/betmaker/internal/ports"
 	"stavka.local/shared/together"
 )
 
 const (
-	// lookupRounds is how many rounds of look-ups may be under way: two, so that the answers to the
-	// one are read while the server works on the other.
+	// lookupRounds bounds the rounds of look-ups that run at the same time. There are two, so that the
+	// answers of one round are read while the server works on the other.
 	lookupRounds = 2
-	// lookupsTogether bounds a round, and so how many others a look-up waits for.
+	// lookupsTogether bounds the look-ups of a round, and so how many others a look-up waits for.
 	lookupsTogether = 16
 )
 
-// lookups sends those reads together that are asked for at the same time, of the kind that
-// reach a few rows by a key: half of what one costs is its trip to the server. Pages of 50 bets
-// are read 1.6 times as fast by it, on 64 connections.
+// lookups batches concurrent look-ups into one round trip. A look-up is a query that reads a few rows by a
+// key, so that the trip to the server is a large part of its cost.
 type lookups struct {
 	pool  *pool
 	group *together.Group[*lookup]
 }
 
-// lookup is one of them.
+// lookup is one query of a round.
 type lookup struct {
-	query string
-	args  []any
-	take  func(pgx.Rows) error // reads and closes the rows
-	err   error
+	call call
+	err  error
 }
 
 func newLookups(p *pool) *lookups {
@@ -40,23 +38,29 @@ func newLookups(p *pool) *lookups {
 	return l
 }
 
-// look runs a query, perhaps with others, and returns what take makes of its rows, which take
-// closes. Errors are those of pool.read. One query's error is no other one's.
-func look[T any](ctx context.Context, l *lookups, take func(pgx.Rows) (T, error), query string, args ...any) (T, error) {
-	var taken T
-	one := &lookup{query: query, args: args, take: func(rows pgx.Rows) (err error) {
-		taken, err = take(rows)
-		return err
-	}}
-	if err := l.group.Do(ctx, one); err != nil {
-		var none T // what was taken may be written at this moment
-		return none, interpretAcquireError(err)
+// look runs a query, possibly together with others, and returns its result. An error of one query does not
+// affect the others. Errors are those of pool.read.
+func look[Params, Result any](
+	ctx context.Context, l *lookups, method func(*pgdb.Queries, context.Context, Params) (Result, error), params Params,
+) (Result, error) {
+	var found, none Result
+	if err := l.do(ctx, fetch(method, params, &found)); err != nil {
+		return none, err // found may still be written
 	}
-	return taken, one.err
+	return found, nil
 }
 
-// send sends a round. After an error the server, or the driver, skips what comes behind it, and
-// the driver does not always tell whose error it was: what is left is then asked one by one.
+// do runs a call, possibly together with others. After an error of ctx the call may still be running.
+func (l *lookups) do(ctx context.Context, c call) error {
+	one := &lookup{call: c}
+	if err := l.group.Do(ctx, one); err != nil {
+		return interpretAcquireError(err)
+	}
+	return one.err
+}
+
+// send runs a round. After an error, the server or the driver skips the rest of the batch, and the driver
+// does not always tell whose error it was. The look-ups that are left then run one by one.
 func (l *lookups) send(ctx context.Context, round []*lookup) {
 	ctx, cancel := context.WithTimeout(ctx, l.pool.timeout)
 	defer cancel()
@@ -72,36 +76,25 @@ func (l *lookups) send(ctx context.Context, round []*lookup) {
 	}
 }
 
-// sendTogether returns those that were not answered, and an error if the connection is why.
+// sendTogether returns the look-ups that were not answered, and an error if the connection is the reason.
 func sendTogether(ctx context.Context, conn *pgx.Conn, round []*lookup) ([]*lookup, error) {
-	batch := &pgx.Batch{}
-	for _, one := range round {
-		batch.Queue(one.query, one.args...)
-	}
-	results := conn.SendBatch(ctx, batch)
-	defer func() { _ = results.Close() }() // everyone has been answered, or the error has been seen
+	calls := make([]call, len(round))
 	for i, one := range round {
-		rows, err := results.Query()
-		if err == nil {
-			err = one.take(rows)
-		}
-		if conn.IsClosed() {
-			return round[i:], err
-		}
-		one.err = interpretError(err, conn)
-		if one.err != nil && !errors.Is(one.err, ports.ErrNotFound) {
-			return round[i:], nil
+		calls[i] = func(ctx context.Context, db pgdb.DBTX) error {
+			err := one.call(ctx, db)
+			if one.err = interpretError(err, conn); errors.Is(one.err, ports.ErrNotFound) {
+				return nil
+			}
+			return err
 		}
 	}
-	return nil, nil
+	answered, err := send(ctx, conn, calls)
+	if !conn.IsClosed() {
+		err = nil
+	}
+	return round[answered:], err
 }
 
 func (l *lookups) sendAlone(ctx context.Context, one *lookup) error {
-	return l.pool.readOn(ctx, func(ctx context.Context, conn *pgx.Conn) error {
-		rows, err := conn.Query(ctx, one.query, one.args...)
-		if err != nil {
-			return err
-		}
-		return one.take(rows)
-	})
+	return l.pool.readOn(ctx, func(ctx context.Context, conn *pgx.Conn) error { return one.call(ctx, conn) })
 }

@@ -4,31 +4,29 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
-
-	"github.com/jackc/pgx/v5"
 
 	"stavka.local/betmaker/internal/adapters/postgres/pgdb"
 	"stavka.local/betmaker/internal/domain"
 	"stavka.local/betmaker/internal/ports"
 	"stavka.local/shared/crashpoint"
 	"stavka.local/shared/money"
+	"stavka.local/shared/odds"
 )
 
 // forgetAtOnce bounds one transaction of ForgetRefusals.
 const forgetAtOnce = 5000
 
-// Placements implements ports.Placements. One batch is one transaction of two round
-// trips: one that locks and reads the working set, one that writes the decisions.
+// Placements implements ports.Placements. A batch is a transaction of two round trips: the first
+// locks and reads the working set, the second writes the decisions. A replayed bet or a missing
+// liability takes one more in between.
 type Placements struct {
 	placing *pool
 	rest    *pool
 }
 
-// Place implements ports.Placements. Once a connection has been got, the batch goes to
-// its end whatever becomes of ctx.
+// Place implements ports.Placements. ctx bounds only the wait for a connection.
 func (p *Placements) Place(
 	ctx context.Context, batch ports.Batch, decide func(*domain.WorkingSet) []domain.Decision,
 ) (decisions []domain.Decision, err error) {
@@ -36,24 +34,31 @@ func (p *Placements) Place(
 		return nil, nil
 	}
 	err = p.placing.transact(ctx, func(ctx context.Context, tx *transaction) error {
-		set, expired, err := lockWorkingSet(ctx, tx, batch)
+		rows, err := lockWorkingSet(ctx, tx, batch)
 		if err != nil {
 			return err
 		}
-		now, liabilities := set.Now, maps.Clone(set.Liabilities)
+		set, expired, err := workingSet(rows)
+		if err != nil {
+			return err
+		}
+		if batch.WithLiabilities {
+			if set.Liabilities, err = liabilities(rows); err != nil {
+				return err
+			}
+		}
 		decisions = decide(set)
 		if len(decisions) != len(batch.Placements) {
 			return fmt.Errorf("%d decisions on %d placements", len(decisions), len(batch.Placements))
 		}
 		crashpoint.Hit("place.decided")
-		if err := queueDecisions(tx, batch.Placements, decisions, set, expired, now); err != nil {
+		if err := queueDecisions(tx, batch.Placements, decisions, set, expired, rows.now); err != nil {
 			return err
 		}
-		queueLiabilities(tx, liabilities, set.Liabilities)
-		if tx.isEmpty() && !batch.WithLiabilities {
+		queueLiabilities(tx, rows.stored, set.Liabilities)
+		if tx.isEmpty() {
 			return nil
 		}
-		// Liabilities that had to be worked out are kept even if nothing was decided on them.
 		return tx.commit(ctx)
 	})
 	if err != nil {
@@ -63,25 +68,31 @@ func (p *Placements) Place(
 	return decisions, nil
 }
 
-// workingRows is a working set as it is read.
+// workingRows are the rows of a working set.
 type workingRows struct {
-	wallets     []pgdb.Wallet
-	liabilities []pgdb.Liability
-	events      []pgdb.Event
-	verdicts    []pgdb.StoredVerdictsRow
-	betIDs      []int64
-	now         time.Time
+	wallets  []pgdb.Wallet
+	events   []pgdb.Event
+	verdicts []pgdb.StoredVerdictsRow
+	replayed []pgdb.Bet // of verdicts
+	betIDs   []int64
+	now      time.Time
+
+	// If liabilities are wanted: those that are stored, and the events whose liability is not. The
+	// rows of the former and the advisory locks of the latter are locked.
+	stored   []pgdb.Liability
+	unstored []int64
+	pending  []pgdb.PendingBetsRow // on the unstored events
 }
 
-// lockWorkingSet locks what a batch is decided on and reads it, in one round trip. Each
-// statement sees what was committed before it began, so what is read comes after the
-// locks, and the clock, after which nothing waits, comes last. It also returns the keys of
-// refusals that have expired and are there still.
-func lockWorkingSet(ctx context.Context, tx *transaction, batch ports.Batch) (*domain.WorkingSet, expiredKeys, error) {
+// lockWorkingSet locks and reads what a batch is decided on. Each statement sees what was committed
+// before it began, so rows are read after they were locked. The clock is read last, when no lock is
+// waited for any more.
+func lockWorkingSet(ctx context.Context, tx *transaction, batch ports.Batch) (rows workingRows, err error) {
 	var (
 		users    = make([]int64, 0, len(batch.Placements))
 		eventIDs = make([]int64, 0, len(batch.Placements))
 		keys     []domain.VerdictKey
+		locked   []pgdb.LockMissingLiabilitiesRow
 	)
 	for _, placement := range batch.Placements {
 		users = append(users, int64(placement.UserID))
@@ -91,42 +102,68 @@ func lockWorkingSet(ctx context.Context, tx *transaction, batch ports.Batch) (*d
 		}
 	}
 	eventIDs = ascending(eventIDs)
-	var rows workingRows
-	tx.query(all(&rows.wallets), pgdb.LockWallets, ascending(users))
-	tx.exec(pgdb.LockEventsAgainstClosing, eventIDs)
+	query(tx, (*pgdb.Queries).LockWallets, ascending(users), &rows.wallets)
+	exec(tx, (*pgdb.Queries).LockEventsAgainstClosing, eventIDs)
 	if batch.WithLiabilities {
-		tx.exec(pgdb.LockMissingLiabilities, eventIDs)
-		tx.exec(pgdb.InsertMissingLiabilities, eventIDs)
-		tx.query(all(&rows.liabilities), pgdb.LockLiabilities, eventIDs)
+		query(tx, (*pgdb.Queries).LockMissingLiabilities, eventIDs, &locked)
+		query(tx, (*pgdb.Queries).LockLiabilities, eventIDs, &rows.stored)
 	}
-	tx.query(all(&rows.events), pgdb.EventsByID, eventIDs)
+	query(tx, (*pgdb.Queries).EventsByID, eventIDs, &rows.events)
 	if len(keys) > 0 {
-		userIDs, texts := keysToArrays(keys)
-		tx.query(all(&rows.verdicts), pgdb.StoredVerdicts, domain.RefusalTTL, userIDs, texts)
+		query(tx, (*pgdb.Queries).StoredVerdicts, storedVerdictsParams(keys), &rows.verdicts)
 	}
-	tx.query(column(&rows.betIDs), pgdb.ReserveBetIDs, len(batch.Placements))
-	tx.query(scalar(&rows.now), pgdb.Clock)
+	query(tx, (*pgdb.Queries).ReserveBetIDs, limit32(len(batch.Placements)), &rows.betIDs)
+	queryPlain(tx, (*pgdb.Queries).Clock, &rows.now)
 	if err := tx.exchange(ctx); err != nil {
-		return nil, nil, err
-	}
-	set, expired, err := workingSet(rows)
-	if err != nil {
-		return nil, nil, err
+		return rows, err
 	}
 	if batch.WithLiabilities {
-		set.Liabilities = make(map[domain.EventID]money.Amount, len(rows.liabilities))
-		for _, row := range rows.liabilities {
-			set.Liabilities[domain.EventID(row.EventID)] = money.FromMinor(row.Amount)
-		}
-		for event := range set.Events {
-			if _, kept := set.Liabilities[event]; !kept {
-				return nil, nil, errLiabilityForgotten
-			}
+		if rows.unstored, err = unstored(rows, locked); err != nil {
+			return rows, err
 		}
 	}
-	return set, expired, nil
+	return rows, readRest(ctx, tx, &rows)
 }
 
+// unstored returns the events that exist and have no stored liability. It fails if one of them is not
+// among those whose liability was locked because it was missing.
+func unstored(rows workingRows, locked []pgdb.LockMissingLiabilitiesRow) (events []int64, err error) {
+	stored := liabilitiesFromRows(rows.stored)
+	for _, event := range rows.events {
+		if _, ok := stored[domain.EventID(event.ID)]; ok {
+			continue
+		}
+		if !slices.ContainsFunc(locked, func(l pgdb.LockMissingLiabilitiesRow) bool { return l.EventID == event.ID }) {
+			return nil, errLiabilityForgotten
+		}
+		events = append(events, event.ID)
+	}
+	return events, nil
+}
+
+// readRest reads what few batches need: the bets of accepted verdicts, and the pending bets on events
+// without a stored liability. The latter may take a while, so it reads the clock again.
+func readRest(ctx context.Context, tx *transaction, rows *workingRows) error {
+	var bets []int64
+	for _, verdict := range rows.verdicts {
+		if verdict.BetID != 0 {
+			bets = append(bets, verdict.BetID)
+		}
+	}
+	if len(bets) > 0 {
+		query(tx, (*pgdb.Queries).BetsByID, bets, &rows.replayed)
+	}
+	if len(rows.unstored) > 0 {
+		query(tx, (*pgdb.Queries).PendingBets, rows.unstored, &rows.pending)
+		queryPlain(tx, (*pgdb.Queries).Clock, &rows.now)
+	}
+	if tx.isEmpty() {
+		return nil
+	}
+	return tx.exchange(ctx)
+}
+
+// expiredKeys are the keys of refusals that have expired and are still stored.
 type expiredKeys map[domain.VerdictKey]struct{}
 
 func workingSet(rows workingRows) (*domain.WorkingSet, expiredKeys, error) {
@@ -148,7 +185,34 @@ func workingSet(rows workingRows) (*domain.WorkingSet, expiredKeys, error) {
 		}
 		set.Events[event.ID] = event
 	}
-	expired := make(expiredKeys)
+	for i, id := range rows.betIDs {
+		set.BetIDs[i] = domain.BetID(id)
+	}
+	expired, err := addVerdicts(set, rows)
+	return set, expired, err
+}
+
+// liabilities returns the stored liabilities, and those of the unstored events.
+func liabilities(rows workingRows) (map[domain.EventID]money.Amount, error) {
+	liabilities := liabilitiesFromRows(rows.stored)
+	for _, event := range rows.unstored {
+		liabilities[domain.EventID(event)] = money.Amount{}
+	}
+	for _, row := range rows.pending {
+		coefficient, err := odds.FromHundredths(int64(row.Coefficient))
+		if err != nil {
+			return nil, fmt.Errorf("bets on event %d: %w", row.EventID, err)
+		}
+		bets := domain.PendingBets{Stake: money.FromMinor(row.Stake), Coefficient: coefficient, Count: row.Bets}
+		event := domain.EventID(row.EventID)
+		liabilities[event] = liabilities[event].Plus(bets.Liability())
+	}
+	return liabilities, nil
+}
+
+// addVerdicts adds the verdicts that have not expired to set, and returns the keys of the others.
+func addVerdicts(set *domain.WorkingSet, rows workingRows) (expiredKeys, error) {
+	expired, replayed := make(expiredKeys), betsByID(rows.replayed)
 	for _, row := range rows.verdicts {
 		key := domain.VerdictKey{UserID: domain.UserID(row.UserID), Key: row.Key}
 		if row.Expired {
@@ -156,17 +220,14 @@ func workingSet(rows workingRows) (*domain.WorkingSet, expiredKeys, error) {
 			continue
 		}
 		var err error
-		if set.Verdicts[key], err = verdictFromRow(row); err != nil {
-			return nil, nil, err
+		if set.Verdicts[key], err = verdictFromRow(row, replayed); err != nil {
+			return nil, err
 		}
 	}
-	for i, id := range rows.betIDs {
-		set.BetIDs[i] = domain.BetID(id)
-	}
-	return set, expired, nil
+	return expired, nil
 }
 
-// queueDecisions queues the writing of what is new among the decisions.
+// queueDecisions queues the writes of the decisions that are new.
 func queueDecisions(
 	tx *transaction, batch []domain.Placement, decisions []domain.Decision, set *domain.WorkingSet, expired expiredKeys, now time.Time,
 ) error {
@@ -191,7 +252,7 @@ func queueDecisions(
 	return queueVerdicts(tx, verdicts, expired, now)
 }
 
-// queueVerdicts queues the writing of verdicts, in the place of those that have expired.
+// queueVerdicts queues the writes of verdicts, which replace those that have expired.
 func queueVerdicts(tx *transaction, verdicts []keyedVerdict, expired expiredKeys, now time.Time) error {
 	if len(verdicts) == 0 {
 		return nil
@@ -204,75 +265,72 @@ func queueVerdicts(tx *transaction, verdicts []keyedVerdict, expired expiredKeys
 	}
 	if len(replaced) > 0 {
 		users, texts := keysToArrays(replaced)
-		tx.exec(pgdb.DeleteRefusals, users, texts)
+		exec(tx, (*pgdb.Queries).DeleteRefusals, pgdb.DeleteRefusalsParams{UserIds: users, Keys: texts})
 	}
 	p, err := verdictsToArrays(verdicts, now)
 	if err != nil {
 		return err
 	}
-	tx.exec(pgdb.InsertVerdicts, p.UserIds, p.Keys, p.Fingerprints, p.BetIds, p.Refusals, p.Params, p.RequestIds, p.DecidedAt)
+	exec(tx, (*pgdb.Queries).InsertVerdicts, p)
 	return nil
 }
 
-// queueBets queues the writing of accepted bets, of their stakes' transfers, in the same
-// order, and of the wallets that they have left.
+// queueBets queues the writes of accepted bets, of the transfers of their stakes, in the same
+// order, and of their wallets.
 func queueBets(tx *transaction, bets []domain.Bet, wallets map[domain.UserID]domain.Wallet) {
-	p := betsToArrays(bets)
-	tx.exec(pgdb.InsertBets,
-		p.Ids, p.UserIds, p.EventIds, p.Stakes, p.Coefficients, p.EventVersions, p.AcceptedAt, p.SettleRevisions)
+	exec(tx, (*pgdb.Queries).InsertBets, betsToArrays(bets))
 	transfers, users := make([]domain.Transfer, len(bets)), make([]domain.UserID, len(bets))
 	for i, bet := range bets {
 		transfers[i], users[i] = bet.StakeTransfer(), bet.UserID
 	}
-	queueTransfers(tx, ignoreRows, transfers)
+	queueBetTransfers(tx, transfers, bets[0].AcceptedAt)
 	queueWallets(tx, ascending(users), wallets)
 }
 
-// queueTransfers queues the writing of transfers, whose ids, in their order, read takes.
-func queueTransfers(tx *transaction, read func(pgx.BatchResults) error, transfers []domain.Transfer) {
-	if len(transfers) == 0 {
-		return
+// queueTransfers queues the writes of transfers, and returns their ids in the same order.
+func queueTransfers(tx *transaction, transfers []domain.Transfer, ids *[]int64) {
+	if len(transfers) > 0 {
+		query(tx, (*pgdb.Queries).InsertTransfers, transfersToArrays(transfers), ids)
 	}
-	p := transfersToArrays(transfers)
-	tx.query(read, pgdb.InsertTransfers,
-		p.UserIds, p.Debits, p.Credits, p.Amounts, p.Kinds, p.BetIds, p.Revisions, p.Refs, p.At)
 }
 
-// queueWallets queues the writing of the money of wallets, and of what was staked from them.
+// queueWallets queues the writes of the money of wallets and of the amounts staked from them.
 func queueWallets(tx *transaction, users []domain.UserID, wallets map[domain.UserID]domain.Wallet) {
-	if len(users) == 0 {
-		return
+	if len(users) > 0 {
+		exec(tx, (*pgdb.Queries).WriteWallets, walletsToArrays(users, wallets))
 	}
-	p := walletsToArrays(users, wallets)
-	tx.exec(pgdb.WriteWallets, p.UserIds, p.Balances, p.Held, p.Debts, p.Staked, p.StakedDays)
 }
 
-// queueLiabilities queues the writing of the liabilities that changed.
-func queueLiabilities(tx *transaction, before, after map[domain.EventID]money.Amount) {
+// queueLiabilities queues the writes of liabilities that changed or were not stored.
+func queueLiabilities(tx *transaction, rows []pgdb.Liability, liabilities map[domain.EventID]money.Amount) {
 	var p pgdb.WriteLiabilitiesParams
-	for event, amount := range after {
-		if amount != before[event] {
+	stored := liabilitiesFromRows(rows)
+	for event, amount := range liabilities {
+		if before, ok := stored[event]; !ok || before != amount {
 			p.EventIds = append(p.EventIds, int64(event))
 			p.Amounts = append(p.Amounts, amount.Minor())
 		}
 	}
 	if len(p.EventIds) > 0 {
-		tx.exec(pgdb.WriteLiabilities, p.EventIds, p.Amounts)
+		exec(tx, (*pgdb.Queries).WriteLiabilities, p)
 	}
 }
 
 // Verdict implements ports.Placements.
 func (p *Placements) Verdict(ctx context.Context, key domain.VerdictKey) (verdict domain.Verdict, err error) {
-	userIDs, texts := keysToArrays([]domain.VerdictKey{key})
 	err = p.rest.read(ctx, func(ctx context.Context, q *pgdb.Queries) error {
-		rows, err := q.StoredVerdicts(ctx, pgdb.StoredVerdictsParams{UserIds: userIDs, Keys: texts, RefusalsLast: domain.RefusalTTL})
+		rows, err := q.StoredVerdicts(ctx, storedVerdictsParams([]domain.VerdictKey{key}))
 		if err != nil {
 			return err
 		}
 		if len(rows) == 0 || rows[0].Expired {
 			return ports.ErrNotFound
 		}
-		verdict, err = verdictFromRow(rows[0])
+		bets, err := q.BetsByID(ctx, []int64{rows[0].BetID})
+		if err != nil {
+			return err
+		}
+		verdict, err = verdictFromRow(rows[0], betsByID(bets))
 		return err
 	})
 	return verdict, err
@@ -283,7 +341,7 @@ func (p *Placements) ForgetRefusals(ctx context.Context) (int64, error) {
 	for total := int64(0); ; {
 		var forgotten int64
 		err := p.rest.write(ctx, func(tx *transaction) {
-			tx.query(affected(&forgotten), pgdb.ForgetRefusals, domain.RefusalTTL, forgetAtOnce)
+			query(tx, (*pgdb.Queries).ForgetRefusals, pgdb.ForgetRefusalsParams{RefusalsLast: domain.RefusalTTL, AtMost: forgetAtOnce}, &forgotten)
 		})
 		total += forgotten
 		if err != nil || forgotten < forgetAtOnce {
@@ -294,7 +352,12 @@ func (p *Placements) ForgetRefusals(ctx context.Context) (int64, error) {
 
 // ForgetLiabilities implements ports.Placements.
 func (p *Placements) ForgetLiabilities(ctx context.Context) error {
-	return p.rest.write(ctx, func(tx *transaction) { tx.exec(pgdb.ForgetLiabilities) })
+	return p.rest.write(ctx, func(tx *transaction) { execPlain(tx, (*pgdb.Queries).ForgetLiabilities) })
+}
+
+func storedVerdictsParams(keys []domain.VerdictKey) pgdb.StoredVerdictsParams {
+	users, texts := keysToArrays(keys)
+	return pgdb.StoredVerdictsParams{RefusalsLast: domain.RefusalTTL, UserIds: users, Keys: texts}
 }
 
 func keysToArrays(keys []domain.VerdictKey) (users []int64, texts []string) {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgtype"
+
 	"stavka.local/betmaker/internal/adapters/postgres/pgdb"
 	"stavka.local/betmaker/internal/domain"
 	"stavka.local/betmaker/internal/ports"
@@ -13,8 +15,8 @@ import (
 	"stavka.local/shared/odds"
 )
 
-// This file maps rows to the domain and back. Instants are kept to the microsecond: what
-// is finer is cut off on the way in.
+// This file maps rows to the domain and back, once for each thing. Instants are truncated to
+// microseconds.
 
 func eventFromRow(row pgdb.Event) (domain.Event, error) {
 	coefficient, err := odds.FromHundredths(int64(row.Coefficient))
@@ -134,7 +136,12 @@ func betFromRow(row pgdb.Bet) (domain.Bet, error) {
 }
 
 func betsToArrays(bets []domain.Bet) pgdb.InsertBetsParams {
-	var p pgdb.InsertBetsParams
+	n := len(bets)
+	p := pgdb.InsertBetsParams{
+		Ids: make([]int64, 0, n), UserIds: make([]int64, 0, n), EventIds: make([]int64, 0, n), Stakes: make([]int64, 0, n),
+		Coefficients: make([]int32, 0, n), EventVersions: make([]int64, 0, n), AcceptedAt: make([]time.Time, 0, n),
+		SettleRevisions: make([]int64, 0, n),
+	}
 	for _, b := range bets {
 		p.Ids = append(p.Ids, int64(b.ID))
 		p.UserIds = append(p.UserIds, int64(b.UserID))
@@ -148,9 +155,10 @@ func betsToArrays(bets []domain.Bet) pgdb.InsertBetsParams {
 	return p
 }
 
-func settlementsToArrays(bets []domain.Bet, settled []domain.Settled) pgdb.SettleBetsParams {
+func settlementsToArrays(tids []pgtype.TID, bets []domain.Bet, settled []domain.Settled) pgdb.SettleBetsParams {
 	p := pgdb.SettleBetsParams{
-		Ids: make([]int64, 0, len(settled)), Statuses: make([]int16, 0, len(settled)), Payouts: make([]int64, 0, len(settled)),
+		Tids: tids,
+		Ids:  make([]int64, 0, len(settled)), Statuses: make([]int16, 0, len(settled)), Payouts: make([]int64, 0, len(settled)),
 		VoidReasons: make([]int16, 0, len(settled)), SettleRevisions: make([]int64, 0, len(settled)),
 		SettledAt: make([]time.Time, 0, len(settled)),
 	}
@@ -190,7 +198,7 @@ func walletsFromRows(rows []pgdb.Wallet) map[domain.UserID]domain.Wallet {
 	return wallets
 }
 
-// walletsToArrays has of each wallet what WriteWallets writes.
+// walletsToArrays returns the parameters of WriteWallets.
 func walletsToArrays(users []domain.UserID, wallets map[domain.UserID]domain.Wallet) pgdb.WriteWalletsParams {
 	p := pgdb.WriteWalletsParams{
 		UserIds: make([]int64, 0, len(users)), Balances: make([]int64, 0, len(users)), Held: make([]int64, 0, len(users)),
@@ -255,6 +263,14 @@ func transfersToArrays(transfers []domain.Transfer) pgdb.InsertTransfersParams {
 	return p
 }
 
+func liabilitiesFromRows(rows []pgdb.Liability) map[domain.EventID]money.Amount {
+	liabilities := make(map[domain.EventID]money.Amount, len(rows))
+	for _, row := range rows {
+		liabilities[domain.EventID(row.EventID)] = money.FromMinor(row.Amount)
+	}
+	return liabilities
+}
+
 func sealFromRow(row pgdb.Seal) (domain.Seal, error) {
 	seal := domain.Seal{ID: row.ID, Last: domain.TransferID(row.LastTransfer), Count: row.Count, At: row.At}
 	if !copyHash(&seal.Hash, row.Hash) {
@@ -276,7 +292,9 @@ func auditRecordFromRow(row pgdb.AuditLog) domain.AuditRecord {
 	}
 }
 
-func verdictFromRow(row pgdb.StoredVerdictsRow) (domain.Verdict, error) {
+// verdictFromRow takes the bet that the verdict names from bets, unless it is a refusal. The bet of a
+// verdict is as it was when it was accepted.
+func verdictFromRow(row pgdb.StoredVerdictsRow, bets map[int64]pgdb.Bet) (domain.Verdict, error) {
 	verdict := domain.Verdict{RequestID: row.RequestID}
 	if !copyHash(&verdict.Fingerprint, row.Fingerprint) {
 		return domain.Verdict{}, fmt.Errorf("verdict of user %d: a fingerprint of %d bytes", row.UserID, len(row.Fingerprint))
@@ -288,24 +306,25 @@ func verdictFromRow(row pgdb.StoredVerdictsRow) (domain.Verdict, error) {
 		}
 		return verdict, nil
 	}
-	if row.BetID == 0 {
+	bet, ok := bets[row.BetID]
+	if !ok {
 		return domain.Verdict{}, fmt.Errorf("verdict of user %d: neither a refusal nor a bet", row.UserID)
 	}
-	coefficient, err := odds.FromHundredths(int64(row.Coefficient))
+	accepted, err := betFromRow(bet)
 	if err != nil {
-		return domain.Verdict{}, fmt.Errorf("bet %d: %w", row.BetID, err)
+		return domain.Verdict{}, err
 	}
-	verdict.Bet = domain.Bet{
-		ID:           domain.BetID(row.BetID),
-		UserID:       domain.UserID(row.UserID),
-		EventID:      domain.EventID(row.EventID),
-		Stake:        money.FromMinor(row.Stake),
-		Coefficient:  coefficient,
-		EventVersion: row.EventVersion,
-		AcceptedAt:   timeOrZero(row.AcceptedAt),
-		Settlement:   domain.Settlement{Outcome: domain.Outcome{Status: domain.StatusPending}},
-	}
+	accepted.Settlement = domain.Settlement{Outcome: domain.Outcome{Status: domain.StatusPending}}
+	verdict.Bet = accepted
 	return verdict, nil
+}
+
+func betsByID(rows []pgdb.Bet) map[int64]pgdb.Bet {
+	bets := make(map[int64]pgdb.Bet, len(rows))
+	for _, row := range rows {
+		bets[row.ID] = row
+	}
+	return bets
 }
 
 func refusalFromRow(code int16, params []byte) (refusal domain.Refusal, err error) {
@@ -316,7 +335,7 @@ func refusalFromRow(code int16, params []byte) (refusal domain.Refusal, err erro
 	return refusal, nil
 }
 
-// refusalToJSON returns what a refusal's answer carries; "" when nothing was refused.
+// refusalToJSON returns the parameters of a refusal, or "" when nothing was refused.
 func refusalToJSON(refusal domain.Refusal) (string, error) {
 	if refusal.IsZero() {
 		return "", nil
@@ -328,7 +347,7 @@ func refusalToJSON(refusal domain.Refusal) (string, error) {
 	return string(params), nil
 }
 
-// paymentVerdictFromRow takes the transfers that the verdict names: one, or none when it is a refusal.
+// paymentVerdictFromRow takes the transfers that the verdict names: one, or none if it is a refusal.
 func paymentVerdictFromRow(row pgdb.Verdict, transfers []pgdb.Transfer) (domain.PaymentVerdict, error) {
 	verdict := domain.PaymentVerdict{RequestID: row.RequestID}
 	if !copyHash(&verdict.Fingerprint, row.Fingerprint) {
@@ -348,14 +367,18 @@ func paymentVerdictFromRow(row pgdb.Verdict, transfers []pgdb.Transfer) (domain.
 	return verdict, nil
 }
 
-// keyedVerdict is a verdict with the key that it is to be stored under.
+// keyedVerdict is a verdict and the key to store it under.
 type keyedVerdict struct {
 	key domain.VerdictKey
 	domain.Verdict
 }
 
 func verdictsToArrays(verdicts []keyedVerdict, decidedAt time.Time) (pgdb.InsertVerdictsParams, error) {
-	p := pgdb.InsertVerdictsParams{DecidedAt: decidedAt}
+	n := len(verdicts)
+	p := pgdb.InsertVerdictsParams{
+		UserIds: make([]int64, 0, n), Keys: make([]string, 0, n), Fingerprints: make([][]byte, 0, n), BetIds: make([]int64, 0, n),
+		Refusals: make([]int16, 0, n), Params: make([]string, 0, n), RequestIds: make([]string, 0, n), DecidedAt: decidedAt,
+	}
 	for _, v := range verdicts {
 		params, err := refusalToJSON(v.Refusal)
 		if err != nil {
@@ -414,7 +437,7 @@ func timeOrNull(t time.Time) *time.Time {
 	return &t
 }
 
-// copyHash copies a hash, and tells whether it has the length of one.
+// copyHash copies a hash and tells whether it has the right length.
 func copyHash(into *[sha256.Size]byte, from []byte) bool {
 	return copy(into[:], from) == len(into) && len(from) == len(into)
 }

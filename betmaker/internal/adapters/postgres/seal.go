@@ -6,14 +6,11 @@ import (
 	"sync"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"stavka.local/betmaker/internal/adapters/postgres/pgdb"
 	"stavka.local/betmaker/internal/domain"
 )
 
-// Seal implements ports.Ledger. Once a connection has been got, it goes to its end
-// whatever becomes of ctx.
+// Seal implements ports.Ledger. ctx bounds only the wait for a connection.
 func (l *Ledger) Seal(
 	ctx context.Context, limit int, seal func(newest domain.Seal, transfers []domain.Transfer, now time.Time) domain.Seal,
 ) (newest domain.Seal, more bool, err error) {
@@ -36,29 +33,29 @@ func (l *Ledger) seal(
 		return newest, false, err
 	}
 	var (
-		transfers []domain.Transfer
-		now       time.Time
+		rows []pgdb.Transfer
+		now  time.Time
 	)
-	read := func(rows pgx.Rows) (err error) {
-		transfers, err = scanTransfers(rows, limit)
-		return err
-	}
-	tx.query(scanned(read), pgdb.TransfersToSeal, int64(newest.Last), int64(final), limit32(limit))
-	tx.query(scalar(&now), pgdb.Clock)
-	if err := tx.exchange(ctx); err != nil || len(transfers) == 0 {
+	query(tx, (*pgdb.Queries).TransfersToSeal, pgdb.TransfersToSealParams{
+		After: int64(newest.Last), UpTo: int64(final), AtMost: limit32(limit),
+	}, &rows)
+	queryPlain(tx, (*pgdb.Queries).Clock, &now)
+	if err := tx.exchange(ctx); err != nil || len(rows) == 0 {
 		return newest, false, err
 	}
-	next := seal(newest, transfers, now)
-	tx.exec(pgdb.InsertSeal, next.ID, int64(next.Last), next.Count, next.Hash[:], next.At)
+	next := seal(newest, transfersFromRows(rows), now)
+	exec(tx, (*pgdb.Queries).InsertSeal, pgdb.InsertSealParams{
+		ID: next.ID, LastTransfer: int64(next.Last), Count: next.Count, Hash: next.Hash[:], At: next.At,
+	})
 	if err := tx.commit(ctx); err != nil {
 		return newest, false, err
 	}
-	return next, len(transfers) == limit, nil
+	return next, len(rows) == limit, nil
 }
 
-// lockSealing returns the newest seal, and up to which id transfers may be sealed; up to
-// none when another replica is sealing. The highest id is read before the transaction gets
-// its number, and what is still running after that; nothing here may be put in another order.
+// lockSealing returns the newest seal, and the id up to which transfers may be sealed: 0 if
+// another replica is sealing. The order of its statements matters: first the highest id, then
+// the transaction's own number, then the oldest running transaction.
 func (l *Ledger) lockSealing(ctx context.Context, tx *transaction) (newest domain.Seal, final domain.TransferID, err error) {
 	var (
 		locked  bool
@@ -67,11 +64,11 @@ func (l *Ledger) lockSealing(ctx context.Context, tx *transaction) (newest domai
 		self    pgdb.OwnTransactionRow
 		oldest  int64
 	)
-	tx.query(scalar(&locked), pgdb.TryLockSealing)
-	tx.query(all(&seals), pgdb.NewestSeal)
-	tx.query(scalar(&highest), pgdb.HighestTransferID)
-	tx.query(one(&self), pgdb.OwnTransaction)
-	tx.query(scalar(&oldest), pgdb.OldestTransaction)
+	queryPlain(tx, (*pgdb.Queries).TryLockSealing, &locked)
+	queryPlain(tx, (*pgdb.Queries).NewestSeal, &seals)
+	queryPlain(tx, (*pgdb.Queries).HighestTransferID, &highest)
+	queryPlain(tx, (*pgdb.Queries).OwnTransaction, &self)
+	queryPlain(tx, (*pgdb.Queries).OldestTransaction, &oldest)
 	if err := tx.exchange(ctx); err != nil {
 		return domain.Seal{}, 0, err
 	}
@@ -90,26 +87,26 @@ func (l *Ledger) lockSealing(ctx context.Context, tx *transaction) (newest domai
 // sealingMark says that transfers with ids up to id are written by transactions whose
 // numbers are lower than transaction.
 //
-// That is so because ids are drawn from a sequence by transactions that have their number
-// by then: each has locked a wallet, or written a user, before. When all transactions with
-// lower numbers have ended, every transfer up to id is there or will never be.
+// A transaction draws ids for transfers only after it got its number, because it has locked a
+// wallet or written a user before. When all transactions with lower numbers have ended, each
+// transfer up to id has been committed or never will be.
 type sealingMark struct {
 	id          domain.TransferID
 	transaction int64
 }
 
-// sealingMarks remembers marks from one sealing to the next. While bets are placed, there is
-// always a transaction running; but it is not always the same one, so that the mark of a
-// moment ago is reached. To lose them costs nothing but the next sealing.
+// sealingMarks remembers marks from one sealing to the next. While bets are placed, some
+// transaction is always running, but not always the same one, so that an earlier mark is reached
+// later. Losing the marks only delays the next sealing.
 type sealingMarks struct {
 	mu      sync.Mutex
-	server  time.Time         // when the server started that the rest is about
-	final   domain.TransferID // every transfer up to it is there
-	waiting sealingMark       // that has not been reached; zero for none
+	server  time.Time         // when the server started that the marks belong to
+	final   domain.TransferID // every transfer up to it has been committed or never will be
+	waiting sealingMark       // a mark that has not been reached; zero for none
 }
 
-// observe takes a new mark, and the number of the oldest transaction that was running then
-// or later. It returns up to which id all transfers are there.
+// observe takes a new mark and the number of the oldest transaction that was running then or
+// later. It returns the id up to which transfers may be sealed.
 func (m *sealingMarks) observe(server time.Time, mark sealingMark, oldest int64) domain.TransferID {
 	m.mu.Lock()
 	defer m.mu.Unlock()

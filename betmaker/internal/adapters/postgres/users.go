@@ -4,8 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"stavka.local/betmaker/internal/adapters/postgres/pgdb"
 	"stavka.local/betmaker/internal/domain"
 	"stavka.local/betmaker/internal/ports"
@@ -17,21 +15,36 @@ type Users struct {
 	lookups *lookups
 }
 
-// Create implements ports.Users. The user's row gives the transaction its number before
-// the transfer gets its id, as sealing wants it.
+// Create implements ports.Users. It writes the user first, so that the transaction has its
+// number before the transfer draws an id, see sealingMark.
 func (u *Users) Create(ctx context.Context, user ports.NewUser) (created domain.User, err error) {
 	err = u.pool.transact(ctx, func(ctx context.Context, tx *transaction) error {
 		var row pgdb.User
-		tx.query(one(&row), pgdb.InsertUser, user.Name, user.Username, domain.FoldCase(user.Username), user.Email, domain.FoldCase(user.Email),
-			user.PasswordHash, int16(user.Role), user.Active, user.TokenVersion)
+		query(tx, (*pgdb.Queries).InsertUser, pgdb.InsertUserParams{
+			Name:           user.Name,
+			Username:       user.Username,
+			UsernameFolded: domain.FoldCase(user.Username),
+			Email:          user.Email,
+			EmailFolded:    domain.FoldCase(user.Email),
+			PasswordHash:   user.PasswordHash,
+			Role:           int16(user.Role),
+			Active:         user.Active,
+			TokenVersion:   user.TokenVersion,
+		}, &row)
 		if err := tx.exchange(ctx); err != nil {
 			return err
 		}
 		created = credentialsFromRow(row).User
 		wallet, transfers := domain.OpenWallet(created.ID, user.Opening, created.CreatedAt)
-		tx.exec(pgdb.InsertWallet, row.ID, wallet.Balance.Minor(), wallet.Held.Minor(), wallet.Debt.Minor(), wallet.Open && user.Active,
-			user.TokenVersion)
-		queueTransfers(tx, ignoreRows, transfers)
+		exec(tx, (*pgdb.Queries).InsertWallet, pgdb.InsertWalletParams{
+			UserID:       row.ID,
+			Balance:      wallet.Balance.Minor(),
+			Held:         wallet.Held.Minor(),
+			Debt:         wallet.Debt.Minor(),
+			Open:         wallet.Open && user.Active,
+			TokenVersion: user.TokenVersion,
+		})
+		queueTransfers(tx, transfers, new([]int64))
 		if user.Audit != nil {
 			queueAuditRecord(tx, user.Audit(created), created.CreatedAt)
 		}
@@ -43,8 +56,7 @@ func (u *Users) Create(ctx context.Context, user ports.NewUser) (created domain.
 	return created, nil
 }
 
-// Update implements ports.Users. Once a connection has been got, it goes to its end
-// whatever becomes of ctx.
+// Update implements ports.Users. ctx bounds only the wait for a connection.
 func (u *Users) Update(
 	ctx context.Context, id domain.UserID, decide func(user ports.Credentials, activeAdmins int) (ports.UserUpdate, error),
 ) (domain.User, error) {
@@ -58,9 +70,20 @@ func (u *Users) Update(
 		if err != nil {
 			return err
 		}
-		tx.query(one(&updated), pgdb.UpdateUser, next.Name, next.Username, domain.FoldCase(next.Username), next.Email, domain.FoldCase(next.Email),
-			next.PasswordHash, int16(next.Role), next.Active, next.TokenVersion, now, int64(id))
-		tx.exec(pgdb.OpenWallet, next.Active, next.TokenVersion, int64(id))
+		query(tx, (*pgdb.Queries).UpdateUser, pgdb.UpdateUserParams{
+			ID:             int64(id),
+			Name:           next.Name,
+			Username:       next.Username,
+			UsernameFolded: domain.FoldCase(next.Username),
+			Email:          next.Email,
+			EmailFolded:    domain.FoldCase(next.Email),
+			PasswordHash:   next.PasswordHash,
+			Role:           int16(next.Role),
+			Active:         next.Active,
+			TokenVersion:   next.TokenVersion,
+			UpdatedAt:      now,
+		}, &updated)
+		exec(tx, (*pgdb.Queries).OpenWallet, pgdb.OpenWalletParams{UserID: int64(id), Open: next.Active, TokenVersion: next.TokenVersion})
 		if next.Audit != nil {
 			queueAuditRecord(tx, *next.Audit, now)
 		}
@@ -72,8 +95,8 @@ func (u *Users) Update(
 	return credentialsFromRow(updated).User, nil
 }
 
-// lockUser locks a user, wallet first, counts the active admins and reads the clock. Only
-// the change of an active admin can make them fewer; such changes are done one after the other.
+// lockUser locks a user's wallet and then the user, counts the active admins and reads the clock.
+// Only the change of an active admin can reduce their number; such changes wait for each other.
 func lockUser(ctx context.Context, tx *transaction, id domain.UserID) (ports.Credentials, int, time.Time, error) {
 	var (
 		wallet pgdb.Wallet
@@ -81,17 +104,17 @@ func lockUser(ctx context.Context, tx *transaction, id domain.UserID) (ports.Cre
 		admins int64
 		now    time.Time
 	)
-	tx.query(one(&wallet), pgdb.LockWallet, int64(id))
-	tx.query(one(&row), pgdb.LockUser, int64(id))
+	query(tx, (*pgdb.Queries).LockWallet, int64(id), &wallet)
+	query(tx, (*pgdb.Queries).LockUser, int64(id), &row)
 	if err := tx.exchange(ctx); err != nil {
 		return ports.Credentials{}, 0, time.Time{}, err
 	}
 	user := credentialsFromRow(row)
 	if user.Active && user.Role == domain.RoleAdmin {
-		tx.exec(pgdb.LockAdmins)
+		execPlain(tx, (*pgdb.Queries).LockAdmins)
 	}
-	tx.query(scalar(&admins), pgdb.CountActiveAdmins)
-	tx.query(scalar(&now), pgdb.Clock)
+	queryPlain(tx, (*pgdb.Queries).CountActiveAdmins, &admins)
+	queryPlain(tx, (*pgdb.Queries).Clock, &now)
 	if err := tx.exchange(ctx); err != nil {
 		return ports.Credentials{}, 0, time.Time{}, err
 	}
@@ -100,12 +123,8 @@ func lockUser(ctx context.Context, tx *transaction, id domain.UserID) (ports.Cre
 
 // User implements ports.Users.
 func (u *Users) User(ctx context.Context, id domain.UserID) (domain.User, error) {
-	row, err := look(ctx, u.lookups, exactlyOneUser, pgdb.UserByID, int64(id))
+	row, err := look(ctx, u.lookups, (*pgdb.Queries).UserByID, int64(id))
 	return credentialsFromRow(row).User, err
-}
-
-func exactlyOneUser(rows pgx.Rows) (pgdb.User, error) {
-	return pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[pgdb.User])
 }
 
 // ByUsername implements ports.Users.

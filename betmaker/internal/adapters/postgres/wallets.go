@@ -39,7 +39,7 @@ func (w *Wallets) Transfers(ctx context.Context, filter ports.TransferFilter, li
 	return transfers, err
 }
 
-// listTransfers walks the index of what is looked for, the most telling first.
+// listTransfers reads by the most selective index that the filter allows.
 func listTransfers(ctx context.Context, q *pgdb.Queries, filter ports.TransferFilter, limit int) ([]pgdb.Transfer, error) {
 	user, kind, before := int64(filter.UserID), int16(filter.Kind), int64(filter.Before)
 	if before == 0 {
@@ -60,8 +60,7 @@ func listTransfers(ctx context.Context, q *pgdb.Queries, filter ports.TransferFi
 	}
 }
 
-// Pay implements ports.Wallets. Once a connection has been got, it goes to its end
-// whatever becomes of ctx.
+// Pay implements ports.Wallets. ctx bounds only the wait for a connection.
 func (w *Wallets) Pay(
 	ctx context.Context, payment domain.Payment, decide func(domain.PaymentSet) domain.PaymentDecision,
 ) (decision domain.PaymentDecision, err error) {
@@ -89,13 +88,17 @@ func lockPaymentSet(ctx context.Context, tx *transaction, payment domain.Payment
 		transfers []pgdb.Transfer
 		now       time.Time
 	)
-	tx.query(all(&wallets), pgdb.LockWallets, ascending([]int64{int64(payment.By), int64(payment.UserID)}))
+	query(tx, (*pgdb.Queries).LockWallets, ascending([]int64{int64(payment.By), int64(payment.UserID)}), &wallets)
 	if key := payment.IdempotencyKey; key != "" {
 		operation := paymentOperation(payment.Kind)
-		tx.query(all(&verdicts), pgdb.StoredPayment, int64(payment.By), operation, key, domain.RefusalTTL)
-		tx.query(all(&transfers), pgdb.StoredPaymentTransfer, int64(payment.By), operation, key)
+		query(tx, (*pgdb.Queries).StoredPayment, pgdb.StoredPaymentParams{
+			UserID: int64(payment.By), Operation: operation, Key: key, RefusalsLast: domain.RefusalTTL,
+		}, &verdicts)
+		query(tx, (*pgdb.Queries).StoredPaymentTransfer, pgdb.StoredPaymentTransferParams{
+			UserID: int64(payment.By), Operation: operation, Key: key,
+		}, &transfers)
 	}
-	tx.query(scalar(&now), pgdb.Clock)
+	queryPlain(tx, (*pgdb.Queries).Clock, &now)
 	if err := tx.exchange(ctx); err != nil {
 		return domain.PaymentSet{}, err
 	}
@@ -114,11 +117,11 @@ func lockPaymentSet(ctx context.Context, tx *transaction, payment domain.Payment
 	return set, nil
 }
 
-// writePayment writes a new decision, and gives its transfers the ids that they get.
+// writePayment writes a new decision and sets the ids of its transfers.
 func writePayment(ctx context.Context, tx *transaction, payment domain.Payment, decision *domain.PaymentDecision, now time.Time) error {
 	if len(decision.Transfers) > 0 {
 		var ids []int64
-		queueTransfers(tx, column(&ids), decision.Transfers)
+		queueTransfers(tx, decision.Transfers, &ids)
 		if err := tx.exchange(ctx); err != nil {
 			return err
 		}
@@ -134,13 +137,22 @@ func writePayment(ctx context.Context, tx *transaction, payment domain.Payment, 
 		if err != nil {
 			return err
 		}
-		tx.exec(pgdb.InsertPayment, int64(payment.By), paymentOperation(payment.Kind), key, decision.Fingerprint[:],
-			int64(decision.Transfer.ID), int16(decision.Refusal.Code), params, decision.RequestID, now)
+		exec(tx, (*pgdb.Queries).InsertPayment, pgdb.InsertPaymentParams{
+			UserID:      int64(payment.By),
+			Operation:   paymentOperation(payment.Kind),
+			Key:         key,
+			Fingerprint: decision.Fingerprint[:],
+			TransferID:  int64(decision.Transfer.ID),
+			Refusal:     int16(decision.Refusal.Code),
+			Params:      params,
+			RequestID:   decision.RequestID,
+			DecidedAt:   now,
+		})
 	}
 	return tx.commit(ctx)
 }
 
-// paymentOperation is a kind of payment as verdicts know it.
+// paymentOperation returns the number of a payment's kind in verdicts.
 func paymentOperation(kind domain.TransferKind) int16 {
 	const deposit, withdrawal = 2, 3
 	if kind == domain.TransferDeposit {
@@ -149,8 +161,7 @@ func paymentOperation(kind domain.TransferKind) int16 {
 	return withdrawal
 }
 
-// Restrict implements ports.Wallets. Once a connection has been got, it goes to its end
-// whatever becomes of ctx.
+// Restrict implements ports.Wallets. ctx bounds only the wait for a connection.
 func (w *Wallets) Restrict(
 	ctx context.Context, user domain.UserID, decide func(now time.Time, wallet domain.Wallet) (domain.Wallet, error),
 ) (domain.Wallet, error) {
@@ -160,8 +171,8 @@ func (w *Wallets) Restrict(
 			row pgdb.Wallet
 			now time.Time
 		)
-		tx.query(one(&row), pgdb.LockWallet, int64(user))
-		tx.query(scalar(&now), pgdb.Clock)
+		query(tx, (*pgdb.Queries).LockWallet, int64(user), &row)
+		queryPlain(tx, (*pgdb.Queries).Clock, &now)
 		if err := tx.exchange(ctx); err != nil {
 			return err
 		}
@@ -169,9 +180,13 @@ func (w *Wallets) Restrict(
 		if err != nil {
 			return err
 		}
-		limit := next.StakeLimit
-		tx.query(one(&restricted), pgdb.RestrictWallet, limit.Amount.Minor(), limit.Next.Minor(), timeOrNull(limit.NextAt),
-			timeOrNull(next.ExcludedUntil), int64(user))
+		query(tx, (*pgdb.Queries).RestrictWallet, pgdb.RestrictWalletParams{
+			UserID:           int64(user),
+			StakeLimit:       next.StakeLimit.Amount.Minor(),
+			NextStakeLimit:   next.StakeLimit.Next.Minor(),
+			NextStakeLimitAt: timeOrNull(next.StakeLimit.NextAt),
+			ExcludedUntil:    timeOrNull(next.ExcludedUntil),
+		}, &restricted)
 		return tx.commit(ctx)
 	})
 	if err != nil {

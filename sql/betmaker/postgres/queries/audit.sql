@@ -3,9 +3,8 @@ insert into audit_log (at, actor_id, address, request_id, action, subject, reaso
 values (@at, @actor_id, @address, @request_id, @action, @subject, @reason, nullif(@before::text, '')::jsonb,
         nullif(@after::text, '')::jsonb);
 
--- Lists of audit records, the newest first. They are four queries because each has an index of its
--- own to walk, as a range, which is explained at LockBetsBehind. An actor of 0 and an empty text stand
--- for all.
+-- The lists of audit records, the newest first. Each of the four queries walks an index of its own as a
+-- range, see LockBetsBehind. An actor of 0 and an empty text match all records.
 
 -- name: ListAuditRecords :many
 select *

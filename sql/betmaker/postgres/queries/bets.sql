@@ -1,9 +1,11 @@
 -- name: BetByID :one
 select * from bets where id = @id;
 
--- Lists of bets, the newest first. A status of 0 stands for all. They are three queries because
--- each has an index of its own to walk; the latter two are written as a range of it, as is
--- explained at LockBetsBehind.
+-- name: BetsByID :many
+select * from bets where id = any(@ids::bigint[]);
+
+-- The lists of bets, the newest first. A status of 0 matches all bets. Each of the three queries walks
+-- an index of its own; the last two are written as a range of it, see LockBetsBehind.
 
 -- name: ListBets :many
 select *
@@ -13,7 +15,7 @@ order by id desc
 limit @at_most;
 
 -- name: ListBetsOfUser :many
--- An event of 0 stands for all.
+-- An event of 0 matches all events.
 select *
 from bets
 where (user_id, id) < (@user_id::bigint, @before::bigint) and user_id >= @user_id

@@ -1,6 +1,6 @@
 -- name: LockEventsExclusively :exec
--- The ids come in ascending order and are locked in the order of the array. Waits for the batches
--- of bets that hold the events' shared locks, and makes later ones wait.
+-- Locks events in the order of the array, which must be ascending. It waits for the batches of bets that
+-- hold the events' shared locks; later batches wait for it.
 select pg_advisory_xact_lock(unnest(@event_ids::bigint[]));
 
 -- name: EventsByID :many
@@ -24,8 +24,8 @@ order by id
 limit @at_most;
 
 -- name: WriteEvents :exec
--- Writes all that an event is, except how far its bets have been settled. In the arrays Go's zero
--- time, the first of January of the year 1, stands for no time: an array of instants has no nulls.
+-- Writes every column of an event except settled_revision. In the arrays Go's zero time, the first of
+-- January of the year 1, stands for null, because an array of instants cannot hold nulls.
 insert into events (
     id, dataset, seq, version, name, coefficient, deadline, state, suspended, result_revision, effective_at, created_at,
     updated_at, quarantined, void_before, void_windows, closed_at, resulted_at, settle_revision

@@ -1,4 +1,4 @@
--- What the ledger check reads: everything, in pages, each in the order of an index.
+-- The ledger check reads all rows, in pages, each in the order of an index.
 
 -- name: LedgerSeals :many
 select * from seals where id > @after order by id limit @at_most;
@@ -21,7 +21,7 @@ limit @at_most;
 select * from bets where id > @after order by id limit @at_most;
 
 -- name: LedgerTransfersOfBets :many
--- By bet, and in the order of their index within each.
+-- Ordered by bet and, within a bet, by the other columns of the index.
 select *
 from transfers
 where bet_id is not null
@@ -29,26 +29,26 @@ where bet_id is not null
 order by bet_id, revision, debit, credit
 limit @at_most;
 
--- Sealing, see the adapter.
+-- Sealing, see sealingMark in the adapter.
 
 -- name: TryLockSealing :one
--- Two-key locks never meet those of the events.
+-- A lock with two keys never conflicts with the locks of events, which have one.
 select pg_try_advisory_xact_lock(1, 2);
 
 -- name: NewestSeal :many
 select * from seals order by id desc limit 1;
 
 -- name: HighestTransferID :one
--- The highest id that has been given out, also to what is not committed yet.
+-- The highest id drawn so far, also by transactions that have not committed yet.
 select coalesce(pg_sequence_last_value('transfers_id_seq'), 0)::bigint as id;
 
 -- name: OwnTransaction :one
--- The number of this transaction, which gets one here if it has none: higher than those of all
--- that have one. And when the server started: numbers of another server say nothing.
+-- The number of this transaction. If it has none yet it gets one, which is higher than all numbers given
+-- out before. The start of the server is returned because numbers of different servers cannot be compared.
 select pg_current_xact_id()::text::bigint as own, pg_postmaster_start_time()::timestamptz as server_started_at;
 
 -- name: OldestTransaction :one
--- Every transaction with a lower number has ended, and this statement's successors see what it wrote.
+-- Every transaction with a lower number has ended, and the statements after this one see its writes.
 select pg_snapshot_xmin(pg_current_snapshot())::text::bigint as oldest;
 
 -- name: TransfersToSeal :many

@@ -1,18 +1,20 @@
 -- name: LockBetsBehind :many
--- The bets of an event that are behind its present revision, by user and in order of id for each,
--- after a given one, so that no chunk walks again over the bets of the chunks before it; those of
--- one share of the users. Bets that another settler holds are its business. A row is returned as
--- it is once it is locked, and with its tid, which it keeps for as long. (The cast is for sqlc,
--- which does not know the column; "wanted" is, too, which knows no parameters beside columns of a CTE.)
+-- Locks and returns bets of an event that are behind its present settle revision, with their tids. They
+-- belong to one share of the users, come ordered by user and id, and start after a given bet, so that no
+-- chunk reads the bets of earlier chunks again. Bets that another settler has locked are skipped. Each row
+-- is returned as it is after it has been locked; it keeps its tid while the lock is held.
 --
--- All bets of a user come together, so that a chunk locks and writes few wallets, and keeps few
--- bettors waiting. A share is a range of the ids between the lowest and the highest user with bets on
--- the event: what an index cannot tell, as a remainder of the id, every share would have to read all
--- bets for.
+-- The order puts all bets of a user together: a chunk then locks and writes few wallets, and few bettors
+-- wait for it. A share is a range of the user ids between the lowest and the highest user with bets on the
+-- event. A share by the remainder of the id could not be read from an index: every share would have to
+-- read all bets.
 --
--- The event is a range of the index on (event_id, user_id, id), and the order is that index's.
--- Written as "event_id = ... order by user_id, id", which is the same, it may be planned as a
--- walk over the primary key, past the bets of all other events.
+-- The event is a range of the index on (event_id, user_id, id), and the order is the order of that index.
+-- The equivalent "event_id = ... order by user_id, id" may be planned as a walk over the primary key, past
+-- the bets of all other events.
+--
+-- The cast of ctid and the table "wanted" are for sqlc, which does not know that column, nor parameters
+-- beside the columns of a table expression.
 with lowest as (
     select b.user_id
     from bets b
@@ -39,7 +41,7 @@ with lowest as (
     from share s
         left join bets l on l.id = @after::bigint
 )
-select b.*, b.ctid::tid as tid
+select sqlc.embed(b), b.ctid::tid as tid
 from bets b
 where (b.event_id, b.user_id, b.id) > (@event_id, (select user_id from start), (select id from start))
     and (b.event_id, b.user_id) < (@event_id, (select before_user from share))
@@ -49,8 +51,8 @@ limit @at_most
 for update of b skip locked;
 
 -- name: SettleBets :execrows
--- Bets that are locked: by their tids, which spares a walk down the primary key for each. A revision
--- never goes down. In settled_at Go's zero time stands for none.
+-- Writes the settlements of locked bets. It finds them by tid, which saves a walk down the primary key for
+-- each. A revision never goes down. In settled_at Go's zero time stands for null.
 update bets b
 set status          = s.status,
     payout          = case when s.status <> 1 then s.payout end,
@@ -65,26 +67,27 @@ from (
 where b.ctid = s.tid and b.id = s.id and b.settle_revision < s.settle_revision;
 
 -- name: InsertBetTransfers :exec
--- Transfers of bets, all at one instant, that refer to nothing. Their ids come in the order of the arrays.
+-- Inserts transfers of bets that have the same instant and no reference. Their ids ascend in the order of
+-- the arrays.
 insert into transfers (user_id, debit, credit, amount, kind, bet_id, revision, at)
 select unnest(@user_ids::bigint[]), unnest(@debits::smallint[]), unnest(@credits::smallint[]), unnest(@amounts::bigint[]),
        unnest(@kinds::smallint[]), unnest(@bet_ids::bigint[]), unnest(@revisions::bigint[]), @at::timestamptz;
 
 -- name: LockLiabilityAgainstMaking :exec
--- Whoever changes a liability waits for those who are working it out, see LockMissingLiabilities.
+-- Waits for transactions that are computing the liability, see LockMissingLiabilities.
 select pg_advisory_xact_lock_shared(-1 - @event_id::bigint);
 
 -- name: ChangeLiability :exec
--- A liability that is not kept has no row. One that has gone wrong must not keep bets from being
--- settled; that it is wrong, the ledger check tells.
+-- Does nothing if no liability is stored. A wrong liability must not block settling; the ledger check
+-- reports it.
 update liabilities set amount = greatest(amount + @change, 0) where event_id = @event_id;
 
 -- name: LockBet :one
 select * from bets where id = @id for update;
 
 -- name: ChangeBet :execrows
--- Settles one bet on a person's wish: it may keep its revision. In settled_at Go's zero time
--- stands for none.
+-- Settles one bet at a person's request: it may keep its revision. In settled_at Go's zero time stands for
+-- null.
 update bets
 set status          = @status::smallint,
     payout          = case when @status::smallint <> 1 then @payout::bigint end,
@@ -97,8 +100,8 @@ where id = @id and settle_revision <= @settle_revision;
 select settle_revision from events where id = @event_id and not quarantined;
 
 -- name: FirstBetBehind :many
--- Reads past the locks of settlers: a bet that one of them is settling is still behind. Written as
--- a range, see LockBetsBehind.
+-- Ignores the locks of settlers: a bet that is being settled is still behind. Written as a range, see
+-- LockBetsBehind.
 select id
 from bets
 where (event_id, id) > (@event_id::bigint, 0) and event_id <= @event_id and settle_revision < @settle_revision
@@ -106,7 +109,7 @@ order by event_id, id
 limit 1;
 
 -- name: MarkSettled :execrows
--- Marks the event only while its revision is still the one that the bets were compared with.
+-- Marks the event only if its revision is still the one that the bets were compared with.
 update events
 set settled_revision = @settle_revision
 where id = @event_id and settle_revision = @settle_revision and not quarantined;

@@ -18,7 +18,7 @@ select * from wallets where user_id = @user_id for no key update;
 select * from users where id = @id for no key update;
 
 -- name: LockAdmins :exec
--- Orders the changes of active admins. Two-key locks never meet those of the events.
+-- Orders the changes of active admins. A lock with two keys never conflicts with the locks of events.
 select pg_advisory_xact_lock(1, 1);
 
 -- name: CountActiveAdmins :one
@@ -40,7 +40,7 @@ where id = @id
 returning *;
 
 -- name: OpenWallet :exec
--- Opens or closes the wallet, and says which tokens may stake from it.
+-- Opens or closes the wallet and sets the version of the tokens that may stake from it.
 update wallets set open = @open, token_version = @token_version where user_id = @user_id;
 
 -- name: UserByID :one

@@ -12,7 +12,8 @@ set stake_limit         = @stake_limit,
 where user_id = @user_id
 returning *;
 
--- Lists of transfers, the newest first where nothing else is said. A kind of 0 stands for all, a user of 0 too.
+-- The lists of transfers, the newest first unless stated otherwise. A kind of 0 matches all kinds, a user
+-- of 0 all users.
 
 -- name: ListTransfers :many
 select *
@@ -22,13 +23,13 @@ order by id desc
 limit @at_most;
 
 -- name: ListTransfersOfUser :many
--- In no order, and of the oldest stretch that was looked at perhaps more than are wanted. The index is
--- by stretches of ids: they are counted in one after the other, from the newest, until there are enough,
--- and then read. Within a stretch it is a range of the index, as is explained at LockBetsBehind.
+-- Returns the transfers in no order, and possibly more than wanted from the oldest stretch. The index is by
+-- stretches of ids. The query counts the transfers of one stretch after another, from the newest, until
+-- there are enough, and then reads them. Within a stretch it reads a range of the index, see LockBetsBehind.
 with recursive wanted as (
     select @user_id::bigint as user_id, @before::bigint as before, @kind::smallint as kind, @at_most::integer as at_most
 ), stretches as (
-    select (least(w.before - 1, (select coalesce(max(n.id), 0) from transfers n)) >> 20) + 1 as stretch, 0::bigint as its, 0::bigint as found
+    select (least(w.before - 1, (select coalesce(max(n.id), 0) from transfers n)) >> 20) + 1 as stretch, 0::bigint as here, 0::bigint as found
     from wanted w
     union all
     select s.stretch - 1, (
@@ -41,10 +42,10 @@ with recursive wanted as (
             order by t.user_id desc, t.id desc
             limit w.at_most
         ) as newest
-    ), s.found + s.its
+    ), s.found + s.here
     from stretches s
         cross join wanted w
-    where s.stretch > 0 and s.found + s.its < w.at_most
+    where s.stretch > 0 and s.found + s.here < w.at_most
 )
 select newest.*
 from wanted w
@@ -57,11 +58,11 @@ from wanted w
         order by t.user_id desc, t.id desc
         limit w.at_most
     ) as newest
-where s.its > 0;
+where s.here > 0;
 
 -- name: ListTransfersOfBet :many
--- All of them: a bet has few, and their index does not know the order of their ids. By id alone it
--- may be planned as a walk over the primary key, past the transfers of all other bets.
+-- Returns all transfers, without a limit: a bet has few. "id + 0" keeps the planner from walking over the
+-- primary key, past the transfers of all other bets.
 select *
 from transfers
 where bet_id = @bet_id::bigint and id + 0 < @before and (@user_id::bigint = 0 or user_id = @user_id)
@@ -69,7 +70,7 @@ where bet_id = @bet_id::bigint and id + 0 < @before and (@user_id::bigint = 0 or
 order by id + 0 desc;
 
 -- name: StoredPayment :many
--- What was decided on a payment's key, unless that is a refusal which is too old.
+-- Returns the verdict on a payment's key, unless it is an expired refusal.
 select *
 from verdicts
 where user_id = @user_id and operation = @operation and key = @key
@@ -82,7 +83,8 @@ from verdicts v
 where v.user_id = @user_id and v.operation = @operation and v.key = @key;
 
 -- name: InsertPayment :exec
--- Replaces a refusal, which has expired, and nothing else, as InsertVerdicts does.
+-- Replaces an expired refusal. If the key had an accepted verdict, the not-null constraint on the
+-- fingerprint would fail the transaction.
 insert into verdicts (user_id, operation, key, fingerprint, transfer_id, refusal, params, request_id, decided_at)
 values (@user_id, @operation, @key, @fingerprint, nullif(@transfer_id::bigint, 0), nullif(@refusal::smallint, 0),
         nullif(@params::text, '')::jsonb, @request_id, @decided_at)

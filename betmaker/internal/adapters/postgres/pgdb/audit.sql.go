@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-const InsertAuditRecord = `-- name: InsertAuditRecord :exec
+const insertAuditRecord = `-- name: InsertAuditRecord :exec
 insert into audit_log (at, actor_id, address, request_id, action, subject, reason, before, after)
 values ($1, $2, $3, $4, $5, $6, $7, nullif($8::text, '')::jsonb,
         nullif($9::text, '')::jsonb)
@@ -29,7 +29,7 @@ type InsertAuditRecordParams struct {
 }
 
 func (q *Queries) InsertAuditRecord(ctx context.Context, arg InsertAuditRecordParams) error {
-	_, err := q.db.Exec(ctx, InsertAuditRecord,
+	_, err := q.db.Exec(ctx, insertAuditRecord,
 		arg.At,
 		arg.ActorID,
 		arg.Address,
@@ -43,7 +43,7 @@ func (q *Queries) InsertAuditRecord(ctx context.Context, arg InsertAuditRecordPa
 	return err
 }
 
-const ListAuditRecords = `-- name: ListAuditRecords :many
+const listAuditRecords = `-- name: ListAuditRecords :many
 
 select id, at, actor_id, address, request_id, action, subject, reason, before, after
 from audit_log
@@ -57,11 +57,10 @@ type ListAuditRecordsParams struct {
 	AtMost   int32
 }
 
-// Lists of audit records, the newest first. They are four queries because each has an index of its
-// own to walk, as a range, which is explained at LockBetsBehind. An actor of 0 and an empty text stand
-// for all.
+// The lists of audit records, the newest first. Each of the four queries walks an index of its own as a
+// range, see LockBetsBehind. An actor of 0 and an empty text match all records.
 func (q *Queries) ListAuditRecords(ctx context.Context, arg ListAuditRecordsParams) ([]AuditLog, error) {
-	rows, err := q.db.Query(ctx, ListAuditRecords, arg.BeforeID, arg.AtMost)
+	rows, err := q.db.Query(ctx, listAuditRecords, arg.BeforeID, arg.AtMost)
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +90,7 @@ func (q *Queries) ListAuditRecords(ctx context.Context, arg ListAuditRecordsPara
 	return items, nil
 }
 
-const ListAuditRecordsOfAction = `-- name: ListAuditRecordsOfAction :many
+const listAuditRecordsOfAction = `-- name: ListAuditRecordsOfAction :many
 select id, at, actor_id, address, request_id, action, subject, reason, before, after
 from audit_log
 where (action, id) < ($1::text, $2::bigint) and action >= $1
@@ -106,7 +105,7 @@ type ListAuditRecordsOfActionParams struct {
 }
 
 func (q *Queries) ListAuditRecordsOfAction(ctx context.Context, arg ListAuditRecordsOfActionParams) ([]AuditLog, error) {
-	rows, err := q.db.Query(ctx, ListAuditRecordsOfAction, arg.Action, arg.BeforeID, arg.AtMost)
+	rows, err := q.db.Query(ctx, listAuditRecordsOfAction, arg.Action, arg.BeforeID, arg.AtMost)
 	if err != nil {
 		return nil, err
 	}
@@ -136,7 +135,7 @@ func (q *Queries) ListAuditRecordsOfAction(ctx context.Context, arg ListAuditRec
 	return items, nil
 }
 
-const ListAuditRecordsOfActor = `-- name: ListAuditRecordsOfActor :many
+const listAuditRecordsOfActor = `-- name: ListAuditRecordsOfActor :many
 select id, at, actor_id, address, request_id, action, subject, reason, before, after
 from audit_log
 where (actor_id, id) < ($1::bigint, $2::bigint) and actor_id >= $1
@@ -153,7 +152,7 @@ type ListAuditRecordsOfActorParams struct {
 }
 
 func (q *Queries) ListAuditRecordsOfActor(ctx context.Context, arg ListAuditRecordsOfActorParams) ([]AuditLog, error) {
-	rows, err := q.db.Query(ctx, ListAuditRecordsOfActor,
+	rows, err := q.db.Query(ctx, listAuditRecordsOfActor,
 		arg.ActorID,
 		arg.BeforeID,
 		arg.Action,
@@ -188,7 +187,7 @@ func (q *Queries) ListAuditRecordsOfActor(ctx context.Context, arg ListAuditReco
 	return items, nil
 }
 
-const ListAuditRecordsOnSubject = `-- name: ListAuditRecordsOnSubject :many
+const listAuditRecordsOnSubject = `-- name: ListAuditRecordsOnSubject :many
 select id, at, actor_id, address, request_id, action, subject, reason, before, after
 from audit_log
 where (subject, id) < ($1::text, $2::bigint) and subject >= $1
@@ -206,7 +205,7 @@ type ListAuditRecordsOnSubjectParams struct {
 }
 
 func (q *Queries) ListAuditRecordsOnSubject(ctx context.Context, arg ListAuditRecordsOnSubjectParams) ([]AuditLog, error) {
-	rows, err := q.db.Query(ctx, ListAuditRecordsOnSubject,
+	rows, err := q.db.Query(ctx, listAuditRecordsOnSubject,
 		arg.Subject,
 		arg.BeforeID,
 		arg.ActorID,

@@ -9,12 +9,12 @@ import (
 	"context"
 )
 
-const BetByID = `-- name: BetByID :one
+const betByID = `-- name: BetByID :one
 select id, user_id, event_id, stake, coefficient, event_version, accepted_at, status, payout, settle_revision, void_reason, settled_at from bets where id = $1
 `
 
 func (q *Queries) BetByID(ctx context.Context, id int64) (Bet, error) {
-	row := q.db.QueryRow(ctx, BetByID, id)
+	row := q.db.QueryRow(ctx, betByID, id)
 	var i Bet
 	err := row.Scan(
 		&i.ID,
@@ -33,26 +33,12 @@ func (q *Queries) BetByID(ctx context.Context, id int64) (Bet, error) {
 	return i, err
 }
 
-const ListBets = `-- name: ListBets :many
-
-select id, user_id, event_id, stake, coefficient, event_version, accepted_at, status, payout, settle_revision, void_reason, settled_at
-from bets
-where id < $1 and ($2::smallint = 0 or status = $2)
-order by id desc
-limit $3
+const betsByID = `-- name: BetsByID :many
+select id, user_id, event_id, stake, coefficient, event_version, accepted_at, status, payout, settle_revision, void_reason, settled_at from bets where id = any($1::bigint[])
 `
 
-type ListBetsParams struct {
-	Before int64
-	Status int16
-	AtMost int32
-}
-
-// Lists of bets, the newest first. A status of 0 stands for all. They are three queries because
-// each has an index of its own to walk; the latter two are written as a range of it, as is
-// explained at LockBetsBehind.
-func (q *Queries) ListBets(ctx context.Context, arg ListBetsParams) ([]Bet, error) {
-	rows, err := q.db.Query(ctx, ListBets, arg.Before, arg.Status, arg.AtMost)
+func (q *Queries) BetsByID(ctx context.Context, ids []int64) ([]Bet, error) {
+	rows, err := q.db.Query(ctx, betsByID, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +70,57 @@ func (q *Queries) ListBets(ctx context.Context, arg ListBetsParams) ([]Bet, erro
 	return items, nil
 }
 
-const ListBetsOfUser = `-- name: ListBetsOfUser :many
+const listBets = `-- name: ListBets :many
+
+select id, user_id, event_id, stake, coefficient, event_version, accepted_at, status, payout, settle_revision, void_reason, settled_at
+from bets
+where id < $1 and ($2::smallint = 0 or status = $2)
+order by id desc
+limit $3
+`
+
+type ListBetsParams struct {
+	Before int64
+	Status int16
+	AtMost int32
+}
+
+// The lists of bets, the newest first. A status of 0 matches all bets. Each of the three queries walks
+// an index of its own; the last two are written as a range of it, see LockBetsBehind.
+func (q *Queries) ListBets(ctx context.Context, arg ListBetsParams) ([]Bet, error) {
+	rows, err := q.db.Query(ctx, listBets, arg.Before, arg.Status, arg.AtMost)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Bet
+	for rows.Next() {
+		var i Bet
+		if err := rows.Scan(
+			&i.ID,
+			&i.UserID,
+			&i.EventID,
+			&i.Stake,
+			&i.Coefficient,
+			&i.EventVersion,
+			&i.AcceptedAt,
+			&i.Status,
+			&i.Payout,
+			&i.SettleRevision,
+			&i.VoidReason,
+			&i.SettledAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listBetsOfUser = `-- name: ListBetsOfUser :many
 select id, user_id, event_id, stake, coefficient, event_version, accepted_at, status, payout, settle_revision, void_reason, settled_at
 from bets
 where (user_id, id) < ($1::bigint, $2::bigint) and user_id >= $1
@@ -101,9 +137,9 @@ type ListBetsOfUserParams struct {
 	AtMost  int32
 }
 
-// An event of 0 stands for all.
+// An event of 0 matches all events.
 func (q *Queries) ListBetsOfUser(ctx context.Context, arg ListBetsOfUserParams) ([]Bet, error) {
-	rows, err := q.db.Query(ctx, ListBetsOfUser,
+	rows, err := q.db.Query(ctx, listBetsOfUser,
 		arg.UserID,
 		arg.Before,
 		arg.EventID,
@@ -141,7 +177,7 @@ func (q *Queries) ListBetsOfUser(ctx context.Context, arg ListBetsOfUserParams) 
 	return items, nil
 }
 
-const ListBetsOnEvent = `-- name: ListBetsOnEvent :many
+const listBetsOnEvent = `-- name: ListBetsOnEvent :many
 select id, user_id, event_id, stake, coefficient, event_version, accepted_at, status, payout, settle_revision, void_reason, settled_at
 from bets
 where (event_id, id) < ($1::bigint, $2::bigint) and event_id >= $1
@@ -158,7 +194,7 @@ type ListBetsOnEventParams struct {
 }
 
 func (q *Queries) ListBetsOnEvent(ctx context.Context, arg ListBetsOnEventParams) ([]Bet, error) {
-	rows, err := q.db.Query(ctx, ListBetsOnEvent,
+	rows, err := q.db.Query(ctx, listBetsOnEvent,
 		arg.EventID,
 		arg.Before,
 		arg.Status,

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-const Cursor = `-- name: Cursor :one
+const cursor = `-- name: Cursor :one
 select dataset, generation, after_seq from feed_cursor
 `
 
@@ -21,18 +21,18 @@ type CursorRow struct {
 }
 
 func (q *Queries) Cursor(ctx context.Context) (CursorRow, error) {
-	row := q.db.QueryRow(ctx, Cursor)
+	row := q.db.QueryRow(ctx, cursor)
 	var i CursorRow
 	err := row.Scan(&i.Dataset, &i.Generation, &i.AfterSeq)
 	return i, err
 }
 
-const EventByID = `-- name: EventByID :one
+const eventByID = `-- name: EventByID :one
 select id, dataset, seq, version, name, coefficient, deadline, state, suspended, result_revision, effective_at, created_at, updated_at, quarantined, void_before, void_windows, closed_at, resulted_at, settle_revision, settled_revision from events where id = $1
 `
 
 func (q *Queries) EventByID(ctx context.Context, id int64) (Event, error) {
-	row := q.db.QueryRow(ctx, EventByID, id)
+	row := q.db.QueryRow(ctx, eventByID, id)
 	var i Event
 	err := row.Scan(
 		&i.ID,
@@ -59,12 +59,12 @@ func (q *Queries) EventByID(ctx context.Context, id int64) (Event, error) {
 	return i, err
 }
 
-const EventsByID = `-- name: EventsByID :many
+const eventsByID = `-- name: EventsByID :many
 select id, dataset, seq, version, name, coefficient, deadline, state, suspended, result_revision, effective_at, created_at, updated_at, quarantined, void_before, void_windows, closed_at, resulted_at, settle_revision, settled_revision from events where id = any($1::bigint[])
 `
 
 func (q *Queries) EventsByID(ctx context.Context, ids []int64) ([]Event, error) {
-	rows, err := q.db.Query(ctx, EventsByID, ids)
+	rows, err := q.db.Query(ctx, eventsByID, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -104,18 +104,18 @@ func (q *Queries) EventsByID(ctx context.Context, ids []int64) ([]Event, error) 
 	return items, nil
 }
 
-const LockEventsExclusively = `-- name: LockEventsExclusively :exec
+const lockEventsExclusively = `-- name: LockEventsExclusively :exec
 select pg_advisory_xact_lock(unnest($1::bigint[]))
 `
 
-// The ids come in ascending order and are locked in the order of the array. Waits for the batches
-// of bets that hold the events' shared locks, and makes later ones wait.
+// Locks events in the order of the array, which must be ascending. It waits for the batches of bets that
+// hold the events' shared locks; later batches wait for it.
 func (q *Queries) LockEventsExclusively(ctx context.Context, eventIds []int64) error {
-	_, err := q.db.Exec(ctx, LockEventsExclusively, eventIds)
+	_, err := q.db.Exec(ctx, lockEventsExclusively, eventIds)
 	return err
 }
 
-const MoveCursor = `-- name: MoveCursor :execrows
+const moveCursor = `-- name: MoveCursor :execrows
 update feed_cursor
 set dataset = $1, generation = $2, after_seq = $3
 where dataset = $4 and generation = $5 and after_seq = $6
@@ -131,7 +131,7 @@ type MoveCursorParams struct {
 }
 
 func (q *Queries) MoveCursor(ctx context.Context, arg MoveCursorParams) (int64, error) {
-	result, err := q.db.Exec(ctx, MoveCursor,
+	result, err := q.db.Exec(ctx, moveCursor,
 		arg.NextDataset,
 		arg.NextGeneration,
 		arg.NextAfterSeq,
@@ -145,7 +145,7 @@ func (q *Queries) MoveCursor(ctx context.Context, arg MoveCursorParams) (int64, 
 	return result.RowsAffected(), nil
 }
 
-const OpenEvents = `-- name: OpenEvents :many
+const openEvents = `-- name: OpenEvents :many
 select id, dataset, seq, version, name, coefficient, deadline, state, suspended, result_revision, effective_at, created_at, updated_at, quarantined, void_before, void_windows, closed_at, resulted_at, settle_revision, settled_revision
 from events
 where id > $1 and state = 1 and not quarantined and deadline > clock_timestamp()
@@ -159,7 +159,7 @@ type OpenEventsParams struct {
 }
 
 func (q *Queries) OpenEvents(ctx context.Context, arg OpenEventsParams) ([]Event, error) {
-	rows, err := q.db.Query(ctx, OpenEvents, arg.After, arg.AtMost)
+	rows, err := q.db.Query(ctx, openEvents, arg.After, arg.AtMost)
 	if err != nil {
 		return nil, err
 	}
@@ -199,7 +199,7 @@ func (q *Queries) OpenEvents(ctx context.Context, arg OpenEventsParams) ([]Event
 	return items, nil
 }
 
-const UndecidedEvents = `-- name: UndecidedEvents :many
+const undecidedEvents = `-- name: UndecidedEvents :many
 select id, dataset, seq, version, name, coefficient, deadline, state, suspended, result_revision, effective_at, created_at, updated_at, quarantined, void_before, void_windows, closed_at, resulted_at, settle_revision, settled_revision
 from events
 where id > $1 and state = 1 and not quarantined and dataset <> $2
@@ -214,7 +214,7 @@ type UndecidedEventsParams struct {
 }
 
 func (q *Queries) UndecidedEvents(ctx context.Context, arg UndecidedEventsParams) ([]Event, error) {
-	rows, err := q.db.Query(ctx, UndecidedEvents, arg.After, arg.NotOf, arg.AtMost)
+	rows, err := q.db.Query(ctx, undecidedEvents, arg.After, arg.NotOf, arg.AtMost)
 	if err != nil {
 		return nil, err
 	}
@@ -254,7 +254,7 @@ func (q *Queries) UndecidedEvents(ctx context.Context, arg UndecidedEventsParams
 	return items, nil
 }
 
-const WriteEvents = `-- name: WriteEvents :exec
+const writeEvents = `-- name: WriteEvents :exec
 insert into events (
     id, dataset, seq, version, name, coefficient, deadline, state, suspended, result_revision, effective_at, created_at,
     updated_at, quarantined, void_before, void_windows, closed_at, resulted_at, settle_revision
@@ -312,10 +312,10 @@ type WriteEventsParams struct {
 	SettleRevisions []int64
 }
 
-// Writes all that an event is, except how far its bets have been settled. In the arrays Go's zero
-// time, the first of January of the year 1, stands for no time: an array of instants has no nulls.
+// Writes every column of an event except settled_revision. In the arrays Go's zero time, the first of
+// January of the year 1, stands for null, because an array of instants cannot hold nulls.
 func (q *Queries) WriteEvents(ctx context.Context, arg WriteEventsParams) error {
-	_, err := q.db.Exec(ctx, WriteEvents,
+	_, err := q.db.Exec(ctx, writeEvents,
 		arg.Ids,
 		arg.Datasets,
 		arg.Seqs,

@@ -10,19 +10,19 @@ import (
 	"time"
 )
 
-const HighestTransferID = `-- name: HighestTransferID :one
+const highestTransferID = `-- name: HighestTransferID :one
 select coalesce(pg_sequence_last_value('transfers_id_seq'), 0)::bigint as id
 `
 
-// The highest id that has been given out, also to what is not committed yet.
+// The highest id drawn so far, also by transactions that have not committed yet.
 func (q *Queries) HighestTransferID(ctx context.Context) (int64, error) {
-	row := q.db.QueryRow(ctx, HighestTransferID)
+	row := q.db.QueryRow(ctx, highestTransferID)
 	var id int64
 	err := row.Scan(&id)
 	return id, err
 }
 
-const InsertSeal = `-- name: InsertSeal :exec
+const insertSeal = `-- name: InsertSeal :exec
 insert into seals (id, last_transfer, count, hash, at) values ($1, $2, $3, $4, $5)
 `
 
@@ -35,7 +35,7 @@ type InsertSealParams struct {
 }
 
 func (q *Queries) InsertSeal(ctx context.Context, arg InsertSealParams) error {
-	_, err := q.db.Exec(ctx, InsertSeal,
+	_, err := q.db.Exec(ctx, insertSeal,
 		arg.ID,
 		arg.LastTransfer,
 		arg.Count,
@@ -45,7 +45,7 @@ func (q *Queries) InsertSeal(ctx context.Context, arg InsertSealParams) error {
 	return err
 }
 
-const LedgerBets = `-- name: LedgerBets :many
+const ledgerBets = `-- name: LedgerBets :many
 select id, user_id, event_id, stake, coefficient, event_version, accepted_at, status, payout, settle_revision, void_reason, settled_at from bets where id > $1 order by id limit $2
 `
 
@@ -55,7 +55,7 @@ type LedgerBetsParams struct {
 }
 
 func (q *Queries) LedgerBets(ctx context.Context, arg LedgerBetsParams) ([]Bet, error) {
-	rows, err := q.db.Query(ctx, LedgerBets, arg.After, arg.AtMost)
+	rows, err := q.db.Query(ctx, ledgerBets, arg.After, arg.AtMost)
 	if err != nil {
 		return nil, err
 	}
@@ -87,7 +87,7 @@ func (q *Queries) LedgerBets(ctx context.Context, arg LedgerBetsParams) ([]Bet, 
 	return items, nil
 }
 
-const LedgerEvents = `-- name: LedgerEvents :many
+const ledgerEvents = `-- name: LedgerEvents :many
 select e.id, e.dataset, e.seq, e.version, e.name, e.coefficient, e.deadline, e.state, e.suspended, e.result_revision, e.effective_at, e.created_at, e.updated_at, e.quarantined, e.void_before, e.void_windows, e.closed_at, e.resulted_at, e.settle_revision, e.settled_revision, l.amount as liability
 from events e
     left join liabilities l on l.event_id = e.id
@@ -107,7 +107,7 @@ type LedgerEventsRow struct {
 }
 
 func (q *Queries) LedgerEvents(ctx context.Context, arg LedgerEventsParams) ([]LedgerEventsRow, error) {
-	rows, err := q.db.Query(ctx, LedgerEvents, arg.After, arg.AtMost)
+	rows, err := q.db.Query(ctx, ledgerEvents, arg.After, arg.AtMost)
 	if err != nil {
 		return nil, err
 	}
@@ -148,7 +148,7 @@ func (q *Queries) LedgerEvents(ctx context.Context, arg LedgerEventsParams) ([]L
 	return items, nil
 }
 
-const LedgerSeals = `-- name: LedgerSeals :many
+const ledgerSeals = `-- name: LedgerSeals :many
 
 select id, last_transfer, count, hash, at from seals where id > $1 order by id limit $2
 `
@@ -158,9 +158,9 @@ type LedgerSealsParams struct {
 	AtMost int32
 }
 
-// What the ledger check reads: everything, in pages, each in the order of an index.
+// The ledger check reads all rows, in pages, each in the order of an index.
 func (q *Queries) LedgerSeals(ctx context.Context, arg LedgerSealsParams) ([]Seal, error) {
-	rows, err := q.db.Query(ctx, LedgerSeals, arg.After, arg.AtMost)
+	rows, err := q.db.Query(ctx, ledgerSeals, arg.After, arg.AtMost)
 	if err != nil {
 		return nil, err
 	}
@@ -185,7 +185,7 @@ func (q *Queries) LedgerSeals(ctx context.Context, arg LedgerSealsParams) ([]Sea
 	return items, nil
 }
 
-const LedgerTransfers = `-- name: LedgerTransfers :many
+const ledgerTransfers = `-- name: LedgerTransfers :many
 select id, user_id, debit, credit, amount, kind, bet_id, revision, reference, at from transfers where id > $1 order by id limit $2
 `
 
@@ -195,7 +195,7 @@ type LedgerTransfersParams struct {
 }
 
 func (q *Queries) LedgerTransfers(ctx context.Context, arg LedgerTransfersParams) ([]Transfer, error) {
-	rows, err := q.db.Query(ctx, LedgerTransfers, arg.After, arg.AtMost)
+	rows, err := q.db.Query(ctx, ledgerTransfers, arg.After, arg.AtMost)
 	if err != nil {
 		return nil, err
 	}
@@ -225,7 +225,7 @@ func (q *Queries) LedgerTransfers(ctx context.Context, arg LedgerTransfersParams
 	return items, nil
 }
 
-const LedgerTransfersOfBets = `-- name: LedgerTransfersOfBets :many
+const ledgerTransfersOfBets = `-- name: LedgerTransfersOfBets :many
 select id, user_id, debit, credit, amount, kind, bet_id, revision, reference, at
 from transfers
 where bet_id is not null
@@ -242,9 +242,9 @@ type LedgerTransfersOfBetsParams struct {
 	AtMost   int32
 }
 
-// By bet, and in the order of their index within each.
+// Ordered by bet and, within a bet, by the other columns of the index.
 func (q *Queries) LedgerTransfersOfBets(ctx context.Context, arg LedgerTransfersOfBetsParams) ([]Transfer, error) {
-	rows, err := q.db.Query(ctx, LedgerTransfersOfBets,
+	rows, err := q.db.Query(ctx, ledgerTransfersOfBets,
 		arg.BetID,
 		arg.Revision,
 		arg.Debit,
@@ -280,7 +280,7 @@ func (q *Queries) LedgerTransfersOfBets(ctx context.Context, arg LedgerTransfers
 	return items, nil
 }
 
-const LedgerWallets = `-- name: LedgerWallets :many
+const ledgerWallets = `-- name: LedgerWallets :many
 select user_id, balance, held, debt, open, token_version, staked, staked_day, stake_limit, next_stake_limit, next_stake_limit_at, excluded_until from wallets where user_id > $1 order by user_id limit $2
 `
 
@@ -290,7 +290,7 @@ type LedgerWalletsParams struct {
 }
 
 func (q *Queries) LedgerWallets(ctx context.Context, arg LedgerWalletsParams) ([]Wallet, error) {
-	rows, err := q.db.Query(ctx, LedgerWallets, arg.After, arg.AtMost)
+	rows, err := q.db.Query(ctx, ledgerWallets, arg.After, arg.AtMost)
 	if err != nil {
 		return nil, err
 	}
@@ -322,12 +322,12 @@ func (q *Queries) LedgerWallets(ctx context.Context, arg LedgerWalletsParams) ([
 	return items, nil
 }
 
-const NewestSeal = `-- name: NewestSeal :many
+const newestSeal = `-- name: NewestSeal :many
 select id, last_transfer, count, hash, at from seals order by id desc limit 1
 `
 
 func (q *Queries) NewestSeal(ctx context.Context) ([]Seal, error) {
-	rows, err := q.db.Query(ctx, NewestSeal)
+	rows, err := q.db.Query(ctx, newestSeal)
 	if err != nil {
 		return nil, err
 	}
@@ -352,19 +352,19 @@ func (q *Queries) NewestSeal(ctx context.Context) ([]Seal, error) {
 	return items, nil
 }
 
-const OldestTransaction = `-- name: OldestTransaction :one
+const oldestTransaction = `-- name: OldestTransaction :one
 select pg_snapshot_xmin(pg_current_snapshot())::text::bigint as oldest
 `
 
-// Every transaction with a lower number has ended, and this statement's successors see what it wrote.
+// Every transaction with a lower number has ended, and the statements after this one see its writes.
 func (q *Queries) OldestTransaction(ctx context.Context) (int64, error) {
-	row := q.db.QueryRow(ctx, OldestTransaction)
+	row := q.db.QueryRow(ctx, oldestTransaction)
 	var oldest int64
 	err := row.Scan(&oldest)
 	return oldest, err
 }
 
-const OwnTransaction = `-- name: OwnTransaction :one
+const ownTransaction = `-- name: OwnTransaction :one
 select pg_current_xact_id()::text::bigint as own, pg_postmaster_start_time()::timestamptz as server_started_at
 `
 
@@ -373,16 +373,16 @@ type OwnTransactionRow struct {
 	ServerStartedAt time.Time
 }
 
-// The number of this transaction, which gets one here if it has none: higher than those of all
-// that have one. And when the server started: numbers of another server say nothing.
+// The number of this transaction. If it has none yet it gets one, which is higher than all numbers given
+// out before. The start of the server is returned because numbers of different servers cannot be compared.
 func (q *Queries) OwnTransaction(ctx context.Context) (OwnTransactionRow, error) {
-	row := q.db.QueryRow(ctx, OwnTransaction)
+	row := q.db.QueryRow(ctx, ownTransaction)
 	var i OwnTransactionRow
 	err := row.Scan(&i.Own, &i.ServerStartedAt)
 	return i, err
 }
 
-const TransfersToSeal = `-- name: TransfersToSeal :many
+const transfersToSeal = `-- name: TransfersToSeal :many
 select id, user_id, debit, credit, amount, kind, bet_id, revision, reference, at from transfers where id > $1 and id <= $2 order by id limit $3
 `
 
@@ -393,7 +393,7 @@ type TransfersToSealParams struct {
 }
 
 func (q *Queries) TransfersToSeal(ctx context.Context, arg TransfersToSealParams) ([]Transfer, error) {
-	rows, err := q.db.Query(ctx, TransfersToSeal, arg.After, arg.UpTo, arg.AtMost)
+	rows, err := q.db.Query(ctx, transfersToSeal, arg.After, arg.UpTo, arg.AtMost)
 	if err != nil {
 		return nil, err
 	}
@@ -423,15 +423,15 @@ func (q *Queries) TransfersToSeal(ctx context.Context, arg TransfersToSealParams
 	return items, nil
 }
 
-const TryLockSealing = `-- name: TryLockSealing :one
+const tryLockSealing = `-- name: TryLockSealing :one
 
 select pg_try_advisory_xact_lock(1, 2)
 `
 
-// Sealing, see the adapter.
-// Two-key locks never meet those of the events.
+// Sealing, see sealingMark in the adapter.
+// A lock with two keys never conflicts with the locks of events, which have one.
 func (q *Queries) TryLockSealing(ctx context.Context) (bool, error) {
-	row := q.db.QueryRow(ctx, TryLockSealing)
+	row := q.db.QueryRow(ctx, tryLockSealing)
 	var pg_try_advisory_xact_lock bool
 	err := row.Scan(&pg_try_advisory_xact_lock)
 	return pg_try_advisory_xact_lock, err

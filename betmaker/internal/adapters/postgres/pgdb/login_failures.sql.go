@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-const AddLoginFailures = `-- name: AddLoginFailures :exec
+const addLoginFailures = `-- name: AddLoginFailures :exec
 insert into login_failures (subject, failed_at)
 select unnest($1::text[]), $2::timestamptz
 `
@@ -21,11 +21,11 @@ type AddLoginFailuresParams struct {
 }
 
 func (q *Queries) AddLoginFailures(ctx context.Context, arg AddLoginFailuresParams) error {
-	_, err := q.db.Exec(ctx, AddLoginFailures, arg.Subjects, arg.FailedAt)
+	_, err := q.db.Exec(ctx, addLoginFailures, arg.Subjects, arg.FailedAt)
 	return err
 }
 
-const CountLoginFailures = `-- name: CountLoginFailures :many
+const countLoginFailures = `-- name: CountLoginFailures :many
 select subject, count(*) as failures
 from login_failures
 where subject = any($1::text[]) and failed_at >= $2
@@ -43,7 +43,7 @@ type CountLoginFailuresRow struct {
 }
 
 func (q *Queries) CountLoginFailures(ctx context.Context, arg CountLoginFailuresParams) ([]CountLoginFailuresRow, error) {
-	rows, err := q.db.Query(ctx, CountLoginFailures, arg.Subjects, arg.Since)
+	rows, err := q.db.Query(ctx, countLoginFailures, arg.Subjects, arg.Since)
 	if err != nil {
 		return nil, err
 	}
@@ -62,11 +62,11 @@ func (q *Queries) CountLoginFailures(ctx context.Context, arg CountLoginFailures
 	return items, nil
 }
 
-const ForgetLoginFailures = `-- name: ForgetLoginFailures :exec
+const forgetLoginFailures = `-- name: ForgetLoginFailures :exec
 delete from login_failures where failed_at < $1
 `
 
 func (q *Queries) ForgetLoginFailures(ctx context.Context, before time.Time) error {
-	_, err := q.db.Exec(ctx, ForgetLoginFailures, before)
+	_, err := q.db.Exec(ctx, forgetLoginFailures, before)
 	return err
 }

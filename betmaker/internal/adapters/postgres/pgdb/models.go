@@ -59,22 +59,9 @@ type Event struct {
 	SettledRevision int64
 }
 
-type FeedCursor struct {
-	ID         int16
-	Dataset    string
-	Generation int64
-	AfterSeq   int64
-}
-
 type Liability struct {
 	EventID int64
 	Amount  int64
-}
-
-type LoginFailure struct {
-	ID       int64
-	Subject  string
-	FailedAt time.Time
 }
 
 type Seal struct {

@@ -10,18 +10,18 @@ import (
 	"time"
 )
 
-const Clock = `-- name: Clock :one
+const clock = `-- name: Clock :one
 select clock_timestamp()::timestamptz as now
 `
 
 func (q *Queries) Clock(ctx context.Context) (time.Time, error) {
-	row := q.db.QueryRow(ctx, Clock)
+	row := q.db.QueryRow(ctx, clock)
 	var now time.Time
 	err := row.Scan(&now)
 	return now, err
 }
 
-const DeleteRefusals = `-- name: DeleteRefusals :exec
+const deleteRefusals = `-- name: DeleteRefusals :exec
 delete from verdicts v
 using (select unnest($1::bigint[]) as user_id, 1::smallint as operation, unnest($2::text[]) as key) as expired
 where v.user_id = expired.user_id and v.operation = expired.operation and v.key = expired.key and v.refusal is not null
@@ -32,23 +32,24 @@ type DeleteRefusalsParams struct {
 	Keys    []string
 }
 
-// Makes room for new verdicts under the keys of refusals that have expired.
+// Deletes expired refusals, so that new verdicts can be inserted under their keys.
 func (q *Queries) DeleteRefusals(ctx context.Context, arg DeleteRefusalsParams) error {
-	_, err := q.db.Exec(ctx, DeleteRefusals, arg.UserIds, arg.Keys)
+	_, err := q.db.Exec(ctx, deleteRefusals, arg.UserIds, arg.Keys)
 	return err
 }
 
-const ForgetLiabilities = `-- name: ForgetLiabilities :exec
+const forgetLiabilities = `-- name: ForgetLiabilities :exec
 delete from liabilities where event_id > 0
 `
 
-// All of them. The condition, which holds for every row, is for the index: rows are locked in its order.
+// Deletes all liabilities. The condition holds for every row; it makes the statement lock rows in the
+// order of the index.
 func (q *Queries) ForgetLiabilities(ctx context.Context) error {
-	_, err := q.db.Exec(ctx, ForgetLiabilities)
+	_, err := q.db.Exec(ctx, forgetLiabilities)
 	return err
 }
 
-const ForgetRefusals = `-- name: ForgetRefusals :execrows
+const forgetRefusals = `-- name: ForgetRefusals :execrows
 delete from verdicts v
 using (
     select user_id, operation, key
@@ -66,19 +67,19 @@ type ForgetRefusalsParams struct {
 	AtMost       int32
 }
 
-// Refusals of bets and of payments.
-// By now(), which an index can be searched for, unlike the clock's time.
-// Skips what is locked: a row that a batch is replacing is not old any more, and waiting for it
-// while holding others could deadlock with that batch.
+// Deletes refusals of bets and of payments.
+// It compares with now() because an index cannot be searched for clock_timestamp().
+// It skips locked rows: a batch is replacing them, and waiting for one while holding others could
+// deadlock with that batch.
 func (q *Queries) ForgetRefusals(ctx context.Context, arg ForgetRefusalsParams) (int64, error) {
-	result, err := q.db.Exec(ctx, ForgetRefusals, arg.RefusalsLast, arg.AtMost)
+	result, err := q.db.Exec(ctx, forgetRefusals, arg.RefusalsLast, arg.AtMost)
 	if err != nil {
 		return 0, err
 	}
 	return result.RowsAffected(), nil
 }
 
-const InsertBets = `-- name: InsertBets :exec
+const insertBets = `-- name: InsertBets :exec
 insert into bets (id, user_id, event_id, stake, coefficient, event_version, accepted_at, settle_revision)
 select unnest($1::bigint[]), unnest($2::bigint[]), unnest($3::bigint[]), unnest($4::bigint[]),
        unnest($5::integer[]), unnest($6::bigint[]), unnest($7::timestamptz[]),
@@ -97,7 +98,7 @@ type InsertBetsParams struct {
 }
 
 func (q *Queries) InsertBets(ctx context.Context, arg InsertBetsParams) error {
-	_, err := q.db.Exec(ctx, InsertBets,
+	_, err := q.db.Exec(ctx, insertBets,
 		arg.Ids,
 		arg.UserIds,
 		arg.EventIds,
@@ -110,32 +111,7 @@ func (q *Queries) InsertBets(ctx context.Context, arg InsertBetsParams) error {
 	return err
 }
 
-const InsertMissingLiabilities = `-- name: InsertMissingLiabilities :exec
-insert into liabilities (event_id, amount)
-select e.id, (
-    select coalesce(sum(whole + case when rest > 50 or rest = 50 and whole % 2 = 1 then 1 else 0 end - stake), 0)::bigint
-    from (
-        select b.stake, b.stake / 100 * b.coefficient + b.stake % 100 * b.coefficient / 100 as whole,
-               b.stake % 100 * b.coefficient % 100 as rest
-        from bets b
-        where b.event_id = e.id and b.status = 1
-    ) as payouts
-)
-from events e
-where e.id = any($1::bigint[]) and (select count(*) from liabilities l where l.event_id = e.id) = 0
-order by e.id
-on conflict (event_id) do nothing
-`
-
-// Works out the liability of the events that have none kept: potential payout minus stake, over
-// their pending bets. The payout is stake x coefficient / 100, rounded half to even, as in
-// money.Amount.Payout; in two parts, because the product may not fit a bigint.
-func (q *Queries) InsertMissingLiabilities(ctx context.Context, eventIds []int64) error {
-	_, err := q.db.Exec(ctx, InsertMissingLiabilities, eventIds)
-	return err
-}
-
-const InsertTransfers = `-- name: InsertTransfers :many
+const insertTransfers = `-- name: InsertTransfers :many
 insert into transfers (user_id, debit, credit, amount, kind, bet_id, revision, reference, at)
 select unnest($1::bigint[]), unnest($2::smallint[]), unnest($3::smallint[]), unnest($4::bigint[]),
        unnest($5::smallint[]), nullif(unnest($6::bigint[]), 0), unnest($7::bigint[]),
@@ -155,9 +131,9 @@ type InsertTransfersParams struct {
 	At        []time.Time
 }
 
-// The ids come in the order of the arrays, and so do the rows that are returned.
+// The ids ascend in the order of the arrays, and the rows are returned in that order.
 func (q *Queries) InsertTransfers(ctx context.Context, arg InsertTransfersParams) ([]int64, error) {
-	rows, err := q.db.Query(ctx, InsertTransfers,
+	rows, err := q.db.Query(ctx, insertTransfers,
 		arg.UserIds,
 		arg.Debits,
 		arg.Credits,
@@ -186,7 +162,7 @@ func (q *Queries) InsertTransfers(ctx context.Context, arg InsertTransfersParams
 	return items, nil
 }
 
-const InsertVerdicts = `-- name: InsertVerdicts :exec
+const insertVerdicts = `-- name: InsertVerdicts :exec
 insert into verdicts (user_id, operation, key, fingerprint, bet_id, refusal, params, request_id, decided_at)
 select unnest($1::bigint[]), 1, unnest($2::text[]), unnest($3::bytea[]), nullif(unnest($4::bigint[]), 0),
        nullif(unnest($5::smallint[]), 0), nullif(unnest($6::text[]), '')::jsonb, unnest($7::text[]),
@@ -204,11 +180,10 @@ type InsertVerdictsParams struct {
 	DecidedAt    time.Time
 }
 
-// Under keys that have none: "on conflict" would look each of them up once more, for a twentieth
-// of the server's time for a batch. Should one be there after all, the batch fails before the key
-// could get a second bet.
+// The keys have no verdicts. "On conflict" would look each of them up once more. If a key did have a
+// verdict, the batch would fail before the key could get a second bet.
 func (q *Queries) InsertVerdicts(ctx context.Context, arg InsertVerdictsParams) error {
-	_, err := q.db.Exec(ctx, InsertVerdicts,
+	_, err := q.db.Exec(ctx, insertVerdicts,
 		arg.UserIds,
 		arg.Keys,
 		arg.Fingerprints,
@@ -221,18 +196,18 @@ func (q *Queries) InsertVerdicts(ctx context.Context, arg InsertVerdictsParams) 
 	return err
 }
 
-const LockEventsAgainstClosing = `-- name: LockEventsAgainstClosing :exec
+const lockEventsAgainstClosing = `-- name: LockEventsAgainstClosing :exec
 select pg_advisory_xact_lock_shared(unnest($1::bigint[]))
 `
 
-// The ids come in ascending order and are locked in the order of the array. The lock is an
-// advisory one because row locks taken FOR SHARE would starve whoever closes the event.
+// Locks events in the order of the array, which must be ascending. The lock is advisory because row locks
+// FOR SHARE would starve the transaction that closes the event.
 func (q *Queries) LockEventsAgainstClosing(ctx context.Context, eventIds []int64) error {
-	_, err := q.db.Exec(ctx, LockEventsAgainstClosing, eventIds)
+	_, err := q.db.Exec(ctx, lockEventsAgainstClosing, eventIds)
 	return err
 }
 
-const LockLiabilities = `-- name: LockLiabilities :many
+const lockLiabilities = `-- name: LockLiabilities :many
 select event_id, amount
 from liabilities
 where event_id = any($1::bigint[])
@@ -241,7 +216,7 @@ for no key update
 `
 
 func (q *Queries) LockLiabilities(ctx context.Context, eventIds []int64) ([]Liability, error) {
-	rows, err := q.db.Query(ctx, LockLiabilities, eventIds)
+	rows, err := q.db.Query(ctx, lockLiabilities, eventIds)
 	if err != nil {
 		return nil, err
 	}
@@ -260,23 +235,44 @@ func (q *Queries) LockLiabilities(ctx context.Context, eventIds []int64) ([]Liab
 	return items, nil
 }
 
-const LockMissingLiabilities = `-- name: LockMissingLiabilities :exec
-select pg_advisory_xact_lock(-1 - wanted.id)
+const lockMissingLiabilities = `-- name: LockMissingLiabilities :many
+select wanted.id::bigint as event_id, pg_advisory_xact_lock(-1 - wanted.id)::text as locked
 from (select unnest($1::bigint[]) as id) as wanted
 where (select count(*) from liabilities l where l.event_id = wanted.id) = 0
 order by wanted.id
 `
 
-// Before the liability of an event is worked out, whoever settles its bets must have committed, or
-// not have begun to write: a change of a row that is not yet committed would be lost. The events'
-// own locks do not do that, for those who place and those who settle do not wait for each other.
-// Counted, because "not exists" may be planned to read all liabilities.
-func (q *Queries) LockMissingLiabilities(ctx context.Context, eventIds []int64) error {
-	_, err := q.db.Exec(ctx, LockMissingLiabilities, eventIds)
-	return err
+type LockMissingLiabilitiesRow struct {
+	EventID int64
+	Locked  string
 }
 
-const LockWallets = `-- name: LockWallets :many
+// Locks the liabilities of the events that have none stored, and returns those events. It waits until
+// every transaction that settles bets of such an event has committed or has not started to write: the
+// change of an uncommitted row would be lost. The events' own locks do not ensure that, because placing
+// and settling do not wait for each other.
+// The subquery counts because "not exists" may be planned to read all liabilities.
+func (q *Queries) LockMissingLiabilities(ctx context.Context, eventIds []int64) ([]LockMissingLiabilitiesRow, error) {
+	rows, err := q.db.Query(ctx, lockMissingLiabilities, eventIds)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []LockMissingLiabilitiesRow
+	for rows.Next() {
+		var i LockMissingLiabilitiesRow
+		if err := rows.Scan(&i.EventID, &i.Locked); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const lockWallets = `-- name: LockWallets :many
 
 select user_id, balance, held, debt, open, token_version, staked, staked_day, stake_limit, next_stake_limit, next_stake_limit_at, excluded_until
 from wallets
@@ -285,12 +281,12 @@ order by user_id
 for no key update
 `
 
-// A batch of placements. The adapter queues these texts on one pgx.Batch, each as a statement of
-// its own: a statement that waits for a lock keeps the snapshot it began with, so nothing may be
-// read by the statement that waits for what orders it.
-// Orders everything that one user does. A row is returned as it is once it is locked.
+// A batch of placements. The adapter sends these statements together in one pgx.Batch. Locking and
+// reading are separate statements, because a statement that waits for a lock keeps the snapshot it began
+// with and would not see what was committed meanwhile.
+// Orders all actions of one user. Each row is returned as it is after it has been locked.
 func (q *Queries) LockWallets(ctx context.Context, userIds []int64) ([]Wallet, error) {
-	rows, err := q.db.Query(ctx, LockWallets, userIds)
+	rows, err := q.db.Query(ctx, lockWallets, userIds)
 	if err != nil {
 		return nil, err
 	}
@@ -322,13 +318,54 @@ func (q *Queries) LockWallets(ctx context.Context, userIds []int64) ([]Wallet, e
 	return items, nil
 }
 
-const ReserveBetIDs = `-- name: ReserveBetIDs :many
+const pendingBets = `-- name: PendingBets :many
+select event_id, stake, coefficient, count(*) as bets
+from bets
+where event_id = any($1::bigint[]) and status = 1
+group by event_id, stake, coefficient
+`
+
+type PendingBetsRow struct {
+	EventID     int64
+	Stake       int64
+	Coefficient int32
+	Bets        int64
+}
+
+// Counts the pending bets on events by stake and coefficient. The adapter has locked the events'
+// liabilities, see LockMissingLiabilities.
+func (q *Queries) PendingBets(ctx context.Context, eventIds []int64) ([]PendingBetsRow, error) {
+	rows, err := q.db.Query(ctx, pendingBets, eventIds)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []PendingBetsRow
+	for rows.Next() {
+		var i PendingBetsRow
+		if err := rows.Scan(
+			&i.EventID,
+			&i.Stake,
+			&i.Coefficient,
+			&i.Bets,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const reserveBetIDs = `-- name: ReserveBetIDs :many
 select nextval('bets_id_seq')::bigint as id
 from generate_series(1, $1::integer)
 `
 
 func (q *Queries) ReserveBetIDs(ctx context.Context, count int32) ([]int64, error) {
-	rows, err := q.db.Query(ctx, ReserveBetIDs, count)
+	rows, err := q.db.Query(ctx, reserveBetIDs, count)
 	if err != nil {
 		return nil, err
 	}
@@ -347,11 +384,9 @@ func (q *Queries) ReserveBetIDs(ctx context.Context, count int32) ([]int64, erro
 	return items, nil
 }
 
-const StoredVerdicts = `-- name: StoredVerdicts :many
+const storedVerdicts = `-- name: StoredVerdicts :many
 select v.user_id, v.key, (v.bet_id is null and v.decided_at <= clock_timestamp() - $1::interval)::boolean as expired,
-       v.fingerprint, coalesce(v.refusal, 0)::smallint as refusal, v.params, v.request_id,
-       coalesce(b.id, 0)::bigint as bet_id, coalesce(b.event_id, 0)::bigint as event_id, coalesce(b.stake, 0)::bigint as stake,
-       coalesce(b.coefficient, 0)::integer as coefficient, coalesce(b.event_version, 0)::bigint as event_version, b.accepted_at
+       v.fingerprint, coalesce(v.refusal, 0)::smallint as refusal, v.params, v.request_id, coalesce(v.bet_id, 0)::bigint as bet_id
 from (select unnest($2::bigint[]) as user_id, unnest($3::text[]) as key) as wanted
     cross join lateral (
         select user_id, operation, key, fingerprint, bet_id, transfer_id, refusal, params, request_id, decided_at
@@ -359,7 +394,6 @@ from (select unnest($2::bigint[]) as user_id, unnest($3::text[]) as key) as want
         where verdicts.user_id = wanted.user_id and verdicts.operation = 1 and verdicts.key = wanted.key
         limit 1
     ) as v
-    left join bets b on b.id = v.bet_id
 `
 
 type StoredVerdictsParams struct {
@@ -369,25 +403,20 @@ type StoredVerdictsParams struct {
 }
 
 type StoredVerdictsRow struct {
-	UserID       int64
-	Key          string
-	Expired      bool
-	Fingerprint  []byte
-	Refusal      int16
-	Params       []byte
-	RequestID    string
-	BetID        int64
-	EventID      int64
-	Stake        int64
-	Coefficient  int32
-	EventVersion int64
-	AcceptedAt   *time.Time
+	UserID      int64
+	Key         string
+	Expired     bool
+	Fingerprint []byte
+	Refusal     int16
+	Params      []byte
+	RequestID   string
+	BetID       int64
 }
 
 // Looks each key up by itself: "(user_id, key) in (select unnest ...)", and a plain join as well,
-// may be planned to read the whole table. A refusal that has expired is there to be replaced.
+// may be planned to read the whole table. An expired refusal is returned so that it can be replaced.
 func (q *Queries) StoredVerdicts(ctx context.Context, arg StoredVerdictsParams) ([]StoredVerdictsRow, error) {
-	rows, err := q.db.Query(ctx, StoredVerdicts, arg.RefusalsLast, arg.UserIds, arg.Keys)
+	rows, err := q.db.Query(ctx, storedVerdicts, arg.RefusalsLast, arg.UserIds, arg.Keys)
 	if err != nil {
 		return nil, err
 	}
@@ -404,11 +433,6 @@ func (q *Queries) StoredVerdicts(ctx context.Context, arg StoredVerdictsParams) 
 			&i.Params,
 			&i.RequestID,
 			&i.BetID,
-			&i.EventID,
-			&i.Stake,
-			&i.Coefficient,
-			&i.EventVersion,
-			&i.AcceptedAt,
 		); err != nil {
 			return nil, err
 		}
@@ -420,11 +444,10 @@ func (q *Queries) StoredVerdicts(ctx context.Context, arg StoredVerdictsParams) 
 	return items, nil
 }
 
-const WriteLiabilities = `-- name: WriteLiabilities :exec
-update liabilities l
-set amount = n.amount
-from (select unnest($1::bigint[]) as event_id, unnest($2::bigint[]) as amount) as n
-where l.event_id = n.event_id
+const writeLiabilities = `-- name: WriteLiabilities :exec
+insert into liabilities (event_id, amount)
+select unnest($1::bigint[]), unnest($2::bigint[])
+on conflict (event_id) do update set amount = excluded.amount
 `
 
 type WriteLiabilitiesParams struct {
@@ -432,12 +455,13 @@ type WriteLiabilitiesParams struct {
 	Amounts  []int64
 }
 
+// The events' liabilities are locked: the row, or, if there is none, the advisory lock.
 func (q *Queries) WriteLiabilities(ctx context.Context, arg WriteLiabilitiesParams) error {
-	_, err := q.db.Exec(ctx, WriteLiabilities, arg.EventIds, arg.Amounts)
+	_, err := q.db.Exec(ctx, writeLiabilities, arg.EventIds, arg.Amounts)
 	return err
 }
 
-const WriteWallets = `-- name: WriteWallets :exec
+const writeWallets = `-- name: WriteWallets :exec
 update wallets w
 set balance    = n.balance,
     held       = n.held,
@@ -460,9 +484,9 @@ type WriteWalletsParams struct {
 	StakedDays []int32
 }
 
-// Writes what bets and payments change of wallets, which are locked.
+// Writes the columns that bets and payments change. The wallets are locked.
 func (q *Queries) WriteWallets(ctx context.Context, arg WriteWalletsParams) error {
-	_, err := q.db.Exec(ctx, WriteWallets,
+	_, err := q.db.Exec(ctx, writeWallets,
 		arg.UserIds,
 		arg.Balances,
 		arg.Held,

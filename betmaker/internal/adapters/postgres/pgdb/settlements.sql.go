@@ -12,7 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
-const ChangeBet = `-- name: ChangeBet :execrows
+const changeBet = `-- name: ChangeBet :execrows
 update bets
 set status          = $1::smallint,
     payout          = case when $1::smallint <> 1 then $2::bigint end,
@@ -31,10 +31,10 @@ type ChangeBetParams struct {
 	ID             int64
 }
 
-// Settles one bet on a person's wish: it may keep its revision. In settled_at Go's zero time
-// stands for none.
+// Settles one bet at a person's request: it may keep its revision. In settled_at Go's zero time stands for
+// null.
 func (q *Queries) ChangeBet(ctx context.Context, arg ChangeBetParams) (int64, error) {
-	result, err := q.db.Exec(ctx, ChangeBet,
+	result, err := q.db.Exec(ctx, changeBet,
 		arg.Status,
 		arg.Payout,
 		arg.VoidReason,
@@ -48,7 +48,7 @@ func (q *Queries) ChangeBet(ctx context.Context, arg ChangeBetParams) (int64, er
 	return result.RowsAffected(), nil
 }
 
-const ChangeLiability = `-- name: ChangeLiability :exec
+const changeLiability = `-- name: ChangeLiability :exec
 update liabilities set amount = greatest(amount + $1, 0) where event_id = $2
 `
 
@@ -57,14 +57,14 @@ type ChangeLiabilityParams struct {
 	EventID int64
 }
 
-// A liability that is not kept has no row. One that has gone wrong must not keep bets from being
-// settled; that it is wrong, the ledger check tells.
+// Does nothing if no liability is stored. A wrong liability must not block settling; the ledger check
+// reports it.
 func (q *Queries) ChangeLiability(ctx context.Context, arg ChangeLiabilityParams) error {
-	_, err := q.db.Exec(ctx, ChangeLiability, arg.Change, arg.EventID)
+	_, err := q.db.Exec(ctx, changeLiability, arg.Change, arg.EventID)
 	return err
 }
 
-const FirstBetBehind = `-- name: FirstBetBehind :many
+const firstBetBehind = `-- name: FirstBetBehind :many
 select id
 from bets
 where (event_id, id) > ($1::bigint, 0) and event_id <= $1 and settle_revision < $2
@@ -77,10 +77,10 @@ type FirstBetBehindParams struct {
 	SettleRevision int64
 }
 
-// Reads past the locks of settlers: a bet that one of them is settling is still behind. Written as
-// a range, see LockBetsBehind.
+// Ignores the locks of settlers: a bet that is being settled is still behind. Written as a range, see
+// LockBetsBehind.
 func (q *Queries) FirstBetBehind(ctx context.Context, arg FirstBetBehindParams) ([]int64, error) {
-	rows, err := q.db.Query(ctx, FirstBetBehind, arg.EventID, arg.SettleRevision)
+	rows, err := q.db.Query(ctx, firstBetBehind, arg.EventID, arg.SettleRevision)
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +99,7 @@ func (q *Queries) FirstBetBehind(ctx context.Context, arg FirstBetBehindParams) 
 	return items, nil
 }
 
-const InsertBetTransfers = `-- name: InsertBetTransfers :exec
+const insertBetTransfers = `-- name: InsertBetTransfers :exec
 insert into transfers (user_id, debit, credit, amount, kind, bet_id, revision, at)
 select unnest($1::bigint[]), unnest($2::smallint[]), unnest($3::smallint[]), unnest($4::bigint[]),
        unnest($5::smallint[]), unnest($6::bigint[]), unnest($7::bigint[]), $8::timestamptz
@@ -116,9 +116,10 @@ type InsertBetTransfersParams struct {
 	At        time.Time
 }
 
-// Transfers of bets, all at one instant, that refer to nothing. Their ids come in the order of the arrays.
+// Inserts transfers of bets that have the same instant and no reference. Their ids ascend in the order of
+// the arrays.
 func (q *Queries) InsertBetTransfers(ctx context.Context, arg InsertBetTransfersParams) error {
-	_, err := q.db.Exec(ctx, InsertBetTransfers,
+	_, err := q.db.Exec(ctx, insertBetTransfers,
 		arg.UserIds,
 		arg.Debits,
 		arg.Credits,
@@ -131,12 +132,12 @@ func (q *Queries) InsertBetTransfers(ctx context.Context, arg InsertBetTransfers
 	return err
 }
 
-const LockBet = `-- name: LockBet :one
+const lockBet = `-- name: LockBet :one
 select id, user_id, event_id, stake, coefficient, event_version, accepted_at, status, payout, settle_revision, void_reason, settled_at from bets where id = $1 for update
 `
 
 func (q *Queries) LockBet(ctx context.Context, id int64) (Bet, error) {
-	row := q.db.QueryRow(ctx, LockBet, id)
+	row := q.db.QueryRow(ctx, lockBet, id)
 	var i Bet
 	err := row.Scan(
 		&i.ID,
@@ -155,7 +156,7 @@ func (q *Queries) LockBet(ctx context.Context, id int64) (Bet, error) {
 	return i, err
 }
 
-const LockBetsBehind = `-- name: LockBetsBehind :many
+const lockBetsBehind = `-- name: LockBetsBehind :many
 with lowest as (
     select b.user_id
     from bets b
@@ -201,37 +202,28 @@ type LockBetsBehindParams struct {
 }
 
 type LockBetsBehindRow struct {
-	ID             int64
-	UserID         int64
-	EventID        int64
-	Stake          int64
-	Coefficient    int32
-	EventVersion   int64
-	AcceptedAt     time.Time
-	Status         int16
-	Payout         *int64
-	SettleRevision int64
-	VoidReason     *int16
-	SettledAt      *time.Time
-	Tid            pgtype.TID
+	Bet Bet
+	Tid pgtype.TID
 }
 
-// The bets of an event that are behind its present revision, by user and in order of id for each,
-// after a given one, so that no chunk walks again over the bets of the chunks before it; those of
-// one share of the users. Bets that another settler holds are its business. A row is returned as
-// it is once it is locked, and with its tid, which it keeps for as long. (The cast is for sqlc,
-// which does not know the column; "wanted" is, too, which knows no parameters beside columns of a CTE.)
+// Locks and returns bets of an event that are behind its present settle revision, with their tids. They
+// belong to one share of the users, come ordered by user and id, and start after a given bet, so that no
+// chunk reads the bets of earlier chunks again. Bets that another settler has locked are skipped. Each row
+// is returned as it is after it has been locked; it keeps its tid while the lock is held.
 //
-// All bets of a user come together, so that a chunk locks and writes few wallets, and keeps few
-// bettors waiting. A share is a range of the ids between the lowest and the highest user with bets on
-// the event: what an index cannot tell, as a remainder of the id, every share would have to read all
-// bets for.
+// The order puts all bets of a user together: a chunk then locks and writes few wallets, and few bettors
+// wait for it. A share is a range of the user ids between the lowest and the highest user with bets on the
+// event. A share by the remainder of the id could not be read from an index: every share would have to
+// read all bets.
 //
-// The event is a range of the index on (event_id, user_id, id), and the order is that index's.
-// Written as "event_id = ... order by user_id, id", which is the same, it may be planned as a
-// walk over the primary key, past the bets of all other events.
+// The event is a range of the index on (event_id, user_id, id), and the order is the order of that index.
+// The equivalent "event_id = ... order by user_id, id" may be planned as a walk over the primary key, past
+// the bets of all other events.
+//
+// The cast of ctid and the table "wanted" are for sqlc, which does not know that column, nor parameters
+// beside the columns of a table expression.
 func (q *Queries) LockBetsBehind(ctx context.Context, arg LockBetsBehindParams) ([]LockBetsBehindRow, error) {
-	rows, err := q.db.Query(ctx, LockBetsBehind,
+	rows, err := q.db.Query(ctx, lockBetsBehind,
 		arg.EventID,
 		arg.AtMost,
 		arg.Share,
@@ -246,18 +238,18 @@ func (q *Queries) LockBetsBehind(ctx context.Context, arg LockBetsBehindParams) 
 	for rows.Next() {
 		var i LockBetsBehindRow
 		if err := rows.Scan(
-			&i.ID,
-			&i.UserID,
-			&i.EventID,
-			&i.Stake,
-			&i.Coefficient,
-			&i.EventVersion,
-			&i.AcceptedAt,
-			&i.Status,
-			&i.Payout,
-			&i.SettleRevision,
-			&i.VoidReason,
-			&i.SettledAt,
+			&i.Bet.ID,
+			&i.Bet.UserID,
+			&i.Bet.EventID,
+			&i.Bet.Stake,
+			&i.Bet.Coefficient,
+			&i.Bet.EventVersion,
+			&i.Bet.AcceptedAt,
+			&i.Bet.Status,
+			&i.Bet.Payout,
+			&i.Bet.SettleRevision,
+			&i.Bet.VoidReason,
+			&i.Bet.SettledAt,
 			&i.Tid,
 		); err != nil {
 			return nil, err
@@ -270,17 +262,17 @@ func (q *Queries) LockBetsBehind(ctx context.Context, arg LockBetsBehindParams) 
 	return items, nil
 }
 
-const LockLiabilityAgainstMaking = `-- name: LockLiabilityAgainstMaking :exec
+const lockLiabilityAgainstMaking = `-- name: LockLiabilityAgainstMaking :exec
 select pg_advisory_xact_lock_shared(-1 - $1::bigint)
 `
 
-// Whoever changes a liability waits for those who are working it out, see LockMissingLiabilities.
+// Waits for transactions that are computing the liability, see LockMissingLiabilities.
 func (q *Queries) LockLiabilityAgainstMaking(ctx context.Context, eventID int64) error {
-	_, err := q.db.Exec(ctx, LockLiabilityAgainstMaking, eventID)
+	_, err := q.db.Exec(ctx, lockLiabilityAgainstMaking, eventID)
 	return err
 }
 
-const MarkSettled = `-- name: MarkSettled :execrows
+const markSettled = `-- name: MarkSettled :execrows
 update events
 set settled_revision = $1
 where id = $2 and settle_revision = $1 and not quarantined
@@ -291,16 +283,16 @@ type MarkSettledParams struct {
 	EventID        int64
 }
 
-// Marks the event only while its revision is still the one that the bets were compared with.
+// Marks the event only if its revision is still the one that the bets were compared with.
 func (q *Queries) MarkSettled(ctx context.Context, arg MarkSettledParams) (int64, error) {
-	result, err := q.db.Exec(ctx, MarkSettled, arg.SettleRevision, arg.EventID)
+	result, err := q.db.Exec(ctx, markSettled, arg.SettleRevision, arg.EventID)
 	if err != nil {
 		return 0, err
 	}
 	return result.RowsAffected(), nil
 }
 
-const SettleBets = `-- name: SettleBets :execrows
+const settleBets = `-- name: SettleBets :execrows
 update bets b
 set status          = s.status,
     payout          = case when s.status <> 1 then s.payout end,
@@ -325,10 +317,10 @@ type SettleBetsParams struct {
 	SettledAt       []time.Time
 }
 
-// Bets that are locked: by their tids, which spares a walk down the primary key for each. A revision
-// never goes down. In settled_at Go's zero time stands for none.
+// Writes the settlements of locked bets. It finds them by tid, which saves a walk down the primary key for
+// each. A revision never goes down. In settled_at Go's zero time stands for null.
 func (q *Queries) SettleBets(ctx context.Context, arg SettleBetsParams) (int64, error) {
-	result, err := q.db.Exec(ctx, SettleBets,
+	result, err := q.db.Exec(ctx, settleBets,
 		arg.Tids,
 		arg.Ids,
 		arg.Statuses,
@@ -343,18 +335,18 @@ func (q *Queries) SettleBets(ctx context.Context, arg SettleBetsParams) (int64, 
 	return result.RowsAffected(), nil
 }
 
-const SettleRevision = `-- name: SettleRevision :one
+const settleRevision = `-- name: SettleRevision :one
 select settle_revision from events where id = $1 and not quarantined
 `
 
 func (q *Queries) SettleRevision(ctx context.Context, eventID int64) (int64, error) {
-	row := q.db.QueryRow(ctx, SettleRevision, eventID)
+	row := q.db.QueryRow(ctx, settleRevision, eventID)
 	var settle_revision int64
 	err := row.Scan(&settle_revision)
 	return settle_revision, err
 }
 
-const Unsettled = `-- name: Unsettled :many
+const unsettled = `-- name: Unsettled :many
 select id, (clock_timestamp() - resulted_at)::interval as waiting
 from events
 where settled_revision < settle_revision and not quarantined
@@ -368,7 +360,7 @@ type UnsettledRow struct {
 }
 
 func (q *Queries) Unsettled(ctx context.Context, atMost int32) ([]UnsettledRow, error) {
-	rows, err := q.db.Query(ctx, Unsettled, atMost)
+	rows, err := q.db.Query(ctx, unsettled, atMost)
 	if err != nil {
 		return nil, err
 	}

@@ -10,18 +10,18 @@ import (
 	"time"
 )
 
-const CountActiveAdmins = `-- name: CountActiveAdmins :one
+const countActiveAdmins = `-- name: CountActiveAdmins :one
 select count(*) from users where role = 2 and active
 `
 
 func (q *Queries) CountActiveAdmins(ctx context.Context) (int64, error) {
-	row := q.db.QueryRow(ctx, CountActiveAdmins)
+	row := q.db.QueryRow(ctx, countActiveAdmins)
 	var count int64
 	err := row.Scan(&count)
 	return count, err
 }
 
-const InsertUser = `-- name: InsertUser :one
+const insertUser = `-- name: InsertUser :one
 insert into users (
     name, username, username_folded, email, email_folded, password_hash, role, active, token_version, created_at, updated_at
 )
@@ -44,7 +44,7 @@ type InsertUserParams struct {
 }
 
 func (q *Queries) InsertUser(ctx context.Context, arg InsertUserParams) (User, error) {
-	row := q.db.QueryRow(ctx, InsertUser,
+	row := q.db.QueryRow(ctx, insertUser,
 		arg.Name,
 		arg.Username,
 		arg.UsernameFolded,
@@ -73,7 +73,7 @@ func (q *Queries) InsertUser(ctx context.Context, arg InsertUserParams) (User, e
 	return i, err
 }
 
-const InsertWallet = `-- name: InsertWallet :exec
+const insertWallet = `-- name: InsertWallet :exec
 insert into wallets (user_id, balance, held, debt, open, token_version)
 values ($1, $2, $3, $4, $5, $6)
 `
@@ -88,7 +88,7 @@ type InsertWalletParams struct {
 }
 
 func (q *Queries) InsertWallet(ctx context.Context, arg InsertWalletParams) error {
-	_, err := q.db.Exec(ctx, InsertWallet,
+	_, err := q.db.Exec(ctx, insertWallet,
 		arg.UserID,
 		arg.Balance,
 		arg.Held,
@@ -99,7 +99,7 @@ func (q *Queries) InsertWallet(ctx context.Context, arg InsertWalletParams) erro
 	return err
 }
 
-const ListUsers = `-- name: ListUsers :many
+const listUsers = `-- name: ListUsers :many
 select id, name, username, email, username_folded, email_folded, password_hash, role, active, token_version, created_at, updated_at from users where id > $1 order by id limit $2
 `
 
@@ -109,7 +109,7 @@ type ListUsersParams struct {
 }
 
 func (q *Queries) ListUsers(ctx context.Context, arg ListUsersParams) ([]User, error) {
-	rows, err := q.db.Query(ctx, ListUsers, arg.After, arg.AtMost)
+	rows, err := q.db.Query(ctx, listUsers, arg.After, arg.AtMost)
 	if err != nil {
 		return nil, err
 	}
@@ -141,22 +141,22 @@ func (q *Queries) ListUsers(ctx context.Context, arg ListUsersParams) ([]User, e
 	return items, nil
 }
 
-const LockAdmins = `-- name: LockAdmins :exec
+const lockAdmins = `-- name: LockAdmins :exec
 select pg_advisory_xact_lock(1, 1)
 `
 
-// Orders the changes of active admins. Two-key locks never meet those of the events.
+// Orders the changes of active admins. A lock with two keys never conflicts with the locks of events.
 func (q *Queries) LockAdmins(ctx context.Context) error {
-	_, err := q.db.Exec(ctx, LockAdmins)
+	_, err := q.db.Exec(ctx, lockAdmins)
 	return err
 }
 
-const LockUser = `-- name: LockUser :one
+const lockUser = `-- name: LockUser :one
 select id, name, username, email, username_folded, email_folded, password_hash, role, active, token_version, created_at, updated_at from users where id = $1 for no key update
 `
 
 func (q *Queries) LockUser(ctx context.Context, id int64) (User, error) {
-	row := q.db.QueryRow(ctx, LockUser, id)
+	row := q.db.QueryRow(ctx, lockUser, id)
 	var i User
 	err := row.Scan(
 		&i.ID,
@@ -175,12 +175,12 @@ func (q *Queries) LockUser(ctx context.Context, id int64) (User, error) {
 	return i, err
 }
 
-const LockWallet = `-- name: LockWallet :one
+const lockWallet = `-- name: LockWallet :one
 select user_id, balance, held, debt, open, token_version, staked, staked_day, stake_limit, next_stake_limit, next_stake_limit_at, excluded_until from wallets where user_id = $1 for no key update
 `
 
 func (q *Queries) LockWallet(ctx context.Context, userID int64) (Wallet, error) {
-	row := q.db.QueryRow(ctx, LockWallet, userID)
+	row := q.db.QueryRow(ctx, lockWallet, userID)
 	var i Wallet
 	err := row.Scan(
 		&i.UserID,
@@ -199,7 +199,7 @@ func (q *Queries) LockWallet(ctx context.Context, userID int64) (Wallet, error) 
 	return i, err
 }
 
-const OpenWallet = `-- name: OpenWallet :exec
+const openWallet = `-- name: OpenWallet :exec
 update wallets set open = $1, token_version = $2 where user_id = $3
 `
 
@@ -209,13 +209,13 @@ type OpenWalletParams struct {
 	UserID       int64
 }
 
-// Opens or closes the wallet, and says which tokens may stake from it.
+// Opens or closes the wallet and sets the version of the tokens that may stake from it.
 func (q *Queries) OpenWallet(ctx context.Context, arg OpenWalletParams) error {
-	_, err := q.db.Exec(ctx, OpenWallet, arg.Open, arg.TokenVersion, arg.UserID)
+	_, err := q.db.Exec(ctx, openWallet, arg.Open, arg.TokenVersion, arg.UserID)
 	return err
 }
 
-const UpdateUser = `-- name: UpdateUser :one
+const updateUser = `-- name: UpdateUser :one
 update users
 set name            = $1,
     username        = $2,
@@ -246,7 +246,7 @@ type UpdateUserParams struct {
 }
 
 func (q *Queries) UpdateUser(ctx context.Context, arg UpdateUserParams) (User, error) {
-	row := q.db.QueryRow(ctx, UpdateUser,
+	row := q.db.QueryRow(ctx, updateUser,
 		arg.Name,
 		arg.Username,
 		arg.UsernameFolded,
@@ -277,12 +277,12 @@ func (q *Queries) UpdateUser(ctx context.Context, arg UpdateUserParams) (User, e
 	return i, err
 }
 
-const UserByID = `-- name: UserByID :one
+const userByID = `-- name: UserByID :one
 select id, name, username, email, username_folded, email_folded, password_hash, role, active, token_version, created_at, updated_at from users where id = $1
 `
 
 func (q *Queries) UserByID(ctx context.Context, id int64) (User, error) {
-	row := q.db.QueryRow(ctx, UserByID, id)
+	row := q.db.QueryRow(ctx, userByID, id)
 	var i User
 	err := row.Scan(
 		&i.ID,
@@ -301,12 +301,12 @@ func (q *Queries) UserByID(ctx context.Context, id int64) (User, error) {
 	return i, err
 }
 
-const UserByUsername = `-- name: UserByUsername :one
+const userByUsername = `-- name: UserByUsername :one
 select id, name, username, email, username_folded, email_folded, password_hash, role, active, token_version, created_at, updated_at from users where username_folded = $1
 `
 
 func (q *Queries) UserByUsername(ctx context.Context, usernameFolded string) (User, error) {
-	row := q.db.QueryRow(ctx, UserByUsername, usernameFolded)
+	row := q.db.QueryRow(ctx, userByUsername, usernameFolded)
 	var i User
 	err := row.Scan(
 		&i.ID,

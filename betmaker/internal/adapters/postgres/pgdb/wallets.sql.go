@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-const InsertPayment = `-- name: InsertPayment :exec
+const insertPayment = `-- name: InsertPayment :exec
 insert into verdicts (user_id, operation, key, fingerprint, transfer_id, refusal, params, request_id, decided_at)
 values ($1, $2, $3, $4, nullif($5::bigint, 0), nullif($6::smallint, 0),
         nullif($7::text, '')::jsonb, $8, $9)
@@ -35,9 +35,10 @@ type InsertPaymentParams struct {
 	DecidedAt   time.Time
 }
 
-// Replaces a refusal, which has expired, and nothing else, as InsertVerdicts does.
+// Replaces an expired refusal. If the key had an accepted verdict, the not-null constraint on the
+// fingerprint would fail the transaction.
 func (q *Queries) InsertPayment(ctx context.Context, arg InsertPaymentParams) error {
-	_, err := q.db.Exec(ctx, InsertPayment,
+	_, err := q.db.Exec(ctx, insertPayment,
 		arg.UserID,
 		arg.Operation,
 		arg.Key,
@@ -51,7 +52,7 @@ func (q *Queries) InsertPayment(ctx context.Context, arg InsertPaymentParams) er
 	return err
 }
 
-const ListTransfers = `-- name: ListTransfers :many
+const listTransfers = `-- name: ListTransfers :many
 
 select id, user_id, debit, credit, amount, kind, bet_id, revision, reference, at
 from transfers
@@ -66,9 +67,10 @@ type ListTransfersParams struct {
 	AtMost int32
 }
 
-// Lists of transfers, the newest first where nothing else is said. A kind of 0 stands for all, a user of 0 too.
+// The lists of transfers, the newest first unless stated otherwise. A kind of 0 matches all kinds, a user
+// of 0 all users.
 func (q *Queries) ListTransfers(ctx context.Context, arg ListTransfersParams) ([]Transfer, error) {
-	rows, err := q.db.Query(ctx, ListTransfers, arg.Before, arg.Kind, arg.AtMost)
+	rows, err := q.db.Query(ctx, listTransfers, arg.Before, arg.Kind, arg.AtMost)
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +100,7 @@ func (q *Queries) ListTransfers(ctx context.Context, arg ListTransfersParams) ([
 	return items, nil
 }
 
-const ListTransfersOfBet = `-- name: ListTransfersOfBet :many
+const listTransfersOfBet = `-- name: ListTransfersOfBet :many
 select id, user_id, debit, credit, amount, kind, bet_id, revision, reference, at
 from transfers
 where bet_id = $1::bigint and id + 0 < $2 and ($3::bigint = 0 or user_id = $3)
@@ -113,10 +115,10 @@ type ListTransfersOfBetParams struct {
 	Kind   int16
 }
 
-// All of them: a bet has few, and their index does not know the order of their ids. By id alone it
-// may be planned as a walk over the primary key, past the transfers of all other bets.
+// Returns all transfers, without a limit: a bet has few. "id + 0" keeps the planner from walking over the
+// primary key, past the transfers of all other bets.
 func (q *Queries) ListTransfersOfBet(ctx context.Context, arg ListTransfersOfBetParams) ([]Transfer, error) {
-	rows, err := q.db.Query(ctx, ListTransfersOfBet,
+	rows, err := q.db.Query(ctx, listTransfersOfBet,
 		arg.BetID,
 		arg.Before,
 		arg.UserID,
@@ -151,11 +153,11 @@ func (q *Queries) ListTransfersOfBet(ctx context.Context, arg ListTransfersOfBet
 	return items, nil
 }
 
-const ListTransfersOfUser = `-- name: ListTransfersOfUser :many
+const listTransfersOfUser = `-- name: ListTransfersOfUser :many
 with recursive wanted as (
     select $1::bigint as user_id, $2::bigint as before, $3::smallint as kind, $4::integer as at_most
 ), stretches as (
-    select (least(w.before - 1, (select coalesce(max(n.id), 0) from transfers n)) >> 20) + 1 as stretch, 0::bigint as its, 0::bigint as found
+    select (least(w.before - 1, (select coalesce(max(n.id), 0) from transfers n)) >> 20) + 1 as stretch, 0::bigint as here, 0::bigint as found
     from wanted w
     union all
     select s.stretch - 1, (
@@ -168,10 +170,10 @@ with recursive wanted as (
             order by t.user_id desc, t.id desc
             limit w.at_most
         ) as newest
-    ), s.found + s.its
+    ), s.found + s.here
     from stretches s
         cross join wanted w
-    where s.stretch > 0 and s.found + s.its < w.at_most
+    where s.stretch > 0 and s.found + s.here < w.at_most
 )
 select newest.id, newest.user_id, newest.debit, newest.credit, newest.amount, newest.kind, newest.bet_id, newest.revision, newest.reference, newest.at
 from wanted w
@@ -184,7 +186,7 @@ from wanted w
         order by t.user_id desc, t.id desc
         limit w.at_most
     ) as newest
-where s.its > 0
+where s.here > 0
 `
 
 type ListTransfersOfUserParams struct {
@@ -194,11 +196,11 @@ type ListTransfersOfUserParams struct {
 	AtMost int32
 }
 
-// In no order, and of the oldest stretch that was looked at perhaps more than are wanted. The index is
-// by stretches of ids: they are counted in one after the other, from the newest, until there are enough,
-// and then read. Within a stretch it is a range of the index, as is explained at LockBetsBehind.
+// Returns the transfers in no order, and possibly more than wanted from the oldest stretch. The index is by
+// stretches of ids. The query counts the transfers of one stretch after another, from the newest, until
+// there are enough, and then reads them. Within a stretch it reads a range of the index, see LockBetsBehind.
 func (q *Queries) ListTransfersOfUser(ctx context.Context, arg ListTransfersOfUserParams) ([]Transfer, error) {
-	rows, err := q.db.Query(ctx, ListTransfersOfUser,
+	rows, err := q.db.Query(ctx, listTransfersOfUser,
 		arg.UserID,
 		arg.Before,
 		arg.Kind,
@@ -233,7 +235,7 @@ func (q *Queries) ListTransfersOfUser(ctx context.Context, arg ListTransfersOfUs
 	return items, nil
 }
 
-const RestrictWallet = `-- name: RestrictWallet :one
+const restrictWallet = `-- name: RestrictWallet :one
 update wallets
 set stake_limit         = $1,
     next_stake_limit    = $2,
@@ -252,7 +254,7 @@ type RestrictWalletParams struct {
 }
 
 func (q *Queries) RestrictWallet(ctx context.Context, arg RestrictWalletParams) (Wallet, error) {
-	row := q.db.QueryRow(ctx, RestrictWallet,
+	row := q.db.QueryRow(ctx, restrictWallet,
 		arg.StakeLimit,
 		arg.NextStakeLimit,
 		arg.NextStakeLimitAt,
@@ -277,7 +279,7 @@ func (q *Queries) RestrictWallet(ctx context.Context, arg RestrictWalletParams) 
 	return i, err
 }
 
-const StoredPayment = `-- name: StoredPayment :many
+const storedPayment = `-- name: StoredPayment :many
 select user_id, operation, key, fingerprint, bet_id, transfer_id, refusal, params, request_id, decided_at
 from verdicts
 where user_id = $1 and operation = $2 and key = $3
@@ -291,9 +293,9 @@ type StoredPaymentParams struct {
 	RefusalsLast time.Duration
 }
 
-// What was decided on a payment's key, unless that is a refusal which is too old.
+// Returns the verdict on a payment's key, unless it is an expired refusal.
 func (q *Queries) StoredPayment(ctx context.Context, arg StoredPaymentParams) ([]Verdict, error) {
-	rows, err := q.db.Query(ctx, StoredPayment,
+	rows, err := q.db.Query(ctx, storedPayment,
 		arg.UserID,
 		arg.Operation,
 		arg.Key,
@@ -328,7 +330,7 @@ func (q *Queries) StoredPayment(ctx context.Context, arg StoredPaymentParams) ([
 	return items, nil
 }
 
-const StoredPaymentTransfer = `-- name: StoredPaymentTransfer :many
+const storedPaymentTransfer = `-- name: StoredPaymentTransfer :many
 select t.id, t.user_id, t.debit, t.credit, t.amount, t.kind, t.bet_id, t.revision, t.reference, t.at
 from verdicts v
     join transfers t on t.id = v.transfer_id
@@ -342,7 +344,7 @@ type StoredPaymentTransferParams struct {
 }
 
 func (q *Queries) StoredPaymentTransfer(ctx context.Context, arg StoredPaymentTransferParams) ([]Transfer, error) {
-	rows, err := q.db.Query(ctx, StoredPaymentTransfer, arg.UserID, arg.Operation, arg.Key)
+	rows, err := q.db.Query(ctx, storedPaymentTransfer, arg.UserID, arg.Operation, arg.Key)
 	if err != nil {
 		return nil, err
 	}
@@ -372,7 +374,7 @@ func (q *Queries) StoredPaymentTransfer(ctx context.Context, arg StoredPaymentTr
 	return items, nil
 }
 
-const WalletByUser = `-- name: WalletByUser :one
+const walletByUser = `-- name: WalletByUser :one
 select wallets.user_id, wallets.balance, wallets.held, wallets.debt, wallets.open, wallets.token_version, wallets.staked, wallets.staked_day, wallets.stake_limit, wallets.next_stake_limit, wallets.next_stake_limit_at, wallets.excluded_until, clock_timestamp()::timestamptz as now
 from wallets
 where user_id = $1
@@ -384,7 +386,7 @@ type WalletByUserRow struct {
 }
 
 func (q *Queries) WalletByUser(ctx context.Context, userID int64) (WalletByUserRow, error) {
-	row := q.db.QueryRow(ctx, WalletByUser, userID)
+	row := q.db.QueryRow(ctx, walletByUser, userID)
 	var i WalletByUserRow
 	err := row.Scan(
 		&i.Wallet.UserID,
