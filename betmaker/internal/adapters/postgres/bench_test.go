@@ -125,7 +125,9 @@ func BenchmarkSeal1000(b *testing.B) {
 		run(b, conn, `insert into transfers (user_id, debit, credit, amount, kind, bet_id, revision, at) select 1, 1, 2, 100, 4, n.n + (select coalesce(max(id), 0) from transfers), 0, now() from generate_series(1, 1000) n`)
 		b.StartTimer()
 		before := cpu()
-		_, _, err := store.Ledger.Seal(b.Context(), 1000, func(newest domain.Seal, transfers []domain.Transfer, now time.Time) domain.Seal { return newest.Next(transfers, now) })
+		_, _, err := store.Ledger.Seal(b.Context(), 1000, func(newest domain.Seal, transfers []domain.Transfer, now time.Time) domain.Seal {
+			return newest.Next(transfers, now)
+		})
 		if err != nil {
 			b.Fatal(err)
 		}
