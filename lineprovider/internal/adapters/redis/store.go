@@ -82,7 +82,6 @@ type Store struct {
 	requireDurable bool
 	warned         atomic.Pointer[string] // the last warning about durability
 	lookups        *together.Group[*lookup]
-	readings       readings
 }
 
 // Open returns a store. It does not connect: it does so when used, and again
