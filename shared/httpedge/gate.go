@@ -41,7 +41,7 @@ type operation struct {
 	secured    bool // a token is looked at
 	anonymous  bool // and may be missing
 	deferred   bool // see Deferred
-	parameters []parameter
+	parameters []*openapi3.Parameter
 	body       *openapi3.RequestBody // nil for none
 	plain      *quickObject          // of a body in JSON; nil for none
 	route      *routers.Route        // for openapi3filter
@@ -63,15 +63,15 @@ func newGate(doc *openapi3.T, o Options) (*gate, error) {
 	for path, item := range doc.Paths.Map() {
 		for method, op := range item.Operations() {
 			prepared := &operation{
-				route:    &routers.Route{Spec: doc, Path: path, PathItem: item, Method: method, Operation: op},
-				deferred: op.OperationID != "" && op.OperationID == o.Deferred.Operation,
+				route:      &routers.Route{Spec: doc, Path: path, PathItem: item, Method: method, Operation: op},
+				deferred:   op.OperationID != "" && op.OperationID == o.Deferred.Operation,
+				parameters: parametersOf(item, op),
 			}
 			found = found || prepared.deferred
-			for _, p := range parametersOf(item, op) {
+			for _, p := range prepared.parameters {
 				if p.Schema == nil {
 					return nil, fmt.Errorf("parameter %s of %s %s has no schema", p.Name, method, path)
 				}
-				prepared.parameters = append(prepared.parameters, parameter{p, newQuickParameter(p)})
 			}
 			security := doc.Security
 			if op.Security != nil {
@@ -219,17 +219,7 @@ func (op *operation) check(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// parameter is one of an operation.
-type parameter struct {
-	*openapi3.Parameter
-
-	plain func(*http.Request) bool // recognises usual values; or nil
-}
-
 func (op *operation) checkParameters(r *http.Request) error {
-	if op.hasPlainParameters(r) {
-		return nil
-	}
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
 		return invalid("query", "is not well formed").Because(err)
@@ -260,25 +250,11 @@ func (op *operation) checkParameters(r *http.Request) error {
 				return invalid(p.Name, notPlain+itIs(v))
 			}
 		}
-		if err := openapi3filter.ValidateParameter(r.Context(), input, p.Parameter); err != nil {
-			return explainParameter(p.Parameter, values, err)
+		if err := openapi3filter.ValidateParameter(r.Context(), input, p); err != nil {
+			return explainParameter(p, values, err)
 		}
 	}
 	return nil
-}
-
-// hasPlainParameters tells whether all there can be are headers and parts of the path that are
-// recognised.
-func (op *operation) hasPlainParameters(r *http.Request) bool {
-	if r.URL.RawQuery != "" {
-		return false
-	}
-	for _, p := range op.parameters {
-		if p.plain == nil || !p.plain(r) {
-			return false
-		}
-	}
-	return true
 }
 
 // pathParameters returns what chi found, decoded: chi routes on the encoded path
