@@ -10,8 +10,8 @@ import (
 	"stavka.local/lineprovider/internal/ports"
 )
 
-// Those who look at the same time are answered together, each with what they looked for:
-// an event, that there is none, or that it cannot be read.
+// Concurrent look-ups are batched. Each one gets its own answer: an event, that there is none, or that
+// it cannot be decoded.
 func TestLookupsAtTheSameTime(t *testing.T) {
 	t.Parallel()
 	name := hashName(t)
@@ -47,7 +47,7 @@ func TestLookupsAtTheSameTime(t *testing.T) {
 	looking.Wait()
 }
 
-// Whoever looks after a change was acknowledged sees it, however many are looking.
+// A look-up that begins after a change was acknowledged returns it, with any number of other look-ups.
 func TestLookupSeesWhatWasAcknowledged(t *testing.T) {
 	t.Parallel()
 	s := open(t, redis.Options{HashName: hashName(t)})

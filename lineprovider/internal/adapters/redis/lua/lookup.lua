@@ -1,6 +1,6 @@
--- Reads events, of which ARGV[2] to the last name the fields: for each one its
--- version, its seq and the event itself.
--- Returns dataset, generation, and the values of the fields, '' where there is none.
+-- Reads events. ARGV[2] and the following are fields: for each event its version, its seq
+-- and the event itself.
+-- Returns dataset, generation, and the values of the fields, '' for a missing one.
 local dataset, generation = epoch()
 local values = redis.call('HMGET', KEYS[4], unpack(ARGV, 2))
 local reply = {dataset, generation}

@@ -1,21 +1,20 @@
--- Prepended to every script that touches events.
+-- Prepended to every script that uses events.
 --
 -- KEYS[1] is the epoch hash, KEYS[2] the highest seq, KEYS[3] the highest id, KEYS[4]
--- the events, ARGV[1] the name that a data set made now would get.
+-- the events, ARGV[1] the name for a new data set.
 --
--- Numbers come back from Redis as doubles. They are exact below 2^53, but Lua's
--- own conversion writes them with 14 digits: every one goes through text().
+-- Lua receives numbers from Redis as doubles. They are exact below 2^53, but Lua's own
+-- conversion writes 14 digits only. So every number must be converted by text().
 
 local function text(number)
   return string.format('%.0f', number)
 end
 
--- epoch returns the data set and its generation. It makes the data set at first
--- use, and begins a new generation whenever this server is not the one that
--- answered last, or has been somebody's replica since: then changes and events that
--- were seen may be missing here, and the jumps keep their numbers from being given
--- out again. run_id changes with every start of a server, master_replid
--- with every promotion of a replica.
+-- epoch returns the data set and its generation. It creates the data set at first use. It
+-- begins a new generation when this server is not the one that answered last, or has been
+-- a replica since. Then changes and events that clients have seen may be missing here;
+-- epoch raises seq and id so far that their numbers are not used again. run_id changes
+-- with every start of a server, master_replid with every promotion of a replica.
 local function epoch()
   local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)') .. '/' ..
     string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)')
