@@ -9,11 +9,11 @@ import (
 	"stavka.local/shared/odds"
 )
 
-// quickObject recognises, in one pass over the bytes and without building anything, the plain
-// bodies that clients usually send: one object of the document's properties, each at most once,
-// with numbers in plain digits and words of an enumeration. What it accepts, checkBody accepts;
-// of anything else it knows nothing, and checkBody goes on. Placing a bet took a third less
-// time at the edge with it.
+// quickObject recognises the bodies that clients usually send, in one pass over the bytes and without
+// building a value: one object with properties of the schema, each at most once, whose values are numbers
+// in plain digits or words of an enumeration. The full check would accept every body that quickObject
+// accepts. A body that it does not accept goes through the full check. It makes placing a bet
+// noticeably cheaper.
 type quickObject struct {
 	properties []quickProperty
 	required   uint64 // a bit for each of properties
@@ -21,11 +21,11 @@ type quickObject struct {
 
 type quickProperty struct {
 	name  string
-	check func(value string) bool // the value as it stands in the body
+	check func(value string) bool // value is the text in the body
 }
 
-// newQuickObject returns what recognises bodies of a schema, or nil for a schema that says
-// more than this file understands.
+// newQuickObject returns a quickObject for a schema, or nil for a schema with rules that quickObject
+// does not support.
 func newQuickObject(schema *openapi3.Schema) *quickObject {
 	known := *schema
 	known.Type, known.Properties, known.Required = nil, nil, nil
@@ -47,9 +47,9 @@ func newQuickObject(schema *openapi3.Schema) *quickObject {
 	return q
 }
 
-// quickCheck returns what accepts usual values of a property, or nil.
+// quickCheck returns a check that accepts usual values of a property, or nil.
 func quickCheck(schema *openapi3.Schema) func(string) bool {
-	for len(schema.AllOf) == 1 { // how a document adds a description to a shared schema
+	for len(schema.AllOf) == 1 { // a document adds a description to a shared schema this way
 		outer := *schema
 		outer.AllOf = nil
 		if !outer.IsEmpty() {
@@ -98,7 +98,7 @@ func quickDecimal(schema *openapi3.Schema) func(string) bool {
 	}
 }
 
-// isCount tells whether value is a whole number from 1 that is surely an int64.
+// isCount reports whether value is a whole number from 1 of at most 18 digits, which fits an int64.
 func isCount(value string) bool {
 	if value == "" || len(value) > 18 || value[0] == '0' {
 		return false
@@ -111,7 +111,7 @@ func isCount(value string) bool {
 	return true
 }
 
-// accepts tells whether the body is one of those that are recognised.
+// accepts reports whether q recognises the body.
 func (q *quickObject) accepts(body []byte) bool {
 	rest, ok := after(body, '{')
 	for seen := uint64(0); ok; {
@@ -138,7 +138,7 @@ func (q *quickObject) accepts(body []byte) bool {
 	return false
 }
 
-// find returns the index of the property with a quoted name; -1 for none.
+// find returns the index of the property with a quoted name, or -1.
 func (q *quickObject) find(quoted []byte) int {
 	if len(quoted) < 2 || quoted[0] != '"' {
 		return -1
@@ -147,8 +147,8 @@ func (q *quickObject) find(quoted []byte) int {
 	return slices.IndexFunc(q.properties, func(p quickProperty) bool { return p.name == string(name) })
 }
 
-// token cuts off a string of letters, digits and the like, with its quotes, or what could be
-// a number.
+// token cuts a string, with its quotes, or a sequence of digits and points from the start of b. The
+// string must be of printable ASCII without escapes.
 func token(b []byte) (cut, rest []byte, ok bool) {
 	b = space(b)
 	if len(b) == 0 {
@@ -172,7 +172,7 @@ func token(b []byte) (cut, rest []byte, ok bool) {
 	return b[:end], b[end:], end > 0
 }
 
-// after returns what follows a character and the space before it.
+// after returns the bytes after c. Only white space may come before c.
 func after(b []byte, c byte) (rest []byte, ok bool) {
 	if b = space(b); len(b) == 0 || b[0] != c {
 		return nil, false

@@ -42,7 +42,7 @@ func TestPlainBodiesAreRecognised(t *testing.T) {
 	for body, want := range map[string]bool{
 		`{"event_id":1,"amount":10}`: true,
 		" {\n\t\"amount\" : 10.50 , \"event_id\" : 12 ,\r\"coefficient\":1.45,\"odds_change\":\"higher\"} \n": true,
-		`{"event_id":1}`:                                 false, // and what is missing, checkBody says
+		`{"event_id":1}`:                                 false, // the full check says what is missing
 		`{"event_id":1,"amount":10,"amount":11}`:         false,
 		`{"event_id":1,"amount":10,"half":1}`:            false,
 		`{"event_id":1,"amount":10,"few":1}`:             false,
@@ -69,7 +69,7 @@ func TestPlainBodiesAreRecognised(t *testing.T) {
 	}
 }
 
-// FuzzPlainBodies shows that what is recognised is what would be let through without.
+// FuzzPlainBodies checks that the full check accepts every recognised body.
 func FuzzPlainBodies(f *testing.F) {
 	schema := plainSchema(f)
 	q := newQuickObject(schema)
@@ -93,7 +93,7 @@ func FuzzPlainBodies(f *testing.F) {
 	})
 }
 
-// A schema that says something which is not understood is not looked at quickly at all.
+// A schema with rules that quickObject does not support gets none.
 func TestSchemasThatSayMoreAreLeftAlone(t *testing.T) {
 	t.Parallel()
 	least := uint64(2)
