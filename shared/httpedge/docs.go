@@ -17,7 +17,7 @@ import (
 	"stavka.local/shared/problem"
 )
 
-// docs is Swagger UI, served from the binary: the page, and the files it needs.
+// docs serves Swagger UI from the binary: the page and the files that it needs.
 type docs struct {
 	page   []byte
 	policy string // the page's Content-Security-Policy
@@ -26,7 +26,7 @@ type docs struct {
 
 var inlineScript = regexp.MustCompile(`(?s)<script>(.*?)</script>`)
 
-// newDocs renders the page once, and allows exactly the scripts that are in it.
+// newDocs renders the page once. The policy allows the scripts of the page and no others.
 func newDocs(title string) (*docs, error) {
 	ui := v5emb.NewHandlerWithConfig(swgui.Config{
 		Title: title, SwaggerJSON: specPath, BasePath: docsPath,
@@ -38,7 +38,7 @@ func newDocs(title string) (*docs, error) {
 	})
 	request, err := http.NewRequestWithContext(context.Background(), http.MethodGet, docsPath, http.NoBody)
 	if err != nil {
-		return nil, fmt.Errorf("render the API's documentation: %w", err)
+		return nil, fmt.Errorf("render the API documentation: %w", err)
 	}
 	var page pageWriter
 	ui.ServeHTTP(&page, request)
@@ -66,7 +66,7 @@ func (d *docs) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case name == "":
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		w.Header().Set("Content-Security-Policy", d.policy)
-		_, _ = w.Write(d.page) //nolint:gosec // rendered in New from nothing of a request; the reader may be gone
+		_, _ = w.Write(d.page) //nolint:gosec // rendered in New, not from a request; the client may be gone
 	case slices.Contains([]string{
 		"swagger-ui.css", "swagger-ui-bundle.js", "swagger-ui-standalone-preset.js",
 		"favicon-16x16.png", "favicon-32x32.png",
@@ -77,7 +77,7 @@ func (d *docs) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// pageWriter keeps the body of an answer.
+// pageWriter is a response writer that keeps the body.
 type pageWriter struct {
 	bytes.Buffer
 	header http.Header

@@ -1,5 +1,5 @@
-// Package httpedge is what every HTTP request of both services passes before
-// and after the service's own code:
+// Package httpedge handles every HTTP request of both services before and after the service's own
+// code:
 //
 //	request id, access log, metrics, recovery of panics
 //	-> routing (404, 405)
@@ -7,12 +7,11 @@
 //	-> limits and validation against the OpenAPI document (413, 415, 400)
 //	-> the service
 //
-// Authentication comes before validation, so that strangers learn nothing about
-// what a request should look like, and cost nothing. Everything that is not a
-// success leaves through package problem.
+// Authentication comes before validation, so that unauthenticated clients learn nothing about valid
+// requests, and cost little. Package problem writes every response that is not a success.
 //
-// The operational routes, /healthz /readyz /metrics /docs /openapi.yaml, are
-// served here, without authentication and validation.
+// The package also serves the operational routes /healthz, /readyz, /metrics, /docs and
+// /openapi.yaml, without authentication and validation.
 package httpedge
 
 import (
@@ -33,7 +32,7 @@ import (
 	"stavka.local/shared/problem"
 )
 
-// What can be wrong with any request. Errors derived from them carry details.
+// The errors that any request can cause. Errors derived from them have their own details.
 var (
 	ErrInvalidRequest   = fault.New(fault.Invalid, "invalid_request", "The request is malformed.")
 	ErrUnauthenticated  = fault.New(fault.Unauthenticated, "unauthenticated", "A valid access token is needed.")
@@ -55,45 +54,44 @@ const (
 	specPath    = "/openapi.yaml"
 )
 
-// Options are what an edge is made of; all but Deferred are needed.
+// Options configure an edge. All of them but Deferred are required.
 type Options struct {
-	// Title is the service's name as /docs shows it.
+	// Title is the name of the service on /docs.
 	Title string
-	// Spec is the OpenAPI 3.0 document, in YAML, with every route that Mount
-	// mounts. Its security schemes are bearer tokens, whatever they are called.
+	// Spec is the OpenAPI 3.0 document, in YAML, with every route that Mount mounts. All of its
+	// security schemes must be bearer tokens.
 	Spec []byte
-	// Mount registers the service's routes, by the paths that the document has.
+	// Mount registers the service's routes, by the paths of the document.
 	Mount func(chi.Router)
-	// Authenticate returns the context of a request with this bearer token, in
-	// which the service finds who asks, or a fault: ErrUnauthenticated or one of
-	// its kind. It may call NameUser. It is called for the operations which the
-	// document secures, but for Deferred's.
+	// Authenticate returns the context of a request with this bearer token, from which the
+	// service reads the user, or a fault: ErrUnauthenticated or another one of its kind. It may
+	// call NameUser. It is called for the secured operations of the document, except Deferred's.
 	Authenticate func(ctx context.Context, token string) (context.Context, error)
 	Deferred     Deferred
 	Health       *health.Registry
 	Metrics      *metrics.Registry
 }
 
-// Deferred is an operation that finds out in its own way whether a token still holds. The
-// zero value is none.
+// Deferred is an operation that checks itself whether a token is still valid. The zero value stands
+// for no operation.
 type Deferred struct {
-	// Operation is its operationId in the document.
+	// Operation is the operationId in the document.
 	Operation string
-	// Recognise takes the place of Authenticate.
+	// Recognise is called instead of Authenticate.
 	Recognise func(ctx context.Context, token string) (context.Context, error)
-	// AtOnce is how many of its requests may be under way; 0 for any number. More wait for a
-	// place, first come first served, and are refused when they have got none for Patience,
-	// all before anything else is done for them. They wait because refusing takes almost as
-	// much as the rest of the edge, and who is refused at once asks again at once.
+	// AtOnce bounds the requests in progress; 0 for no bound. Further requests wait for a place,
+	// first come first served, before any other work is done for them. After Patience without a
+	// place they are refused. They wait because a refusal costs almost as much as the rest of the
+	// edge, and a client that is refused at once retries at once.
 	AtOnce   int64
 	Patience time.Duration
-	// Confirm is asked, with what Recognise has returned, before a request is refused for what
-	// it looks like, so that who may not come in learns nothing: its fault goes first.
+	// Confirm is called with the context from Recognise before an invalid request is refused. Its
+	// fault, if any, replaces the refusal, so that a client without access learns nothing.
 	Confirm func(ctx context.Context) error
 }
 
-// New returns the handler of everything a service answers. It returns an error
-// when the document is not valid, or when it and the mounted routes disagree.
+// New returns the handler of all requests of a service. It returns an error when the document is not
+// valid, or when the document and the mounted routes differ.
 func New(o Options) (http.Handler, error) {
 	doc, err := openapi3.NewLoader().LoadFromData(o.Spec)
 	if err != nil {
@@ -131,8 +129,7 @@ func New(o Options) (http.Handler, error) {
 	return r, nil
 }
 
-// operational mounts a handler for GET and HEAD; net/http drops the body of
-// an answer to HEAD.
+// operational mounts a handler for GET and HEAD. net/http drops the body of a response to HEAD.
 func operational(r chi.Router, path string, h http.Handler) {
 	r.Method(http.MethodGet, path, h)
 	r.Method(http.MethodHead, path, h)
@@ -145,8 +142,8 @@ func document(spec []byte) http.Handler {
 	})
 }
 
-// methodNotAllowed answers 405 with the methods that the route has, or 404 when
-// it has none: the method is one that HTTP does not know.
+// methodNotAllowed responds with 405 and the methods of the route, or with 404 when there are none.
+// chi also calls it for methods that HTTP does not have, on any path.
 func methodNotAllowed(w http.ResponseWriter, r *http.Request) {
 	allowed := allowedMethods(r)
 	if len(allowed) == 0 {
@@ -174,14 +171,13 @@ func allowedMethods(r *http.Request) []string {
 	return allowed
 }
 
-// HandleError is the last of the three error hooks of a generated strict server,
-// ResponseErrorHandlerFunc: it answers with what the service returned.
+// HandleError is the ResponseErrorHandlerFunc of a generated strict server. It writes the error that
+// the service returned.
 func HandleError(w http.ResponseWriter, r *http.Request, err error) { problem.Write(w, r, err) }
 
-// HandleRequestError is the two other hooks, for a parameter (ErrorHandlerFunc)
-// or a body (RequestErrorHandlerFunc) that does not bind. Validation has seen the
-// request before, so little gets here: a fault from a type's own decoding, and
-// otherwise a malformed request without further words.
+// HandleRequestError is the ErrorHandlerFunc (parameters) and the RequestErrorHandlerFunc (body) of a
+// generated strict server. Few errors get here, because the request was validated before: faults of
+// a type's own decoding, which are written as they are, and others, which become ErrInvalidRequest.
 func HandleRequestError(w http.ResponseWriter, r *http.Request, err error) {
 	if fault.Find(err) == nil {
 		err = ErrInvalidRequest.Because(err)
@@ -189,8 +185,7 @@ func HandleRequestError(w http.ResponseWriter, r *http.Request, err error) {
 	problem.Write(w, r, err)
 }
 
-// compare returns an error for each route that is mounted and not in the
-// document, or the other way round.
+// compare returns an error for each route that is only mounted or only in the document.
 func (g *gate) compare(routes chi.Routes) error {
 	var errs []error
 	mounted := map[operationKey]bool{}

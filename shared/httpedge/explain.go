@@ -16,15 +16,15 @@ import (
 	"stavka.local/shared/fault"
 )
 
-// maxShown is how much of a wrong value a problem shows, in characters.
+// maxShown is the longest wrong value that a problem shows, in characters.
 const maxShown = 40
 
-// invalid returns the fault of one field: its name, and what is wrong with it.
+// invalid returns a fault about one field.
 func invalid(field, what string) *fault.Error {
 	return ErrInvalidRequest.Detailf("%s %s.", field, what).With("field", field)
 }
 
-// itIs shows a wrong value as the end of a sentence, unless it is too long.
+// itIs returns the end of a sentence that shows a wrong value, or "" for a value that is too long.
 func itIs(value string) string {
 	if value == "" || utf8.RuneCountInString(value) > maxShown {
 		return ""
@@ -32,7 +32,7 @@ func itIs(value string) string {
 	return "; it is " + value
 }
 
-// printable makes a name from outside fit to be shown.
+// printable returns a name from a request in a form that is safe to show.
 func printable(name string) string {
 	name = strings.ToValidUTF8(name, "\uFFFD")
 	if runes := []rune(name); len(runes) > maxShown {
@@ -41,7 +41,7 @@ func printable(name string) string {
 	return strings.Trim(strconv.Quote(name), `"`)
 }
 
-// explainParameter says what is wrong with a parameter, in words.
+// explainParameter returns a fault that describes what is wrong with a parameter.
 func explainParameter(p *openapi3.Parameter, values []string, err error) error {
 	var parse *openapi3filter.ParseError
 	switch {
@@ -60,15 +60,14 @@ func explainParameter(p *openapi3.Parameter, values []string, err error) error {
 	}
 }
 
-// explain turns what kin-openapi says into a sentence about the field: the one
-// that the path of the error names, or else whole. Its own texts hold schemas and
-// values, and are for logs.
+// explain turns an error of kin-openapi into a fault about a field: the one at the error's path, or
+// whole without a path. The texts of kin-openapi contain schemas and values, and are for logs only.
 func explain(whole string, err error) error {
 	var schemaError *openapi3.SchemaError
 	if !errors.As(err, &schemaError) {
 		return invalid(whole, "is malformed").Because(err)
 	}
-	for { // down to what is really wrong, below oneOf and its like
+	for { // down to the innermost error, below oneOf and the like
 		var inner *openapi3.SchemaError
 		if schemaError.Origin == nil || !errors.As(schemaError.Origin, &inner) {
 			break
@@ -89,9 +88,8 @@ func explain(whole string, err error) error {
 	return invalid(field, sentence(schemaError)).Because(err)
 }
 
-// unknownField returns the name of the first field, by the alphabet, that the
-// schema does not know, when that is what is wrong. The error's path does not
-// have it.
+// unknownField returns the name of the alphabetically first field that is not in the schema, if e is
+// about such a field. The error's path does not contain it.
 func unknownField(e *openapi3.SchemaError) (string, bool) {
 	object, ok := e.Value.(map[string]any)
 	if !ok || e.SchemaField != "properties" {
@@ -105,7 +103,7 @@ func unknownField(e *openapi3.SchemaError) (string, bool) {
 	return "", false
 }
 
-// sentence says what is wrong with the value of a field, to follow its name.
+// sentence describes what is wrong with the value of a field. It follows the field's name.
 func sentence(e *openapi3.SchemaError) string {
 	s, shown := e.Schema, itIs(show(e))
 	switch e.SchemaField {
@@ -146,8 +144,8 @@ func sentence(e *openapi3.SchemaError) string {
 	}
 }
 
-// show returns the wrong value as the sender wrote it, or "" for one that is not
-// to be shown: a secret, or more than a plain value.
+// show returns the wrong value as the client wrote it, or "" for a value that must not be shown, such
+// as a secret. Of an array or object it returns the kind only.
 func show(e *openapi3.SchemaError) string {
 	if e.Schema.Format == "password" || e.Schema.WriteOnly {
 		return ""
@@ -198,7 +196,7 @@ func list(values []any) string {
 	return strings.Join(texts, ", ")
 }
 
-// number shows a bound, which kin-openapi keeps in a type that money is never kept in.
+// number formats a bound. It is generic because the linter forbids the float type that kin-openapi uses.
 func number[N any](n *N) string {
 	if n == nil {
 		return "the limit"

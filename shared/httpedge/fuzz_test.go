@@ -15,7 +15,7 @@ import (
 	"stavka.local/shared/metrics"
 )
 
-// FuzzRequests shows that no request whatsoever is answered with a failure of ours.
+// FuzzRequests checks that no request gets a response of status 500 or above.
 func FuzzRequests(f *testing.F) {
 	const jsonType, form = "application/json", "application/x-www-form-urlencoded"
 	f.Add("POST", "/bets", "", jsonType, "key", []byte(bet))

@@ -21,12 +21,11 @@ import (
 	"stavka.local/shared/problem"
 )
 
-// BodyLimit is the longest body that is read, in bytes.
+// BodyLimit is the length of the longest accepted body, in bytes.
 const BodyLimit = 64 << 10
 
-// gate lets a request through to the service when it is known who asks and the
-// request is what the OpenAPI document says it should be. It works on the route
-// that chi has found already, so nothing is routed twice.
+// gate passes a request to the service when it is authenticated and matches the OpenAPI document. It
+// uses the route that chi has found, so nothing is routed twice.
 type gate struct {
 	operations   map[operationKey]*operation
 	authenticate func(context.Context, string) (context.Context, error)
@@ -36,19 +35,18 @@ type gate struct {
 
 type operationKey struct{ method, pattern string }
 
-// operation is what the document says about one, prepared.
+// operation is an operation of the document, prepared for checks.
 type operation struct {
-	secured    bool // a token is looked at
-	anonymous  bool // and may be missing
+	secured    bool // a token is checked
+	anonymous  bool // a token may be missing
 	deferred   bool // see Deferred
-	parameters []parameter
+	parameters []*openapi3.Parameter
 	body       *openapi3.RequestBody // nil for none
-	plain      *quickObject          // of a body in JSON; nil for none
+	plain      *quickObject          // recognises usual JSON bodies; nil for none
 	route      *routers.Route        // for openapi3filter
 }
 
-// filterOptions has openapi3filter check, and change nothing: defaults are the
-// service's to know.
+// filterOptions keep openapi3filter from changing requests. The service sets the defaults.
 var filterOptions = &openapi3filter.Options{SkipSettingDefaults: true}
 
 func newGate(doc *openapi3.T, o Options) (*gate, error) {
@@ -63,15 +61,15 @@ func newGate(doc *openapi3.T, o Options) (*gate, error) {
 	for path, item := range doc.Paths.Map() {
 		for method, op := range item.Operations() {
 			prepared := &operation{
-				route:    &routers.Route{Spec: doc, Path: path, PathItem: item, Method: method, Operation: op},
-				deferred: op.OperationID != "" && op.OperationID == o.Deferred.Operation,
+				route:      &routers.Route{Spec: doc, Path: path, PathItem: item, Method: method, Operation: op},
+				deferred:   op.OperationID != "" && op.OperationID == o.Deferred.Operation,
+				parameters: parametersOf(item, op),
 			}
 			found = found || prepared.deferred
-			for _, p := range parametersOf(item, op) {
+			for _, p := range prepared.parameters {
 				if p.Schema == nil {
 					return nil, fmt.Errorf("parameter %s of %s %s has no schema", p.Name, method, path)
 				}
-				prepared.parameters = append(prepared.parameters, parameter{p, newQuickParameter(p)})
 			}
 			security := doc.Security
 			if op.Security != nil {
@@ -94,13 +92,13 @@ func newGate(doc *openapi3.T, o Options) (*gate, error) {
 		}
 	}
 	if !found {
-		return nil, fmt.Errorf("there is no operation %q, whose authentication is deferred", o.Deferred.Operation)
+		return nil, fmt.Errorf("there is no operation %q to defer authentication for", o.Deferred.Operation)
 	}
 	return g, nil
 }
 
-// bearerOnly returns an error when the document secures anything by other means
-// than a bearer token, which this package would not check.
+// bearerOnly returns an error when the document has a security scheme other than a bearer token,
+// because this package would not check it.
 func bearerOnly(doc *openapi3.T) error {
 	if doc.Components == nil {
 		return nil
@@ -114,8 +112,8 @@ func bearerOnly(doc *openapi3.T) error {
 	return nil
 }
 
-// parametersOf returns the operation's parameters and those of its path that it
-// does not override.
+// parametersOf returns the parameters of the operation, and those of its path that the operation does
+// not override.
 func parametersOf(item *openapi3.PathItem, op *openapi3.Operation) []*openapi3.Parameter {
 	var all []*openapi3.Parameter
 	for _, ref := range item.Parameters {
@@ -159,7 +157,7 @@ func (g *gate) middleware(next http.Handler) http.Handler {
 	})
 }
 
-// enter waits for a place, and tells whether there was one in time.
+// enter waits for a place and reports whether there was one in time.
 func (g *gate) enter(ctx context.Context) bool {
 	if g.places.TryAcquire(1) {
 		return true
@@ -169,7 +167,7 @@ func (g *gate) enter(ctx context.Context) bool {
 	return g.places.Acquire(ctx, 1) == nil
 }
 
-// confirmed returns why a request is refused: because of who asks, before anything else.
+// confirmed returns the fault to refuse a request with: the one of Confirm, or else refusal.
 func (g *gate) confirmed(ctx context.Context, op *operation, refusal error) error {
 	if !op.deferred {
 		return refusal
@@ -177,7 +175,7 @@ func (g *gate) confirmed(ctx context.Context, op *operation, refusal error) erro
 	return cmp.Or(g.deferred.Confirm(ctx), refusal)
 }
 
-// identify finds out who asks.
+// identify returns the context of the authenticated request.
 func (g *gate) identify(op *operation, r *http.Request) (context.Context, error) {
 	if !op.secured {
 		return r.Context(), nil
@@ -196,7 +194,7 @@ func (g *gate) identify(op *operation, r *http.Request) (context.Context, error)
 	return g.authenticate(r.Context(), token)
 }
 
-// check validates the request. Afterwards its body can be read once more.
+// check validates the request. The body can be read again afterwards.
 func (op *operation) check(w http.ResponseWriter, r *http.Request) error {
 	if len(op.parameters) > 0 {
 		if err := op.checkParameters(r); err != nil {
@@ -219,17 +217,7 @@ func (op *operation) check(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// parameter is one of an operation.
-type parameter struct {
-	*openapi3.Parameter
-
-	plain func(*http.Request) bool // recognises usual values; or nil
-}
-
 func (op *operation) checkParameters(r *http.Request) error {
-	if op.hasPlainParameters(r) {
-		return nil
-	}
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
 		return invalid("query", "is not well formed").Because(err)
@@ -255,34 +243,20 @@ func (op *operation) checkParameters(r *http.Request) error {
 			if why := unclean(v); why != "" {
 				return invalid(p.Name, why)
 			}
-			// ParseInt takes a plus sign, and so does what binds parameters.
+			// strconv.ParseInt, and with it the generated code, accepts a plus sign.
 			if p.Schema.Value.Type.Is(openapi3.TypeInteger) && strings.HasPrefix(v, "+") {
 				return invalid(p.Name, notPlain+itIs(v))
 			}
 		}
-		if err := openapi3filter.ValidateParameter(r.Context(), input, p.Parameter); err != nil {
-			return explainParameter(p.Parameter, values, err)
+		if err := openapi3filter.ValidateParameter(r.Context(), input, p); err != nil {
+			return explainParameter(p, values, err)
 		}
 	}
 	return nil
 }
 
-// hasPlainParameters tells whether all there can be are headers and parts of the path that are
-// recognised.
-func (op *operation) hasPlainParameters(r *http.Request) bool {
-	if r.URL.RawQuery != "" {
-		return false
-	}
-	for _, p := range op.parameters {
-		if p.plain == nil || !p.plain(r) {
-			return false
-		}
-	}
-	return true
-}
-
-// pathParameters returns what chi found, decoded: chi routes on the encoded path
-// when the two differ.
+// pathParameters returns the decoded path parameters. chi routes on the encoded path when it differs
+// from the decoded one.
 func pathParameters(r *http.Request) map[string]string {
 	found := chi.RouteContext(r.Context()).URLParams
 	if len(found.Keys) == 0 {
@@ -301,8 +275,8 @@ func pathParameters(r *http.Request) map[string]string {
 	return parameters
 }
 
-// readBody reads all of the body. A client that does not send it, or not in time,
-// loses its connection: nobody is there to read an answer.
+// readBody reads the whole body. When the client does not send all of it in time, readBody closes the
+// connection, because no one would read a response.
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if r.ContentLength > BodyLimit {
 		return nil, ErrBodyTooLarge
@@ -327,10 +301,10 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	return data, nil
 }
 
-// discard reads what is left of a body that is not wanted, up to a bound, so that a
-// client which is still sending hears the answer instead of losing its connection.
+// discard reads the rest of an unwanted body, up to a bound, so that a client that is still sending
+// gets the response instead of a closed connection.
 func discard(r *http.Request) {
-	// Whoever does not send it in time does not hear the answer, which is the same.
+	// An error means that the client gets no response, which cannot be helped.
 	_, _ = io.CopyN(io.Discard, r.Body, 4*BodyLimit)
 }
 
@@ -360,7 +334,7 @@ func (op *operation) checkBody(r *http.Request, data []byte) error {
 	return op.checkForm(r, data)
 }
 
-// isUTF8 tells whether the parameters of a media type leave the text in UTF-8.
+// isUTF8 reports whether the parameters of a media type name no charset other than UTF-8.
 func isUTF8(parameters string) bool {
 	for parameter := range strings.SplitSeq(parameters, ";") {
 		name, value, _ := strings.Cut(strings.TrimSpace(parameter), "=")
@@ -371,7 +345,7 @@ func isUTF8(parameters string) bool {
 	return true
 }
 
-// checkForm validates a body that is not JSON, which is a form.
+// checkForm validates a form, which is any body that is not JSON.
 func (op *operation) checkForm(r *http.Request, data []byte) error {
 	form, err := url.ParseQuery(string(data))
 	if err != nil {
@@ -396,7 +370,7 @@ func (op *operation) checkForm(r *http.Request, data []byte) error {
 	return nil
 }
 
-// unclean says what is wrong with a text that no store should get, or "".
+// unclean describes what is wrong with a text that must not reach a store, or returns "".
 func unclean(text string) string {
 	switch {
 	case !utf8.ValidString(text):

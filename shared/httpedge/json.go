@@ -16,14 +16,14 @@ import (
 	"stavka.local/shared/odds"
 )
 
-// maxDepth is how deep arrays and objects may be nested in a body. No operation
-// needs more than a few; the bound keeps hostile bodies cheap.
+// maxDepth bounds how deep arrays and objects may be nested in a body. Operations need a few levels;
+// the bound keeps hostile bodies cheap.
 const maxDepth = 16
 
-// parseJSON reads a body more strictly than encoding/json does: it is valid
-// UTF-8 without NUL characters or halves of characters, not nested deeper than
-// maxDepth, and no object has a key twice, of which different readers would take
-// different ones. Numbers are json.Number, that is their digits.
+// parseJSON parses a body more strictly than encoding/json. The body must be valid UTF-8 without NUL
+// characters and halves of surrogate pairs, and must not be nested deeper than maxDepth. No object may
+// have a key twice, because different readers would take different values. Numbers are json.Number,
+// which keeps their digits.
 func parseJSON(data []byte) (any, error) {
 	if !utf8.Valid(data) {
 		return nil, invalid("body", "is not valid UTF-8")
@@ -46,8 +46,8 @@ func parseJSON(data []byte) (any, error) {
 	return nil, explainSyntax(err)
 }
 
-// hasHalfCharacter tells whether JSON holds an escaped surrogate without the other
-// one of its pair, for which encoding/json would quietly take another character.
+// hasHalfCharacter reports whether JSON holds an escaped surrogate without the other one of its pair.
+// encoding/json would silently replace it.
 func hasHalfCharacter(data []byte) bool {
 	for {
 		start := bytes.IndexByte(data, '\\')
@@ -69,7 +69,7 @@ func hasHalfCharacter(data []byte) bool {
 	}
 }
 
-// escaped returns the code unit of the \uXXXX that data begins with, or -1.
+// escaped returns the code unit of the \uXXXX at the start of data, or -1.
 func escaped(data []byte) rune {
 	if len(data) < 6 || data[0] != '\\' || data[1] != 'u' {
 		return -1
@@ -93,7 +93,7 @@ func explainSyntax(err error) error {
 	}
 }
 
-// parser builds a value from the decoder's tokens.
+// parser builds a value from the tokens of a decoder.
 type parser struct {
 	decoder *json.Decoder
 	path    []string
@@ -128,7 +128,7 @@ func (p *parser) object() (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		key, _ := token.(string) // the decoder accepts nothing else here
+		key, _ := token.(string) // the decoder accepts only strings here
 		p.path = append(p.path, key)
 		if strings.IndexByte(key, 0) >= 0 {
 			return nil, invalid("body", "has a field whose name holds a NUL character")
@@ -162,7 +162,7 @@ func (p *parser) array() (any, error) {
 
 func (p *parser) field() string { return fieldName(p.path) }
 
-// fieldName writes a path the way problems show it: "legs.0.price".
+// fieldName returns a path as problems show it: "legs.0.price".
 func fieldName(path []string) string {
 	if len(path) == 0 {
 		return "body"
@@ -178,11 +178,10 @@ func checkJSON(value any, schema *openapi3.Schema) error {
 	return checkDigits(value, schema, nil)
 }
 
-// checkDigits looks at what kin-openapi, which computes with floats, cannot see:
-// whether numbers are exactly what their Go types hold. Decimals are known by
-// their x-go-type.
+// checkDigits checks whether the Go types can hold the numbers of value exactly. kin-openapi cannot
+// check that, because it computes with floats. The x-go-type of a schema marks decimals.
 func checkDigits(value any, schema *openapi3.Schema, path []string) error {
-	for _, part := range schema.AllOf { // how a document adds a description to a shared schema
+	for _, part := range schema.AllOf { // a document adds a description to a shared schema this way
 		if err := checkDigits(value, part.Value, path); err != nil {
 			return err
 		}
@@ -211,7 +210,7 @@ func checkDigits(value any, schema *openapi3.Schema, path []string) error {
 	return nil
 }
 
-// notPlain is what is wrong with 1.0, 1e3 and +1 where a whole number should be.
+// notPlain describes 1.0, 1e3 and +1 in place of a whole number.
 const notPlain = "must be a whole number in plain digits"
 
 func checkNumber(digits string, schema *openapi3.Schema, path []string) error {
@@ -231,13 +230,13 @@ func checkNumber(digits string, schema *openapi3.Schema, path []string) error {
 		return nil
 	}
 	if err != nil {
-		// The reason, without the value that the parsers put before it.
+		// The reason without the value, which the parsers put before it.
 		return invalid(fieldName(path), "is not acceptable ("+reason(err)+")"+itIs(digits)).Because(err)
 	}
 	return nil
 }
 
-// reason returns the innermost error's text.
+// reason returns the text of the innermost error.
 func reason(err error) string {
 	for next := errors.Unwrap(err); next != nil; next = errors.Unwrap(err) {
 		err = next

@@ -19,12 +19,11 @@ import (
 	"stavka.local/shared/requestid"
 )
 
-// unmatched is the route of requests for which there is none. It keeps what
-// strangers type out of the labels of metrics.
+// unmatched is the route of requests that match none. It keeps the paths of such requests out of the
+// labels of metrics.
 const unmatched = "unmatched"
 
-// observer gives requests their ids, measures and logs them, and turns panics
-// into answers.
+// observer sets the ids of requests, measures and logs them, and turns panics into responses.
 type observer struct {
 	requests *prometheus.CounterVec
 	duration *prometheus.HistogramVec
@@ -42,13 +41,13 @@ func newObserver(m *metrics.Registry) *observer {
 	}
 }
 
-// subject is where code further in leaves who asks, for the access log.
+// subject receives the user of a request from inner handlers, for the access log.
 type subject struct{ user string }
 
 type subjectKey struct{}
 
-// NameUser tells the access log who sent the request that ctx belongs to. It
-// does nothing for other contexts.
+// NameUser sets the user that the access log shows for the request of ctx. It does nothing for other
+// contexts.
 func NameUser(ctx context.Context, user string) {
 	if s, ok := ctx.Value(subjectKey{}).(*subject); ok {
 		s.user = user
@@ -68,19 +67,19 @@ func (o *observer) middleware(next http.Handler) http.Handler {
 		w.Header().Set(requestid.Header, id)
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 
-		who := &subject{}
-		r = r.WithContext(context.WithValue(requestid.With(r.Context(), id), subjectKey{}, who))
+		sender := &subject{}
+		r = r.WithContext(context.WithValue(requestid.With(r.Context(), id), subjectKey{}, sender))
 		ww := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
 		aborted := serve(next, ww, r)
-		o.report(r, ww, time.Since(start), who.user, aborted)
+		o.report(r, ww, time.Since(start), sender.user, aborted)
 		if aborted {
-			panic(http.ErrAbortHandler) // net/http closes the connection, and logs nothing
+			panic(http.ErrAbortHandler) // net/http closes the connection and logs nothing
 		}
 	})
 }
 
-// serve calls next and answers for it when it panics. It returns true when no
-// answer is possible and the connection has to be closed.
+// serve calls next and writes a response when next panics. It returns true when no response is possible
+// and the connection must be closed.
 func serve(next http.Handler, w middleware.WrapResponseWriter, r *http.Request) (aborted bool) {
 	defer func() {
 		v := recover()
@@ -96,14 +95,14 @@ func serve(next http.Handler, w middleware.WrapResponseWriter, r *http.Request) 
 			problem.Write(w, r, err)
 			return
 		}
-		slog.ErrorContext(r.Context(), "request failed after its answer had begun", "error", err)
+		slog.ErrorContext(r.Context(), "request failed after the response had begun", "error", err)
 		aborted = true
 	}()
 	next.ServeHTTP(w, r)
 	return false
 }
 
-// report measures and logs a request that has been answered.
+// report measures and logs an answered request.
 func (o *observer) report(
 	r *http.Request, w middleware.WrapResponseWriter, took time.Duration, user string, aborted bool,
 ) {
@@ -117,7 +116,7 @@ func (o *observer) report(
 	case aborted:
 		status = problem.StatusClientGone
 	default:
-		status = http.StatusOK // what net/http sends for a handler that wrote nothing
+		status = http.StatusOK // net/http sends this for a handler that wrote nothing
 	}
 	method := knownMethod(r.Method)
 	o.requests.WithLabelValues(route, method, strconv.Itoa(status)).Inc()
@@ -126,7 +125,7 @@ func (o *observer) report(
 	level := slog.LevelInfo
 	switch route {
 	case healthPath, readyPath, metricsPath:
-		level = slog.LevelDebug // asked every few seconds, by programs
+		level = slog.LevelDebug // programs send these every few seconds
 	}
 	logger, ctx := slog.Default(), r.Context()
 	if !logger.Enabled(ctx, level) {
@@ -150,7 +149,7 @@ func (o *observer) report(
 	logger.LogAttrs(ctx, level, "request", attrs...)
 }
 
-// knownMethod keeps invented methods out of the labels of metrics.
+// knownMethod returns method, or OTHER for a method that HTTP does not have, to bound the labels of metrics.
 func knownMethod(method string) string {
 	switch method {
 	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,

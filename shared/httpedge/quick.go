@@ -1,23 +1,19 @@
 package httpedge
 
 import (
-	"net/http"
-	"regexp"
 	"slices"
-	"unicode/utf8"
 
 	"github.com/getkin/kin-openapi/openapi3"
-	"github.com/go-chi/chi/v5"
 
 	"stavka.local/shared/money"
 	"stavka.local/shared/odds"
 )
 
-// quickObject recognises, in one pass over the bytes and without building anything, the plain
-// bodies that clients usually send: one object of the document's properties, each at most once,
-// with numbers in plain digits and words of an enumeration. What it accepts, checkBody accepts;
-// of anything else it knows nothing, and checkBody goes on. Placing a bet took a third less
-// time at the edge with it.
+// quickObject recognises the bodies that clients usually send, in one pass over the bytes and without
+// building a value: one object with properties of the schema, each at most once, whose values are numbers
+// in plain digits or words of an enumeration. The full check would accept every body that quickObject
+// accepts. A body that it does not accept goes through the full check. It makes placing a bet
+// noticeably cheaper.
 type quickObject struct {
 	properties []quickProperty
 	required   uint64 // a bit for each of properties
@@ -25,11 +21,11 @@ type quickObject struct {
 
 type quickProperty struct {
 	name  string
-	check func(value string) bool // the value as it stands in the body
+	check func(value string) bool // value is the text in the body
 }
 
-// newQuickObject returns what recognises bodies of a schema, or nil for a schema that says
-// more than this file understands.
+// newQuickObject returns a quickObject for a schema, or nil for a schema with rules that quickObject
+// does not support.
 func newQuickObject(schema *openapi3.Schema) *quickObject {
 	known := *schema
 	known.Type, known.Properties, known.Required = nil, nil, nil
@@ -51,9 +47,9 @@ func newQuickObject(schema *openapi3.Schema) *quickObject {
 	return q
 }
 
-// quickCheck returns what accepts usual values of a property, or nil.
+// quickCheck returns a check that accepts usual values of a property, or nil.
 func quickCheck(schema *openapi3.Schema) func(string) bool {
-	for len(schema.AllOf) == 1 { // how a document adds a description to a shared schema
+	for len(schema.AllOf) == 1 { // a document adds a description to a shared schema this way
 		outer := *schema
 		outer.AllOf = nil
 		if !outer.IsEmpty() {
@@ -102,7 +98,7 @@ func quickDecimal(schema *openapi3.Schema) func(string) bool {
 	}
 }
 
-// isCount tells whether value is a whole number from 1 that is surely an int64.
+// isCount reports whether value is a whole number from 1 of at most 18 digits, which fits an int64.
 func isCount(value string) bool {
 	if value == "" || len(value) > 18 || value[0] == '0' {
 		return false
@@ -115,7 +111,7 @@ func isCount(value string) bool {
 	return true
 }
 
-// accepts tells whether the body is one of those that are recognised.
+// accepts reports whether q recognises the body.
 func (q *quickObject) accepts(body []byte) bool {
 	rest, ok := after(body, '{')
 	for seen := uint64(0); ok; {
@@ -142,7 +138,7 @@ func (q *quickObject) accepts(body []byte) bool {
 	return false
 }
 
-// find returns the index of the property with a quoted name; -1 for none.
+// find returns the index of the property with a quoted name, or -1.
 func (q *quickObject) find(quoted []byte) int {
 	if len(quoted) < 2 || quoted[0] != '"' {
 		return -1
@@ -151,8 +147,8 @@ func (q *quickObject) find(quoted []byte) int {
 	return slices.IndexFunc(q.properties, func(p quickProperty) bool { return p.name == string(name) })
 }
 
-// token cuts off a string of letters, digits and the like, with its quotes, or what could be
-// a number.
+// token cuts a string, with its quotes, or a sequence of digits and points from the start of b. The
+// string must be of printable ASCII without escapes.
 func token(b []byte) (cut, rest []byte, ok bool) {
 	b = space(b)
 	if len(b) == 0 {
@@ -176,7 +172,7 @@ func token(b []byte) (cut, rest []byte, ok bool) {
 	return b[:end], b[end:], end > 0
 }
 
-// after returns what follows a character and the space before it.
+// after returns the bytes after c. Only white space may come before c.
 func after(b []byte, c byte) (rest []byte, ok bool) {
 	if b = space(b); len(b) == 0 || b[0] != c {
 		return nil, false
@@ -189,54 +185,4 @@ func space(b []byte) []byte {
 		b = b[1:]
 	}
 	return b
-}
-
-// newQuickParameter returns what recognises usual values of a parameter, as quickObject does
-// bodies, or nil. With it a single event is read 5 % more often.
-func newQuickParameter(p *openapi3.Parameter) func(*http.Request) bool {
-	switch p.In {
-	case openapi3.ParameterInHeader:
-		if text := newQuickText(p); text != nil {
-			return func(r *http.Request) bool { return text.accepts(r.Header.Values(p.Name), p.Required) }
-		}
-	case openapi3.ParameterInPath:
-		if check := quickCheck(p.Schema.Value); check != nil && p.Schema.Value.Type.Is(openapi3.TypeInteger) && len(p.Schema.Value.Enum) == 0 {
-			return func(r *http.Request) bool { return check(chi.URLParam(r, p.Name)) }
-		}
-	}
-	return nil
-}
-
-// quickText recognises usual values of a header that is a text.
-type quickText struct {
-	pattern  *regexp.Regexp
-	min, max int // in characters
-}
-
-// newQuickText returns what recognises values of a header, or nil.
-func newQuickText(p *openapi3.Parameter) *quickText {
-	schema := *p.Schema.Value
-	if !schema.Type.Is(openapi3.TypeString) || schema.MaxLength == nil || schema.Pattern == "" {
-		return nil
-	}
-	pattern, err := regexp.Compile(schema.Pattern)
-	q := &quickText{pattern, int(schema.MinLength), int(*schema.MaxLength)}
-	schema.Type, schema.MinLength, schema.MaxLength, schema.Pattern = nil, 0, nil, ""
-	if err != nil || !schema.IsEmpty() {
-		return nil
-	}
-	return q
-}
-
-// accepts tells whether the values of the header are one that is recognised, or none where
-// none has to be.
-func (q *quickText) accepts(values []string, required bool) bool {
-	if len(values) == 0 {
-		return !required
-	}
-	if len(values) > 1 || unclean(values[0]) != "" {
-		return false
-	}
-	length := utf8.RuneCountInString(values[0])
-	return length >= q.min && length <= q.max && q.pattern.MatchString(values[0])
 }

@@ -11,17 +11,17 @@ import (
 	"time"
 )
 
-// Limits bound what one client can take of a server.
+// Limits bound the resources that one client can use.
 type Limits struct {
 	ReadHeader  time.Duration // for the header of a request
-	Read        time.Duration // for all of a request
-	Write       time.Duration // from the end of the header to the end of the answer
-	Idle        time.Duration // between requests of a connection
-	Drain       time.Duration // for the requests in flight when the server stops
-	HeaderBytes int           // of a request's header
+	Read        time.Duration // for the whole request
+	Write       time.Duration // from the end of the header to the end of the response
+	Idle        time.Duration // between the requests of a connection
+	Drain       time.Duration // for requests in flight when the server stops
+	HeaderBytes int           // the size of a request's header
 }
 
-// DefaultLimits are those of both services. Drain is shorter than what a
+// DefaultLimits returns the limits of both services. Drain is shorter than the time that a
 // lifecycle.Group gives one part to stop.
 func DefaultLimits() Limits {
 	return Limits{
@@ -34,9 +34,9 @@ func DefaultLimits() Limits {
 	}
 }
 
-// silentGrace is how long, when a server stops, a connection that is there already may take to
-// say its first word. Browsers and clients open some ahead that they may never need; net/http
-// would wait 5 s for each, and not answer one that speaks up meanwhile.
+// silentGrace is how long a stopping server waits for the first byte of an open connection. Browsers and
+// other clients open connections that they may never use. net/http would wait 5 s for them, and would
+// not answer a request that arrives meanwhile.
 const silentGrace = 200 * time.Millisecond
 
 // Server is an HTTP server with a listener of its own.
@@ -47,8 +47,8 @@ type Server struct {
 	silent   silentConnections
 }
 
-// NewServer binds address; port 0 means any free one. Nothing is answered before
-// Run, but clients can connect and wait. Whoever does not run the server closes it.
+// NewServer binds address; port 0 stands for any free port. Clients can connect at once, but nothing is
+// answered before Run. A caller that does not call Run must call Close.
 func NewServer(ctx context.Context, address string, handler http.Handler, l Limits) (*Server, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if err != nil {
@@ -71,11 +71,11 @@ func NewServer(ctx context.Context, address string, handler http.Handler, l Limi
 // Addr returns the address that the server is bound to, "host:port".
 func (s *Server) Addr() string { return s.listener.Addr().String() }
 
-// Run serves until ctx ends. Then it accepts nothing new, lets the requests in
-// flight end within the drain limit, and returns nil, or an error when it had to
-// cut some off. It also returns an error when serving fails. It may be called once.
+// Run serves until ctx ends. Then it accepts no new connections, waits for the requests in flight, at
+// most as long as the drain limit, and returns nil, or an error when it had to cut off requests. It
+// also returns an error when serving fails. It may be called once.
 func (s *Server) Run(ctx context.Context) error {
-	served := make(chan error, 1) // buffered: Serve may end after we stopped looking
+	served := make(chan error, 1) // buffered: Serve may end when nobody receives any more
 	go func() { served <- s.http.Serve(s.listener) }()
 	select {
 	case err := <-served:
@@ -84,7 +84,7 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	draining, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.drain)
 	defer cancel()
-	_ = s.listener.Close() // now, so that nobody new comes while those who came say what for
+	_ = s.listener.Close() // first, so that no connections arrive during dismiss
 	s.silent.dismiss(draining)
 	err := s.http.Shutdown(draining)
 	if err != nil {
@@ -96,8 +96,8 @@ func (s *Server) Run(ctx context.Context) error {
 	return err
 }
 
-// Close releases the address at once and ends all connections. It is for a server
-// that was never run; after Run it does nothing.
+// Close releases the address at once and ends the connections that wait for Run. It is for a server that
+// was never run; after Run it does nothing.
 func (s *Server) Close() error {
 	if err := s.listener.Close(); err != nil {
 		return fmt.Errorf("close listener: %w", err)
@@ -105,8 +105,8 @@ func (s *Server) Close() error {
 	return nil
 }
 
-// closingOnce is a listener that may be closed again: by us before a stop, by net/http in
-// the course of it, and by whoever wants to be sure.
+// closingOnce is a listener that may be closed several times: by Run, by net/http during the shutdown,
+// and by Close.
 type closingOnce struct {
 	net.Listener
 
@@ -114,19 +114,19 @@ type closingOnce struct {
 	err  error
 }
 
-// Close implements net.Listener. It returns what the first call did.
+// Close implements net.Listener. It returns the result of the first call.
 func (l *closingOnce) Close() error {
 	l.once.Do(func() { l.err = l.Listener.Close() })
 	return l.err
 }
 
-// silentConnections are those on which nothing has come yet.
+// silentConnections are the open connections that have received no byte yet.
 type silentConnections struct {
 	mu    sync.Mutex
 	conns map[net.Conn]struct{}
 }
 
-// observe is told of every change of a connection's state.
+// observe implements http.Server.ConnState.
 func (s *silentConnections) observe(conn net.Conn, state http.ConnState) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -140,7 +140,7 @@ func (s *silentConnections) observe(conn net.Conn, state http.ConnState) {
 	s.conns[conn] = struct{}{}
 }
 
-// dismiss waits until there are none, for as long as silentGrace, and closes the others.
+// dismiss waits until there are none, at most silentGrace, and closes the remaining ones.
 func (s *silentConnections) dismiss(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, silentGrace)
 	defer cancel()
@@ -155,7 +155,7 @@ func (s *silentConnections) dismiss(ctx context.Context) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for conn := range s.conns {
-		_ = conn.Close() // nothing was said that could get lost
+		_ = conn.Close() // nothing was received that could be lost
 	}
 }
 

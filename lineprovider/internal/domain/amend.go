@@ -6,21 +6,20 @@ import (
 	"stavka.local/shared/odds"
 )
 
-// Amendment names what shall be different about an open event; nil leaves a
-// thing as it is.
+// Amendment lists the changes to an open event. A nil field stays as it is.
 type Amendment struct {
 	Coefficient *odds.Decimal
 	Deadline    *time.Time
-	Name        *string // empty takes the name away
+	Name        *string // empty removes the name
 	Suspended   *bool
 }
 
-// Amend decides on an amendment of an open event. Asking for what is already so
-// is no change.
+// Amend decides an amendment of an open event. An amendment that leaves everything as it is
+// makes an empty Change.
 //
 // ErrEventNotOpen: the event has a result.
-// ErrDeadlinePassed: the amendment names a price or a deadline after the deadline.
-// ErrCoefficient, ErrDeadlineInPast: the new value may not be offered.
+// ErrDeadlinePassed: the deadline has passed, and the amendment sets a price or a deadline.
+// ErrCoefficient, ErrDeadlineInPast: the new value is not allowed.
 func (e Event) Amend(now time.Time, a Amendment, rules Rules) (Change, error) {
 	if e.State.IsFinal() {
 		return Change{}, ErrEventNotOpen.Detailf("Event %s is finished; only an open event can be changed.", e.ID)
@@ -54,7 +53,7 @@ func (e Event) Amend(now time.Time, a Amendment, rules Rules) (Change, error) {
 	return Change{Action: ActionChange, Before: e, After: after}, nil
 }
 
-// isPastDeadline: at its deadline an event is past it, as for bets.
+// isPastDeadline reports whether the deadline has passed. At the deadline it has, as for bets.
 func (e Event) isPastDeadline(now time.Time) bool { return !now.Before(e.Deadline) }
 
 func (e Event) offersTheSameAs(o Event) bool {

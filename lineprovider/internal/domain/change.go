@@ -2,7 +2,7 @@ package domain
 
 import "time"
 
-// Action says what a change did, in one word of the history.
+// Action is the kind of a change, as the history shows it.
 type Action string
 
 // The actions.
@@ -14,24 +14,24 @@ const (
 	ActionRemove  Action = "removed"
 )
 
-// Change is a decision about one event: it was Before and shall be After. The
-// store carries it out only while the event's version is Before.Version.
+// Change is a decision about one event: Before becomes After. A store applies it only while
+// the event's version is Before.Version.
 type Change struct {
 	Action Action
 	Before Event // the zero Event for ActionCreate
-	After  Event // its Seq is the store's to allot, and so is the ID of a new event
+	After  Event // the store allots its Seq, and the ID of a new event
 }
 
-// IsEmpty tells whether the decision is that everything stays as it is.
+// IsEmpty reports whether the event stays as it is.
 func (c Change) IsEmpty() bool { return c.After.Version == c.Before.Version }
 
-// unchanged is the decision to leave e alone.
+// unchanged returns the decision to leave e as it is.
 func unchanged(e Event) Change { return Change{Before: e, After: e} }
 
-// Author is who asked for a change.
+// Author names the person and the token behind a change.
 type Author struct {
-	Actor string // the person, as the caller names them (X-Actor); may be empty
-	Token string // the label of the token that was used; never the token
+	Actor string // the person, as named by the caller (X-Actor); may be empty
+	Token string // the label of the token; never the token itself
 }
 
 // Entry is one accepted change in an event's history.

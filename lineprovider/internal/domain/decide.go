@@ -2,25 +2,25 @@ package domain
 
 import "time"
 
-// Result is what somebody says an event came to.
+// Result is a result of an event, as reported by a caller.
 type Result struct {
 	State       State
-	EffectiveAt *time.Time // when it became fact; nil when not said
+	EffectiveAt *time.Time // when it became fact; nil when unknown
 	Reason      string     // required to replace another result
 }
 
-// Decide decides on a result. The state the event already has is no change.
-// Replacing a result by another is a correction: it makes a new revision, and
-// unless it names its own instant it keeps the one that was said before, so that
-// bets taken after the fact stay refused.
+// Decide decides a result. A result with the state that the event already has makes an empty
+// Change. A result that replaces another one is a correction: it makes a new revision. A
+// correction without an EffectiveAt keeps the earlier one, so that bets placed after the fact
+// stay refused.
 //
-// ErrEventFinished: a finished event cannot be opened again.
-// ErrReasonRequired: a correction comes with a reason.
-// ErrEffectiveAt: the instant lies before the event's creation or after now, or
-// belongs to no result.
+// ErrEventFinished: the event is finished and cannot be opened again.
+// ErrReasonRequired: a correction needs a reason.
+// ErrEffectiveAt: EffectiveAt is before the event's creation or after now, or the state is not
+// final.
 func (e Event) Decide(now time.Time, r Result) (Change, error) {
 	if !r.State.IsFinal() && r.EffectiveAt != nil {
-		return Change{}, ErrEffectiveAt.Detailf("effective_at belongs to a result; state %d is none.", r.State)
+		return Change{}, ErrEffectiveAt.Detailf("effective_at belongs to a result; state %d is not a result.", r.State)
 	}
 	if r.State == e.State {
 		return unchanged(e), nil
@@ -58,11 +58,11 @@ func (e Event) checkEffectiveAt(now, at time.Time) error {
 	return nil
 }
 
-// Remove decides on taking the event off the line, which cancels it. An event
-// that is cancelled already stays as it is.
+// Remove decides to take the event off the line, which cancels it. For a cancelled event it
+// returns an empty Change.
 //
-// ErrEventFinished: an event that was won or lost is not removed; its result can
-// be corrected.
+// ErrEventFinished: the event is won or lost. It cannot be removed, but its result can be
+// corrected.
 func (e Event) Remove(now time.Time) (Change, error) {
 	if e.State == StateCancelled {
 		return unchanged(e), nil

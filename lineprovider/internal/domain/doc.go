@@ -1,6 +1,6 @@
-// Package domain decides what may happen to an event of the line. It is plain
-// Go on values: it reads no clock, no store and no environment; the instant of a
-// decision comes in as now, in whole seconds.
+// Package domain decides which changes of an event are allowed. It works on values only: it
+// reads no clock, no store and no environment. The caller passes the instant of a decision as
+// now, in whole seconds.
 //
 //	       Open
 //	        │
@@ -11,6 +11,6 @@
 //	WIN ↔ LOSE ↔ CANCELLED
 //	       Decide with a reason: a correction
 //
-// Nothing leads back to NEW. Every decision is a Change, which a store carries out
-// only if the event is still the one the decision was made on.
+// No decision leads back to NEW. Every decision is a Change. A store applies it only if the event
+// still has the version that the decision was made on.
 package domain

@@ -16,8 +16,7 @@ var (
 	rules = domain.Rules{MinimumDuration: 5000 * time.Second, MaxCoefficient: odds.MustParse("1000.00")}
 )
 
-// event returns an event that was created at noon, takes bets for an hour, and has
-// come to state since.
+// event returns an event in the given state, created at noon, with a deadline an hour later.
 func event(state domain.State) domain.Event {
 	e := domain.Event{
 		ID: 7, Coefficient: odds.MustParse("1.45"), Deadline: noon.Add(time.Hour), State: domain.StateNew,
@@ -29,13 +28,13 @@ func event(state domain.State) domain.Event {
 	return e
 }
 
-// with returns e after edit.
+// with returns a copy of e, changed by edit.
 func with(e domain.Event, edit func(*domain.Event)) domain.Event {
 	edit(&e)
 	return e
 }
 
-// check compares a decision with what it should be: a change to want, or err.
+// check compares a decision with the wanted change or the wanted error.
 func check(t *testing.T, got domain.Change, err error, want domain.Change, wantErr error) {
 	t.Helper()
 	if !errors.Is(err, wantErr) || (wantErr == nil) != (err == nil) {
@@ -202,8 +201,8 @@ func TestAmend(t *testing.T) {
 	}
 }
 
-// changed is the change that edit makes of e; without edit there is none, and with
-// an error there is not even a decision.
+// changed returns the change that edit makes to e: an empty one without edit, and the zero Change
+// with an error.
 func changed(
 	e domain.Event, now time.Time, action domain.Action, edit func(*domain.Event), err error,
 ) domain.Change {
@@ -320,8 +319,8 @@ func TestRemove(t *testing.T) {
 	}
 }
 
-// TestLife puts an event through random decisions, with a clock that jumps, and
-// looks for one that breaks a promise.
+// TestLife makes random decisions about an event, with a clock that jumps, and checks that each one
+// keeps the promises of the package.
 func TestLife(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {

@@ -6,48 +6,47 @@ import (
 	"stavka.local/shared/fault"
 )
 
-// The refusals of this package and of the ports. Their codes are part of the
-// contract in api/lineprovider.yaml.
+// The refusals of this package and of the ports. api/lineprovider.yaml documents their codes.
 var (
-	// ErrEventNotFound: no event has the id.
+	// ErrEventNotFound means that no event has the id.
 	ErrEventNotFound = fault.New(fault.NotFound, "event_not_found", "There is no such event.")
 
-	// ErrEventNotOpen: only an event in StateNew can be amended.
+	// ErrEventNotOpen means that the event is not in StateNew and cannot be amended.
 	ErrEventNotOpen = fault.New(fault.Conflict, "event_not_open", "Only an open event can be changed.")
 
-	// ErrEventFinished: the event has a result; it is neither opened again nor removed.
+	// ErrEventFinished means that the event has a result and cannot be opened again or removed.
 	ErrEventFinished = fault.New(fault.Conflict, "event_finished", "The event is finished.")
 
-	// ErrDeadlinePassed: neither the price nor the deadline may change any more.
+	// ErrDeadlinePassed means that the price and the deadline can no longer change.
 	ErrDeadlinePassed = fault.New(fault.Conflict, "deadline_passed",
 		"The deadline has passed; price and deadline are fixed.")
 
-	// ErrVersionMismatch: the event is not at the version the caller expects.
+	// ErrVersionMismatch means that the event does not have the version that the caller expects.
 	ErrVersionMismatch = fault.New(fault.Precondition, "version_mismatch",
 		"The event no longer has the version that was expected.")
 
-	// ErrCoefficient: the coefficient is not one that may be offered.
+	// ErrCoefficient means that the coefficient is outside the allowed range.
 	ErrCoefficient = fault.New(fault.Unprocessable, "coefficient_out_of_range", "The coefficient is out of range.")
 
-	// ErrDeadlineInPast: a new deadline must not lie in the past.
+	// ErrDeadlineInPast means that the new deadline is in the past.
 	ErrDeadlineInPast = fault.New(fault.Unprocessable, "deadline_in_past", "The deadline is already over.")
 
-	// ErrEffectiveAt: a result becomes fact between the event's creation and now.
-	ErrEffectiveAt = fault.New(fault.Unprocessable, "effective_at_invalid", "effective_at is not possible.")
+	// ErrEffectiveAt means that effective_at is not between the event's creation and now.
+	ErrEffectiveAt = fault.New(fault.Unprocessable, "effective_at_invalid", "effective_at is not valid.")
 
-	// ErrReasonRequired: a result is replaced only with a reason.
+	// ErrReasonRequired means that a correction has no reason.
 	ErrReasonRequired = fault.New(fault.Unprocessable, "reason_required", "Say the reason for changing a result.")
 
-	// ErrKeyReused: the idempotency key belongs to another request.
+	// ErrKeyReused means that the idempotency key belongs to another request.
 	ErrKeyReused = fault.New(fault.Unprocessable, "idempotency_key_reused",
 		"This Idempotency-Key was already used for a request with other content.")
 
-	// ErrUnavailable: the store cannot be reached, or cannot promise what it must.
-	// Whether a change that was under way has been made is not known.
+	// ErrUnavailable means that the store cannot be reached, or cannot give its guarantees. A
+	// change in progress may or may not have been made.
 	ErrUnavailable = fault.New(fault.Unavailable, "unavailable",
 		"The service cannot reach its store; try again in a moment.").After(retryAfter)
 )
 
-// retryAfter is what ErrUnavailable advises: long enough for a store to restart,
-// short enough that nobody waits for nothing.
+// retryAfter is the delay that ErrUnavailable advises. A store can restart in that time, and a
+// client does not wait much longer than needed.
 const retryAfter = time.Second

@@ -6,17 +6,17 @@ import (
 	"stavka.local/shared/odds"
 )
 
-// Offer is what a new event starts with.
+// Offer describes a new event.
 type Offer struct {
 	Coefficient odds.Decimal
-	Deadline    *time.Time // nil: Rules.MinimumDuration from now
+	Deadline    *time.Time // nil for Rules.MinimumDuration from now
 	Name        string     // may be empty
 }
 
-// Open decides on a new event.
+// Open decides to create an event.
 //
-// ErrCoefficient: the price is not one that may be offered.
-// ErrDeadlineInPast: the deadline lies before now.
+// ErrCoefficient: the price is outside the allowed range.
+// ErrDeadlineInPast: the deadline is before now.
 func Open(now time.Time, offer Offer, rules Rules) (Change, error) {
 	if err := rules.checkCoefficient(offer.Coefficient); err != nil {
 		return Change{}, err

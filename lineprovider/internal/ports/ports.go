@@ -1,9 +1,9 @@
-// Package ports says what line-provider needs from the outside: a store that
-// keeps events, and through it the log of changes. The comments are the contract;
-// portstest holds it against every adapter. The bus is line.Publisher.
+// Package ports declares what line-provider needs from the outside: a store of events and of the
+// log of their changes. The bus is line.Publisher. The comments are the contract; portstest checks
+// every adapter against it.
 //
-// Whatever a store cannot do because it cannot be reached, it refuses with
-// domain.ErrUnavailable; any other error that is not named is a defect.
+// A store that cannot be reached returns domain.ErrUnavailable. Any other error that a comment
+// does not name is a defect.
 package ports
 
 import (
@@ -15,7 +15,7 @@ import (
 	"stavka.local/shared/line"
 )
 
-// Store is all ports that one store stands behind.
+// Store combines the ports that one store implements.
 type Store interface {
 	Events
 	Catalogue
@@ -24,98 +24,94 @@ type Store interface {
 	Lease
 }
 
-// Snapshot is an event together with the epoch its numbers belong to.
+// Snapshot is an event with the epoch that its numbers belong to.
 type Snapshot struct {
 	Epoch line.Epoch
 	Event domain.Event
 }
 
-// Events keeps the events. It is safe for concurrent use.
+// Events stores events. It is safe for concurrent use.
 //
-// What Create, Recall and Apply return without an error is on the disk of every
-// server that the deployment requires. They go on when ctx is cancelled, within a
-// bound of their own, so that a caller who hangs up leaves no doubt behind.
-// domain.ErrUnavailable from them means that it is not known whether the change
-// was made.
+// When Create, Recall and Apply return without an error, the result is on the disk of every server
+// that the deployment requires. They continue when ctx is cancelled, for a limited time, so that a
+// caller that disconnects does not leave the change undecided. When they return
+// domain.ErrUnavailable, the change may or may not have been made.
 type Events interface {
-	// Event returns an event as it is now, or domain.ErrEventNotFound.
+	// Event returns the current state of an event, or domain.ErrEventNotFound.
 	Event(ctx context.Context, id domain.EventID) (Snapshot, error)
 
-	// Create stores a new event in one atomic step: it allots the next id and the
-	// next seq, and writes the event, its first history entry and, if there is one,
-	// the idempotency key. If the key is known already, nothing is written and what
-	// Recall returns is returned.
+	// Create stores a new event in one atomic step: it allots the next id and the next seq, and
+	// writes the event, its first history entry and the idempotency key, if any. If the key is
+	// known, Create writes nothing and returns what Recall returns.
 	Create(ctx context.Context, creation Creation) (Created, error)
 
-	// Recall returns the event that was created under a key, as it was created;
-	// Created.Replayed is then true. It returns the zero Created for a key that is
-	// not known, and domain.ErrKeyReused for one that belongs to another request.
-	// Keys are kept for ever.
+	// Recall returns the event that was created under a key, as it was at its creation, with
+	// Created.Replayed set. For an unknown key it returns the zero Created, and for a key of
+	// another request domain.ErrKeyReused. Keys are kept for ever.
 	Recall(ctx context.Context, key Key) (Created, error)
 
-	// Apply carries out a change in one atomic step: if the event still has the
-	// version the decision was made on, in the same data set, it allots the next
-	// seq and writes the event and its history entry. Otherwise it writes nothing
-	// and returns domain.ErrVersionMismatch. Of concurrent changes to one version
-	// exactly one succeeds.
+	// Apply applies a change in one atomic step. If the event still has the version that the
+	// decision was made on, in the same data set, Apply allots the next seq and writes the event
+	// and its history entry. Otherwise it writes nothing and returns domain.ErrVersionMismatch.
+	// Of concurrent changes to one version exactly one succeeds.
 	//
-	// An empty change writes nothing. It returns the event as it is once that is
-	// as durable as a change.
+	// For an empty change Apply writes nothing. It returns the event unchanged, once that is as
+	// durable as a change.
 	Apply(ctx context.Context, update Update) (Snapshot, error)
 }
 
-// Creation is a new event on its way to the store.
+// Creation is a new event to store.
 type Creation struct {
 	Change domain.Change // of domain.ActionCreate
 	Author domain.Author
-	Key    *Key // nil when the caller sent none
+	Key    *Key // nil for none
 }
 
-// Created is a stored new event.
+// Created is an event that Create stored.
 type Created struct {
 	Snapshot
 
-	Replayed bool // it was created by an earlier request with the same key
+	Replayed bool // an earlier request with the same key created it
 }
 
-// Update is a change on its way to the store.
+// Update is a change to apply.
 type Update struct {
-	Epoch  line.Epoch // of the snapshot that the decision was made on
+	Epoch  line.Epoch // of the snapshot that the decision is based on
 	Change domain.Change
 	Author domain.Author
 	Reason string // may be empty
 }
 
-// Key makes a creation repeatable.
+// Key is an idempotency key: it makes a creation safe to repeat.
 type Key struct {
-	Scope       string // who may repeat it, and what: the same text in another scope is another key
+	Scope       string // the caller and the operation; the same text in another scope is another key
 	Text        string // 1 to 255 characters
 	Fingerprint [32]byte
 }
 
-// Importer is a store that takes many new events at once.
+// Importer stores many new events at once.
 type Importer interface {
-	// Import does what Create does with each of the creations, in order, in one atomic
-	// step: when the sequence yields an error it returns that, and nothing was written. It
-	// tells how many events are new, and how many were created under their keys before.
+	// Import does what Create does for each of the creations, in order, in one atomic step. When
+	// the sequence yields an error, Import writes nothing and returns that error. It returns how
+	// many events are new, and how many had been created under their keys before.
 	Import(ctx context.Context, creations iter.Seq2[Creation, error]) (created, replayed int, err error)
 }
 
-// Catalogue lists what is stored, page by page.
+// Catalogue lists events and their histories, page by page.
 type Catalogue interface {
 	// Events returns events in ascending order of id.
 	Events(ctx context.Context, query EventsQuery) (EventsPage, error)
 
-	// History returns what happened to an event in ascending order of version, or
+	// History returns the history of an event in ascending order of version, or
 	// domain.ErrEventNotFound.
 	History(ctx context.Context, query HistoryQuery) (HistoryPage, error)
 }
 
-// EventsQuery asks for events.
+// EventsQuery selects events.
 type EventsQuery struct {
 	State domain.State   // only events in this state; 0 for any
 	After domain.EventID // only events with a greater id
-	Limit int            // at most so many, from 1 to 500
+	Limit int            // the length of the page, from 1 to 500
 }
 
 // EventsPage is a page of events.
@@ -125,11 +121,11 @@ type EventsPage struct {
 	More   bool // events follow after the last one
 }
 
-// HistoryQuery asks for what happened to an event.
+// HistoryQuery selects entries of an event's history.
 type HistoryQuery struct {
 	ID    domain.EventID
 	After int64 // only versions above it
-	Limit int   // at most so many, from 1 to 500
+	Limit int   // the length of the page, from 1 to 500
 }
 
 // HistoryPage is a page of an event's history.
@@ -139,55 +135,55 @@ type HistoryPage struct {
 	More    bool // entries follow after the last one
 }
 
-// ChangeLog is the line in the order of its changes. Each event is in it once,
-// under the seq of its last change.
+// ChangeLog lists events in the order of their changes. Each event is in it once, at the seq of its
+// last change.
 type ChangeLog interface {
-	// Changes returns, from one atomic read, the events whose seq is above after,
-	// in ascending order of seq, at most limit (1 to 500).
+	// Changes returns at most limit (1 to 500) events whose seq is above after, in ascending
+	// order of seq, from one atomic read.
 	Changes(ctx context.Context, after int64, limit int) (ChangesPage, error)
 }
 
 // ChangesPage is a page of the change log.
 type ChangesPage struct {
 	Epoch   line.Epoch
-	LastSeq int64 // the highest seq allotted at the moment of the read
+	LastSeq int64 // the highest seq allotted at the time of the read
 	Events  []domain.Event
 
-	// NextAfter is the seq up to which the page is complete: no event that is not
-	// on it had a seq above the page's start and up to here. It is never below the
-	// page's start. A page without events reaches LastSeq.
+	// NextAfter is the seq up to which the page is complete: every event with a seq above the
+	// page's start and up to NextAfter is on it. NextAfter is never below the page's start. A
+	// page without events reaches LastSeq.
 	NextAfter int64
 }
 
-// Outbox is the part of the change log that is still to be published. It keeps
-// one number, the published seq.
+// Outbox is the part of the change log that is not published yet. It stores one number, the
+// published seq.
 type Outbox interface {
 	// Unpublished returns what Changes returns after the published seq.
 	Unpublished(ctx context.Context, limit int) (ChangesPage, error)
 
-	// MarkPublished raises the published seq to upTo. It leaves it alone when it is
-	// there already, or when the store is no longer in epoch: then the numbers may
-	// mean something else, and the caller reads again.
+	// MarkPublished raises the published seq to upTo. It does nothing when the published seq is
+	// not below upTo, or when the store is no longer in epoch: then the numbers may have another
+	// meaning, and the caller must read again.
 	MarkPublished(ctx context.Context, epoch line.Epoch, upTo int64) error
 
-	// Head returns where the log stands.
+	// Head returns the current state of the log.
 	Head(ctx context.Context) (Head, error)
 }
 
-// Head is where the change log stands.
+// Head is the state of the change log.
 type Head struct {
 	Epoch   line.Epoch
 	LastSeq int64
-	Waiting int64     // how many events are still to be published
-	Oldest  time.Time // when the first of them changed; zero when none waits
+	Waiting int64     // the number of events to publish
+	Oldest  time.Time // when the first of them changed; zero for none
 }
 
-// Lease keeps several processes from doing the same work at once. It saves work
-// and protects nothing: a holder that is paused may overlap with the next one.
+// Lease keeps several processes from doing the same work at once. It only saves work: a holder that
+// was paused may overlap with the next one.
 type Lease interface {
-	// Hold takes or extends the lease for ttl and tells whether this process has it.
+	// Hold takes or extends the lease for ttl and reports whether this process holds it.
 	Hold(ctx context.Context, ttl time.Duration) (bool, error)
 
-	// Release gives the lease up if this process has it.
+	// Release gives up the lease if this process holds it.
 	Release(ctx context.Context) error
 }

@@ -8,10 +8,10 @@ import (
 	"stavka.local/lineprovider/internal/ports"
 )
 
-// Amend reprices, moves, renames, suspends or resumes an open event. What is so
-// already is left alone, and the version stays.
+// Amend reprices, moves, renames, suspends or resumes an open event. An amendment that changes
+// nothing keeps the version.
 //
-// domain.ErrEventNotFound, domain.ErrVersionMismatch, and those of
+// The errors are domain.ErrEventNotFound, domain.ErrVersionMismatch and those of
 // domain.Event.Amend.
 func (l *Line) Amend(ctx context.Context, target Target, a domain.Amendment) (ports.Snapshot, error) {
 	return l.change(ctx, target, "", func(now time.Time, event domain.Event) (domain.Change, error) {

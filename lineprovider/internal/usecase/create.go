@@ -9,16 +9,16 @@ import (
 	"stavka.local/lineprovider/internal/ports"
 )
 
-// Creation asks for a new event.
+// Creation is a request for a new event.
 type Creation struct {
 	Offer  domain.Offer
 	Author domain.Author
 	Key    string // the caller's idempotency key; empty for none
 }
 
-// Create puts a new event on the line. Under a key that created one before it
-// returns that one, as it was created: also when the same request would be refused
-// by now, because its deadline is over.
+// Create adds a new event to the line. For a known key it returns the event that was created under
+// it, as it was at its creation, even if the same request would be refused by now because its
+// deadline has passed.
 //
 // domain.ErrCoefficient, domain.ErrDeadlineInPast: see domain.Open.
 // domain.ErrKeyReused: the key belongs to a request with other content.
@@ -44,7 +44,7 @@ func (l *Line) Create(ctx context.Context, c Creation) (ports.Created, error) {
 	return created, nil
 }
 
-// key is the caller's key within the scope of the caller and the operation.
+// key returns the idempotency key in the scope of the caller and the operation, or nil.
 func (c Creation) key() *ports.Key {
 	if c.Key == "" {
 		return nil
@@ -52,7 +52,7 @@ func (c Creation) key() *ports.Key {
 	return &ports.Key{Scope: c.Author.Token + " createEvent", Text: c.Key, Fingerprint: fingerprint(c.Offer)}
 }
 
-// fingerprint is of what was asked for, not of how it was written: 1.5 is 1.50.
+// fingerprint hashes the values of an offer, not their notation: 1.5 equals 1.50.
 func fingerprint(offer domain.Offer) [sha256.Size]byte {
 	deadline := "default"
 	if offer.Deadline != nil {

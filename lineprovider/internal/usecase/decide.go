@@ -8,10 +8,10 @@ import (
 	"stavka.local/lineprovider/internal/ports"
 )
 
-// Decide finishes or cancels an event, or corrects its result. The state that the
-// event has already is left alone, and the version stays.
+// Decide finishes or cancels an event, or corrects its result. A result with the state that the
+// event already has keeps the version.
 //
-// domain.ErrEventNotFound, domain.ErrVersionMismatch, and those of
+// The errors are domain.ErrEventNotFound, domain.ErrVersionMismatch and those of
 // domain.Event.Decide.
 func (l *Line) Decide(ctx context.Context, target Target, result domain.Result) (ports.Snapshot, error) {
 	return l.change(ctx, target, result.Reason, func(now time.Time, event domain.Event) (domain.Change, error) {

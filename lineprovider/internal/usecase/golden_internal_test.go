@@ -11,8 +11,8 @@ import (
 	"stavka.local/shared/odds"
 )
 
-// TestSendsTheGoldenMessages holds what line-provider sends about its own events against
-// the messages that bet-maker's tests read.
+// TestSendsTheGoldenMessages compares the messages that line-provider sends with the ones that
+// bet-maker's tests read.
 func TestSendsTheGoldenMessages(t *testing.T) {
 	t.Parallel()
 	at := func(seconds int64) time.Time { return time.Unix(seconds, 0).UTC() }

@@ -9,29 +9,29 @@ import (
 	"stavka.local/shared/line"
 )
 
-// Heartbeat says again and again that we are alive, and up to which seq there are
-// changes. Every replica does so, the lease or not: what a heartbeat promises is
-// that the store was read just now, and the more of us who say so, the less of us
-// can fail before the feed falls silent. Who cannot read the store says nothing.
+// Heartbeat regularly publishes that line-provider is alive, with the last seq of the change log.
+// A heartbeat promises that the store was read just now; a replica that cannot read the store
+// sends none. Every replica sends heartbeats, with or without the lease, so that the feed falls
+// silent only when all of them fail.
 type Heartbeat struct {
 	Outbox  ports.Outbox
 	Bus     line.Publisher
 	Every   time.Duration
 	Now     func() time.Time
-	Sent    func()           // called after each heartbeat that the bus took
-	Observe func(ports.Head) // is told where the log stands, each time it is read
+	Sent    func()           // called after each published heartbeat
+	Observe func(ports.Head) // called with the state of the log, each time it is read
 	Log     *slog.Logger
 }
 
-// heartbeatRetry is how soon a heartbeat that failed is tried again: bets are
-// refused while there are none.
+// heartbeatRetry is the pause after a failed heartbeat. It is short because bets are refused
+// without heartbeats.
 const heartbeatRetry = 250 * time.Millisecond
 
-// noticeable is how many failures in a row are worth a line in the log. The first
-// attempt of a process finds a bus that is still connecting.
+// noticeable is the number of failures in a row that is logged. It is more than one because the bus
+// is still connecting at a process's first attempt.
 const noticeable = 2
 
-// Run beats until ctx ends, and then returns nil.
+// Run sends heartbeats until ctx ends, and then returns nil.
 func (h *Heartbeat) Run(ctx context.Context) error {
 	for failures := 0; ctx.Err() == nil; {
 		pause := h.Every
@@ -39,11 +39,11 @@ func (h *Heartbeat) Run(ctx context.Context) error {
 			pause = min(pause, heartbeatRetry)
 			failures++
 			if failures == noticeable && ctx.Err() == nil {
-				h.Log.WarnContext(ctx, "no heartbeats are being sent", "error", err)
+				h.Log.WarnContext(ctx, "cannot send heartbeats", "error", err)
 			}
 		} else {
 			if failures >= noticeable {
-				h.Log.InfoContext(ctx, "heartbeats are being sent again")
+				h.Log.InfoContext(ctx, "sending heartbeats again")
 			}
 			failures = 0
 		}
@@ -53,7 +53,7 @@ func (h *Heartbeat) Run(ctx context.Context) error {
 }
 
 func (h *Heartbeat) beat(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, h.Every) // by then it is time for the next one
+	ctx, cancel := context.WithTimeout(ctx, h.Every) // then the next one is due
 	defer cancel()
 	head, err := h.Outbox.Head(ctx)
 	if err != nil {

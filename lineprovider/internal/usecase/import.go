@@ -10,10 +10,10 @@ import (
 	"stavka.local/lineprovider/internal/ports"
 )
 
-// importActor is who the history says has created an imported event.
+// importActor is the actor of an imported event in its history.
 const importActor = "import"
 
-// Import puts many events on the line in one step.
+// Import adds many events to the line in one step.
 type Import struct {
 	Store interface {
 		ports.Importer
@@ -23,12 +23,12 @@ type Import struct {
 	Now   func() time.Time
 }
 
-// Run creates the events of a batch, all of them or, when one is refused or events yields
-// an error, none; the error is returned as it is. batch names what is imported: a batch
-// that was imported before, under the same name, is not created again.
+// Run creates all events of a batch. When one of them is refused, or events yields an error, Run
+// creates none and returns that error unchanged. batch is the name of the batch: Run does not
+// create a batch again that was imported under the same name.
 //
-// domain.ErrCoefficient, domain.ErrDeadlineInPast: see domain.Open; they are about the
-// event that was yielded last.
+// domain.ErrCoefficient, domain.ErrDeadlineInPast: see domain.Open. They are about the event that
+// was yielded last.
 // domain.ErrKeyReused: the name belongs to another batch.
 func (i Import) Run(ctx context.Context, batch string, events iter.Seq2[domain.Offer, error]) (created, replayed int, err error) {
 	now := i.Now().UTC().Truncate(time.Second)
@@ -45,7 +45,7 @@ func (i Import) Run(ctx context.Context, batch string, events iter.Seq2[domain.O
 				first, err = i.Store.Recall(ctx, *creation.Key)
 				known = first.Replayed
 			}
-			// What was accepted once is not judged again: deadlines pass, rules change.
+			// Events that were accepted before are not checked again: deadlines pass, rules change.
 			if err == nil && !known {
 				creation.Change, err = domain.Open(now, offer, i.Rules)
 			}

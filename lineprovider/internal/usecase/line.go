@@ -1,9 +1,9 @@
-// Package usecase is what line-provider does: it carries the decisions of package
-// domain through a store, and tells the bus about what changed.
+// Package usecase holds the operations of line-provider. It applies the decisions of package domain
+// to a store and publishes the changes on the bus.
 //
-// Line holds the four operations that change events. Relay publishes the change
-// log, Heartbeat says that we are alive. Reading needs no decision, so whoever
-// reads asks the ports.
+// Line has the four operations that change events, Import adds many events at once. Relay publishes
+// the change log, Heartbeat publishes that line-provider is alive. Reading needs no decision, so
+// readers call the ports directly.
 package usecase
 
 import (
@@ -17,31 +17,30 @@ import (
 	"stavka.local/shared/crashpoint"
 )
 
-// The crash points of line-provider, in the order in which a change passes them.
-// A process that dies at one of them loses nothing.
+// The crash points of line-provider, in the order in which a change passes them. A process that dies
+// at one of them loses no change.
 const (
-	// CrashEventCommitted: the change is stored, the caller is not answered yet.
+	// CrashEventCommitted is after the change is stored and before the caller is answered.
 	CrashEventCommitted = "event.committed"
-	// CrashRelayRead: a page of changes is read, nothing of it published.
+	// CrashRelayRead is after a page of changes is read and before any of it is published.
 	CrashRelayRead = "relay.read"
-	// CrashRelayPublished: the bus has taken one change over; hit for each of them.
+	// CrashRelayPublished is after the bus has confirmed a change; it is hit for each change.
 	CrashRelayPublished = "relay.published"
-	// CrashRelayConfirmed: the bus has taken the page over, the store does not know.
+	// CrashRelayConfirmed is after the bus has confirmed the page and before the store knows.
 	CrashRelayConfirmed = "relay.confirmed"
-	// CrashRelayAdvanced: the published seq is raised.
+	// CrashRelayAdvanced is after the published seq is raised.
 	CrashRelayAdvanced = "relay.advanced"
 )
 
-// Line changes events. Create one with all fields set; it is safe for concurrent
-// use.
+// Line changes events. All fields must be set. It is safe for concurrent use.
 type Line struct {
 	Store ports.Events
 	Rules domain.Rules
-	Now   func() time.Time // the service's clock
-	Wake  func()           // called after every change; returns at once
+	Now   func() time.Time // the clock
+	Wake  func()           // called after every change; must not block
 }
 
-// Target names the event to change.
+// Target is the event to change.
 type Target struct {
 	ID      domain.EventID
 	Version int64 // the version it must have; 0 for any
@@ -49,20 +48,19 @@ type Target struct {
 }
 
 const (
-	// maxRaces is how often a change is decided anew because another one was
-	// faster. Of all that race one gets through each time, so it takes as many
-	// callers at one event to be refused.
+	// maxRaces bounds how often a change is decided again because another one was faster. One of
+	// the racing changes succeeds each time, so a change is refused only when about that many
+	// callers change the same event.
 	maxRaces = 64
-	// maxRest bounds the random pause before the next try.
+	// maxRest bounds the random pause before the next attempt.
 	maxRest = 4 * time.Millisecond
 )
 
-// errTooManyRaces: the event changed under us too often.
+// errTooManyRaces means that other changes of the event were faster too often.
 var errTooManyRaces = errors.New("lost the race for an event too often")
 
-// change loads the event, decides, and has the store carry the decision out if the
-// event is still the same; if another change came first it starts over, unless the
-// caller insists on a version.
+// change loads the event, decides, and applies the decision. If another change came first it starts
+// over, unless the target has a version.
 func (l *Line) change(
 	ctx context.Context, target Target, reason string,
 	decide func(now time.Time, event domain.Event) (domain.Change, error),
@@ -99,10 +97,10 @@ func (l *Line) change(
 	return ports.Snapshot{}, errBusy.Because(errTooManyRaces)
 }
 
-// errBusy is domain.ErrUnavailable in the words of this case.
+// errBusy is domain.ErrUnavailable for an event with too many concurrent changes.
 var errBusy = domain.ErrUnavailable.Detailf("Too many others are changing this event; try again in a moment.")
 
-// rest pauses for a random moment, so that those who race do not stay in step.
+// rest pauses for a random time, so that racing changes do not stay in step.
 func rest(ctx context.Context) error {
 	timer := time.NewTimer(rand.N(maxRest))
 	defer timer.Stop()
@@ -114,7 +112,7 @@ func rest(ctx context.Context) error {
 	}
 }
 
-// now is the instant of a decision. The contract speaks in whole seconds.
+// now returns the instant of a decision, in whole seconds as in the API.
 func (l *Line) now() time.Time { return l.Now().UTC().Truncate(time.Second) }
 
 func (l *Line) committed() {

@@ -13,11 +13,11 @@ import (
 )
 
 const (
-	// relayTick is how long a change waits when nobody wakes the relay, as is so for every
-	// change that was made through another replica. Events should be closed within 250 ms.
+	// relayTick is the longest wait of a change that does not wake the relay, which is every change
+	// made through another replica. bet-maker must close an event within 250 ms.
 	relayTick       = 50 * time.Millisecond
-	relayWindow     = 128                    // changes on their way to the bus at a time
-	relayFirstPause = 250 * time.Millisecond // after a failure; doubles with each further one
+	relayWindow     = 128                    // changes published at a time
+	relayFirstPause = 250 * time.Millisecond // after a failure; doubles with each further failure
 	relayLongPause  = 2 * time.Second
 
 	leaseTime  = 3 * time.Second
@@ -27,25 +27,24 @@ const (
 // Relay publishes the change log, in the order of seq.
 //
 //	read a page above the published seq
-//	  -> publish its events, all at a time, and wait for the bus to confirm them
-//	  -> raise the published seq over the front part that was confirmed
+//	  -> publish its events concurrently, and wait for the bus to confirm them
+//	  -> raise the published seq to the last event before the first unconfirmed one
 //
-// It may publish a change twice, and never skips one: it raises the published seq
-// over nothing but what it has read and seen confirmed itself, and the store keeps
-// the highest. An event that changes meanwhile gets a higher seq and is read again.
-// Of several replicas the one that holds a lease relays, to save the others the
-// work; two that do so at the same time do no harm.
+// It may publish a change twice, and never skips one: it raises the published seq only over events
+// that it has read and the bus has confirmed, and the store keeps the highest published seq. An event
+// that changes meanwhile gets a higher seq and is read again. Of several replicas the holder of the
+// lease relays, which saves the others the work. Two relays at the same time do no harm.
 type Relay struct {
 	outbox    ports.Outbox
 	lease     ports.Lease
 	bus       line.Publisher
 	published func()
 	log       *slog.Logger
-	woken     chan struct{} // holds one wake-up: more would say the same
-	renewed   time.Time     // when the lease was taken or extended; used by Run alone
+	woken     chan struct{} // holds one wake-up, which is enough
+	renewed   time.Time     // when the lease was last taken or extended; used by Run only
 }
 
-// NewRelay returns a relay. published is called after each publication.
+// NewRelay returns a relay. It calls published after each published change, from several goroutines.
 func NewRelay(
 	outbox ports.Outbox, lease ports.Lease, bus line.Publisher, published func(), log *slog.Logger,
 ) *Relay {
@@ -55,7 +54,7 @@ func NewRelay(
 	}
 }
 
-// Wake tells the relay that there is something to publish. It returns at once.
+// Wake tells the relay that there are changes to publish. It does not block.
 func (r *Relay) Wake() {
 	select {
 	case r.woken <- struct{}{}:
@@ -63,8 +62,7 @@ func (r *Relay) Wake() {
 	}
 }
 
-// Run relays until ctx ends, and then returns nil. While the store or the bus is
-// down it goes on trying.
+// Run relays until ctx ends, and then returns nil. It retries while the store or the bus is down.
 func (r *Relay) Run(ctx context.Context) error {
 	defer r.release(ctx)
 	pause := relayFirstPause
@@ -82,14 +80,14 @@ func (r *Relay) Run(ctx context.Context) error {
 			continue
 		}
 		r.log.WarnContext(ctx, "changes are not being published", "error", err, "retry_in", pause)
-		// Another replica may reach what this one does not.
+		// Another replica may reach the store and the bus.
 		r.release(ctx)
 		await(ctx, pause, nil)
 		pause = min(2*pause, relayLongPause)
 	}
 }
 
-// drain publishes until nothing is left, the lease is lost, or something fails.
+// drain publishes until no change is left, the lease is lost, or a step fails.
 func (r *Relay) drain(ctx context.Context) error {
 	for {
 		page, err := r.outbox.Unpublished(ctx, relayWindow)
@@ -106,7 +104,7 @@ func (r *Relay) drain(ctx context.Context) error {
 	}
 }
 
-// relay publishes a page and raises the published seq over what was confirmed.
+// relay publishes a page and raises the published seq over the confirmed events.
 func (r *Relay) relay(ctx context.Context, page ports.ChangesPage) error {
 	confirmed, failure := r.publish(ctx, page)
 	crashpoint.Hit(CrashRelayConfirmed)
@@ -124,8 +122,8 @@ func (r *Relay) relay(ctx context.Context, page ports.ChangesPage) error {
 	return failure
 }
 
-// publish hands all events of a page to the bus at a time. It returns how many of
-// the first ones, without a gap, the bus has confirmed, and why not all.
+// publish publishes all events of a page concurrently. It returns how many events the bus has
+// confirmed before the first failure, and that failure.
 func (r *Relay) publish(ctx context.Context, page ports.ChangesPage) (confirmed int, failure error) {
 	results := make([]error, len(page.Events))
 	var wg sync.WaitGroup
@@ -147,31 +145,31 @@ func (r *Relay) publish(ctx context.Context, page ports.ChangesPage) (confirmed 
 	return len(results), nil
 }
 
-// hold makes sure of the lease, and asks the store only when it is time to renew.
+// hold reports whether this process holds the lease. It asks the store only when it is time to renew.
 func (r *Relay) hold(ctx context.Context) (bool, error) {
 	if time.Since(r.renewed) < leaseRenew {
 		return true, nil
 	}
-	asked := time.Now()
+	began := time.Now()
 	held, err := r.lease.Hold(ctx, leaseTime)
 	r.renewed = time.Time{}
 	if held {
-		r.renewed = asked
+		r.renewed = began
 	}
 	return held, err
 }
 
-// release gives the lease up, also when ctx has ended. It expires anyway.
+// release gives up the lease, even when ctx has ended. If that fails, the lease expires.
 func (r *Relay) release(ctx context.Context) {
 	r.renewed = time.Time{}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaseRenew)
 	defer cancel()
 	if err := r.lease.Release(ctx); err != nil {
-		r.log.DebugContext(ctx, "lease not released", "error", err)
+		r.log.DebugContext(ctx, "cannot release the lease", "error", err)
 	}
 }
 
-// await returns after d, when ctx ends, or at a wake-up.
+// await returns after d, when ctx ends, or at a wake-up, whichever is first.
 func await(ctx context.Context, d time.Duration, wake <-chan struct{}) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -182,7 +180,7 @@ func await(ctx context.Context, d time.Duration, wake <-chan struct{}) {
 	}
 }
 
-// onTheWire is an event as the messages carry it.
+// onTheWire returns an event as the messages carry it.
 func onTheWire(e domain.Event) line.Event {
 	return line.Event{
 		ID:             int64(e.ID),

@@ -14,11 +14,11 @@ import (
 	"stavka.local/shared/odds"
 )
 
-// outbox is a store of which this replica has the lease, and others change the events.
+// outbox is a store whose lease this replica holds, while other replicas change the events.
 type outbox struct {
 	ports.Outbox
 
-	changed chan domain.Event // holds one, so that whoever changes it does not wait
+	changed chan domain.Event // holds one, so that a change does not block
 }
 
 func (o *outbox) Hold(context.Context, time.Duration) (bool, error) { return true, nil }
@@ -39,8 +39,8 @@ type bus struct{ line.Publisher }
 
 func (bus) PublishChange(context.Context, line.Change) error { return nil }
 
-// What is changed through another replica wakes nobody here, and yet the event is to be
-// closed within 250 ms, all that comes after the relay included.
+// A change made through another replica does not wake this relay. bet-maker must still close the
+// event within 250 ms, which includes all that follows the relay.
 func TestRelayFindsSoonWhatAnotherReplicaHasChanged(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -49,7 +49,7 @@ func TestRelayFindsSoonWhatAnotherReplicaHasChanged(t *testing.T) {
 		relay := usecase.NewRelay(store, store, bus{}, func() { published <- struct{}{} }, slog.New(slog.DiscardHandler))
 		ended := make(chan error, 1)
 		go func() { ended <- relay.Run(ctx) }()
-		synctest.Wait() // it has found nothing
+		synctest.Wait() // Run waits: there was no change
 
 		changed := time.Now()
 		store.changed <- domain.Event{ID: 1, Seq: 1, Version: 1, State: domain.StateNew, Coefficient: odds.MustParse("1.45")}

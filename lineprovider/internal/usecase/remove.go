@@ -8,10 +8,9 @@ import (
 	"stavka.local/lineprovider/internal/ports"
 )
 
-// Remove takes an event off the line, which cancels it. One that is cancelled
-// already is left alone.
+// Remove takes an event off the line, which cancels it. A cancelled event stays as it is.
 //
-// domain.ErrEventNotFound, domain.ErrVersionMismatch, and those of
+// The errors are domain.ErrEventNotFound, domain.ErrVersionMismatch and those of
 // domain.Event.Remove.
 func (l *Line) Remove(ctx context.Context, target Target) (ports.Snapshot, error) {
 	return l.change(ctx, target, "", func(now time.Time, event domain.Event) (domain.Change, error) {

@@ -12,8 +12,8 @@ import (
 	"stavka.local/shared/odds"
 )
 
-// TestOnTheWire compares the two forms of an event field by field: they are equal
-// but for the types of an id and a state.
+// TestOnTheWire compares the two forms of an event field by field. They differ only in the types of
+// the id and the state.
 func TestOnTheWire(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
@@ -39,8 +39,8 @@ func TestOnTheWire(t *testing.T) {
 	}
 }
 
-// TestEverythingCanBePublished: the codec refuses what the contract does not allow,
-// and one event that it refuses would hold up the relay for ever.
+// TestEverythingCanBePublished checks that the codec accepts every event that the domain allows. An
+// event that the codec refuses would block the relay for ever.
 func TestEverythingCanBePublished(t *testing.T) {
 	t.Parallel()
 	rules := domain.Rules{MinimumDuration: time.Second, MaxCoefficient: odds.MustParse("99999.99")}
@@ -82,7 +82,7 @@ func TestEverythingCanBePublished(t *testing.T) {
 	})
 }
 
-// isPlain keeps to the names that the contract allows: no control characters.
+// isPlain reports whether the API allows a name: it has no control characters.
 func isPlain(name string) bool {
 	for _, r := range name {
 		if r < ' ' || r == 0x7f {

@@ -85,7 +85,7 @@ func history(entries []domain.Entry) []oapi.HistoryEntry {
 	return wire
 }
 
-// optional is null for an empty text.
+// optional returns nil for an empty text.
 func optional(text string) *string {
 	if text == "" {
 		return nil

@@ -101,8 +101,7 @@ func TestTokens(t *testing.T) {
 	}
 }
 
-// FuzzTarget reads any If-Match, which is a cursor of sorts, without accepting one
-// that is no version.
+// FuzzTarget checks that no If-Match is accepted that is not a version.
 func FuzzTarget(f *testing.F) {
 	for _, seed := range []string{``, `"1"`, `"0"`, `"-1"`, `1`, `"""2"""`, `"99999999999999999999"`, `*`, `W/"1"`} {
 		f.Add(seed)

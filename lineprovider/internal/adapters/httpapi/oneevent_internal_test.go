@@ -17,7 +17,7 @@ import (
 	"stavka.local/shared/odds"
 )
 
-// One event is answered, to the byte, as the generated types answer it.
+// The response with one event is equal, byte for byte, to the response of the generated types.
 func TestOneEventIsWhatTheContractSays(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -87,7 +87,7 @@ func BenchmarkOneEvent(b *testing.B) {
 	}
 }
 
-// discard is an answer that nobody reads.
+// discard is a response writer that drops the body.
 type discard struct{ header http.Header }
 
 func (d discard) Header() http.Header         { return d.header }

@@ -1,10 +1,10 @@
-// Package httpapi answers the API of line-provider, as api/lineprovider.yaml
-// describes it: it decodes, calls a use case or a port, and encodes. Package
-// httpedge has authenticated and validated a request before it gets here, and
-// turns the errors that come back into problems.
+// Package httpapi implements the API of line-provider, which api/lineprovider.yaml describes. It
+// decodes a request, calls a use case or a port, and encodes the result. Package httpedge
+// authenticates and validates requests before, and turns returned errors into problems.
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"net/url"
 	"strconv"
@@ -19,10 +19,10 @@ import (
 	"stavka.local/shared/httpedge"
 )
 
-// defaultLimit is how long a page is when the caller does not say.
+// defaultLimit is the length of a page by default.
 const defaultLimit = 50
 
-// Server answers the operations of the contract.
+// Server implements the operations of the API.
 type Server struct {
 	Line      *usecase.Line
 	Store     ports.Events
@@ -202,7 +202,7 @@ func (s *Server) EventChanges(
 	}, nil
 }
 
-// target is the event that a request is about, and the version it insists on.
+// target returns the event that a request is about, with the version that If-Match requires.
 func target(ctx context.Context, id int64, ifMatch, actor string) (usecase.Target, error) {
 	t := usecase.Target{ID: domain.EventID(id), Author: author(ctx, actor)}
 	if ifMatch == "" {
@@ -217,14 +217,10 @@ func target(ctx context.Context, id int64, ifMatch, actor string) (usecase.Targe
 	return t, nil
 }
 
-func limit(asked int) int {
-	if asked == 0 {
-		return defaultLimit
-	}
-	return asked
-}
+// limit returns the length of a page; 0 stands for the default.
+func limit(requested int) int { return cmp.Or(requested, defaultLimit) }
 
-// next links to the page behind the one that ends with last.
+// next returns a link to the page after the one that ends with last.
 func next(path string, query url.Values, last int64, limit int) *string {
 	query.Set("after", strconv.FormatInt(last, 10))
 	query.Set("limit", strconv.Itoa(limit))

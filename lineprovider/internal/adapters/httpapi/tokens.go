@@ -10,10 +10,10 @@ import (
 	"stavka.local/shared/httpedge"
 )
 
-// Tokens are the service tokens that are accepted. It keeps their hashes only.
+// Tokens are the accepted service tokens. Only their hashes are stored.
 type Tokens struct{ hashes [][sha256.Size]byte }
 
-// NewTokens returns the tokens to accept.
+// NewTokens returns Tokens that accept the given tokens.
 func NewTokens(tokens ...string) *Tokens {
 	t := &Tokens{}
 	for _, token := range tokens {
@@ -24,12 +24,11 @@ func NewTokens(tokens ...string) *Tokens {
 
 type labelKey struct{}
 
-// Authenticate returns a context that knows which token was used, by a label that
-// is no secret: the first eight hexadecimal digits of its SHA-256. Its time says
-// nothing about the tokens, because hashes of one length are compared, and all of
-// them.
+// Authenticate returns a context with the label of the token. The label is not secret: it is the first
+// eight hexadecimal digits of the token's SHA-256. The time that Authenticate takes does not depend
+// on the tokens, because it compares all hashes, which have one length.
 //
-// httpedge.ErrUnauthenticated: the token is none of ours.
+// httpedge.ErrUnauthenticated: the token is not accepted.
 func (t *Tokens) Authenticate(ctx context.Context, token string) (context.Context, error) {
 	given := sha256.Sum256([]byte(token))
 	known := 0
@@ -44,7 +43,7 @@ func (t *Tokens) Authenticate(ctx context.Context, token string) (context.Contex
 	return context.WithValue(ctx, labelKey{}, label), nil
 }
 
-// author is who sent a request: the person, as the caller says, and the token.
+// author returns the author of a change: the person, as named by the caller, and the label of the token.
 func author(ctx context.Context, actor string) domain.Author {
 	label, _ := ctx.Value(labelKey{}).(string)
 	return domain.Author{Actor: actor, Token: label}

@@ -23,8 +23,8 @@ func (s *Store) Unpublished(ctx context.Context, limit int) (ports.ChangesPage, 
 	return s.changes(ctx, "", limit)
 }
 
-// changes reads a page after a seq, or after the published one when after is empty.
-// Others act on what it returns, so that must not be lost any more.
+// changes reads a page after a seq, or after the published seq when after is empty. Callers act on
+// the events, so it returns them only when they are durable.
 func (s *Store) changes(ctx context.Context, after string, limit int) (ports.ChangesPage, error) {
 	r, err := s.run(ctx, changesScript, s.keys.with(s.keys.changes, s.keys.published), randomName(), after, limit)
 	if err != nil {

@@ -8,30 +8,30 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// ErrNotDurable tells that the server could lose an acknowledged write, and that
-// the options forbid to work with such a one.
+// ErrNotDurable means that the server could lose an acknowledged write, and that the options forbid
+// such a server.
 var ErrNotDurable = errors.New("redis must run with appendonly yes and appendfsync always")
 
-// errTooFewReplicas: the write is here, but not yet on as many disks as it must be.
+// errTooFewReplicas means that the server has the write, but too few disks have it yet.
 var errTooFewReplicas = errors.New("too few replicas have the write on disk")
 
-// checkDurable looks at a server whenever a connection to it is made: after a
+// checkDurable checks the configuration of the server on every new connection, because after a
 // failover the other server may be configured differently.
 func (s *Store) checkDurable(ctx context.Context, conn *redis.Conn) error {
 	config, err := conn.ConfigGet(ctx, "append*").Result()
 	if isReply(err) { // CONFIG may be renamed away or denied
-		s.warnOnce(ctx, "cannot tell whether redis keeps acknowledged writes: CONFIG GET is refused",
+		s.warnOnce(ctx, "cannot check whether redis keeps acknowledged writes: CONFIG GET is refused",
 			"error", err.Error())
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("look at the configuration: %w", err)
+		return fmt.Errorf("read the configuration: %w", err)
 	}
 	if config["appendonly"] == "yes" && config["appendfsync"] == "always" {
 		return nil
 	}
 	if s.requireDurable {
-		return fmt.Errorf("%w, has appendonly %s and appendfsync %s",
+		return fmt.Errorf("%w; it has appendonly %s and appendfsync %s",
 			ErrNotDurable, config["appendonly"], config["appendfsync"])
 	}
 	s.warnOnce(ctx, "REDIS CAN LOSE ACKNOWLEDGED CHANGES: run it with appendonly yes and appendfsync always",
@@ -39,15 +39,15 @@ func (s *Store) checkDurable(ctx context.Context, conn *redis.Conn) error {
 	return nil
 }
 
-// warnOnce keeps a pool of connections from repeating the same warning.
+// warnOnce logs a warning unless it was the last one, so that a pool of connections does not repeat it.
 func (s *Store) warnOnce(ctx context.Context, warning string, args ...any) {
 	if last := s.warned.Swap(&warning); last == nil || *last != warning {
 		s.log.WarnContext(ctx, warning, args...)
 	}
 }
 
-// confirm returns nil once all that this process has read before is as durable as
-// a write. With appendfsync always a server on its own answers nothing that is not.
+// confirm returns nil once everything that this process has read is as durable as a write. A single
+// server with appendfsync always returns durable data only.
 func (s *Store) confirm(ctx context.Context) error {
 	if s.waitReplicas == 0 {
 		return nil
@@ -62,16 +62,15 @@ func (s *Store) confirm(ctx context.Context) error {
 	return err
 }
 
-// awaitReplicas waits until this server and enough replicas have on disk whatever
-// this server has done so far. The barrier makes "so far" mean everything: WAITAOF
-// waits for the last write of its own connection, and the change at stake may have
-// been made through another one.
+// awaitReplicas waits until this server and enough replicas have all earlier writes of this server on
+// disk. It writes the barrier key first, because WAITAOF waits for the last write of its own
+// connection only, and another connection may have made the change in question.
 func (s *Store) awaitReplicas(ctx context.Context, conn *redis.Conn) error {
 	if err := conn.Set(ctx, s.keys.barrier, s.holder, 0).Err(); err != nil {
 		return err
 	}
 	disks, err := conn.WaitAOF(ctx, 1, s.waitReplicas, waitForReplica).Result()
-	if err != nil { // also when the server is too old for WAITAOF
+	if err != nil { // or the server is too old for WAITAOF
 		return fmt.Errorf("%w: %w", errTooFewReplicas, err)
 	}
 	if len(disks) != 2 || disks[0] < 1 || disks[1] < int64(s.waitReplicas) {

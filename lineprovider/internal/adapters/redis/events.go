@@ -24,7 +24,7 @@ func (s *Store) Create(ctx context.Context, c ports.Creation) (ports.Created, er
 		return ports.Created{}, err
 	}
 	request := s.keys.request(randomName())
-	key, fingerprint := request, "" // a key must be named, even when it is not used
+	key, fingerprint := request, "" // the script needs a key name even without a key
 	if c.Key != nil {
 		key, fingerprint = s.keyOf(*c.Key)
 	}
@@ -47,7 +47,7 @@ func (s *Store) Recall(ctx context.Context, k ports.Key) (ports.Created, error) 
 	return created(r)
 }
 
-// created reads the reply of create.lua and recall.lua.
+// created decodes the reply of create.lua and recall.lua.
 func created(r *reply) (ports.Created, error) {
 	verdict := r.text()
 	result := ports.Created{Snapshot: ports.Snapshot{Epoch: r.epoch()}}
@@ -65,8 +65,8 @@ func created(r *reply) (ports.Created, error) {
 	}
 }
 
-// keyOf hashes an idempotency key, because it may hold anything. The zero byte
-// cannot occur in a scope.
+// keyOf returns the Redis key and the fingerprint of an idempotency key. The key is hashed because
+// its text may hold anything. A scope holds no zero byte.
 func (s *Store) keyOf(k ports.Key) (key, fingerprint string) {
 	sum := sha256.Sum256([]byte(k.Scope + "\x00" + k.Text))
 	return s.keys.idempotency(hex.EncodeToString(sum[:])), hex.EncodeToString(k.Fingerprint[:])
@@ -147,11 +147,10 @@ func (r *reply) entry(id domain.EventID) domain.Entry {
 		return domain.Entry{}
 	}
 	event, err := decodeEvent(body)
-	if err != nil {
-		r.fail(fmt.Errorf("history of event %s, version %d: %w", id, version, err))
-		return domain.Entry{}
+	var entry domain.Entry
+	if err == nil {
+		entry, err = decodeEntry(text)
 	}
-	entry, err := decodeEntry(text)
 	if err != nil {
 		r.fail(fmt.Errorf("history of event %s, version %d: %w", id, version, err))
 		return domain.Entry{}
@@ -161,8 +160,8 @@ func (r *reply) entry(id domain.EventID) domain.Entry {
 	return entry
 }
 
-// exact bounds a cursor to what Lua holds exactly. No number that was ever given
-// out is beyond it.
+// exact bounds a cursor to the numbers that Lua holds exactly. All allotted numbers are below the
+// bound.
 func exact(cursor int64) int64 { return min(cursor, 1<<53-2) }
 
 // Hold implements ports.Lease.

@@ -13,15 +13,15 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// isReply tells whether the server answered, and the answer is an error.
+// isReply reports whether err is an error reply of the server.
 func isReply(err error) bool {
 	var reply redis.Error
 	return errors.As(err, &reply)
 }
 
-// isTransient tells whether an operation may succeed later, on this server or the
-// next: it was not reached, it did not answer, or it says that it cannot now.
-// Other answers mean that our scripts and its data do not fit.
+// isTransient reports whether an operation may succeed later, on this server or the next one: the
+// server was not reached, did not answer, or replied that it cannot serve now. Other error replies
+// mean that the scripts do not fit the data.
 func isTransient(err error) bool {
 	if errors.Is(err, errTooFewReplicas) || errors.Is(err, ErrNotDurable) {
 		return true
@@ -43,14 +43,14 @@ func isTransient(err error) bool {
 		errors.Is(err, redis.ErrClosed)
 }
 
-// libraryLog passes what the library has to say on at debug level: it is about
-// connections that broke, which whoever used them reports in its own words.
+// libraryLog logs the library's messages at debug level. They are about broken connections, which the
+// failed operations report themselves.
 type libraryLog struct{}
 
-// Printf implements the library's interface of a log.
+// Printf implements the library's interface of a logger.
 func (libraryLog) Printf(ctx context.Context, format string, args ...any) {
 	slog.DebugContext(ctx, fmt.Sprintf(format, args...), "component", "go-redis")
 }
 
-// setLibraryLog sets the library's log, of which there is one for the process.
+// setLibraryLog sets the library's logger, which is global to the process.
 var setLibraryLog = sync.OnceFunc(func() { redis.SetLogger(libraryLog{}) })

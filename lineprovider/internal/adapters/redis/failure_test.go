@@ -36,8 +36,8 @@ func reprice(t *testing.T, from ports.Snapshot) ports.Update {
 	return ports.Update{Epoch: from.Epoch, Change: change}
 }
 
-// load has the server know the scripts that write, so that what is lost afterwards
-// are their answers, and not the news that it knows them not.
+// load makes the server load the scripts that write. Later tests then lose the replies of the scripts,
+// and not the error that a script is unknown.
 func load(t *testing.T, s *redis.Store) {
 	t.Helper()
 	created, err := s.Create(t.Context(), creation(t))
@@ -49,8 +49,8 @@ func load(t *testing.T, s *redis.Store) {
 	}
 }
 
-// TestLostAnswer breaks the connection after the server has carried a write out
-// and before it answers: the adapter sends it again, and it has one effect.
+// TestLostAnswer breaks the connection after the server has done a write and before it replies. The
+// adapter must send the write again, and the write must have one effect.
 func TestLostAnswer(t *testing.T) {
 	t.Parallel()
 	name := hashName(t)
@@ -84,8 +84,8 @@ func TestLostAnswer(t *testing.T) {
 	}
 }
 
-// TestUnknownFate loses every answer: the caller learns that the fate of the
-// change is not known, and not that it failed.
+// TestUnknownFate loses every reply. The error must say that the change may have been made, and not
+// that it failed.
 func TestUnknownFate(t *testing.T) {
 	t.Parallel()
 	n := newNetwork(t, "evalsha", nil)
@@ -125,8 +125,8 @@ func TestNoServer(t *testing.T) {
 	}
 }
 
-// TestOtherServer rewrites what the line knows about the server it is on, as if
-// it had come from another one, where a restart or a failover leaves it.
+// TestOtherServer changes the stored run id, as if the data came from another server. So it is after a
+// restart or a failover.
 func TestOtherServer(t *testing.T) {
 	t.Parallel()
 	name := hashName(t)
@@ -172,7 +172,7 @@ func TestOtherServer(t *testing.T) {
 	}
 }
 
-// TestLargeNumbers: Lua writes numbers with 14 digits unless it is told otherwise.
+// TestLargeNumbers checks numbers of more than 14 digits, which is all that Lua writes by default.
 func TestLargeNumbers(t *testing.T) {
 	t.Parallel()
 	name := hashName(t)
@@ -200,8 +200,8 @@ func TestLargeNumbers(t *testing.T) {
 	}
 }
 
-// TestDataSetLost: whoever knows numbers of a line that is gone must be able to
-// tell it from the next one, however often that happens to one process.
+// TestDataSetLost checks that every new data set has another name, even within one process. Clients
+// that know numbers of a lost data set recognise the new one by that name.
 func TestDataSetLost(t *testing.T) {
 	t.Parallel()
 	name := hashName(t)
@@ -245,7 +245,7 @@ func TestServerThatMayLoseWrites(t *testing.T) {
 		s := open(t, redis.Options{
 			HashName: hashName(t), URL: withHost(t, server(t), n.address), Log: slog.New(slog.NewTextHandler(&log, nil)),
 		})
-		n.swallow.Store(1) // so that there are two connections
+		n.swallow.Store(1) // so that there is a second connection
 		for range 2 {
 			if _, err := s.Create(t.Context(), creation(t)); err != nil {
 				t.Fatal(err)
@@ -279,7 +279,7 @@ func TestReplicas(t *testing.T) {
 				t.Errorf("Create: got %v, want %v", err, c.want)
 			}
 
-			// What is there already is not passed on before it is safe, either.
+			// Data that is already there is not returned before it is durable, either.
 			snapshot, err := open(t, redis.Options{HashName: hash}).Event(t.Context(), 1)
 			if err != nil {
 				t.Fatal(err)

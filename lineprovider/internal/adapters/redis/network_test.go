@@ -10,16 +10,16 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 )
 
-// network stands between a store and the server, and fails as a network does.
+// network is a proxy between a store and the server, with the failures of a network.
 type network struct {
 	address string
 
-	// swallow is how many more answers to commands that hold a word get lost: the
-	// server has carried the command out, the connection breaks.
+	// swallow is how many more replies to commands that contain word are lost. The server has
+	// executed the command when the connection breaks.
 	swallow atomic.Int32
 	word    []byte
 
-	// answers are given to commands by their name, instead of asking the server.
+	// answers holds replies to commands, by name, that are sent instead of asking the server.
 	answers map[string]string
 }
 
@@ -57,8 +57,8 @@ func newNetwork(t *testing.T, word string, answers map[string]string) *network {
 	return n
 }
 
-// carry passes commands and answers on until either side ends. The client sends a
-// command in one piece and waits for its answer.
+// carry forwards commands and replies until either side closes. The client sends a command in one
+// piece and waits for its reply.
 func (n *network) carry(client, upstream net.Conn) {
 	var lose atomic.Bool
 	var wg sync.WaitGroup

@@ -9,9 +9,8 @@ import (
 	"stavka.local/shared/odds"
 )
 
-// record is an event as it is stored, without the numbers that the scripts keep
-// beside it. Instants are Unix seconds. New members must be optional: records of
-// earlier releases stay as they are.
+// record is an event as stored, without the numbers that the scripts store beside it. Instants are
+// Unix seconds. New members must be optional, because records of earlier releases are not rewritten.
 type record struct {
 	Coefficient    odds.Decimal `json:"coefficient"`
 	Deadline       int64        `json:"deadline"`
@@ -52,7 +51,7 @@ func decodeEvent(text string) (domain.Event, error) {
 		return domain.Event{}, fmt.Errorf("decode a stored event: %w", err)
 	}
 	if !r.State.IsValid() || r.Coefficient.IsZero() {
-		return domain.Event{}, fmt.Errorf("decode a stored event: %.200q is none", text)
+		return domain.Event{}, fmt.Errorf("decode a stored event: %.200q is not an event", text)
 	}
 	e := domain.Event{
 		Coefficient:    r.Coefficient,
@@ -70,7 +69,7 @@ func decodeEvent(text string) (domain.Event, error) {
 	return e, nil
 }
 
-// entry is what the history says about a change beside the event it led to.
+// entry is a history entry as stored, without the event.
 type entry struct {
 	Action domain.Action `json:"action"`
 	At     int64         `json:"at"`

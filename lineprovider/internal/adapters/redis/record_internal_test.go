@@ -45,8 +45,7 @@ func TestRecordRoundTrip(t *testing.T) {
 	})
 }
 
-// FuzzDecodeEvent: whatever is in the store, decoding it ends in an event that
-// may exist or in an error.
+// FuzzDecodeEvent checks that decoding any stored text returns a valid event or an error.
 func FuzzDecodeEvent(f *testing.F) {
 	text, err := encodeEvent(domain.Event{
 		Coefficient: odds.MustParse("1.45"), Deadline: time.Unix(1_800_000_000, 0), State: domain.StateNew,

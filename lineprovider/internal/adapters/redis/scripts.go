@@ -62,15 +62,15 @@ var (
 	releaseScript   = redis.NewScript(releaseSource)
 )
 
-// keys are the names of all keys, in one slot: a cluster hashes what is between
-// the braces, and H alone in whole.
+// keys are the names of all keys. They share one slot: a cluster hashes the part between the braces,
+// and the whole name of H, which has none.
 type keys struct {
 	events, maxID, seq, epoch, ids, changes, published, lease, barrier string
 
 	prefix string
 }
 
-// ownKeys are the names that a configured key may not have.
+// ownKeys are the names that a configured key must not have.
 var ownKeys = []string{"seq", "epoch", "ids", "changes", "published", "lease", "barrier"}
 
 func newKeys(hashName, maxIDKey string) keys {
@@ -89,7 +89,7 @@ func newKeys(hashName, maxIDKey string) keys {
 	}
 }
 
-// with returns the keys of a script that begins with the prelude.
+// with returns the keys of a script with the prelude.
 func (k keys) with(others ...string) []string {
 	return append([]string{k.epoch, k.seq, k.maxID, k.events}, others...)
 }
@@ -104,11 +104,11 @@ func (k keys) request(id string) string { return k.prefix + "request:" + id }
 
 func (k keys) idempotency(hash string) string { return k.prefix + "idempotency:" + hash }
 
-// errReply: a script answered something else than it is written to.
+// errReply means that a script returned an unexpected reply.
 var errReply = errors.New("unexpected reply of a script")
 
-// reply takes a script's answer apart from front to back. After the first
-// mismatch everything it returns is zero, and done returns the error.
+// reply decodes the values of a script's reply, from front to back. After the first error its
+// methods return zero values, and done returns the error.
 type reply struct {
 	values []string
 	err    error
@@ -130,7 +130,7 @@ func (r *reply) number() int64 {
 	text := r.text()
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil {
-		r.fail(fmt.Errorf("%w: %.20q is no number", errReply, text))
+		r.fail(fmt.Errorf("%w: %.20q is not a number", errReply, text))
 		return 0
 	}
 	return n
@@ -168,7 +168,7 @@ func (r *reply) fail(err error) {
 	}
 }
 
-// done returns what went wrong, and an error too if something is left over.
+// done returns the first error. Values that are left over are an error, too.
 func (r *reply) done() error {
 	if r.more() {
 		r.fail(fmt.Errorf("%w: %d values too many", errReply, len(r.values)))

@@ -1,11 +1,10 @@
-// Package redis keeps the line in Redis. Every operation is one Lua script, so it
-// is atomic; every writing script is told a request id and remembers its outcome,
-// so it can be sent again when the network swallowed the answer. Go decides what
-// is written; the scripts check that it still applies and allot the numbers. They
-// treat what they store as opaque text, because Lua would read JSON's numbers as
-// doubles.
+// Package redis stores the line in Redis. Every operation is one Lua script, so it is atomic. Every
+// script that changes events stores its reply under a request id, so it can be sent again when the
+// reply was lost. Go decides what to write; the scripts check that the decision still applies, and
+// allot the numbers. The scripts treat stored events as opaque text, because Lua would read the
+// numbers of JSON as doubles.
 //
-// All keys share one slot of a cluster. With H the name of the hash:
+// All keys share one slot of a cluster. H is the name of the hash:
 //
 //	H                     hash: ID the event, ID:version, ID:seq
 //	{H}:MAXID             the highest id
@@ -17,9 +16,9 @@
 //	{H}:state:N           sorted set: the ids in state N
 //	{H}:history:ID        stream: the event after each change, by version
 //	{H}:idempotency:HASH  hash: the creation under a key; kept for ever
-//	{H}:request:ID        hash: the outcome of a write; expires
-//	{H}:lease             who relays
-//	{H}:barrier           written to wait for replicas, see Options.WaitReplicas
+//	{H}:request:ID        hash: the reply to a write; expires
+//	{H}:lease             the process that relays
+//	{H}:barrier           written before waiting for replicas, see Options.WaitReplicas
 package redis
 
 import (
@@ -42,55 +41,50 @@ const (
 	attempts       = 3                       // of one operation
 	attemptTimeout = 2 * time.Second         // for one command of one attempt
 	operationTime  = 5 * time.Second         // for all attempts of a write together
-	pauseAfterMiss = 50 * time.Millisecond   // doubles with each further miss
-	waitForReplica = 1500 * time.Millisecond // less than attemptTimeout: the answer must still arrive
+	pauseAfterMiss = 50 * time.Millisecond   // doubles with each further failure
+	waitForReplica = 1500 * time.Millisecond // less than attemptTimeout, so that the reply still arrives
 
-	// rememberRequests is how long the outcome of a write is kept for its own
-	// repetition. An attempt can linger in the network for longer than the caller
-	// waits, but not for minutes.
+	// rememberRequests is how long the reply to a write is kept for repeated attempts. An attempt
+	// can stay in the network for longer than the caller waits, but not for minutes.
 	rememberRequests = 10 * time.Minute
 )
 
-// Options say where the line is and how safe it must be.
+// Options configure a Store.
 type Options struct {
 	URL      string // redis://:password@host:6379/0, also rediss:// and unix://
-	Password string // used when URL has none
-	HashName string // the hash that holds the events; begins every other key
-	MaxIDKey string // the part of a key's name for the highest id
+	Password string // used when the URL has none
+	HashName string // the hash of the events; the prefix of every other key
+	MaxIDKey string // the name of the key for the highest id, without the prefix
 
-	// WaitReplicas is how many replicas must have a write on their disks before it
-	// is acknowledged (WAITAOF, from Redis 7.2 on). 0 waits for none and works with
-	// every version.
+	// WaitReplicas is how many replicas must have a write on disk before it is acknowledged. It
+	// needs WAITAOF (Redis 7.2 or later) unless it is 0.
 	WaitReplicas int
 
-	// RequireDurable refuses to work with a server that could lose an acknowledged
-	// write (append-only file off, or not synced on every write). Without it
-	// there is only a warning.
+	// RequireDurable refuses a server that could lose an acknowledged write: one whose append-only
+	// file is off, or not synced on every write. Without it there is only a warning.
 	RequireDurable bool
 
 	Log *slog.Logger
 }
 
-// Store is the line in Redis. It implements every port of a store and is safe for
-// concurrent use.
+// Store is the line in Redis. It implements ports.Store and is safe for concurrent use.
 type Store struct {
 	client         *redis.Client
 	keys           keys
 	log            *slog.Logger
-	holder         string // this process, as the holder of the lease
+	holder         string // the name of this process, for the lease
 	waitReplicas   int
 	requireDurable bool
 	warned         atomic.Pointer[string] // the last warning about durability
 	lookups        *together.Group[*lookup]
-	readings       readings
 }
 
-// Open returns a store. It does not connect: it does so when used, and again
-// whenever it must, so the server may come later. The error is about the options.
+// Open returns a store. It does not connect: the store connects and reconnects when it is used, so
+// the server may start later. An error is about the options.
 func Open(o Options) (*Store, error) {
 	options, err := redis.ParseURL(o.URL)
 	if err != nil {
-		return nil, errors.New("the URL is not of the form redis://[:password@]host[:port][/db]") // the cause shows the password
+		return nil, errors.New("the URL is not of the form redis://[:password@]host[:port][/db]") // the cause would show the password
 	}
 	if options.Password == "" {
 		options.Password = o.Password
@@ -107,7 +101,7 @@ func Open(o Options) (*Store, error) {
 	}
 	s.lookups = newLookups(s)
 	setLibraryLog()
-	options.MaxRetries = -1 // run repeats what may be repeated
+	options.MaxRetries = -1 // repeat retries
 	options.DialerRetries = 1
 	options.DialTimeout = attemptTimeout
 	options.ReadTimeout = attemptTimeout
@@ -119,23 +113,22 @@ func Open(o Options) (*Store, error) {
 	return s, nil
 }
 
-// Close ends all connections.
+// Close closes all connections.
 func (s *Store) Close() error { return s.client.Close() }
 
-// Ping returns nil when the server answers, and otherwise the reason in words for
-// an operator.
+// Ping returns nil when the server answers, and otherwise an error for an operator to read.
 func (s *Store) Ping(ctx context.Context) error { return s.client.Ping(ctx).Err() }
 
-// run runs a script that is safe to repeat, a few times if it must, and returns
-// its reply. Only the caller's ctx bounds it.
+// run runs a script that is safe to repeat, retries it a few times if necessary, and returns its
+// reply. Only ctx bounds the total time.
 func (s *Store) run(ctx context.Context, script *redis.Script, keys []string, args ...any) (*reply, error) {
 	return s.repeat(ctx, func(ctx context.Context) (*reply, error) {
 		return evaluate(ctx, s.client, script, keys, args...)
 	})
 }
 
-// write is run for a script whose effect must be durable when write returns
-// without an error. It goes on when ctx is cancelled.
+// write is like run, and returns without an error only when the effect of the script is durable. It
+// continues when ctx is cancelled.
 func (s *Store) write(ctx context.Context, script *redis.Script, keys []string, args ...any) (*reply, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), operationTime)
 	defer cancel()
@@ -143,7 +136,7 @@ func (s *Store) write(ctx context.Context, script *redis.Script, keys []string, 
 		if s.waitReplicas == 0 {
 			return evaluate(ctx, s.client, script, keys, args...)
 		}
-		conn := s.client.Conn() // WAITAOF is about the writes of its own connection
+		conn := s.client.Conn() // WAITAOF waits for the writes of its own connection
 		defer func() { _ = conn.Close() }()
 		r, err := evaluate(ctx, conn, script, keys, args...)
 		if err != nil {
@@ -191,7 +184,7 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// randomName returns 16 hexadecimal digits that nobody has used before.
+// randomName returns 16 random hexadecimal digits, which are unique.
 func randomName() string {
 	var random [8]byte
 	_, _ = rand.Read(random[:]) // never fails

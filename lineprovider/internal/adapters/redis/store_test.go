@@ -25,7 +25,7 @@ func TestStore(t *testing.T) {
 	})
 }
 
-// server returns the URL of the Redis that tests may use.
+// server returns the URL of the Redis for tests.
 func server(t *testing.T) string {
 	t.Helper()
 	address := os.Getenv("TEST_REDIS_URL")
@@ -35,8 +35,7 @@ func server(t *testing.T) string {
 	return address
 }
 
-// hashName returns a name that only this test uses, and removes its keys when the
-// test ends.
+// hashName returns a name for this test only, and removes its keys when the test ends.
 func hashName(t *testing.T) string {
 	t.Helper()
 	name := "test-" + rand.Text()
@@ -44,7 +43,7 @@ func hashName(t *testing.T) string {
 	return name
 }
 
-// remove removes the keys of a line.
+// remove removes all keys of a line.
 func remove(t *testing.T, name string) {
 	t.Helper()
 	ctx := context.WithoutCancel(t.Context())
@@ -59,7 +58,7 @@ func remove(t *testing.T, name string) {
 	}
 }
 
-// direct returns a client of the server itself.
+// direct returns a client of the server.
 func direct(t *testing.T) *goredis.Client {
 	t.Helper()
 	options, err := goredis.ParseURL(server(t))
@@ -71,7 +70,7 @@ func direct(t *testing.T) *goredis.Client {
 	return client
 }
 
-// open opens a store; o needs no more than a HashName.
+// open opens a store. Only o.HashName is required.
 func open(t *testing.T, o redis.Options) *redis.Store {
 	t.Helper()
 	if o.URL == "" {
@@ -93,7 +92,7 @@ func open(t *testing.T, o redis.Options) *redis.Store {
 	return s
 }
 
-// withHost returns address with another host and port.
+// withHost returns address with the given host and port.
 func withHost(t *testing.T, address, host string) string {
 	t.Helper()
 	u, err := url.Parse(address)

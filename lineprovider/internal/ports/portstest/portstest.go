@@ -1,5 +1,5 @@
-// Package portstest holds every store against the contract in package ports. An
-// adapter's test calls Run and nothing else.
+// Package portstest checks a store against the contract in package ports. An adapter's test only
+// needs to call Run.
 package portstest
 
 import (
@@ -16,15 +16,15 @@ import (
 	"stavka.local/shared/odds"
 )
 
-// NewLine returns a line of its own, empty at first.
+// NewLine returns a new, empty line.
 type NewLine func(t *testing.T) Line
 
 // Line is a line under test.
 type Line struct {
-	// Open opens the line: each call is another process on it.
+	// Open opens the line, as another process with each call.
 	Open func() ports.Store
-	// Exclusive: there is only ever one process. Open returns its store, again and again,
-	// and the lease is always held.
+	// Exclusive means that the line has a single process. Open returns the same store each time,
+	// which always holds the lease.
 	Exclusive bool
 }
 
@@ -60,7 +60,7 @@ func Run(t *testing.T, newLine NewLine) {
 	}
 }
 
-// now is when everything in the suite happens.
+// now is the time of all changes in the suite.
 var now = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
 var (
@@ -86,7 +86,7 @@ func create(t *testing.T, s ports.Store) ports.Snapshot {
 	return created.Snapshot
 }
 
-// reprice is a decision to raise the price by a hundredth.
+// reprice returns a decision to raise the price by a hundredth.
 func reprice(t *testing.T, from ports.Snapshot) ports.Update {
 	t.Helper()
 	price, err := odds.FromHundredths(from.Event.Coefficient.Hundredths() + 1)
@@ -523,8 +523,8 @@ func testChanges(t *testing.T, newLine NewLine) {
 	}
 }
 
-// testChangesUnderWrites follows the log while it is being written, and wants to
-// have seen, in the end, every event as it is.
+// testChangesUnderWrites reads the log while others write to it. In the end it must have seen the
+// last state of every event.
 func testChangesUnderWrites(t *testing.T, newLine NewLine) {
 	open := newLine(t).Open
 	const writers, changes = 4, 25
@@ -547,7 +547,7 @@ func testChangesUnderWrites(t *testing.T, newLine NewLine) {
 	for ended := false; ; {
 		select {
 		case <-written:
-			ended = true // whatever the next page lacks is missing
+			ended = true // the next page must be complete
 		default:
 		}
 		page, err := s.Changes(t.Context(), cursor, 3)

@@ -1,11 +1,11 @@
--- Carries out a change of an event.
+-- Applies a change of an event.
 --
 -- KEYS[5] changes, [6] this request, [7] the event's history, [8] ids in the event's
 -- old state, [9] ids in its new state.
--- ARGV[2] how long to remember the request, in ms; [3] the data set and [4] the
--- version the change was decided on, [5] id, [6] body, [7] history entry.
+-- ARGV[2] how long to keep the request, in ms; [3] the data set and [4] the version
+-- that the decision is based on, [5] id, [6] body, [7] history entry.
 --
--- Returns a verdict ('applied' or 'stale'), dataset, generation, and with 'applied'
+-- Returns a verdict ('applied' or 'stale'), dataset, generation, and for 'applied'
 -- the event.
 local dataset, generation = epoch()
 
@@ -18,8 +18,7 @@ if dataset ~= ARGV[3] or redis.call('HGET', KEYS[4], ARGV[5] .. ':version') ~= A
   return {'stale', dataset, generation}
 end
 
--- Nothing below may refuse; the history comes first because XADD is the one
--- command that could.
+-- No command below may fail. XADD is the only one that could, so it comes first.
 local id = ARGV[5]
 local version = text(tonumber(ARGV[4]) + 1)
 local seq = text(redis.call('INCR', KEYS[2]))

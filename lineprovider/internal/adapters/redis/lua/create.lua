@@ -1,13 +1,13 @@
 -- Stores a new event.
 --
 -- KEYS[5] changes, [6] all ids, [7] ids in state NEW, [8] this request, [9] the
--- idempotency key, [10] what the history's key begins with: the id it ends with is
--- allotted here, and the hash tag keeps it in the slot of the others.
--- ARGV[2] how long to remember the request, in ms; [3] body, [4] history entry,
--- [5] the idempotency key's fingerprint, empty when there is no key.
+-- idempotency key, [10] the prefix of the history's key. The key ends with the id, which
+-- is allotted here; its hash tag keeps it in the slot of the other keys.
+-- ARGV[2] how long to keep the request, in ms; [3] body, [4] history entry, [5] the
+-- idempotency key's fingerprint, empty for no key.
 --
--- Returns a verdict ('created', 'replayed' or 'reused'), dataset, generation, and
--- the event if the verdict is one of the first two.
+-- Returns a verdict ('created', 'replayed' or 'reused'), dataset, generation, and for
+-- the first two verdicts the event.
 local dataset, generation = epoch()
 
 local done = redis.call('HMGET', KEYS[8], 'id', 'version', 'seq')
@@ -25,8 +25,7 @@ if keyed then
   end
 end
 
--- Nothing below may refuse; the history comes first because XADD is the one
--- command that could.
+-- No command below may fail. XADD is the only one that could, so it comes first.
 local id = text(redis.call('INCR', KEYS[3]))
 local seq = text(redis.call('INCR', KEYS[2]))
 redis.call('XADD', KEYS[10] .. id, '1-0', 'seq', seq, 'body', ARGV[3], 'entry', ARGV[4])

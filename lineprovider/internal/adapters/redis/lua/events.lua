@@ -1,4 +1,4 @@
--- Lists events by id. KEYS[5] the ids to list from; ARGV[2] after, [3] limit.
+-- Lists events by id. KEYS[5] the ids of all candidates; ARGV[2] after, [3] limit.
 -- Returns dataset, generation, '1' if more follow, and the events.
 local dataset, generation = epoch()
 local limit, more = tonumber(ARGV[3]), '0'

@@ -1,4 +1,4 @@
--- Lists what happened to an event. KEYS[5] the event's history;
+-- Lists the history of an event. KEYS[5] the event's history;
 -- ARGV[2] id, [3] the first version to list, [4] how many.
 -- Returns dataset, generation, '1' if the event exists, and four values for each
 -- entry: version, seq, body, entry.

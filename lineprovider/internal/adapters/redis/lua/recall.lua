@@ -1,6 +1,6 @@
--- Looks an idempotency key up. KEYS[5] the key; ARGV[2] its fingerprint.
--- Returns a verdict ('unknown', 'replayed' or 'reused'), dataset, generation, and
--- with 'replayed' the event as it was created.
+-- Looks up an idempotency key. KEYS[5] the key; ARGV[2] its fingerprint.
+-- Returns a verdict ('unknown', 'replayed' or 'reused'), dataset, generation, and for
+-- 'replayed' the event as it was at its creation.
 local dataset, generation = epoch()
 local known = redis.call('HMGET', KEYS[5], 'fingerprint', 'id', 'seq', 'body')
 if not known[1] then
