@@ -10,11 +10,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"stavka.local/betmaker/internal/adapters/sqlite"
 	"stavka.local/betmaker/internal/domain"
 	"stavka.local/betmaker/internal/ports"
 	"stavka.local/shared/config"
 	"stavka.local/shared/money"
+	"stavka.local/shared/service"
 )
 
 // newLedger returns the configuration of a store with two wallets, and its newest seal.
@@ -46,12 +49,9 @@ func newLedger(t *testing.T) (c Config, file string, head domain.Seal) {
 // verify runs the command that the arguments say on a store.
 func verify(t *testing.T, c Config, args ...string) (stdout string, err error) {
 	t.Helper()
-	do, err := parse(append([]string{"ledger", "verify"}, args...))
-	if err != nil {
-		t.Fatal(err)
-	}
 	var out strings.Builder
-	err = do(t.Context(), program{c, &out, t.Output()})
+	root := newCommand(func(*cobra.Command) (Config, error) { return c, nil })
+	err = service.Run(t.Context(), root, append([]string{"ledger", "verify"}, args...), &out, t.Output())
 	return out.String(), err
 }
 

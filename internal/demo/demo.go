@@ -13,7 +13,7 @@ import (
 
 	"stavka.local/api/client/betmaker"
 	"stavka.local/api/client/lineprovider"
-	"stavka.local/stavka/internal/progress"
+	"stavka.local/shared/progress"
 )
 
 // Stage is where a story is played, and as whom.

@@ -23,7 +23,6 @@ type App interface {
 // the start ends it; a second signal ends the process at once, with the status
 // that the signal gives it.
 func Run(ctx context.Context, app App, grace time.Duration) error {
-	relaxCollector()
 	signalled, restore := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer restore()
 	// From the first signal on the next one does what it does by default.

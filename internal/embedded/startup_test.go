@@ -1,4 +1,4 @@
-package main
+package embedded
 
 import (
 	"bytes"
@@ -29,7 +29,7 @@ import (
 // runs it.
 func BenchmarkStartup(b *testing.B) {
 	binary := filepath.Join(b.TempDir(), "stavka")
-	if out, err := exec.Command("go", "build", "-ldflags", "-s -w", "-o", binary, ".").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-ldflags", "-s -w", "-o", binary, "stavka.local/stavka").CombinedOutput(); err != nil {
 		b.Fatalf("build: %v\n%s", err, out)
 	}
 	info, err := os.Stat(binary)

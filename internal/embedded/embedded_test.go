@@ -1,4 +1,4 @@
-package main
+package embedded
 
 import (
 	"bytes"
@@ -20,6 +20,7 @@ import (
 	provider "stavka.local/lineprovider/app"
 	"stavka.local/shared/money"
 	"stavka.local/shared/odds"
+	"stavka.local/shared/service"
 	"stavka.local/stavka/internal/demo"
 )
 
@@ -27,7 +28,7 @@ import (
 func run(t *testing.T, environment map[string]string, args ...string) (stdout string, err error) {
 	t.Helper()
 	var out bytes.Buffer
-	err = command(t.Context(), lookupIn(environment), args, &out, t.Output())
+	err = service.Run(t.Context(), NewCommand(lookupIn(environment)), args, &out, t.Output())
 	return out.String(), err
 }
 
@@ -38,22 +39,22 @@ func lookupIn(environment map[string]string) func(string) (string, bool) {
 	}
 }
 
-// instance is Stavka, serving in this process until the test ends.
-type instance struct {
-	*embedded
+// served is Stavka, serving in this process until the test ends.
+type served struct {
+	*instance
 
 	environment map[string]string
 	line        *lineprovider.ClientWithResponses
 	admin       *betmaker.ClientWithResponses
 }
 
-func serveOn(t *testing.T, directory string) *instance {
+func serveOn(t *testing.T, directory string) *served {
 	t.Helper()
-	i := &instance{environment: map[string]string{
+	i := &served{environment: map[string]string{
 		"DATA_DIR": directory, "BETMAKER_ADDR": "127.0.0.1:0", "LINEPROVIDER_ADDR": "127.0.0.1:0",
 	}}
 	var err error
-	if i.embedded, err = newEmbedded(t.Context(), newSettings(lookupIn(i.environment)), io.Discard); err != nil {
+	if i.instance, err = newInstance(t.Context(), newSettings(lookupIn(i.environment)), io.Discard); err != nil {
 		t.Fatal(err)
 	}
 	if err := i.Start(t.Context()); err != nil {
@@ -83,7 +84,7 @@ func serveOn(t *testing.T, directory string) *instance {
 }
 
 // stop stops the instance; it may be called more than once.
-func (i *instance) stop(t *testing.T) {
+func (i *served) stop(t *testing.T) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), grace)
 	defer cancel()
@@ -99,7 +100,7 @@ func bearer(token string) func(context.Context, *http.Request) error {
 	}
 }
 
-func (i *instance) events(t *testing.T) []lineprovider.Event {
+func (i *served) events(t *testing.T) []lineprovider.Event {
 	t.Helper()
 	got, err := i.line.ListEventsWithResponse(t.Context(), nil)
 	if err != nil || got.JSON200 == nil {
@@ -108,7 +109,7 @@ func (i *instance) events(t *testing.T) []lineprovider.Event {
 	return *got.JSON200
 }
 
-func (i *instance) place(t *testing.T, event int64, amount string) {
+func (i *served) place(t *testing.T, event int64, amount string) {
 	t.Helper()
 	placed, err := i.admin.PlaceBetWithResponse(t.Context(), nil, betmaker.NewBet{EventID: event, Amount: money.MustParse(amount)})
 	if err != nil || placed.JSON201 == nil {
@@ -229,7 +230,7 @@ func TestImportsFewEventsBesideAnInstanceThatServes(t *testing.T) {
 	t.Parallel()
 	i := serveOn(t, t.TempDir())
 	many := file(t, "events.csv", "coefficient\n"+strings.Repeat("1.45\n", provider.MaxBesideServing+1))
-	_, err := run(t, map[string]string{"DATA_DIR": i.where}, "events", "import", many)
+	_, err := run(t, map[string]string{"DATA_DIR": i.directory}, "events", "import", many)
 	if err == nil || !strings.Contains(err.Error(), "while an instance serves") {
 		t.Errorf("got %v", err)
 	}
@@ -343,7 +344,7 @@ func TestTellsWhatWasNotUnderstood(t *testing.T) {
 		{"ledger"}, {"ledger", "check"}, {"ledger", "verify", "all"}, {"ledger", "verify", "--head", "7"}, {"ledger", "verify", "--head", "0:0f"},
 	} {
 		_, err := run(t, nil, args...)
-		if _, ok := errors.AsType[*usageError](err); !ok {
+		if _, ok := errors.AsType[*service.UsageError](err); !ok {
 			t.Errorf("%q: got %v", args, err)
 		}
 	}
@@ -373,12 +374,12 @@ func TestTellsAllProblemsOfTheSettings(t *testing.T) {
 // An empty flag, as a shell makes of a variable that is not set, opens nothing to the world.
 func TestEmptyFlagsStandForDefaults(t *testing.T) {
 	t.Parallel()
-	p := &program{settings: newSettings(lookupIn(map[string]string{"DATA_DIR": " "}))}
-	if _, err := p.parse(p.flags("serve"), []string{"--betmaker-addr", "", "--lineprovider-addr=", "--data-dir", ""}); err != nil {
+	root, p := newCommand(lookupIn(map[string]string{"DATA_DIR": " "}))
+	if err := root.ParseFlags([]string{"--betmaker-addr", "", "--lineprovider-addr=", "--data-dir", ""}); err != nil {
 		t.Fatal(err)
 	}
-	if p.betMakerAddr != "127.0.0.1:8000" || p.lineProviderAddr != "127.0.0.1:8001" || p.dataDir != "data" {
-		t.Errorf("got %+v", p.settings)
+	if s := p.withDefaults(); s.betMakerAddr != "127.0.0.1:8000" || s.lineProviderAddr != "127.0.0.1:8001" || s.dataDir != "data" {
+		t.Errorf("got %+v", s)
 	}
 }
 
