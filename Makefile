@@ -79,7 +79,7 @@ lint: ## Lint every module
 	[ -z "$$failed" ] || { echo "lint failed in:$$failed"; exit 1; }
 
 .PHONY: generate
-generate: ## Generate code from the contracts and the SQL
+generate: ## Generate code from the contracts and the SQL, and docs/commands.md from the programs
 	tools/generate
 
 .PHONY: verify
@@ -129,7 +129,7 @@ bench-place: ## Measure placing bets against pgbench
 .PHONY: bench-embedded
 bench-embedded: ## Measure the one-process shape: placing bets, and how fast, small and light it starts
 	$(BENCH) embedded
-	go test -run '^$$' -bench '^BenchmarkStartup$$' -benchtime 5x .
+	go test -run '^$$' -bench '^BenchmarkStartup$$' -benchtime 5x ./internal/embedded
 
 .PHONY: bench-settle
 bench-settle: ## Measure settling against a bare UPDATE, bets placed meanwhile, and how soon a change is followed
