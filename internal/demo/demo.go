@@ -37,7 +37,7 @@ func Play(ctx context.Context, stage Stage, out, progressTo io.Writer) error {
 	steps := p.steps()
 	bar := progress.New(progressTo, int64(len(steps)), "", "steps")
 	for i, step := range steps {
-		bar.Say(step.what)
+		bar.Describe(step.what)
 		said, err := step.do(ctx)
 		bar.Clear()
 		if err != nil {

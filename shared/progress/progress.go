@@ -1,5 +1,5 @@
-// Package progress shows how far long work has got: a bar on a terminal, and nothing
-// anywhere else, where it would only fill a log.
+// Package progress shows the progress of long work as a bar on a terminal. Elsewhere it shows
+// nothing, because a bar would only fill a log.
 package progress
 
 import (
@@ -14,15 +14,15 @@ import (
 // Bar is a bar, or nothing.
 type Bar struct{ bar *progressbar.ProgressBar }
 
-// New returns a bar on w, if that is a terminal, of what there is to do in all. unit is what
-// is counted, such as "events".
-func New(w io.Writer, total int64, what, unit string) Bar {
-	if !IsTerminal(w) {
+// New returns a bar on w if w is a terminal. description is shown before the bar, and unit names
+// what is counted, such as "events".
+func New(w io.Writer, total int64, description, unit string) Bar {
+	if !isTerminal(w) {
 		return Bar{}
 	}
 	return Bar{progressbar.NewOptions64(total,
 		progressbar.OptionSetWriter(w),
-		progressbar.OptionSetDescription(what),
+		progressbar.OptionSetDescription(description),
 		progressbar.OptionSetItsString(unit),
 		progressbar.OptionShowCount(),
 		progressbar.OptionSetWidth(30),
@@ -32,29 +32,29 @@ func New(w io.Writer, total int64, what, unit string) Bar {
 	)}
 }
 
-// Set says that n of the total are done.
+// Set shows that n of the total are done.
 func (b Bar) Set(n int64) {
 	if b.bar != nil {
-		_ = b.bar.Set64(n) // a bar that cannot be drawn is no reason to stop working
+		_ = b.bar.Set64(n) // the work goes on when the bar cannot be drawn
 	}
 }
 
-// Say changes what the bar says is being done.
-func (b Bar) Say(what string) {
+// Describe changes the description.
+func (b Bar) Describe(description string) {
 	if b.bar != nil {
-		b.bar.Describe(what)
+		b.bar.Describe(description)
 	}
 }
 
-// Clear takes the bar off the terminal, so that other lines can be written.
+// Clear removes the bar from the terminal, so that other lines can be written.
 func (b Bar) Clear() {
 	if b.bar != nil {
 		_ = b.bar.Clear()
 	}
 }
 
-// IsTerminal tells whether a person sees what is written to w.
-func IsTerminal(w io.Writer) bool {
+// isTerminal reports whether w is a terminal.
+func isTerminal(w io.Writer) bool {
 	file, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(file.Fd()))
 }
