@@ -46,7 +46,7 @@ func newLedger(t *testing.T) (c Config, file string, head domain.Seal) {
 	return Config{StoreURL: config.NewSecret("sqlite:" + file)}, file, head
 }
 
-// verify runs the command that the arguments say on a store.
+// verify runs the command ledger verify with the arguments on a store.
 func verify(t *testing.T, c Config, args ...string) (stdout string, err error) {
 	t.Helper()
 	var out strings.Builder
@@ -101,7 +101,7 @@ func TestVerifyLedgerThatIsNot(t *testing.T) {
 		}
 	}
 	if strings.Contains(out, "in order") {
-		t.Errorf("it is said to be in order:\n%s", out)
+		t.Errorf("the output says that it is in order:\n%s", out)
 	}
 }
 
@@ -113,7 +113,7 @@ func TestVerifyLedgerThatCannotBeRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = db.Close() }()
-	db.SetMaxOpenConns(1) // which the pragma is for
+	db.SetMaxOpenConns(1) // the pragma applies to one connection
 	for _, statement := range []string{
 		"pragma ignore_check_constraints = on", "drop trigger seals_no_update", "update seals set hash = zeroblob(31)",
 	} {

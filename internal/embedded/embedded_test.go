@@ -24,7 +24,7 @@ import (
 	"stavka.local/stavka/internal/demo"
 )
 
-// run runs a command as a program of its own would, with these variables alone.
+// run runs a command with these variables alone.
 func run(t *testing.T, environment map[string]string, args ...string) (stdout string, err error) {
 	t.Helper()
 	var out bytes.Buffer
@@ -39,7 +39,7 @@ func lookupIn(environment map[string]string) func(string) (string, bool) {
 	}
 }
 
-// served is Stavka, serving in this process until the test ends.
+// served is an instance that serves in this process until the test ends, with clients.
 type served struct {
 	*instance
 
@@ -64,7 +64,7 @@ func serveOn(t *testing.T, directory string) *served {
 	select {
 	case <-i.betMaker.Ready():
 	case <-time.After(30 * time.Second):
-		t.Fatal("it does not get ready")
+		t.Fatal("it does not become ready")
 	}
 	if i.line, err = lineprovider.NewClientWithResponses(i.stage.LineProvider, lineprovider.WithRequestEditorFn(bearer(i.stage.ServiceToken))); err != nil {
 		t.Fatal(err)
@@ -211,7 +211,7 @@ func TestImportsEvents(t *testing.T) {
 	}
 }
 
-// What has been imported once is not judged again, though its deadline has passed.
+// Events that have been imported are not checked again when the same file is imported again.
 func TestImportsTheSameFileOnce(t *testing.T) {
 	t.Parallel()
 	environment := map[string]string{"DATA_DIR": t.TempDir(), "MAX_COEFFICIENT": "5.00"}
@@ -225,7 +225,7 @@ func TestImportsTheSameFileOnce(t *testing.T) {
 	}
 }
 
-// Events that close others reach bet-maker only behind what was imported before.
+// Changes that close events reach bet-maker behind the events that were imported before.
 func TestImportsFewEventsBesideAnInstanceThatServes(t *testing.T) {
 	t.Parallel()
 	i := serveOn(t, t.TempDir())
@@ -355,7 +355,7 @@ func TestTellsWhatWasNotUnderstood(t *testing.T) {
 	}
 }
 
-// All problems of both services are told at once, and one of both only once.
+// All problems of both services are reported at once, and a common problem only once.
 func TestTellsAllProblemsOfTheSettings(t *testing.T) {
 	t.Parallel()
 	_, err := run(t, map[string]string{
@@ -366,12 +366,12 @@ func TestTellsAllProblemsOfTheSettings(t *testing.T) {
 	}
 	for name, want := range map[string]int{"CACHE_TTL": 1, "MAX_COEFFICIENT": 1, "FEED_HEARTBEAT": 1, "DATABASE_URL": 0, "RABBIT_PORT": 0} {
 		if n := strings.Count(err.Error(), name+":"); n != want {
-			t.Errorf("%s is told of %d times, want %d, in\n%v", name, n, want, err)
+			t.Errorf("%s is reported %d times, want %d, in\n%v", name, n, want, err)
 		}
 	}
 }
 
-// An empty flag, as a shell makes of a variable that is not set, opens nothing to the world.
+// An empty flag, such as a shell makes of an unset variable, must not open a port to the network.
 func TestEmptyFlagsStandForDefaults(t *testing.T) {
 	t.Parallel()
 	root, p := newCommand(lookupIn(map[string]string{"DATA_DIR": " "}))
@@ -393,7 +393,7 @@ func TestExportsInProductionWithTheKeptKey(t *testing.T) {
 	}
 }
 
-func TestMakesOneSecretKeyForAllWhoStartAtOnce(t *testing.T) {
+func TestMakesOneSecretKeyForConcurrentStarts(t *testing.T) {
 	t.Parallel()
 	s := newSettings(lookupIn(map[string]string{"DATA_DIR": t.TempDir()}))
 	const starts = 16
@@ -410,7 +410,7 @@ func TestMakesOneSecretKeyForAllWhoStartAtOnce(t *testing.T) {
 	kept := <-keys
 	for range starts - 1 {
 		if key := <-keys; key != kept {
-			t.Fatal("two who started at once have different keys")
+			t.Fatal("two concurrent starts have different keys")
 		}
 	}
 	if again, err := s.withDataDir(); err != nil || again.secretKey != kept {
@@ -445,6 +445,6 @@ func TestMakesASecretKeyOnce(t *testing.T) {
 		t.Errorf("the key is %q", key)
 	}
 	if _, err := os.Stat(given.secretKeyFile()); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("a key was made beside the one that was given: %v", err)
+		t.Errorf("a key was made although one was given: %v", err)
 	}
 }
