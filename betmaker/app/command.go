@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"strconv"
 	"time"
 
@@ -15,10 +14,7 @@ import (
 	"stavka.local/betmaker/internal/adapters/postgres"
 	"stavka.local/betmaker/internal/domain"
 	"stavka.local/betmaker/internal/usecase"
-	"stavka.local/shared/config"
-	"stavka.local/shared/fault"
 	"stavka.local/shared/line/rabbitmq"
-	"stavka.local/shared/logging"
 	"stavka.local/shared/service"
 )
 
@@ -31,71 +27,26 @@ directory, which the environment overrides. .env.example lists all of them.
 `
 }
 
-// Configure returns the configuration with which a command works. It is called when the command
-// line has been understood.
-type Configure func(*cobra.Command) (Config, error)
-
 // NewCommand returns the program's commands.
-func NewCommand() *cobra.Command { return newCommand(configure) }
+func NewCommand() *cobra.Command { return newCommand(service.FromEnvironment(ConfigFromEnv)) }
 
-func newCommand(configure Configure) *cobra.Command {
+func newCommand(configure service.Configure[Config]) *cobra.Command {
 	return service.NewCommand(service.Program{
-		Name: "betmaker", Description: description(),
-		Serve: configure.run(func(cmd *cobra.Command, c Config) error {
-			a, err := New(cmd.Context(), c)
-			if err != nil {
-				return err
-			}
-			return a.Run(cmd.Context())
-		}),
+		Name: "betmaker", Description: description(), Serve: service.Serve(configure, New),
 		Commands: []*cobra.Command{
-			service.HealthcheckCommand(func(cmd *cobra.Command) (string, error) {
-				c, err := configure(cmd)
-				return c.Addr, err
-			}),
+			service.HealthcheckCommand(configure, func(c Config) string { return c.Addr }),
 			service.Group("migrate", "Change the schema of the database",
-				configure.command("up", "Bring the schema up to date; serve does so too", migrateUp),
-				configure.command("down", "Take the newest migration back, with the data in it", migrateDown),
-				configure.command("status", "List the migrations and when they were applied", migrationStatus)),
+				configure.Command("up", "Bring the schema up to date; serve does so too", migrateUp),
+				configure.Command("down", "Take the newest migration back, with the data in it", migrateDown),
+				configure.Command("status", "List the migrations and when they were applied", migrationStatus)),
 			service.Group("events", "Resolve events in quarantine", resolveCommand(configure)),
 			BetsCommand(configure),
 			LedgerCommand(configure),
 			service.Group("dead-letters", "Handle messages that have been put aside",
-				configure.command("count", "Count the messages that have been put aside", countDeadLetters),
-				configure.command("redrive", "Deliver the messages that have been put aside again", redriveDeadLetters)),
+				configure.Command("count", "Count the messages that have been put aside", countDeadLetters),
+				configure.Command("redrive", "Deliver the messages that have been put aside again", redriveDeadLetters)),
 		},
 	})
-}
-
-// configure reads the configuration and directs the log to the standard error.
-func configure(cmd *cobra.Command) (Config, error) {
-	if err := config.LoadDotEnv(".env"); err != nil {
-		return Config{}, err
-	}
-	c, err := ConfigFromEnv(os.LookupEnv)
-	if err == nil {
-		slog.SetDefault(logging.New(cmd.ErrOrStderr(), c.Logging))
-	}
-	return c, err
-}
-
-// run returns a function that reads the configuration and calls do.
-func (configure Configure) run(do func(*cobra.Command, Config) error) func(*cobra.Command) error {
-	return func(cmd *cobra.Command) error {
-		c, err := configure(cmd)
-		if err != nil {
-			return err
-		}
-		return explain(do(cmd, c))
-	}
-}
-
-// command returns a command without arguments that reads the configuration and calls do.
-func (configure Configure) command(use, short string, do func(*cobra.Command, Config) error) *cobra.Command {
-	run := configure.run(do)
-	return &cobra.Command{
-		Use: use, Short: short, Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error { return run(cmd) },
-	}
 }
 
 func migrateUp(cmd *cobra.Command, c Config) error {
@@ -124,12 +75,12 @@ func migrationStatus(cmd *cobra.Command, c Config) error {
 }
 
 // resolveCommand returns the command that takes an event out of quarantine.
-func resolveCommand(configure Configure) *cobra.Command {
+func resolveCommand(configure service.Configure[Config]) *cobra.Command {
 	var (
 		id          domain.EventID
 		void, adopt bool
 	)
-	cmd := configure.command("resolve ID", "Take an event out of quarantine", func(cmd *cobra.Command, c Config) error {
+	cmd := configure.Command("resolve ID", "Take an event out of quarantine", func(cmd *cobra.Command, c Config) error {
 		how := domain.ResolveVoid
 		if adopt {
 			how = domain.ResolveAdopt
@@ -195,17 +146,4 @@ func redriveDeadLetters(cmd *cobra.Command, c Config) error {
 	}
 	moved, err := broker.Redrive(cmd.Context(), 0)
 	return errors.Join(err, service.Printf(cmd.OutOrStdout(), "%d messages were handed out again\n", moved))
-}
-
-// explain replaces a fault by its text for people, followed by the cause, which a person at a
-// terminal may see.
-func explain(err error) error {
-	f := fault.Find(err)
-	if f == nil {
-		return err
-	}
-	if cause := f.Unwrap(); cause != nil {
-		return fmt.Errorf("%s: %w", f.Detail, cause)
-	}
-	return errors.New(f.Detail)
 }

@@ -47,9 +47,9 @@ func (f *exportFormat) String() string { return string(*f) }
 func (f *exportFormat) Type() string { return "format" }
 
 // BetsCommand returns the command group bets.
-func BetsCommand(configure Configure) *cobra.Command {
+func BetsCommand(configure service.Configure[Config]) *cobra.Command {
 	format := exportCSV
-	export := configure.command("export", "Write all bets to the standard output", func(cmd *cobra.Command, c Config) error {
+	export := configure.Command("export", "Write all bets to the standard output", func(cmd *cobra.Command, c Config) error {
 		var bar progress.Bar
 		defer func() { bar.Clear() }()
 		begun := false

@@ -15,9 +15,9 @@ import (
 )
 
 // LedgerCommand returns the command group ledger.
-func LedgerCommand(configure Configure) *cobra.Command {
+func LedgerCommand(configure service.Configure[Config]) *cobra.Command {
 	var expected headFlag
-	verify := configure.command("verify", "Check everything that concerns money: transfers, seals, wallets and bets",
+	verify := configure.Command("verify", "Check everything that concerns money: transfers, seals, wallets and bets",
 		func(cmd *cobra.Command, c Config) error { return verifyLedger(cmd, c, expected.Seal) })
 	verify.Flags().Var(&expected, "head", "also require the seal `N:HASH`, which a verification, the log or the metrics have shown before")
 	return service.Group("ledger", "Check the ledger", verify)

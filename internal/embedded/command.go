@@ -4,8 +4,6 @@ package embedded
 
 import (
 	"context"
-	"os/signal"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -59,7 +57,7 @@ func newCommand(environment func(string) (string, bool)) (*cobra.Command, *progr
 // begin directs the log to the standard error and returns the settings.
 func (p *program) begin(cmd *cobra.Command) settings {
 	s := p.withDefaults()
-	s.logTo(cmd.ErrOrStderr())
+	service.LogTo(cmd.ErrOrStderr(), s.lookup)
 	return s
 }
 
@@ -93,7 +91,7 @@ every answer. With --running, play it on the instance that runs at the two addre
 				return demo.Play(ctx, stage, cmd.OutOrStdout(), cmd.ErrOrStderr())
 			}
 			if !running {
-				return playOnOwnInstance(cmd.Context(), s, play)
+				return onTemporaryInstance(cmd.Context(), s, play)
 			}
 			stage, err := s.stage()
 			if err != nil {
@@ -104,13 +102,4 @@ every answer. With --running, play it on the instance that runs at the two addre
 	}
 	cmd.Flags().BoolVar(&running, "running", false, "play on the instance that runs at the two addresses")
 	return cmd
-}
-
-// playOnOwnInstance calls play with an instance that is stopped and removed afterwards, whatever
-// ends the demo, including a signal and a closed pipe.
-func playOnOwnInstance(ctx context.Context, s settings, play func(context.Context, demo.Stage) error) error {
-	signal.Ignore(syscall.SIGPIPE)
-	ctx, restore := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
-	defer restore()
-	return onTemporaryInstance(ctx, s, play)
 }

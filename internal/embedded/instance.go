@@ -8,7 +8,9 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/signal"
 	"runtime/debug"
+	"syscall"
 	"time"
 
 	betmaker "stavka.local/betmaker/app"
@@ -162,9 +164,12 @@ Ctrl-C stops it. "stavka demo" ("go run . demo") plays a story, "stavka --help" 
 `, i.directory, i.stage.BetMaker, i.stage.Username, password, i.stage.LineProvider, token)
 }
 
-// onTemporaryInstance runs do with an instance of its own, which is removed afterwards with all its
-// data.
+// onTemporaryInstance calls do with an instance that is removed afterwards with all its data, also
+// when a signal or a closed pipe ends do.
 func onTemporaryInstance(ctx context.Context, s settings, do func(context.Context, demo.Stage) error) (err error) {
+	signal.Ignore(syscall.SIGPIPE)
+	ctx, restore := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	defer restore()
 	directory, err := os.MkdirTemp("", "stavka-demo-")
 	if err != nil {
 		return fmt.Errorf("make a directory for the demo: %w", err)

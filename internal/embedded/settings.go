@@ -3,17 +3,13 @@ package embedded
 import (
 	"cmp"
 	"errors"
-	"io"
-	"log/slog"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	betmaker "stavka.local/betmaker/app"
 	lineprovider "stavka.local/lineprovider/app"
-	"stavka.local/shared/config"
 	"stavka.local/shared/line/inproc"
-	"stavka.local/shared/logging"
 	"stavka.local/shared/service"
 	"stavka.local/stavka/internal/demo"
 )
@@ -71,11 +67,6 @@ func (s settings) lookup(name string) (string, bool) {
 		return "warn", true
 	}
 	return "", false
-}
-
-// logTo directs the log to w. Problems of the log's settings are reported with those of the services.
-func (s settings) logTo(w io.Writer) {
-	slog.SetDefault(logging.New(w, logging.Read(config.NewReader(s.lookup))))
 }
 
 // The files in the data directory.

@@ -51,15 +51,7 @@ func Healthcheck(ctx context.Context, address string) error {
 }
 
 // HealthcheckCommand returns the command healthcheck for the service that listens at address.
-func HealthcheckCommand(address func(*cobra.Command) (string, error)) *cobra.Command {
-	return &cobra.Command{
-		Use: "healthcheck", Short: "Ask the service on this machine whether it is ready", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			at, err := address(cmd)
-			if err != nil {
-				return err
-			}
-			return Healthcheck(cmd.Context(), at)
-		},
-	}
+func HealthcheckCommand[C any](configure Configure[C], address func(C) string) *cobra.Command {
+	return configure.Command("healthcheck", "Ask the service on this machine whether it is ready",
+		func(cmd *cobra.Command, c C) error { return Healthcheck(cmd.Context(), address(c)) })
 }
