@@ -79,7 +79,7 @@ lint: ## Lint every module
 	[ -z "$$failed" ] || { echo "lint failed in:$$failed"; exit 1; }
 
 .PHONY: generate
-generate: ## Generate code, docs/configuration.md and .env.example
+generate: ## Generate code, docs/configuration.md, docs/commands.md and .env.example
 	tools/generate
 
 .PHONY: verify
@@ -130,7 +130,7 @@ bench-place: ## Measure placing bets against pgbench
 .PHONY: bench-embedded
 bench-embedded: ## Measure the one-process shape: placing bets, and the time and memory of a start
 	$(BENCH) embedded
-	go test -run '^$$' -bench '^BenchmarkStartup$$' -benchtime 5x .
+	go test -run '^$$' -bench '^BenchmarkStartup$$' -benchtime 5x ./internal/embedded
 
 .PHONY: bench-settle
 bench-settle: ## Measure settling against a bare UPDATE, bets placed meanwhile, and the time to follow a change

@@ -12,16 +12,16 @@ import (
 	"testing"
 )
 
-// rule says what the packages below a directory may import. Imports point inwards:
-// adapters know use cases, use cases know ports, ports know the domain, and the domain
-// knows nobody but the exact numbers and the names of failures.
+// rule lists what the packages below a directory may import. Imports point inwards: adapters import
+// use cases, use cases import ports, ports import the domain, and the domain imports only the exact
+// numbers and the faults.
 type rule struct {
 	dir string
 	// allowed lists prefixes of import paths besides the standard library.
 	allowed []string
 }
 
-// rules are checked from the first to the last; the first whose directory holds a file counts.
+// rules returns the rules of a service. The first rule whose directory contains a file applies to it.
 func rules(service string) []rule {
 	internal := "stavka.local/" + service + "/internal/"
 	shared := func(names ...string) []string {
@@ -63,7 +63,7 @@ func TestImportsPointInwards(t *testing.T) {
 	}
 }
 
-// Adapters do not know each other: what two of them share belongs inside.
+// Adapters do not import each other: code that two of them share belongs further inside.
 func TestAdaptersDoNotKnowEachOther(t *testing.T) {
 	t.Parallel()
 	for _, service := range []string{"betmaker", "lineprovider"} {
@@ -80,8 +80,7 @@ func TestAdaptersDoNotKnowEachOther(t *testing.T) {
 	}
 }
 
-// The contract and what both services share do not know the services, and the services
-// do not know each other.
+// The modules api, shared and sql import no service, and the services do not import each other.
 func TestModulesDoNotKnowTheServices(t *testing.T) {
 	t.Parallel()
 	for module, forbidden := range map[string][]string{
@@ -101,7 +100,7 @@ func TestModulesDoNotKnowTheServices(t *testing.T) {
 	}
 }
 
-// An image is built without the workspace, from the modules that its Dockerfile copies.
+// A Dockerfile must copy every module that the service requires: images are built without the workspace.
 func TestDockerfilesCopyTheModulesThatAreRequired(t *testing.T) {
 	t.Parallel()
 	for _, service := range []string{"betmaker", "lineprovider"} {
@@ -122,7 +121,7 @@ func TestDockerfilesCopyTheModulesThatAreRequired(t *testing.T) {
 			}
 		}
 		if siblings == 0 {
-			t.Errorf("%s/go.mod replaces nothing: this test has lost its subject", service)
+			t.Errorf("%s/go.mod replaces nothing: this test checks nothing", service)
 		}
 	}
 }

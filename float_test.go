@@ -11,23 +11,23 @@ import (
 	"testing"
 )
 
-// mayFloat tells whether a file may compute with floats: those of metrics, which are
-// approximate anyway, and benchmarks. All tests are left out: they hold no money.
+// mayFloat reports whether a file may use floats. Metrics may, because they are approximate anyway,
+// and so may tests and benchmarks.
 func mayFloat(path string) bool {
 	return strings.HasSuffix(path, "_test.go") || filepath.Base(path) == "metrics.go" || strings.HasPrefix(path, "shared/metrics/")
 }
 
-// floating are the names that bring a float into a program.
+// floating lists the names of floating-point types.
 var floating = []string{"float32", "float64", "complex64", "complex128"}
 
-// floatingIn are such names of packages of the standard library.
+// floatingIn lists functions and types of the standard library that use floats.
 var floatingIn = map[string][]string{
 	"strconv": {"ParseFloat", "FormatFloat", "AppendFloat"},
 	"big":     {"Float", "NewFloat", "ParseFloat"},
 	"math":    {"Round", "Floor", "Ceil", "Trunc", "RoundToEven", "Pow", "Float64frombits", "Float64bits"},
 }
 
-// Money and prices are exact: there is no float in any file that could touch them.
+// Money and prices are exact: no file that could handle them uses a float.
 func TestNoFloatsNearMoney(t *testing.T) {
 	t.Parallel()
 	checked := 0
@@ -53,11 +53,11 @@ func TestNoFloatsNearMoney(t *testing.T) {
 		t.Fatal(err)
 	}
 	if checked < 200 {
-		t.Errorf("only %d files were checked: this test has lost its subject", checked)
+		t.Errorf("only %d files were checked: the test does not fit the tree", checked)
 	}
 }
 
-// floatsIn returns what of a file computes with floats: the names above, and literals.
+// floatsIn returns the floats in a file: the names above, and literals.
 func floatsIn(file *ast.File) []string {
 	var found []string
 	ast.Inspect(file, func(node ast.Node) bool {

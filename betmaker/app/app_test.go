@@ -24,7 +24,7 @@ import (
 	"stavka.local/shared/line/rabbitmq/rabbitmqtest"
 )
 
-// client asks the bet-makers under test.
+// client sends requests to the bet-makers under test.
 var client = &http.Client{Timeout: 30 * time.Second}
 
 func TestMain(m *testing.M) {
@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// gateway is an address at which a server can be reached from when it is opened.
+// gateway is an address at which a server can be reached once the gateway is open.
 type gateway struct {
 	address string
 	server  string
@@ -41,8 +41,8 @@ type gateway struct {
 	connections sync.WaitGroup
 }
 
-// newGateway returns a closed gateway to a server. Whatever uses it has to end before
-// the test's cleanup gets to it, that is, has to begin after it.
+// newGateway returns a closed gateway to a server. Its users must be started after it, so that the
+// cleanup of the test ends them before it.
 func newGateway(t *testing.T, server string) *gateway {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -110,11 +110,10 @@ func emptyLine(t *testing.T) *httptest.Server {
 	return server
 }
 
-// servers is what a bet-maker under test depends on, each behind a gateway.
+// servers are the gateways to the servers that a bet-maker under test depends on.
 type servers struct{ postgres, rabbitmq, line *gateway }
 
-// newConfig returns a configuration of its own for one test, and its servers, which
-// cannot be reached yet.
+// newConfig returns a configuration for one test, and its servers, which cannot be reached yet.
 func newConfig(t *testing.T) (Config, servers) {
 	t.Helper()
 	database, err := url.Parse(postgrestest.NewEmptyDatabase(t))
@@ -197,7 +196,7 @@ func awaitReadiness(t *testing.T, a *App, what string, holds func(int, readiness
 		select {
 		case <-tick.C:
 		case <-deadline:
-			t.Fatalf("waited in vain until %s: %d %+v", what, status, body)
+			t.Fatalf("timed out waiting until %s: %d %+v", what, status, body)
 		}
 	}
 }
@@ -216,7 +215,7 @@ func TestAppStartsBeforeItsServersAndWaitsForThem(t *testing.T) {
 		return body.Checks["postgres"].Status == "ok" && status == http.StatusServiceUnavailable
 	})
 	s.line.open(t)
-	awaitReadiness(t, a, "it is ready: the line can be read, and nobody needs the bus for that", func(status int, body readiness) bool {
+	awaitReadiness(t, a, "it is ready: the line can be read without the bus", func(status int, body readiness) bool {
 		return status == http.StatusOK && body.Feed.Alive && body.Checks["rabbitmq"].Status == "down"
 	})
 	s.rabbitmq.open(t)
@@ -257,7 +256,7 @@ func TestAppRefusesADatabaseThatIsNewerThanItself(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if err := a.Wait(ctx); !errors.Is(err, postgres.ErrSchemaNewer) {
-		t.Errorf("the service goes on with %v, want ErrSchemaNewer", err)
+		t.Errorf("the service continues with %v, want ErrSchemaNewer", err)
 	}
 }
 
@@ -288,10 +287,10 @@ func TestAppRefusesWhatItHasNoAdapterFor(t *testing.T) {
 	}
 	a, err := New(t.Context(), good)
 	if err != nil {
-		t.Fatalf("what is good is refused: %v", err)
+		t.Fatalf("a good configuration is refused: %v", err)
 	}
 	if err := a.Stop(t.Context()); err != nil {
-		t.Errorf("stop what was never started: %v", err)
+		t.Errorf("stop a bet-maker that was never started: %v", err)
 	}
 	if conn, err := net.Dial("tcp", a.Addr()); err == nil {
 		_ = conn.Close()

@@ -12,43 +12,81 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"stavka.local/betmaker/internal/adapters/httpapi"
 	"stavka.local/betmaker/internal/adapters/httpapi/oapi"
 	"stavka.local/betmaker/internal/ports"
+	"stavka.local/shared/progress"
+	"stavka.local/shared/service"
 )
 
-// ExportFormat is how bets are written.
-type ExportFormat string
+// exportFormat is a flag for the format of exported bets. It implements pflag.Value.
+type exportFormat string
 
 // The formats. Both have the members of the API's bets, in the same spelling.
 const (
-	ExportCSV  ExportFormat = "csv"  // RFC 4180 with a header; what is null there is empty here
-	ExportJSON ExportFormat = "json" // an array
+	exportCSV  exportFormat = "csv"  // RFC 4180 with a header; null is empty
+	exportJSON exportFormat = "json" // an array
 )
 
-// exportPage is how many bets are read at a time.
+// Set implements pflag.Value.
+func (f *exportFormat) Set(text string) error {
+	switch *f = exportFormat(text); *f {
+	case exportCSV, exportJSON:
+		return nil
+	default:
+		return errors.New("it is neither csv nor json")
+	}
+}
+
+// String implements pflag.Value.
+func (f *exportFormat) String() string { return string(*f) }
+
+// Type implements pflag.Value.
+func (f *exportFormat) Type() string { return "format" }
+
+// BetsCommand returns the command group bets.
+func BetsCommand(configure service.Configure[Config]) *cobra.Command {
+	format := exportCSV
+	export := configure.Command("export", "Write all bets to the standard output", func(cmd *cobra.Command, c Config) error {
+		var bar progress.Bar
+		defer func() { bar.Clear() }()
+		begun := false
+		return exportBets(cmd.Context(), c, format, cmd.OutOrStdout(), func(done, total int64) {
+			if !begun {
+				begun, bar = true, progress.New(cmd.ErrOrStderr(), total, "exporting", "bets")
+			}
+			bar.Set(done)
+		})
+	})
+	export.Flags().Var(&format, "format", "the `FORMAT`, csv or json")
+	return service.Group("bets", "Export bets", export)
+}
+
+// exportPage is the number of bets that are read at a time.
 const exportPage = 1000
 
-// ExportBets writes all bets there are at its start to w, the newest first, each as it is
-// when it is read. It holds some of them at a time. The store may be in use meanwhile. progress
-// is told, now and then, how many of how many are done, by their ids.
-func ExportBets(ctx context.Context, c Config, format ExportFormat, w io.Writer, progress func(done, total int64)) (err error) {
-	buffer := bufio.NewWriter(w)
-	out, err := newBetWriter(format, buffer)
-	if err != nil {
-		return err
-	}
+// exportBets writes all bets that exist when it starts to w, the newest first, each in its state
+// when it is read. It holds one page of them at a time. The store may be in use meanwhile. observe
+// is called after each page with the number of bets done and to do, counted by their ids.
+func exportBets(ctx context.Context, c Config, format exportFormat, w io.Writer, observe func(done, total int64)) (err error) {
 	store, err := openStore(ctx, c, asGuest, slog.Default())
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, store.close()) }()
+	buffer := bufio.NewWriter(w)
+	out, err := newBetWriter(format, buffer)
+	if err != nil {
+		return err
+	}
 
 	var filter ports.BetFilter
 	for newest := int64(0); ; {
 		bets, err := store.Bets.List(ctx, filter, exportPage)
 		if err != nil {
-			return explain(err)
+			return err
 		}
 		for _, bet := range bets {
 			if err := out.write(httpapi.WireBet(bet)); err != nil {
@@ -60,30 +98,26 @@ func ExportBets(ctx context.Context, c Config, format ExportFormat, w io.Writer,
 		}
 		filter.Before = bets[len(bets)-1].ID
 		newest = max(newest, int64(bets[0].ID))
-		progress(newest-int64(filter.Before)+1, newest)
+		observe(newest-int64(filter.Before)+1, newest)
 	}
 	return errors.Join(out.end(), buffer.Flush())
 }
 
-// betWriter writes bets one after the other.
+// betWriter writes bets in turn.
 type betWriter interface {
 	write(bet oapi.Bet) error
 	end() error
 }
 
-func newBetWriter(format ExportFormat, w io.Writer) (betWriter, error) {
-	switch format {
-	case ExportCSV:
-		rows := csv.NewWriter(w)
-		return csvBets{rows}, rows.Write([]string{
-			"id", "event_id", "user_id", "amount", "coefficient", "event_version", "status", "potential_payout", "payout",
-			"settle_revision", "void_reason", "created_at", "settled_at",
-		})
-	case ExportJSON:
+func newBetWriter(format exportFormat, w io.Writer) (betWriter, error) {
+	if format == exportJSON {
 		return &jsonBets{w: w, before: "[\n"}, nil
-	default:
-		return nil, fmt.Errorf("the format %.20q is neither %s nor %s", format, ExportCSV, ExportJSON)
 	}
+	rows := csv.NewWriter(w)
+	return csvBets{rows}, rows.Write([]string{
+		"id", "event_id", "user_id", "amount", "coefficient", "event_version", "status", "potential_payout", "payout",
+		"settle_revision", "void_reason", "created_at", "settled_at",
+	})
 }
 
 type csvBets struct{ rows *csv.Writer }
@@ -114,7 +148,7 @@ func (c csvBets) end() error {
 
 type jsonBets struct {
 	w      io.Writer
-	before string // the next bet
+	before string // text before the next bet
 }
 
 func (j *jsonBets) write(b oapi.Bet) error {

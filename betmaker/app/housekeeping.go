@@ -9,20 +9,20 @@ import (
 )
 
 const (
-	// countInterval is the time between counts of dead letters.
+	// countInterval is the time between two counts of dead letters.
 	countInterval = 15 * time.Second
-	// forgetInterval is the time between deletions of what has expired.
+	// forgetInterval is the time between two deletions of expired rows.
 	forgetInterval = 10 * time.Minute
 )
 
-// housekeeping deletes what has expired and counts what nobody else does. Replicas may
-// do so at the same time.
+// housekeeping deletes expired rows and counts dead letters. Several replicas may do so at the same
+// time.
 type housekeeping struct {
 	store *store
 	bus   bus
 	m     *meters
 	log   *slog.Logger
-	// keepsLiabilities: this replica keeps the liabilities of events up to date.
+	// keepsLiabilities tells whether this replica updates the liabilities of events.
 	keepsLiabilities bool
 }
 
@@ -61,9 +61,9 @@ func (h housekeeping) forget(ctx context.Context) {
 	}
 }
 
-// forgetLiabilities lets go of what a replica with the limit keeps of liabilities, which
-// does not follow the bets that are placed here. There should be no such replica: all have
-// the limit or none. But while one takes the place of another, there is.
+// forgetLiabilities deletes the liabilities that a replica with the limit has stored, because they do
+// not include the bets that are placed here. All replicas should have the limit or none, but while
+// one replaces another they may differ.
 func (h housekeeping) forgetLiabilities(ctx context.Context) {
 	if h.keepsLiabilities {
 		return

@@ -1,7 +1,6 @@
 package app
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -13,16 +12,17 @@ import (
 	"stavka.local/betmaker/internal/adapters/jwt"
 	"stavka.local/betmaker/internal/adapters/usercache"
 	"stavka.local/betmaker/internal/usecase"
+	"stavka.local/shared/health"
 )
 
-// How many tokens and users are remembered, so that not every request checks a
-// signature and asks the store who sends it.
+// The numbers of remembered tokens and users. They save most requests the check of a signature and
+// the look-up of the user.
 const (
 	rememberedTokens = 100_000
 	rememberedUsers  = 100_000
 )
 
-// access is what decides who may come in.
+// access holds the use cases that decide which requests are let in.
 type access struct {
 	authenticator *usecase.Authenticator
 	recent        *usercache.Users
@@ -37,7 +37,7 @@ func newAccess(c Config, s *store, log *slog.Logger) (*access, error) {
 		return nil, fmt.Errorf("set up tokens: %w", err)
 	}
 	remembered := jwt.NewCache(tokens, rememberedTokens)
-	// Half of the processors stay free for bets while passwords are being guessed.
+	// While passwords are being guessed, half of the processors stay free for bets.
 	passwords := argon2id.New(runtime.GOMAXPROCS(0) / 2)
 	throttle := usecase.NewLoginThrottle(s.LoginFailures, time.Now, log)
 	recent := usercache.New(s.Users.User, rememberedUsers)
@@ -52,29 +52,19 @@ func newAccess(c Config, s *store, log *slog.Logger) (*access, error) {
 	}, nil
 }
 
-// newHandler returns the handler of everything that bet-maker answers.
-func (a *App) newHandler(
-	c Config, s *store, who *access, catalogue *usecase.Catalogue, placer *usecase.Placer,
-	settler *usecase.Settler, m *meters,
-) (http.Handler, error) {
+// newHandler returns the handler of bet-maker's whole HTTP interface.
+func newHandler(c Config, b *base, u *useCases, checks *health.Registry) (http.Handler, error) {
 	handler, err := httpapi.New(httpapi.Dependencies{
-		Authenticator: who.authenticator, Login: who.login, Users: who.users,
-		Placer: placer, Catalogue: catalogue, Bets: s.Bets,
-		Wallets:        usecase.Wallets{Store: s.Wallets},
-		CancelBet:      usecase.CancelBet{Settlements: s.Settlements, Window: c.CancelWindow},
-		Voids:          usecase.Voids{Events: s.Events, Revised: settler.Wake},
-		AuditLog:       usecase.AuditLog{Store: s.AuditLog},
-		TrustedProxies: c.TrustedProxies, Prepared: a.prepared, Health: a.health, Metrics: m.Registry,
+		Authenticator: u.access.authenticator, Login: u.access.login, Users: u.access.users,
+		Placer: u.placer, Catalogue: u.catalogue, Bets: b.store.Bets,
+		Wallets:        usecase.Wallets{Store: b.store.Wallets},
+		CancelBet:      usecase.CancelBet{Settlements: b.store.Settlements, Window: c.CancelWindow},
+		Voids:          usecase.Voids{Events: b.store.Events, Revised: u.settler.Wake},
+		AuditLog:       usecase.AuditLog{Store: b.store.AuditLog},
+		TrustedProxies: c.TrustedProxies, Prepared: b.prepared.done, Health: checks, Metrics: b.meters.Registry,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("set up HTTP: %w", err)
 	}
 	return handler, nil
-}
-
-// ensureFirstUser creates the admin whom the configuration names.
-func ensureFirstUser(ctx context.Context, users *usecase.Users, first FirstUser, log *slog.Logger) error {
-	return users.EnsureFirst(ctx, usecase.FirstUser{
-		Name: first.Name, Username: first.Username, Email: first.Email, Password: first.Password.Reveal(),
-	}, log)
 }

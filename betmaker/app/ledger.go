@@ -1,73 +1,84 @@
 package app
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"stavka.local/betmaker/internal/domain"
 	"stavka.local/betmaker/internal/usecase"
+	"stavka.local/shared/service"
 )
 
-// superviseLedger registers what seals and checks the ledger. What it seals is also what
-// the parts that are registered after it do until they stop.
-func (a *App) superviseLedger(c Config, s *store, m *meters) {
-	sealer := usecase.NewLedgerSealer(usecase.LedgerSealerConfig{Ledger: s.Ledger, Logger: a.log, Sealed: m.seal})
-	a.loop("sealing the ledger", sealer.Run)
-	if c.LedgerCheckInterval == 0 {
-		return
+// LedgerCommand returns the command group ledger.
+func LedgerCommand(configure service.Configure[Config]) *cobra.Command {
+	var expected headFlag
+	verify := configure.Command("verify", "Check everything that concerns money: transfers, seals, wallets and bets",
+		func(cmd *cobra.Command, c Config) error { return verifyLedger(cmd, c, expected.Seal) })
+	verify.Flags().Var(&expected, "head", "also require the seal `N:HASH`, which a verification, the log or the metrics have shown before")
+	return service.Group("ledger", "Check the ledger", verify)
+}
+
+// headFlag is a flag for a seal of the ledger. It implements pflag.Value.
+type headFlag struct{ domain.Seal }
+
+// Set implements pflag.Value.
+func (h *headFlag) Set(text string) (err error) {
+	h.Seal, err = domain.ParseSeal(text)
+	return err
+}
+
+// String implements pflag.Value.
+func (h *headFlag) String() string {
+	if h.ID == 0 {
+		return ""
 	}
-	checker := usecase.NewLedgerChecker(usecase.LedgerCheckerConfig{
-		Ledger: s.Ledger, Expected: sealer.Head, Interval: c.LedgerCheckInterval, Logger: a.log, Checked: m.ledgerCheck,
-	})
-	a.loop("checking the ledger", checker.Run)
+	return h.Seal.String()
 }
 
-// LedgerHead is a seal of the ledger as somebody has written it down; the zero LedgerHead
-// is none.
-type LedgerHead struct{ seal domain.Seal }
+// Type implements pflag.Value.
+func (h *headFlag) Type() string { return "seal" }
 
-// ParseLedgerHead reads a head as the log and the command show it: "12:" and the hash.
-func ParseLedgerHead(text string) (LedgerHead, error) {
-	seal, err := domain.ParseSeal(text)
-	return LedgerHead{seal}, err
-}
-
-// progressInterval is the time between two lines that say how far a command has got.
+// progressInterval is the time between two progress lines of a command.
 const progressInterval = time.Second
 
-// VerifyLedger inspects the ledger, writes to stdout what it has found, and returns an error
-// when not all is in order. The store may be in use meanwhile. When it takes long, it says
-// to stderr how far it has got.
-func VerifyLedger(ctx context.Context, c Config, expected LedgerHead, stdout, stderr io.Writer) (err error) {
-	store, err := openStore(ctx, c, asGuest, slog.Default())
+// verifyLedger inspects the ledger and writes the findings to the standard output. It returns an
+// error unless everything is in order. The store may be in use meanwhile. A verification that takes
+// long writes progress lines to the standard error.
+func verifyLedger(cmd *cobra.Command, c Config, expected domain.Seal) (err error) {
+	store, err := openStore(cmd.Context(), c, asGuest, slog.Default())
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, store.close()) }()
 	next := time.Now().Add(progressInterval)
-	report, err := usecase.VerifyLedger(ctx, store.Ledger, expected.seal, func(transfers, bets int64) {
+	report, err := usecase.VerifyLedger(cmd.Context(), store.Ledger, expected, func(transfers, bets int64) {
 		if now := time.Now(); now.After(next) {
 			next = now.Add(progressInterval)
-			_ = write(stderr, fmt.Sprintf("checked so far: %d transfers, %d bets\n", transfers, bets)) // no reason to stop
+			cmd.PrintErrf("checked so far: %d transfers, %d bets\n", transfers, bets)
 		}
 	})
 	if err != nil {
-		return explain(err)
+		return err
 	}
-	if err := write(stdout, ledgerSummary(report)); err != nil {
+	return writeReport(cmd.OutOrStdout(), report)
+}
+
+func writeReport(w io.Writer, report domain.LedgerReport) error {
+	if err := service.Printf(w, "%s", ledgerSummary(report)); err != nil {
 		return err
 	}
 	for _, finding := range report.Findings {
-		if err := write(stdout, finding.String()+"\n"); err != nil {
+		if err := service.Printf(w, "%s\n", finding); err != nil {
 			return err
 		}
 	}
 	if report.IsInOrder() {
-		return write(stdout, "the ledger is in order\n")
+		return service.Printf(w, "the ledger is in order\n")
 	}
 	if count := report.FindingCount(); count > int64(len(report.Findings)) {
 		return fmt.Errorf("THE LEDGER IS NOT IN ORDER: %d findings, of which the first %d are shown", count, len(report.Findings))
@@ -96,22 +107,4 @@ debts      %s
 `, r.Transfers, r.Sealed, r.Wallets, r.Events, r.Bets, r.Pending, r.Behind, r.Seals, head,
 		r.Total(domain.AccountWallet), r.Total(domain.AccountEscrow), r.Total(domain.AccountHouse),
 		r.Total(domain.AccountExternal), r.Total(domain.AccountDebt))
-}
-
-// parseLedgerVerify understands nothing, and "--head NUMBER:HASH".
-func parseLedgerVerify(args []string) (action, error) {
-	expected := LedgerHead{}
-	switch {
-	case len(args) == 0:
-	case len(args) == 2 && args[0] == "--head":
-		var err error
-		if expected, err = ParseLedgerHead(args[1]); err != nil {
-			return nil, misused("--head: %s", err)
-		}
-	default:
-		return nil, misused("ledger verify takes nothing but --head NUMBER:HASH")
-	}
-	return func(ctx context.Context, p program) error {
-		return VerifyLedger(ctx, p.Config, expected, p.stdout, p.stderr)
-	}, nil
 }

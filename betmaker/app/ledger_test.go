@@ -10,11 +10,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"stavka.local/betmaker/internal/adapters/sqlite"
 	"stavka.local/betmaker/internal/domain"
 	"stavka.local/betmaker/internal/ports"
 	"stavka.local/shared/config"
 	"stavka.local/shared/money"
+	"stavka.local/shared/service"
 )
 
 // newLedger returns the configuration of a store with two wallets, and its newest seal.
@@ -43,15 +46,12 @@ func newLedger(t *testing.T) (c Config, file string, head domain.Seal) {
 	return Config{StoreURL: config.NewSecret("sqlite:" + file)}, file, head
 }
 
-// verify runs the command that the arguments say on a store.
+// verify runs the command ledger verify with the arguments on a store.
 func verify(t *testing.T, c Config, args ...string) (stdout string, err error) {
 	t.Helper()
-	do, err := parse(append([]string{"ledger", "verify"}, args...))
-	if err != nil {
-		t.Fatal(err)
-	}
 	var out strings.Builder
-	err = do(t.Context(), program{c, &out, t.Output()})
+	root := newCommand(func(*cobra.Command) (Config, error) { return c, nil })
+	err = service.Run(t.Context(), root, append([]string{"ledger", "verify"}, args...), &out, t.Output())
 	return out.String(), err
 }
 
@@ -101,7 +101,7 @@ func TestVerifyLedgerThatIsNot(t *testing.T) {
 		}
 	}
 	if strings.Contains(out, "in order") {
-		t.Errorf("it is said to be in order:\n%s", out)
+		t.Errorf("the output says that it is in order:\n%s", out)
 	}
 }
 
@@ -113,7 +113,7 @@ func TestVerifyLedgerThatCannotBeRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = db.Close() }()
-	db.SetMaxOpenConns(1) // which the pragma is for
+	db.SetMaxOpenConns(1) // the pragma applies to one connection
 	for _, statement := range []string{
 		"pragma ignore_check_constraints = on", "drop trigger seals_no_update", "update seals set hash = zeroblob(31)",
 	} {

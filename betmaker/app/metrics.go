@@ -14,7 +14,7 @@ import (
 	"stavka.local/shared/metrics"
 )
 
-// meters are bet-maker's own metrics, besides those of HTTP requests and of the process.
+// meters are bet-maker's own metrics. Those of HTTP requests and of the process are elsewhere.
 type meters struct {
 	*metrics.Registry
 
@@ -51,30 +51,30 @@ func newMeters() *meters {
 		Registry: r,
 
 		applied: r.CounterVec("feed_changes_applied_total",
-			"Changes of events that were news, by the path that brought them and what they did.", "source", "effect"),
+			"Changes of events that were new here, by their path and their effect.", "source", "effect"),
 		delay: r.HistogramVec("feed_delay_seconds",
-			"From a change on the line to its commit here, by the path that brought it. "+
-				"The line tells whole seconds, so up to one second of it is rounding.",
+			"Time from a change on the line to its commit here, by its path. "+
+				"The line gives whole seconds, so up to one second of it is rounding.",
 			[]float64{.1, .25, .5, 1, 1.25, 1.5, 2, 3, 5, 10, 30, 60, 300, 3600}, "source"),
 		impossible: r.CounterVec("feed_changes_impossible_total",
-			"Changes that no line may send, by the path that brought them.", "source"),
+			"Invalid changes, which no line may send, by their path.", "source"),
 		quarantined: r.Counter("events_quarantined_total", "Events put into quarantine by this replica."),
 		polls:       r.CounterVec("feed_polls_total", "Reads of the line's change log to its end, by result.", "result"),
-		pollTime:    r.Histogram("feed_poll_seconds", "How long such a read took.", metrics.LatencyBuckets()),
+		pollTime:    r.Histogram("feed_poll_seconds", "Duration of such a read.", metrics.LatencyBuckets()),
 		healed: r.Counter("betmaker_reconciler_healed_total",
-			"What only the reconciler found: results whose message never came although the bus was connected, "+
+			"Losses that only the reconciler found: results whose message never came although the bus was connected, "+
 				"and bets that a sweep settled late. 0 while nothing gets lost."),
 
 		batchSize: r.Histogram("bets_batch_size_bets", "Bets that were decided in one transaction.",
 			[]float64{1, 2, 4, 8, 16, 32, 64, 128, 256, 512}),
-		batchTime: r.Histogram("bets_batch_seconds", "How long such a transaction took.", metrics.LatencyBuckets()),
+		batchTime: r.Histogram("bets_batch_seconds", "Duration of such a transaction.", metrics.LatencyBuckets()),
 
 		unsettled:  r.Gauge("events_unsettled", "Events with bets behind their result, at the last sweep."),
 		settled:    r.Counter("bets_settled_total", "Bets moved to their event's result."),
-		settleTime: r.Histogram("bets_settle_chunk_seconds", "How long one chunk of settling took.", metrics.LatencyBuckets()),
+		settleTime: r.Histogram("bets_settle_chunk_seconds", "Duration of settling one chunk.", metrics.LatencyBuckets()),
 
-		paused:       r.Gauge("consumer_paused_deliveries", "Messages held back because they cannot be applied at the moment."),
-		redelivered:  r.Counter("consumer_redelivered_total", "Messages that the broker handed out again."),
+		paused:       r.Gauge("consumer_paused_deliveries", "Messages that are held back because they cannot be applied now."),
+		redelivered:  r.Counter("consumer_redelivered_total", "Messages that the broker delivered again."),
 		deadLettered: r.Counter("consumer_dead_lettered_total", "Messages put aside because no retry can make them acceptable."),
 		deadLetters:  r.Gauge("dead_letters", "Messages that have been put aside, when last counted."),
 
@@ -82,9 +82,9 @@ func newMeters() *meters {
 		ledgerSealed: r.Gauge("ledger_sealed_transfers",
 			"All transfers with ids up to this one are sealed, as far as this replica knows."),
 		ledgerFindings: r.GaugeVec("ledger_findings",
-			"What was not in order at the last check of the ledger, by kind. Anything but 0 needs a person.", "kind"),
-		ledgerChecked:   r.Gauge("ledger_checked_timestamp_seconds", "When the ledger was last checked; 0 for not yet."),
-		ledgerCheckTime: r.Gauge("ledger_check_seconds", "How long the last check of the ledger took."),
+			"Findings of the last check of the ledger, by kind. A person must look at anything but 0.", "kind"),
+		ledgerChecked:   r.Gauge("ledger_checked_timestamp_seconds", "Time of the last check of the ledger; 0 before the first."),
+		ledgerCheckTime: r.Gauge("ledger_check_seconds", "Duration of the last check of the ledger."),
 	}
 	for _, source := range []usecase.Source{usecase.FromPush, usecase.FromPage, usecase.FromLookup} {
 		m.impossible.WithLabelValues(source.String())
@@ -97,8 +97,8 @@ func newMeters() *meters {
 	return m
 }
 
-// connections returns the gauge of the connections to RabbitMQ. A bet-maker without one
-// does not have it.
+// connections registers and returns the gauge of the connections to RabbitMQ. A bet-maker without
+// RabbitMQ does not have it.
 func (m *meters) connections() *prometheus.GaugeVec {
 	connected := m.GaugeVec("rabbitmq_connected", "1 while the connection is up.", "connection")
 	for _, connection := range []string{watchConnection, "changes", "heartbeats-watch"} {
@@ -107,7 +107,7 @@ func (m *meters) connections() *prometheus.GaugeVec {
 	return connected
 }
 
-// change takes note of a change that was news.
+// change records a change that was new here.
 func (m *meters) change(source usecase.Source, effect domain.Effect, age time.Duration) {
 	m.applied.WithLabelValues(source.String(), effectName(effect)).Inc()
 	m.delay.WithLabelValues(source.String()).Observe(age.Seconds())
@@ -145,13 +145,13 @@ func (m *meters) settlement(bets int, took time.Duration) {
 	m.settleTime.Observe(took.Seconds())
 }
 
-// seal takes note of the newest seal of the ledger.
+// seal records the newest seal of the ledger.
 func (m *meters) seal(head domain.Seal) {
 	m.ledgerHead.head.Store(&head)
 	m.ledgerSealed.Set(float64(head.Last))
 }
 
-// ledgerCheck takes note of a check of the ledger.
+// ledgerCheck records a check of the ledger.
 func (m *meters) ledgerCheck(report domain.LedgerReport, took time.Duration) {
 	for _, kind := range domain.FindingKinds() {
 		m.ledgerFindings.WithLabelValues(string(kind)).Set(float64(report.Found[kind]))
@@ -160,8 +160,8 @@ func (m *meters) ledgerCheck(report domain.LedgerReport, took time.Duration) {
 	m.ledgerCheckTime.Set(took.Seconds())
 }
 
-// headCollector shows the newest seal of the ledger, and never two at once, as a gauge
-// whose labels change could.
+// headCollector shows the newest seal of the ledger. A gauge whose labels change could show two seals
+// at once.
 type headCollector struct {
 	description *prometheus.Desc
 	head        atomic.Pointer[domain.Seal]
@@ -169,7 +169,7 @@ type headCollector struct {
 
 func newHeadCollector() *headCollector {
 	return &headCollector{description: prometheus.NewDesc("stavka_ledger_head",
-		"Always 1; its labels are the newest seal of the ledger, which \"ledger verify --head SEAL:HASH\" expects to find.",
+		"Always 1; its labels are the newest seal of the ledger, for \"ledger verify --head SEAL:HASH\".",
 		[]string{"seal", "hash"}, nil)}
 }
 
@@ -186,7 +186,7 @@ func (c *headCollector) Collect(values chan<- prometheus.Metric) {
 		strconv.FormatInt(head.ID, 10), hex.EncodeToString(head.Hash[:]))
 }
 
-// watchFeed shows what a feed says, whenever somebody looks.
+// watchFeed registers gauges that read the state of the feed at each scrape.
 func (m *meters) watchFeed(feed *usecase.Feed) {
 	m.GaugeFunc("feed_alive", "1 while the line is known and bets are taken.", func() float64 {
 		if feed.Check() != nil {
@@ -194,20 +194,20 @@ func (m *meters) watchFeed(feed *usecase.Feed) {
 		}
 		return 1
 	})
-	m.GaugeFunc("feed_age_seconds", "How long ago the line was last heard of; -1 for never.", func() float64 {
+	m.GaugeFunc("feed_age_seconds", "Time since the line was last heard; -1 before that.", func() float64 {
 		return secondsSince(feed.Status().Heard)
 	})
-	m.GaugeFunc("feed_behind_seconds", "For how long something that is known to exist has not been applied.", func() float64 {
+	m.GaugeFunc("feed_behind_seconds", "How long a change that is known to exist has not been applied.", func() float64 {
 		return max(0, secondsSince(feed.Status().Behind))
 	})
-	m.GaugeFunc("feed_lag_changes", "How many sequence numbers the change log, as read, is behind the line.", func() float64 {
+	m.GaugeFunc("feed_lag_changes", "Sequence numbers by which the change log, as read, is behind the line.", func() float64 {
 		status := feed.Status()
 		return float64(status.Last - status.Applied)
 	})
-	m.GaugeFunc("feed_cursor", "The sequence number up to which everything has been applied.", func() float64 {
+	m.GaugeFunc("feed_cursor", "The sequence number up to which all changes have been applied.", func() float64 {
 		return float64(feed.Status().Applied)
 	})
-	m.GaugeFunc("feed_clock_skew_seconds", "How far line-provider's clock is ahead of ours.", func() float64 {
+	m.GaugeFunc("feed_clock_skew_seconds", "How far the clock of line-provider is ahead of this one.", func() float64 {
 		return feed.ClockSkew().Seconds()
 	})
 }
@@ -219,18 +219,18 @@ func secondsSince(t time.Time) float64 {
 	return time.Since(t).Seconds()
 }
 
-// watchCache shows how often the cache helps.
+// watchCache registers counters of the hits and misses of the cache.
 func (m *meters) watchCache(cache *ttlcache.Events) {
 	counter := func(name, help string, read func() uint64) {
 		m.MustRegister(prometheus.NewCounterFunc(
 			prometheus.CounterOpts{Namespace: "stavka", Name: name, Help: help},
 			func() float64 { return float64(read()) }))
 	}
-	counter("events_cache_hits_total", "Looks into the cache of events that found one.", func() uint64 {
+	counter("events_cache_hits_total", "Look-ups in the cache of events that found the event.", func() uint64 {
 		hits, _ := cache.Counts()
 		return hits
 	})
-	counter("events_cache_misses_total", "Looks into the cache of events that found none.", func() uint64 {
+	counter("events_cache_misses_total", "Look-ups in the cache of events that did not find the event.", func() uint64 {
 		_, misses := cache.Counts()
 		return misses
 	})

@@ -5,47 +5,46 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 
 	"stavka.local/betmaker/internal/adapters/postgres"
 	"stavka.local/betmaker/internal/adapters/sqlite"
 	"stavka.local/betmaker/internal/ports"
 	"stavka.local/betmaker/internal/usecase"
-	"stavka.local/shared/config"
 	"stavka.local/shared/line"
 	"stavka.local/shared/line/rabbitmq"
 	"stavka.local/shared/metrics"
+	"stavka.local/shared/service"
 )
 
 // store is an open store.
 type store struct {
 	ports.Stores
 
-	name string // in /readyz
-	// settlementShares settle an event with many bets together; none where that is no faster.
+	name string // on /readyz
+	// settlementShares settle an event with many bets together. It is empty when that is no faster.
 	settlementShares []ports.Settlements
-	// placingWorkers is how many batches of bets may be in it at once.
+	// placingWorkers is how many batches of bets may be in the store at once.
 	placingWorkers int
 
-	// migrate brings the schema up to date. ports.ErrUnavailable means: try again.
+	// migrate brings the schema up to date. On ports.ErrUnavailable it may be tried again.
 	migrate func(context.Context) error
 	ping    func(context.Context) error
 	close   func() error
 }
 
-// visit is in which capacity a store is opened.
+// visit says in which capacity a store is opened.
 type visit bool
 
 const (
 	asOwner visit = false
-	// asGuest: the store may be a file that another process serves from.
+	// asGuest opens a store that may be a file from which another process serves.
 	asGuest visit = true
 )
 
-// openStore returns the store that the configuration names. A server need not be there yet,
-// a file is made.
+// openStore returns the store that the configuration names. A server need not be reachable yet; a
+// file is created.
 func openStore(ctx context.Context, c Config, as visit, log *slog.Logger) (*store, error) {
-	switch scheme := schemeOf(c.StoreURL); scheme {
+	switch scheme := service.Scheme(c.StoreURL); scheme {
 	case "postgres", "postgresql", "postgresql+asyncpg":
 		settings := postgresConfig(c, log)
 		s, err := postgres.Open(ctx, settings)
@@ -62,14 +61,14 @@ func openStore(ctx context.Context, c Config, as visit, log *slog.Logger) (*stor
 			close:            func() error { s.Close(); return nil },
 		}, nil
 	case "sqlite":
-		s, err := sqlite.Open(ctx, sqlite.Config{File: fileOf(c.StoreURL), Guest: as == asGuest, Logger: log})
+		s, err := sqlite.Open(ctx, sqlite.Config{File: service.File(c.StoreURL), Guest: as == asGuest, Logger: log})
 		if err != nil {
 			return nil, fmt.Errorf("open the store: %w", err)
 		}
 		return &store{
 			Stores:         s.Stores,
 			name:           "sqlite",
-			placingWorkers: 1, // there is one writer; a second batch would only be a smaller one
+			placingWorkers: 1, // there is one writer; a second batch would only make both smaller
 			migrate:        func(context.Context) error { return nil },
 			ping:           s.Ping,
 			close:          s.Close,
@@ -83,7 +82,7 @@ func postgresConfig(c Config, log *slog.Logger) postgres.Config {
 	return postgres.Config{URL: c.StoreURL.Reveal(), PlacingConnections: placingWorkers, Logger: log}
 }
 
-// bus is a line.Subscriber that can be asked how it is.
+// bus is a line.Subscriber with a health check and a count of dead letters.
 type bus interface {
 	line.Subscriber
 
@@ -91,13 +90,13 @@ type bus interface {
 	DeadLetters(ctx context.Context) (int, error)
 }
 
-// watchConnection is the connection that brings every replica all changes.
+// watchConnection is the name of the connection over which every replica receives all changes.
 const watchConnection = "changes-watch"
 
-// openBus returns the bus that the configuration names, and what /readyz calls it. It need
-// not be there yet.
+// openBus returns the bus that the configuration names, and its name on /readyz. The bus need not be
+// reachable yet.
 func openBus(c Config, m *meters, losses *usecase.LostPushes, log *slog.Logger) (bus, string, error) {
-	switch scheme := schemeOf(c.BusURL); scheme {
+	switch scheme := service.Scheme(c.BusURL); scheme {
 	case "amqp", "amqps":
 		connected := m.connections()
 		s, err := openBroker(c, rabbitmq.Hooks{
@@ -116,7 +115,7 @@ func openBus(c Config, m *meters, losses *usecase.LostPushes, log *slog.Logger) 
 		if c.Bus == nil {
 			return nil, "", errors.New("open the bus: inproc: is for a process that runs both services")
 		}
-		losses.Connected(true) // for as long as there is a process
+		losses.Connected(true) // until the process ends
 		return c.Bus, "bus", nil
 	default:
 		return nil, "", fmt.Errorf("open the bus: no adapter for URLs of the scheme %q", scheme)
@@ -133,17 +132,4 @@ func openBroker(c Config, hooks rabbitmq.Hooks, log *slog.Logger) (*rabbitmq.Sub
 		return nil, fmt.Errorf("open the bus: %w", err)
 	}
 	return s, nil
-}
-
-// schemeOf returns what a URL starts with. Its text may hold a password, so that is all
-// that is ever shown of one.
-func schemeOf(address config.Secret) string {
-	scheme, _, _ := strings.Cut(address.Reveal(), ":")
-	return scheme
-}
-
-// fileOf returns the path of a URL of the form sqlite:PATH, which is not escaped.
-func fileOf(address config.Secret) string {
-	_, file, _ := strings.Cut(address.Reveal(), ":")
-	return file
 }

@@ -12,7 +12,7 @@ import (
 	"stavka.local/shared/odds"
 )
 
-// What operators do.
+// The steps of operators.
 
 func (p *play) create(name, price string) step {
 	return step{fmt.Sprintf("line-provider offers %s at %s", name, price), func(ctx context.Context) (string, error) {
@@ -69,7 +69,7 @@ func (p *play) decide(what, name string, state lineprovider.NewState) step {
 	}}
 }
 
-// awaitKnown waits until bet-maker knows an event as it is.
+// awaitKnown waits until bet-maker knows the present version of an event.
 func (p *play) awaitKnown(ctx context.Context, name string) error {
 	want := p.events[name]
 	return eventually(ctx, func(ctx context.Context) error {
@@ -87,7 +87,7 @@ func (p *play) awaitKnown(ctx context.Context, name string) error {
 	})
 }
 
-// What users do.
+// The steps of users.
 
 func (p *play) register(name string) step {
 	return step{name + " gets an account", func(ctx context.Context) (string, error) {
@@ -98,7 +98,7 @@ func (p *play) register(name string) step {
 			}
 			p.admin = admin
 		}
-		// A story may be played again and again on the same instance.
+		// A story may be played more than once on the same instance.
 		username, password := strings.ToLower(name+"-"+rand.Text()[:8]), rand.Text()
 		created, err := p.admin.CreateUserWithResponse(ctx, betmaker.NewUser{
 			Name: name, Username: username, Email: username + "@example.com", Password: password,
@@ -118,7 +118,7 @@ func (p *play) register(name string) step {
 	}}
 }
 
-// wish is a bet as a user words it.
+// wish is a bet that a user wants to place.
 type wish struct {
 	user, event, amount string
 	seen                string // the price that the user has seen; empty for any
@@ -140,7 +140,7 @@ func (p *play) ask(ctx context.Context, w wish, key string) (*betmaker.PlaceBetR
 	return p.users[w.user].api.PlaceBetWithResponse(ctx, &betmaker.PlaceBetParams{IdempotencyKey: &key}, body)
 }
 
-// place is a bet that has to be accepted.
+// place returns the step of a bet that must be accepted.
 func (p *play) place(w wish) step {
 	return step{w.String(), func(ctx context.Context) (string, error) {
 		key := rand.Text()
@@ -160,7 +160,7 @@ func (p *play) place(w wish) step {
 	}}
 }
 
-// repeat sends the last bet's request again.
+// repeat returns the step that sends the request of the last bet again.
 func (p *play) repeat(w wish) step {
 	return step{w.user + " sends the same request again", func(ctx context.Context) (string, error) {
 		last := p.bets[len(p.bets)-1]
@@ -175,7 +175,7 @@ func (p *play) repeat(w wish) step {
 	}}
 }
 
-// refuse is a bet that has to be refused, as the code says.
+// refuse returns the step of a bet that must be refused with the given code.
 func (p *play) refuse(w wish, code string) step {
 	return step{w.String(), func(ctx context.Context) (string, error) {
 		var detail string

@@ -1,6 +1,6 @@
-// Package demo plays a story on a running Stavka, over HTTP and by the generated clients,
-// and checks every answer it gets: events are created, priced, suspended, finished,
-// cancelled and corrected, and users bet on them.
+// Package demo plays a story on a running Stavka and checks every answer. It uses the generated
+// clients over HTTP: events are created, priced, suspended, finished, cancelled and corrected, and
+// users bet on them.
 package demo
 
 import (
@@ -13,40 +13,39 @@ import (
 
 	"stavka.local/api/client/betmaker"
 	"stavka.local/api/client/lineprovider"
-	"stavka.local/stavka/internal/progress"
+	"stavka.local/shared/progress"
 )
 
-// Stage is where a story is played, and as whom.
+// Stage holds the addresses of an instance and the credentials for the story.
 type Stage struct {
 	BetMaker, LineProvider string // their URLs
 	Username, Password     string // of an administrator
 	ServiceToken           string // of line-provider
 }
 
-// patience is how long something may take that has to happen by itself.
+// patience is how long a story waits for a change that bet-maker makes in the background.
 const patience = 10 * time.Second
 
-// Play plays the story and writes to out what happened, step by step, and a table of all
-// bets in the end. On a terminal, progress shows how far it is. It returns an error when
-// anything is not as it should be.
-func Play(ctx context.Context, stage Stage, out, progressTo io.Writer) error {
+// Play plays the story. It writes a line for each step and a table of all bets to out, and shows its
+// progress on terminal if that is one. It returns an error when an answer is not the expected one.
+func Play(ctx context.Context, stage Stage, out, terminal io.Writer) error {
 	p, err := newPlay(stage)
 	if err != nil {
 		return err
 	}
 	steps := p.steps()
-	bar := progress.New(progressTo, int64(len(steps)), "", "steps")
+	bar := progress.New(terminal, int64(len(steps)), "", "steps")
 	for i, step := range steps {
-		bar.Say(step.what)
-		said, err := step.do(ctx)
+		bar.Describe(step.name)
+		result, err := step.do(ctx)
 		bar.Clear()
 		if err != nil {
-			return fmt.Errorf("step %d of %d, %s: %w", i+1, len(steps), step.what, err)
+			return fmt.Errorf("step %d of %d, %s: %w", i+1, len(steps), step.name, err)
 		}
-		if said != "" {
-			said = ": " + said
+		if result != "" {
+			result = ": " + result
 		}
-		if _, err := fmt.Fprintf(out, "%2d  %s%s\n", i+1, step.what, said); err != nil {
+		if _, err := fmt.Fprintf(out, "%2d  %s%s\n", i+1, step.name, result); err != nil {
 			return err
 		}
 		bar.Set(int64(i + 1))
@@ -55,20 +54,20 @@ func Play(ctx context.Context, stage Stage, out, progressTo io.Writer) error {
 	return p.writeTable(out)
 }
 
-// step is one thing that happens. do returns what it came to, if that is worth saying.
+// step is one step of the story. do returns its result as text, which may be empty.
 type step struct {
-	what string
-	do   func(ctx context.Context) (said string, err error)
+	name string
+	do   func(ctx context.Context) (result string, err error)
 }
 
-// play is a story being played.
+// play is the state of a story while it is played.
 type play struct {
 	stage Stage
 	http  *http.Client
 	line  *lineprovider.ClientWithResponses
 	admin *betmaker.ClientWithResponses
 
-	events map[string]lineprovider.Event // by their names
+	events map[string]lineprovider.Event // by name
 	users  map[string]*user
 	bets   []placedBet
 }
@@ -83,7 +82,7 @@ type user struct {
 type placedBet struct {
 	user  *user
 	event string
-	key   string // its Idempotency-Key
+	key   string // the Idempotency-Key
 	bet   betmaker.Bet
 }
 
@@ -105,7 +104,7 @@ func bearer(token string) func(context.Context, *http.Request) error {
 	}
 }
 
-// betMaker returns a client with a token, or without one.
+// betMaker returns a client with the token, or without one if token is empty.
 func (p *play) betMaker(token string) (*betmaker.ClientWithResponses, error) {
 	options := []betmaker.ClientOption{betmaker.WithHTTPClient(p.http)}
 	if token != "" {
@@ -130,12 +129,12 @@ func (p *play) signIn(ctx context.Context, username, password string) (*betmaker
 	return p.betMaker(got.JSON200.AccessToken)
 }
 
-// unexpected is the error for an answer that should have been another one.
+// unexpected returns the error for an unexpected answer.
 func unexpected(status int, body []byte) error {
 	return fmt.Errorf("the answer is %d %s", status, body)
 }
 
-// eventually asks until the answer is right, or for as long as patience lasts.
+// eventually calls check until it returns nil, for at most patience.
 func eventually(ctx context.Context, check func(ctx context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -146,7 +145,7 @@ func eventually(ctx context.Context, check func(ctx context.Context) error) erro
 		}
 		select {
 		case <-ctx.Done():
-			return errors.Join(err, fmt.Errorf("waited in vain: %w", context.Cause(ctx)))
+			return errors.Join(err, fmt.Errorf("timed out: %w", context.Cause(ctx)))
 		case <-time.After(10 * time.Millisecond):
 		}
 	}

@@ -25,7 +25,7 @@ const (
 	boris = "Boris"
 )
 
-// steps is the story.
+// steps returns the story.
 func (p *play) steps() []step {
 	first := wish{user: anna, event: derby, amount: "10.00"}
 	return []step{
@@ -64,8 +64,8 @@ func (p *play) steps() []step {
 	}
 }
 
-// settled waits until the bets on an event have followed its result. The payouts are
-// those of its bets in the order in which they were placed.
+// settled returns the step that waits until the bets on an event follow its result. payouts are the
+// expected payouts in the order of placement.
 func (p *play) settled(event string, status betmaker.BetStatus, payouts ...string) step {
 	return step{fmt.Sprintf("the bets on %s follow", event), func(ctx context.Context) (string, error) {
 		begun, n := time.Now(), 0
@@ -87,7 +87,7 @@ func (p *play) settled(event string, status betmaker.BetStatus, payouts ...strin
 	}}
 }
 
-// follow reads a bet again and returns an error unless it is as it should be.
+// follow reads a bet again and returns an error unless it has the status and the payout.
 func (p *play) follow(ctx context.Context, placed *placedBet, status betmaker.BetStatus, payout money.Amount) error {
 	got, err := placed.user.api.GetBetWithResponse(ctx, placed.bet.ID)
 	if err != nil {
@@ -102,7 +102,7 @@ func (p *play) follow(ctx context.Context, placed *placedBet, status betmaker.Be
 	return nil
 }
 
-// writeTable writes what became of all bets.
+// writeTable writes the final state of all bets.
 func (p *play) writeTable(out io.Writer) error {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	rows := []string{"", "bet\tuser\tevent\tstake\tprice\tstatus\tpayout"}

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// readCSV reads RFC 4180 with a header, which names the columns in any order.
+// readCSV reads RFC 4180 with a header that names the columns, in any order.
 func readCSV(from io.Reader) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		reader := csv.NewReader(from)
@@ -43,7 +43,7 @@ func readCSV(from io.Reader) iter.Seq2[Event, error] {
 				return
 			}
 			line, _ := reader.FieldPos(0)
-			// The record is used again for the next one, its texts are not.
+			// The reader reuses the record, but not its strings.
 			event, err := row{line, cell(record, "coefficient"), cell(record, "deadline"), cell(record, "name")}.event()
 			if !yield(event, err) || err != nil {
 				return
@@ -52,7 +52,7 @@ func readCSV(from io.Reader) iter.Seq2[Event, error] {
 	}
 }
 
-// columns returns where each column is.
+// columns returns the index of each column.
 func columns(header []string) (map[string]int, error) {
 	at := make(map[string]int, len(header))
 	for i, name := range header {

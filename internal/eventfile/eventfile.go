@@ -1,6 +1,5 @@
-// Package eventfile reads files of new events, CSV or JSON, row by row. It checks what
-// can be told from a row alone; whether an event may be put on the line is the line's
-// to decide. Every error says which line of the file it is about.
+// Package eventfile reads files of new events, CSV or JSON, row by row. It checks each row by itself;
+// the line decides whether it accepts an event. Every error in a file names the line.
 package eventfile
 
 import (
@@ -44,7 +43,7 @@ func (e *LineError) Error() string { return fmt.Sprintf("line %d: %v", e.Line, e
 // Unwrap returns what is wrong with the line.
 func (e *LineError) Unwrap() error { return e.Err }
 
-// Format is how a file is written.
+// Format is the format of a file.
 type Format string
 
 // The formats.
@@ -53,7 +52,7 @@ const (
 	JSON Format = "json"
 )
 
-// FormatOf returns the format that a file's name says it has.
+// FormatOf returns the format that the extension of a file name stands for.
 func FormatOf(name string) (Format, error) {
 	switch ending := strings.ToLower(filepath.Ext(name)); ending {
 	case ".csv":
@@ -65,9 +64,8 @@ func FormatOf(name string) (Format, error) {
 	}
 }
 
-// Read yields the rows of a file, in order, as they are read: it holds one at a time. The
-// first error, which is a *LineError unless reading itself failed, is the last that it
-// yields. A file without any row is an error, too.
+// Read yields the rows of a file in order. It holds one row at a time. It ends with the first error,
+// which is a *LineError unless reading itself failed. A file without rows is an error.
 func Read(from io.Reader, format Format) iter.Seq2[Event, error] {
 	rows := readCSV
 	if format == JSON {
@@ -86,7 +84,7 @@ func Read(from io.Reader, format Format) iter.Seq2[Event, error] {
 	}
 }
 
-// byteOrderMark is what spreadsheets and some editors put before everything.
+// byteOrderMark is what spreadsheets and some editors write at the beginning of a file.
 const byteOrderMark = "\ufeff"
 
 func withoutMark(from io.Reader) io.Reader {
@@ -97,7 +95,7 @@ func withoutMark(from io.Reader) io.Reader {
 	return buffered
 }
 
-// row is a row's texts, before anything is known about them.
+// row holds the unchecked texts of a row.
 type row struct {
 	line                        int
 	coefficient, deadline, name string
@@ -122,7 +120,7 @@ func (r row) event() (Event, error) {
 	return event, nil
 }
 
-// deadline reads Unix seconds or RFC 3339; nothing is no deadline.
+// deadline parses Unix seconds or RFC 3339. An empty text is no deadline.
 func deadline(text string) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil

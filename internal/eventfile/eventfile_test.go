@@ -16,7 +16,7 @@ import (
 	"stavka.local/stavka/internal/eventfile"
 )
 
-// all returns the rows up to the first error, and that.
+// all returns the rows up to the first error, and the error.
 func all(rows iter.Seq2[eventfile.Event, error]) (events []eventfile.Event, err error) {
 	for event, err := range rows {
 		if err != nil {
@@ -137,7 +137,7 @@ func TestAFileWithoutEventsIsAnError(t *testing.T) {
 	}
 }
 
-// A reading error is told as it is, and is not the file's mistake.
+// A reading error is passed on unchanged: it is not an error in the file.
 func TestPassesReadingErrorsOn(t *testing.T) {
 	t.Parallel()
 	for format, begin := range map[eventfile.Format]string{eventfile.CSV: "coefficient\n1.45\n", eventfile.JSON: "[\n{\"coefficient\":1.45},"} {
@@ -158,8 +158,7 @@ func TestFormatOf(t *testing.T) {
 	}
 }
 
-// Whatever is in a file: no row comes after an error, and every row is one that the API
-// would take.
+// For any file, no row comes after an error, and the API would take every row.
 func FuzzRead(f *testing.F) {
 	f.Add("coefficient,deadline,name\n1.45,1798135200,Reds\n", true)
 	f.Add("[\n{\"coefficient\":1.45,\"deadline\":\"2026-12-24T18:00:00Z\"}]", false)

@@ -37,7 +37,7 @@ func readJSON(from io.Reader) iter.Seq2[Event, error] {
 				fail(err)
 				return
 			}
-			// What lies between the objects is white space and a comma.
+			// Between two objects there are white space and a comma.
 			line = max(line, lines.at(decoder.InputOffset()-int64(len(raw))))
 			r, err := object(line, raw)
 			if err != nil {
@@ -102,12 +102,12 @@ func object(line int, raw json.RawMessage) (row, error) {
 	return r, nil
 }
 
-// checkKeys refuses keys in another spelling, and one that comes twice: encoding/json takes
-// the last of them, another reader might take the first, and one of them is a price.
+// checkKeys refuses keys in another spelling, and duplicate keys: encoding/json takes the last of
+// them, other readers may take the first, and one of the keys is a price.
 func checkKeys(raw json.RawMessage) error {
 	decoder := json.NewDecoder(bytes.NewReader(raw))
 	if begin, err := decoder.Token(); err != nil || begin != json.Delim('{') {
-		return err // what it is instead, decoding tells
+		return err // decoding reports any other type
 	}
 	seen := make(map[string]bool)
 	for decoder.More() {
@@ -147,13 +147,13 @@ func explainJSON(lines *lineCounter, decoder *json.Decoder, err error) error {
 	return &LineError{lines.at(offset), err}
 }
 
-// lineCounter tells in which line of what was read through it an offset is. Offsets are
-// asked for in ascending order.
+// lineCounter is a reader that maps the offsets of what was read through it to lines. Offsets must
+// be looked up in ascending order.
 type lineCounter struct {
 	from     io.Reader
 	read     int64
-	newlines []int64 // offsets of those behind the last one asked for
-	line     int     // how many were before it
+	newlines []int64 // the offsets of newlines behind the last offset looked up
+	line     int     // the number of newlines before it
 	failed   error
 }
 
@@ -172,7 +172,7 @@ func (l *lineCounter) Read(into []byte) (int, error) {
 	return n, err
 }
 
-// at returns the line, from 1, of an offset.
+// at returns the line of an offset, counted from 1.
 func (l *lineCounter) at(offset int64) int {
 	passed := 0
 	for passed < len(l.newlines) && l.newlines[passed] < offset {

@@ -1,6 +1,5 @@
-// Package app puts line-provider together and runs it: the only package of the
-// module that others may import. A store and a bus are chosen by the schemes of
-// their URLs.
+// Package app puts line-provider together and runs it. It is the only package of the module that
+// other modules may import. The schemes of the URLs choose the adapters of store and bus.
 package app
 
 import (
@@ -9,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"strings"
 	"time"
 
 	"stavka.local/api"
@@ -18,26 +16,18 @@ import (
 	"stavka.local/lineprovider/internal/adapters/sqlite"
 	"stavka.local/lineprovider/internal/ports"
 	"stavka.local/lineprovider/internal/usecase"
-	"stavka.local/shared/config"
 	"stavka.local/shared/health"
 	"stavka.local/shared/httpedge"
-	"stavka.local/shared/lifecycle"
 	"stavka.local/shared/line"
 	"stavka.local/shared/line/rabbitmq"
 	"stavka.local/shared/metrics"
+	"stavka.local/shared/service"
 )
 
-// grace bounds the stop as a whole. It is below the 30 s that containers get.
-const grace = 25 * time.Second
-
 // App is line-provider.
-type App struct {
-	parts  *lifecycle.Group
-	health *health.Registry
-	server *httpedge.Server
-}
+type App struct{ *service.Service }
 
-// store is all that a store stands behind, and what its owner does with it.
+// store is what line-provider needs of a store.
 type store interface {
 	ports.Store
 
@@ -45,104 +35,72 @@ type store interface {
 	Close() error
 }
 
-// bus is a line.Publisher that can be asked how it is.
+// bus is a line.Publisher with a health check.
 type bus interface {
 	line.Publisher
 
 	Check(ctx context.Context) error
 }
 
-// New returns a line-provider that listens already and answers nothing yet. Whoever
-// does not start it stops it. It connects to nothing: the servers it depends on may
-// come later.
+// New returns a line-provider that listens and does not answer yet. A caller that does not start it
+// must stop it. New connects to nothing: the servers that line-provider depends on may come later.
+//
+// Start fails when the store is there and must not be used. It does not wait for a store that is
+// not there yet.
 func New(ctx context.Context, c Config) (_ *App, err error) {
-	log := slog.Default()
-	for _, warning := range c.Warnings {
-		log.WarnContext(ctx, "INSECURE CONFIGURATION", "problem", warning)
-	}
-	a := &App{parts: lifecycle.New(log, lifecycle.DefaultStopTimeout), health: health.New()}
+	a := service.Assemble(ctx, "line-provider", c.Warnings)
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, a.parts.Stop(context.WithoutCancel(ctx)))
+			err = a.Abandon(ctx, err)
 		}
 	}()
 	registry := metrics.New("lineprovider")
 
-	store, storeName, err := openStore(ctx, c, log)
+	store, storeName, err := openStore(ctx, c, a.Log)
 	if err != nil {
 		return nil, err
 	}
-	a.parts.OnStop("store", func(context.Context) error { return store.Close() })
-	a.parts.Add("first look at the store", func(ctx context.Context) error { return look(ctx, store, log) }, nil)
+	a.Parts.OnStop("store", func(context.Context) error { return store.Close() })
+	a.Parts.Add("first look at the store", func(ctx context.Context) error { return look(ctx, store, a.Log) }, nil)
 
-	bus, busName, err := a.openBus(c, registry, log)
+	bus, busName, err := openBus(a, c, registry)
 	if err != nil {
 		return nil, err
 	}
 
 	published := registry.Counter("relay_published_total", "Changes that the bus has taken over.")
-	relay := usecase.NewRelay(store, store, bus, published.Inc, log)
-	a.parts.Go("relay", relay.Run)
+	relay := usecase.NewRelay(store, store, bus, published.Inc, a.Log)
+	a.Parts.Go("relay", relay.Run)
 
 	progress := newProgress(registry)
 	beats := registry.Counter("feed_heartbeats_total", "Heartbeats sent.")
 	heartbeat := &usecase.Heartbeat{
 		Outbox: store, Bus: bus, Every: c.FeedHeartbeat, Now: time.Now, Sent: beats.Inc,
-		Observe: progress.observe, Log: log,
+		Observe: progress.observe, Log: a.Log,
 	}
-	a.parts.Go("heartbeat", heartbeat.Run)
+	a.Parts.Go("heartbeat", heartbeat.Run)
 
-	a.health.Require(storeName, checkStore(store))
-	a.health.Watch(busName, checkBus(bus, progress))
+	a.Health.Require(storeName, checkStore(store))
+	a.Health.Watch(busName, checkBus(bus, progress))
+	a.Parts.Add("readiness", func(context.Context) error { a.Health.Ready(); return nil }, nil)
 
-	api := &httpapi.Server{
+	handler, err := newHandler(c, &httpapi.Server{
 		Line:  &usecase.Line{Store: store, Rules: c.Rules, Now: time.Now, Wake: relay.Wake},
 		Store: store, Catalogue: store, Log: store,
-	}
-	handler, err := newHandler(c, api, a.health, registry)
+	}, a.Health, registry)
 	if err != nil {
 		return nil, err
 	}
-	limits := httpedge.DefaultLimits()
-	limits.Drain = c.Drain
-	a.server, err = httpedge.NewServer(ctx, c.Addr, handler, limits)
+	s, err := a.Listen(ctx, c.Addr, c.Drain, handler)
 	if err != nil {
 		return nil, err
 	}
-	a.parts.OnStop("listener", func(context.Context) error { return a.server.Close() })
-	a.parts.Go("http", a.server.Run)
-	return a, nil
+	return &App{s}, nil
 }
 
-// Start returns when the service answers. It fails when the store is there and may
-// not be used; it does not wait for one that is not there yet.
-func (a *App) Start(ctx context.Context) error {
-	if err := a.parts.Start(ctx); err != nil {
-		return err
-	}
-	a.health.Ready()
-	slog.InfoContext(ctx, "line-provider serves", "address", a.Addr())
-	return nil
-}
-
-// Wait returns nil when ctx ends, or an error when the service cannot go on.
-func (a *App) Wait(ctx context.Context) error { return a.parts.Wait(ctx) }
-
-// Stop answers the requests in flight and ends everything. It is idempotent.
-func (a *App) Stop(ctx context.Context) error {
-	a.health.Stopping()
-	return a.parts.Stop(ctx)
-}
-
-// Run starts the service, runs it until a signal or the end of ctx, and stops it.
-func (a *App) Run(ctx context.Context) error { return lifecycle.Run(ctx, a, grace) }
-
-// Addr returns the address the service listens at, "host:port".
-func (a *App) Addr() string { return a.server.Addr() }
-
-// openStore returns the store that the configuration names, and what /readyz calls it.
+// openStore returns the store that the configuration names, and its name on /readyz.
 func openStore(ctx context.Context, c Config, log *slog.Logger) (store, string, error) {
-	switch scheme := schemeOf(c.StoreURL); scheme {
+	switch scheme := service.Scheme(c.StoreURL); scheme {
 	case "redis", "rediss", "unix":
 		s, err := redis.Open(redis.Options{
 			URL: c.StoreURL.Reveal(), Password: c.StorePassword.Reveal(), HashName: c.HashName, MaxIDKey: c.MaxIDKey,
@@ -153,7 +111,7 @@ func openStore(ctx context.Context, c Config, log *slog.Logger) (store, string, 
 		}
 		return s, "redis", nil
 	case "sqlite":
-		s, err := sqlite.Open(ctx, sqlite.Options{File: fileOf(c.StoreURL), Log: log})
+		s, err := sqlite.Open(ctx, sqlite.Options{File: service.File(c.StoreURL), Log: log})
 		if err != nil {
 			return nil, "", fmt.Errorf("open the store: %w", err)
 		}
@@ -163,14 +121,14 @@ func openStore(ctx context.Context, c Config, log *slog.Logger) (store, string, 
 	}
 }
 
-// openBus returns the bus that the configuration names, and what /readyz calls it.
-func (a *App) openBus(c Config, registry *metrics.Registry, log *slog.Logger) (bus, string, error) {
-	switch scheme := schemeOf(c.BusURL); scheme {
+// openBus returns the bus that the configuration names, and its name on /readyz.
+func openBus(a *service.Assembly, c Config, registry *metrics.Registry) (bus, string, error) {
+	switch scheme := service.Scheme(c.BusURL); scheme {
 	case "amqp", "amqps":
 		connected := registry.Gauge("rabbitmq_connected", "1 while connected to RabbitMQ.")
 		p, err := rabbitmq.NewPublisher(rabbitmq.Options{
-			URL: c.BusURL.Reveal(), Name: "line-provider", Exchange: c.Exchange, Queue: c.Queue, Logger: log,
-			RetryMax: 2 * time.Second, // bet-maker is told that late at most when RabbitMQ is back
+			URL: c.BusURL.Reveal(), Name: "line-provider", Exchange: c.Exchange, Queue: c.Queue, Logger: a.Log,
+			RetryMax: 2 * time.Second, // the longest delay of changes when RabbitMQ is back
 			Hooks: rabbitmq.Hooks{Connected: func(_ string, up bool) {
 				metrics.SetBool(connected, up)
 			}},
@@ -178,33 +136,20 @@ func (a *App) openBus(c Config, registry *metrics.Registry, log *slog.Logger) (b
 		if err != nil {
 			return nil, "", fmt.Errorf("open the bus: %w", err)
 		}
-		a.parts.OnStop("bus", p.Close)
+		a.Parts.OnStop("bus", p.Close)
 		return p, "rabbitmq", nil
 	case "inproc":
 		if c.Bus == nil {
 			return nil, "", errors.New("open the bus: inproc: is for a process that runs both services")
 		}
-		return c.Bus, "bus", nil // it ends with those who share it
+		return c.Bus, "bus", nil // the process owns it
 	default:
 		return nil, "", fmt.Errorf("open the bus: no adapter for URLs of the scheme %q", scheme)
 	}
 }
 
-// schemeOf returns what a URL starts with. Its text may hold a password, so that
-// is all that is ever shown of one.
-func schemeOf(address config.Secret) string {
-	scheme, _, _ := strings.Cut(address.Reveal(), ":")
-	return scheme
-}
-
-// fileOf returns the path of a URL of the form sqlite:PATH, which is not escaped.
-func fileOf(address config.Secret) string {
-	_, file, _ := strings.Cut(address.Reveal(), ":")
-	return file
-}
-
-// look refuses a store that must not be used. One that cannot be reached yet is
-// waited for behind readiness.
+// look returns an error when the store must not be used. A store that cannot be reached yet is no
+// error: the service is not ready until it can.
 func look(ctx context.Context, s store, log *slog.Logger) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()

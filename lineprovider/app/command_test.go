@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"stavka.local/lineprovider/app"
+	skeleton "stavka.local/shared/service"
 )
 
 func TestCommand(t *testing.T) {
@@ -14,12 +15,12 @@ func TestCommand(t *testing.T) {
 		"--help": "Usage:", "-h": "Usage:", "help": "Usage:", "version": "lineprovider ",
 	} {
 		var out strings.Builder
-		if err := app.Command(t.Context(), []string{argument}, &out, io.Discard); err != nil || !strings.Contains(out.String(), want) {
+		if err := skeleton.Run(t.Context(), app.NewCommand(), []string{argument}, &out, io.Discard); err != nil || !strings.Contains(out.String(), want) {
 			t.Errorf("%s: %q, %v", argument, out.String(), err)
 		}
 	}
 	for _, arguments := range [][]string{{"fly"}, {"version", "2"}} {
-		if err := app.Command(t.Context(), arguments, io.Discard, io.Discard); err == nil || !strings.Contains(err.Error(), "--help") {
+		if err := skeleton.Run(t.Context(), app.NewCommand(), arguments, io.Discard, io.Discard); err == nil || !strings.Contains(err.Error(), "--help") {
 			t.Errorf("%q: got %v, want an error that points at --help", arguments, err)
 		}
 	}
@@ -31,14 +32,14 @@ func TestHealthcheck(t *testing.T) {
 	s := start(t, env)
 	_, port, _ := strings.Cut(s.Addr(), ":")
 	for _, address := range []string{s.Addr(), ":" + port, "0.0.0.0:" + port} {
-		if err := app.Healthcheck(t.Context(), app.Config{Addr: address}); err != nil {
+		if err := skeleton.Healthcheck(t.Context(), address); err != nil {
 			t.Errorf("%s: %v", address, err)
 		}
 	}
 	if err := s.Stop(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := app.Healthcheck(t.Context(), app.Config{Addr: s.Addr()}); err == nil {
+	if err := skeleton.Healthcheck(t.Context(), s.Addr()); err == nil {
 		t.Error("a service that has stopped is healthy")
 	}
 }
@@ -48,7 +49,7 @@ func TestHealthcheckOfServiceThatIsNotReady(t *testing.T) {
 	env := environment(t)
 	env["REDIS_CONNECT_URL"], _ = newOutage(t, env["REDIS_CONNECT_URL"])
 	s := start(t, env)
-	err := app.Healthcheck(t.Context(), app.Config{Addr: s.Addr()})
+	err := skeleton.Healthcheck(t.Context(), s.Addr())
 	if err == nil || !strings.Contains(err.Error(), "connection refused") {
 		t.Errorf("got %v, want what /readyz says", err)
 	}

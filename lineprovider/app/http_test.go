@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// event reads the members of an event that count, as "state version seq revision".
+// event returns the relevant members of an event, as "state version seq revision".
 func event(a answer) string {
 	return fmt.Sprintf("%s %s %s %s", a.member["state"], a.member["version"], a.member["seq"], a.member["result_revision"])
 }
@@ -111,7 +111,7 @@ func TestLists(t *testing.T) {
 		}
 		ids := []int64{}
 		for _, item := range list {
-			ids = append(ids, item.EventID+item.Event.Version) // one of the two is there
+			ids = append(ids, item.EventID+item.Event.Version) // one of the two is zero
 		}
 		if fmt.Sprint(ids) != fmt.Sprint(want.ids) || got.header.Get("Link") != want.next {
 			t.Errorf("%s: %v %q, want %v %q", path, ids, got.header.Get("Link"), want.ids, want.next)
@@ -185,7 +185,8 @@ func text(s *string) string {
 	return *s
 }
 
-// TestRefusals: event 1 is open, 2 is won, 3 is cancelled, 4 is past its deadline.
+// TestRefusals sends requests that must be refused. Event 1 is open, 2 is won, 3 is cancelled, and 4
+// is past its deadline.
 func TestRefusals(t *testing.T) {
 	t.Parallel()
 	s := start(t, environment(t))
@@ -295,8 +296,8 @@ func TestIdempotencyKey(t *testing.T) {
 	}
 }
 
-// TestManyWriters has many change one event through two replicas: each change
-// lands, one after the other.
+// TestManyWriters changes one event concurrently through two replicas. Every change is applied, one
+// after the other.
 func TestManyWriters(t *testing.T) {
 	t.Parallel()
 	env := environment(t)

@@ -12,36 +12,38 @@ import (
 	"stavka.local/lineprovider/internal/domain"
 	"stavka.local/lineprovider/internal/usecase"
 	"stavka.local/shared/odds"
+	"stavka.local/shared/service"
 	sqlitefile "stavka.local/shared/sqlite"
 )
 
-// NewEvent is an event to be put on the line.
+// NewEvent is an event for the line.
 type NewEvent struct {
 	Coefficient odds.Decimal
 	Deadline    time.Time // in whole seconds; zero for MINIMUM_EVENT_DURATION from now
 	Name        string    // at most 200 characters, none of them a control character; may be empty
 }
 
-// MaxBesideServing is how many events are imported at once into a file that is being served
-// from. That many keep bet-maker busy for a few seconds.
+// MaxBesideServing is the most events that one import may add to a file from which a line-provider
+// serves. That many keep bet-maker busy for a few seconds.
 const MaxBesideServing = 2000
 
-// ErrTooManyBesideServing is returned for more than that.
+// ErrTooManyBesideServing is returned for more events than MaxBesideServing.
 var ErrTooManyBesideServing = fmt.Errorf(
 	"more than %d events are not imported while an instance serves from the same directory: stop it, or import them in parts", MaxBesideServing)
 
-// ImportEvents puts events into the file of an embedded line-provider, which may be serving
-// from it: all of them or, when the sequence yields an error or the line refuses an event,
-// none. batch names what is imported, and what was imported under the same name before is
-// not created again, but counted as known.
+// ImportEvents puts events into the file of an embedded line-provider, which may be serving from
+// it: all of them or, when the sequence yields an error or the line refuses an event, none. batch
+// names the import. Events that were imported under the same name before are not created again;
+// they are counted as known.
 //
-// Beside a line-provider that serves it imports no more than MaxBesideServing: other changes,
-// also those that close events, get to bet-maker only behind these.
+// Beside a line-provider that serves, it imports no more than MaxBesideServing events: other
+// changes, including those that close events, wait behind them on the way to bet-maker.
 //
-// Errors: ErrTooManyBesideServing; what the sequence yielded, as it is; a fault.Unprocessable that says why the line
-// refuses the event that was yielded last; otherwise it is the file that cannot be used.
+// Errors: ErrTooManyBesideServing; the error that the sequence yielded, unwrapped; a
+// fault.Unprocessable that says why the line refuses the event that was yielded last; any other
+// error means that the file cannot be used.
 func ImportEvents(ctx context.Context, c Config, batch string, events iter.Seq2[NewEvent, error]) (created, known int, err error) {
-	file := sqlite.Options{File: fileOf(c.StoreURL), Log: slog.Default()}
+	file := sqlite.Options{File: service.File(c.StoreURL), Log: slog.Default()}
 	store, err := sqlite.Open(ctx, file)
 	if errors.Is(err, sqlitefile.ErrInUse) {
 		file.Guest = true

@@ -28,21 +28,21 @@ import (
 	"stavka.local/lineprovider/app"
 )
 
-// token is what the services under test accept.
+// token is the service token of the services under test.
 const token = "a-service-token-that-is-long-enough"
 
-// patience is how long tests wait for what must happen. It is generous, since a
-// slow machine is no fault of the service.
+// patience is how long tests wait for a condition. It is long because a slow machine
+// is not a fault of the service.
 const patience = 30 * time.Second
 
 func TestMain(m *testing.M) {
-	slog.SetDefault(slog.New(slog.DiscardHandler)) // what matters in a log, a test reads itself
+	slog.SetDefault(slog.New(slog.DiscardHandler)) // tests that need the log read it themselves
 	os.Exit(m.Run())
 }
 
-// environment returns variables for a service with a line of its own on the Redis
-// that tests may use, and removes what is left when the test ends. There is no
-// RabbitMQ: a line is served without one.
+// environment returns variables for a service with its own line on the Redis of the
+// tests, and removes the line's keys when the test ends. There is no RabbitMQ: a line
+// can be served without it.
 func environment(t *testing.T) map[string]string {
 	t.Helper()
 	name, redisURL := "test-"+rand.Text(), server(t, "TEST_REDIS_URL")
@@ -61,11 +61,11 @@ func environment(t *testing.T) map[string]string {
 	}
 }
 
-// environmentWithBus returns an environment with an exchange and a queue of its
-// own on the RabbitMQ that tests may use.
+// environmentWithBus returns an environment with its own exchange and queue on the
+// RabbitMQ of the tests.
 //
-// They are removed when the test ends, and must be there by then: RabbitMQ 3.10
-// breaks for everybody, until it is restarted, when a quorum queue that has
+// They are removed when the test ends, and must exist by then: RabbitMQ 3.10 stops
+// working for all its users, until it is restarted, when a quorum queue with
 // at-least-once dead letters is deleted while it is still being declared.
 func environmentWithBus(t *testing.T) map[string]string {
 	t.Helper()
@@ -167,7 +167,7 @@ func start(t *testing.T, env map[string]string) *service {
 	return &service{App: a, t: t}
 }
 
-// answer is what came back, and the members of its body if that is an object.
+// answer is a response, with the members of its body if that is an object.
 type answer struct {
 	status int
 	header http.Header
@@ -175,14 +175,14 @@ type answer struct {
 	member map[string]any // numbers are json.Number
 }
 
-// request is one request. Authorization and Content-Type are there by default; an
-// empty value takes a header away.
+// request is one request. It has Authorization and Content-Type by default; an empty
+// value removes a header.
 type request struct {
 	method, path, body string
 	header             map[string]string
 }
 
-// ask sends a request, holds the answer against the contract, and returns it.
+// ask sends a request, checks the answer against the contract, and returns it.
 func (s *service) ask(r request) answer {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
@@ -217,12 +217,12 @@ func (s *service) ask(r request) answer {
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.UseNumber()
 	if err := decoder.Decode(&a.member); err != nil {
-		a.member = nil // an array, or nothing
+		a.member = nil // an array, or an empty body
 	}
 	return a
 }
 
-// do is ask for a request that must succeed.
+// do sends a request that must succeed.
 func (s *service) do(method, path, body string) answer {
 	s.t.Helper()
 	a := s.ask(request{method: method, path: path, body: body})
@@ -241,8 +241,9 @@ var contract = sync.OnceValues(func() (routers.Router, error) {
 	return gorillamux.NewRouter(doc)
 })
 
-// againstContract says what is wrong with an answer. What the contract does not
-// list for its operation is wrong, but for the problems of the edge.
+// againstContract returns an error if an answer breaks the contract. A status that the
+// contract does not list for the operation breaks it, except for the problems of the
+// edge.
 func againstContract(req *http.Request, resp *http.Response, body []byte) error {
 	router, err := contract()
 	if err != nil {
@@ -297,15 +298,15 @@ func eventually(t *testing.T, what string, check func() error) {
 	}
 }
 
-// outage is the address of a server that is not there yet.
+// outage is the address of a server that is down.
 type outage struct {
 	t      *testing.T
 	host   string
 	target string
 }
 
-// newOutage returns address as it is while its server is down, and the means to
-// bring the server up at that very address.
+// newOutage returns the address of a server that is down, in the form of address, and
+// an outage that brings the server up at that address.
 func newOutage(t *testing.T, address string) (unreachable string, o *outage) {
 	t.Helper()
 	u, err := url.Parse(address)
@@ -324,7 +325,7 @@ func newOutage(t *testing.T, address string) (unreachable string, o *outage) {
 	return u.String(), o
 }
 
-// end brings the server up, until the test ends.
+// end brings the server up until the test ends.
 func (o *outage) end() {
 	o.t.Helper()
 	listener, err := net.Listen("tcp", o.host)
@@ -345,7 +346,7 @@ func (o *outage) end() {
 			}
 			for _, pair := range [][2]net.Conn{{client, upstream}, {upstream, client}} {
 				go func() {
-					_, _ = io.Copy(pair[0], pair[1]) // ends with either side
+					_, _ = io.Copy(pair[0], pair[1]) // ends when either side closes
 					_, _ = pair[0].Close(), pair[1].Close()
 				}()
 			}

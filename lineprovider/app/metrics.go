@@ -8,7 +8,7 @@ import (
 	"stavka.local/shared/metrics"
 )
 
-// progress is where the change log stood when it was last read.
+// progress is the state of the change log when it was last read.
 type progress struct{ head atomic.Pointer[ports.Head] }
 
 func newProgress(registry *metrics.Registry) *progress {

@@ -21,7 +21,7 @@ import (
 	"stavka.local/shared/odds"
 )
 
-// wire is a bus that takes what fail lets it, and remembers what that was.
+// wire is a bus that takes every change for which fail returns nil, and records it.
 type wire struct {
 	fail func(line.Change) error
 
@@ -41,7 +41,7 @@ func (w *wire) PublishChange(_ context.Context, c line.Change) error {
 
 func (*wire) PublishHeartbeat(context.Context, line.Heartbeat) error { return nil }
 
-// latest returns the highest seq taken of each event, and how many were taken.
+// latest returns the highest seq of each event that was taken, and the number of changes taken.
 func (w *wire) latest() (map[int64]int64, int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -71,7 +71,7 @@ func openStore(t *testing.T, env map[string]string) *redis.Store {
 	return s
 }
 
-// newLine returns how to change events of a store.
+// newLine returns the use case that changes events of a store.
 func newLine(s ports.Events, wake func()) *usecase.Line {
 	return &usecase.Line{
 		Store: s, Now: time.Now, Wake: wake,
@@ -113,8 +113,8 @@ func published(s *redis.Store) error {
 	return err
 }
 
-// TestRelayNeverSkips has the bus refuse a quarter of everything while events change:
-// in the end every event has been published as it is.
+// TestRelayNeverSkips makes the bus refuse a quarter of all changes while events change.
+// In the end the latest state of every event has been published.
 func TestRelayNeverSkips(t *testing.T) {
 	t.Parallel()
 	env := environment(t)
@@ -148,8 +148,8 @@ func TestRelayNeverSkips(t *testing.T) {
 	}
 }
 
-// TestRelayStopsAtAGap has the bus refuse one change for ever: those behind it are
-// published, and still nothing counts as published from there on.
+// TestRelayStopsAtAGap makes the bus refuse one change for ever. The changes behind it
+// are published, and yet none of them counts as published.
 func TestRelayStopsAtAGap(t *testing.T) {
 	t.Parallel()
 	env := environment(t)
@@ -175,8 +175,8 @@ func TestRelayStopsAtAGap(t *testing.T) {
 	}
 }
 
-// TestRelaysShareALease: of two relays one works; when it stops the other takes
-// over at once, without waiting for the lease to run out.
+// TestRelaysShareALease runs two relays, of which one works. When it stops, the other
+// takes over at once, without waiting for the lease to expire.
 func TestRelaysShareALease(t *testing.T) {
 	t.Parallel()
 	env := environment(t)
@@ -202,7 +202,7 @@ func TestRelaysShareALease(t *testing.T) {
 	}
 }
 
-// TestRelayMissesNoWake: a change is published at once, not at the next tick.
+// TestRelayMissesNoWake checks that a change is published at once, not at the next tick.
 func TestRelayMissesNoWake(t *testing.T) {
 	t.Parallel()
 	env := environment(t)
@@ -226,7 +226,7 @@ func TestRelayMissesNoWake(t *testing.T) {
 	}
 }
 
-// TestOverRabbitMQ follows changes and heartbeats to where bet-maker reads them.
+// TestOverRabbitMQ follows changes and heartbeats to the queues that bet-maker reads.
 func TestOverRabbitMQ(t *testing.T) {
 	t.Parallel()
 	env := environmentWithBus(t)
@@ -291,8 +291,8 @@ func receive[T any](t *testing.T, from <-chan T) T {
 	}
 }
 
-// TestRabbitMQComesLater: the line is changed and served without RabbitMQ, and
-// what has gathered is published when it comes.
+// TestRabbitMQComesLater changes and serves the line without RabbitMQ. The changes are
+// published when RabbitMQ comes.
 func TestRabbitMQComesLater(t *testing.T) {
 	t.Parallel()
 	env := environmentWithBus(t)
@@ -316,8 +316,8 @@ func TestRabbitMQComesLater(t *testing.T) {
 	eventually(t, "everything is published", func() error { return published(store) })
 }
 
-// TestRedisComesLater: the service runs, says what is wrong, and serves as soon as
-// Redis is there.
+// TestRedisComesLater starts the service without Redis. It shows what is wrong, and
+// serves as soon as Redis is there.
 func TestRedisComesLater(t *testing.T) {
 	t.Parallel()
 	env := environment(t)

@@ -1,4 +1,4 @@
-// Package buildinfo says what a program was built from.
+// Package buildinfo describes the build of a program.
 package buildinfo
 
 import (
@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Version returns one line about a program: its name, the versions of its module and of
-// Go, and the commit, as far as they are known.
+// Version returns one line about a program: its name, the versions of the module and of Go, and the
+// commit, as far as they are known.
 func Version(program string) string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

@@ -2,7 +2,7 @@
 
 package crashpoint
 
-// Enabled tells whether crash points are compiled in.
+// Enabled reports whether crash points are compiled in.
 const Enabled = false
 
 // Hit does nothing: crash points are not compiled in.

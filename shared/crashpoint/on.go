@@ -10,10 +10,10 @@ import (
 	"syscall"
 )
 
-// Enabled tells whether crash points are compiled in.
+// Enabled reports whether crash points are compiled in.
 const Enabled = true
 
-// target is the point to crash at, remaining how many times it has yet to be hit.
+// target is the point to crash at, and remaining is the number of calls until then.
 var target, remaining = chosen(os.Getenv(Variable))
 
 func chosen(text string) (string, *atomic.Int64) {
@@ -27,13 +27,13 @@ func chosen(text string) (string, *atomic.Int64) {
 	return name, counter
 }
 
-// Hit kills the process when name is the point to crash at and this is the
-// chosen time it comes by. It does not return then.
+// Hit kills the process at the chosen call for the chosen point. It does not
+// return then.
 func Hit(name string) {
 	if name != target || remaining.Add(-1) != 0 {
 		return
 	}
-	// SIGKILL cannot be caught: no deferred function, no flush, no goodbye.
+	// SIGKILL cannot be caught: no deferred function runs, and nothing is flushed.
 	if err := syscall.Kill(syscall.Getpid(), syscall.SIGKILL); err != nil {
 		panic(err)
 	}

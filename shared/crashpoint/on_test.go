@@ -14,7 +14,7 @@ import (
 	"stavka.local/shared/crashpoint"
 )
 
-// childVariable makes this test binary a program that comes by three points,
+// childVariable makes this test binary a program that reaches three points,
 // three times each.
 const childVariable = "CRASHPOINT_TEST_CHILD"
 

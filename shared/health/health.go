@@ -1,9 +1,9 @@
-// Package health answers the two questions that whoever runs a service asks it:
-// is the process alive (/healthz), and can it serve (/readyz), and if not,
-// which of the servers it depends on is at fault.
+// Package health answers two probes of a service: whether the process is alive
+// (/healthz), and whether it can serve (/readyz). If it cannot, the answer names
+// the server that it depends on and that is at fault.
 //
 // Nothing internal is shown: a failed check is shown as a class of error, such
-// as "connection refused", never as the error's own text.
+// as "connection refused", never as the text of the error.
 package health
 
 import (
@@ -21,21 +21,21 @@ import (
 )
 
 const (
-	// freshness is how long an answer of the checks is used again, so that
-	// probes cost the servers behind them next to nothing.
+	// freshness is how long the results of the checks are reused, so that probes
+	// put hardly any load on the servers behind them.
 	freshness = time.Second
-	// patience is how long one check may take.
+	// patience is the time limit of one check.
 	patience = 2 * time.Second
 )
 
-// Check tells whether a server is there. It must end when its context does. An
-// error made by Down is shown as it is; a fault by its detail; any other as the
-// class of failure.
+// Check returns nil if a server works. It must return when its context ends. An
+// error made by Down is shown as it is, a fault by its detail, and any other error
+// as its class.
 type Check func(context.Context) error
 
-// Registry holds a service's checks and whether it is ready. The zero value is
-// not usable; call New. Add checks before it serves; everything else is safe for
-// concurrent use.
+// Registry holds the checks of a service and whether the service is ready. The
+// zero value is not usable; call New. Checks must be added before the registry
+// serves. Everything else is safe for concurrent use.
 type Registry struct {
 	checks  []*check
 	members map[string]func() any
@@ -43,11 +43,11 @@ type Registry struct {
 	mu    sync.Mutex
 	phase phase
 
-	// asking holds a token while the checks run, so that concurrent probes share
-	// them; it guards what follows.
-	asking   chan struct{}
-	answered time.Time
-	answer   map[string]Result
+	// checking holds a token while the checks run, so that concurrent probes share
+	// their results. It guards the fields below.
+	checking chan struct{}
+	checked  time.Time
+	last     map[string]Result
 }
 
 type check struct {
@@ -65,7 +65,7 @@ const (
 	stopping
 )
 
-// Status is what a check, or the service, says.
+// Status is the status of a check or of the service.
 type Status string
 
 // The statuses.
@@ -74,22 +74,22 @@ const (
 	Unavailable Status = "down"
 )
 
-// Result is what one check says.
+// Result is the result of one check.
 type Result struct {
 	Status Status `json:"status"`
 	Detail string `json:"detail,omitempty"`
 }
 
-// New returns a registry of a service that is not ready yet.
+// New returns the registry of a service that is not ready yet.
 func New() *Registry {
-	return &Registry{members: map[string]func() any{}, asking: make(chan struct{}, 1)}
+	return &Registry{members: map[string]func() any{}, checking: make(chan struct{}, 1)}
 }
 
-// Require adds a check without which the service is not ready.
+// Require adds a check that must succeed for the service to be ready.
 func (r *Registry) Require(name string, run Check) { r.add(name, run, true) }
 
-// Watch adds a check that is shown but does not decide readiness: the service
-// works without that server, for a while or in part.
+// Watch adds a check that is shown but does not decide readiness: the service can
+// work without that server for a while or in part.
 func (r *Registry) Watch(name string, run Check) { r.add(name, run, false) }
 
 func (r *Registry) add(name string, run Check, required bool) {
@@ -97,11 +97,12 @@ func (r *Registry) add(name string, run Check, required bool) {
 }
 
 // Show adds a member to the body of /readyz beside status and checks. value is
-// called for each answer, must be quick, and returns something JSON can show.
+// called for each response, must be quick, and must return a value that
+// encoding/json can encode.
 func (r *Registry) Show(member string, value func() any) { r.members[member] = value }
 
-// Ready says that the service has everything it needs to begin with. It is
-// idempotent, and has no effect once the service is stopping.
+// Ready marks the start of the service as complete. It is idempotent and has no
+// effect once the service is stopping.
 func (r *Registry) Ready() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -110,26 +111,26 @@ func (r *Registry) Ready() {
 	}
 }
 
-// Stopping says that the service is about to stop: from now on it is not ready.
+// Stopping marks the service as stopping: from now on it is not ready.
 func (r *Registry) Stopping() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.phase = stopping
 }
 
-// Live answers /healthz: 200 for as long as the process answers at all. It looks
-// at no other server, so that nobody restarts this one for another's fault.
+// Live answers /healthz with 200 as long as the process answers at all. It checks
+// no other server, so that a fault of another does not cause a restart of this one.
 func (r *Registry) Live() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		write(w, http.StatusOK, map[string]any{"status": OK, "checks": map[string]Result{}})
 	})
 }
 
-// Readiness answers /readyz: 200 while the service is ready and the servers it
-// requires are there, else 503. The body says what every check says.
+// Readiness answers /readyz with 200 while the service is ready and the required
+// checks succeed, and with 503 otherwise. The body has the result of every check.
 func (r *Registry) Readiness() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		isReady, results := r.ask(req.Context())
+		isReady, results := r.state(req.Context())
 		body := map[string]any{"status": OK, "checks": results}
 		status := http.StatusOK
 		if !isReady {
@@ -143,8 +144,8 @@ func (r *Registry) Readiness() http.Handler {
 	})
 }
 
-// ask returns whether the service is ready, and what the checks say.
-func (r *Registry) ask(ctx context.Context) (bool, map[string]Result) {
+// state returns whether the service is ready, and the results to show.
+func (r *Registry) state(ctx context.Context) (bool, map[string]Result) {
 	r.mu.Lock()
 	phase := r.phase
 	r.mu.Unlock()
@@ -168,43 +169,43 @@ func (r *Registry) ask(ctx context.Context) (bool, map[string]Result) {
 	return isReady, shown
 }
 
-// results runs the checks, or returns what they said less than freshness ago.
-// The map is not to be changed.
+// results runs the checks, or returns their last results if they are fresh. The
+// caller must not change the map.
 func (r *Registry) results(ctx context.Context) map[string]Result {
-	r.asking <- struct{}{}
-	defer func() { <-r.asking }()
-	if r.answer != nil && time.Since(r.answered) < freshness {
-		return r.answer
+	r.checking <- struct{}{}
+	defer func() { <-r.checking }()
+	if r.last != nil && time.Since(r.checked) < freshness {
+		return r.last
 	}
-	// The answer is for everybody who asks within a second: that this prober
-	// went away must not show as servers that are down.
+	// Other probes reuse the results: a probe that is cancelled must not make the
+	// servers look unavailable.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
 
-	said := make([]Result, len(r.checks))
+	results := make([]Result, len(r.checks))
 	var wg sync.WaitGroup
 	for i, c := range r.checks {
-		wg.Go(func() { said[i] = c.ask(ctx) })
+		wg.Go(func() { results[i] = c.result(ctx) })
 	}
 	wg.Wait()
 
-	r.answer = make(map[string]Result, len(r.checks))
+	r.last = make(map[string]Result, len(r.checks))
 	for i, c := range r.checks {
-		r.answer[c.name] = said[i]
+		r.last[c.name] = results[i]
 	}
-	r.answered = time.Now()
-	return r.answer
+	r.checked = time.Now()
+	return r.last
 }
 
-// ask runs the check and gives up on it when ctx ends. One that is given up on
-// is not run again before it has returned, so that they do not pile up.
-func (c *check) ask(ctx context.Context) Result {
+// result runs the check and stops waiting for it when ctx ends. The check is not
+// run again before it has returned, so that hanging checks do not pile up.
+func (c *check) result(ctx context.Context) Result {
 	select {
 	case c.running <- struct{}{}:
 	default:
 		return Result{Unavailable, classTimeout}
 	}
-	done := make(chan error, 1) // buffered: nobody may be there to receive
+	done := make(chan error, 1) // buffered: a late result has no receiver
 	go func() {
 		defer func() { <-c.running }()
 		done <- c.run(ctx)
@@ -230,11 +231,11 @@ type down string
 
 func (d down) Error() string { return string(d) }
 
-// Down returns an error whose text is shown to whoever asks. It must hold
-// nothing internal: no addresses, no names of users, no messages of libraries.
+// Down returns an error whose text is shown on /readyz. The text must not be
+// internal: no addresses, no names of users, no messages of libraries.
 func Down(detail string) error { return down(detail) }
 
-// class says what kind of failure err is, in words that tell nothing internal.
+// class returns the class of a failure, in words that show nothing internal.
 func class(err error) string {
 	var (
 		d   down
@@ -261,11 +262,11 @@ func class(err error) string {
 
 func write(w http.ResponseWriter, status int, body map[string]any) {
 	data, err := json.Marshal(body)
-	if err != nil { // a member that JSON cannot show
+	if err != nil { // a member that cannot be encoded
 		status, data = http.StatusInternalServerError, []byte(`{"status":"down","checks":{}}`)
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_, _ = w.Write(append(data, '\n')) // the prober may be gone
+	_, _ = w.Write(append(data, '\n')) // the client may be gone
 }

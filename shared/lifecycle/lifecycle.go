@@ -1,10 +1,9 @@
 // Package lifecycle starts the parts of a service in order and stops them in
-// reverse, each by name and within a bound.
+// reverse, each by name and within a time limit.
 //
 // A part is one of three: a resource that exists already (OnStop, on the line
-// after it was made), a component with a start and a stop (Add), and a loop that
-// runs until it is told to end (Go). A group lives once: it is filled, started
-// and stopped.
+// after it was made), a component with a start and a stop (Add), or a loop that
+// runs until its context ends (Go). A group is filled, started and stopped once.
 package lifecycle
 
 import (
@@ -20,13 +19,13 @@ import (
 // DefaultStopTimeout is how long one part may take to stop.
 const DefaultStopTimeout = 10 * time.Second
 
-// lastWord is how long a part may take to return after its time is up.
+// lastWord is how long a part may take to return after its context has ended.
 const lastWord = 100 * time.Millisecond
 
 // ErrStopped is returned by Start when the group has been stopped.
 var ErrStopped = errors.New("stopped")
 
-// Func starts or stops something. It must return soon after ctx has ended.
+// Func starts, stops or runs a part. It must return soon after ctx has ended.
 type Func func(ctx context.Context) error
 
 // Group holds the parts of a service. OnStop, Add and Go fill it and must happen
@@ -39,23 +38,23 @@ type Group struct {
 
 	mu      sync.Mutex // held by Start and by Stop while they work
 	started bool       // Start was called
-	running []part     // what has to be stopped, in the order of starting
+	running []part     // the parts to stop, in the order of starting
 	stopped bool
 	stopErr error
 
 	failOnce sync.Once
 	failed   chan struct{} // closed when a loop ended by itself
-	failure  error         // why; set before failed is closed
+	failure  error         // the reason; set before failed is closed
 }
 
 type part struct {
 	name  string
-	start Func // nil for a resource, which is there from the beginning
+	start Func // nil for a resource, which exists before the start
 	stop  Func // nil when there is nothing to stop
 }
 
 // New returns an empty group. Each part may take stopTimeout to stop; 0 means
-// DefaultStopTimeout. logger tells what starts and stops.
+// DefaultStopTimeout. The group logs every start and stop.
 func New(logger *slog.Logger, stopTimeout time.Duration) *Group {
 	if stopTimeout <= 0 {
 		stopTimeout = DefaultStopTimeout
@@ -63,8 +62,8 @@ func New(logger *slog.Logger, stopTimeout time.Duration) *Group {
 	return &Group{logger: logger, stopTimeout: stopTimeout, failed: make(chan struct{})}
 }
 
-// OnStop registers how to release a resource that has been made. It is released
-// by Stop whether or not the group was started.
+// OnStop registers the release of a resource that has been made. Stop releases it
+// whether or not the group was started.
 func (g *Group) OnStop(name string, stop Func) { g.add(part{name: name, stop: stop}) }
 
 // Add registers a component. Either function may be nil. stop is called only if
@@ -76,11 +75,11 @@ func (g *Group) Add(name string, start, stop Func) {
 	g.add(part{name: name, start: start, stop: stop})
 }
 
-// Go registers a loop. Start runs it in a goroutine of its own; Stop ends its
-// context, which carries the values of Start's context but not its end, and
-// waits for it. A loop that returns before it was told to, even with nil, has
-// failed: Wait reports it. What it returns afterwards is Stop's to report, unless
-// it is the end of its context.
+// Go registers a loop. Start runs it in a goroutine. Stop cancels the context of
+// the loop and waits for it. That context has the values of Start's context, but
+// not its end. A loop that returns before its context ends has failed, even with
+// nil: Wait reports it. An error that the loop returns later is reported by Stop,
+// unless it is context.Canceled.
 func (g *Group) Go(name string, run Func) {
 	var (
 		end  context.CancelFunc
@@ -101,7 +100,7 @@ func (g *Group) Go(name string, run Func) {
 	}
 	stop := func(context.Context) error {
 		end()
-		<-done // stopPart bounds this
+		<-done // stopPart limits the wait
 		if errors.Is(err, context.Canceled) {
 			return nil
 		}
@@ -119,9 +118,9 @@ func (g *Group) add(p part) {
 	g.parts = append(g.parts, p)
 }
 
-// Start starts the parts in the order in which they were registered. When one
-// fails, or ctx ends, everything is stopped again, in reverse, and the error
-// says which part and why. It may be called once.
+// Start starts the parts in the order of registration. When a part fails, or ctx
+// ends, Start stops everything again, in reverse, and returns an error that names
+// the part and the reason. It may be called once.
 func (g *Group) Start(ctx context.Context) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -147,10 +146,10 @@ func (g *Group) Start(ctx context.Context) error {
 	return nil
 }
 
-// Stop stops what was started, and releases the resources, in the reverse order.
-// A part that does not stop within its bound, or before ctx ends, is left behind
-// and reported, and the next is stopped. The error joins all that went wrong.
-// It is idempotent: every call returns what the first did, after it has ended.
+// Stop stops the started parts and releases the resources, in the reverse order.
+// When a part does not stop within its time limit, or before ctx ends, Stop
+// reports it, leaves it behind and goes on with the next. The error joins all
+// errors. Stop is idempotent: later calls wait for the first and return its error.
 func (g *Group) Stop(ctx context.Context) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -164,8 +163,8 @@ func (g *Group) Stop(ctx context.Context) error {
 func (g *Group) unwind(ctx context.Context) error {
 	g.stopped = true
 	todo := g.running
-	// Resources behind the part that failed to start, or of a group that was
-	// never started, exist nevertheless.
+	// Resources exist also behind the part that failed to start, and in a group
+	// that was never started.
 	for _, p := range g.parts[len(g.running):] {
 		if p.start == nil {
 			todo = append(todo, p)
@@ -185,19 +184,19 @@ func (g *Group) unwind(ctx context.Context) error {
 	return g.stopErr
 }
 
-// stopPart calls stop in a goroutine of its own, so that one that hangs does not
-// keep the others from being stopped.
+// stopPart calls stop in a goroutine, so that a part that hangs does not prevent
+// the others from being stopped.
 func (g *Group) stopPart(ctx context.Context, p part) error {
 	ctx, cancel := context.WithTimeout(ctx, g.stopTimeout)
 	defer cancel()
-	done := make(chan error, 1) // buffered: nobody may be there to receive
+	done := make(chan error, 1) // buffered: a part that is left behind has no receiver
 	go func() { done <- p.stop(ctx) }()
 	select {
 	case err := <-done:
 		return err
 	case <-ctx.Done():
 	}
-	// One that listens to ctx returns now, and has something to say.
+	// A part that watches ctx returns its error now.
 	select {
 	case err := <-done:
 		return err
@@ -206,8 +205,8 @@ func (g *Group) stopPart(ctx context.Context, p part) error {
 	}
 }
 
-// Wait returns when ctx ends, with nil, or when a loop has ended by itself, with
-// an error that says which and why.
+// Wait returns nil when ctx ends. When a loop ends by itself, it returns an error
+// that names the loop and the reason.
 func (g *Group) Wait(ctx context.Context) error {
 	select {
 	case <-g.failed:

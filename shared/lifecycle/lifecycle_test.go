@@ -18,7 +18,7 @@ import (
 
 var errBroken = errors.New("broken")
 
-// journal is what happened, in order.
+// journal records calls in order.
 type journal struct {
 	mu    sync.Mutex
 	lines []string
@@ -120,7 +120,7 @@ func TestFailedStartUnwinds(t *testing.T) {
 		!strings.Contains(err.Error(), "stop pool: pool is stuck") {
 		t.Errorf("start: %v", err)
 	}
-	// What was never started is not stopped, but what existed is released.
+	// A part that was never started is not stopped; a resource is released.
 	j.expect(t, "start bus", "start bad", "close late resource", "stop bus", "close pool")
 
 	if err := g.Stop(t.Context()); err == nil || err.Error() != "stop pool: pool is stuck" {

@@ -8,37 +8,36 @@ import (
 	"time"
 )
 
-// App is what Run runs. A Group is one; so is what embeds or wraps it.
+// App can be started and stopped. A Group is an App; so is a type that wraps one.
 type App interface {
-	// Start returns when the app serves, or with an error and nothing running.
+	// Start returns nil when the app serves, or an error when nothing of it runs.
 	Start(ctx context.Context) error
-	// Wait returns nil when ctx ends, or an error when the app cannot go on.
+	// Wait returns nil when ctx ends, or an error when the app cannot continue.
 	Wait(ctx context.Context) error
-	// Stop ends everything that Start began. It is idempotent.
+	// Stop ends everything that Start started. It is idempotent.
 	Stop(ctx context.Context) error
 }
 
 // Run starts app, waits for SIGINT, SIGTERM, the end of ctx or a failure of app,
 // and stops it within grace. It returns nil after an orderly end. A signal during
-// the start ends it; a second signal ends the process at once, with the status
-// that the signal gives it.
+// the start ends the start. A second signal ends the process at once, with the
+// exit status of the signal.
 func Run(ctx context.Context, app App, grace time.Duration) error {
-	relaxCollector()
 	signalled, restore := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer restore()
-	// From the first signal on the next one does what it does by default.
+	// After the first signal, the next one has its default effect.
 	stopRestoring := context.AfterFunc(signalled, restore)
 	defer stopRestoring()
 
 	if err := app.Start(signalled); err != nil {
 		if signalled.Err() != nil && errors.Is(err, context.Canceled) {
-			return nil // asked to end before it had begun
+			return nil // an orderly end before the start was complete
 		}
 		return err
 	}
 	failure := app.Wait(signalled)
 	if signalled.Err() != nil {
-		restore() // before anything is stopped, not when AfterFunc comes to it
+		restore() // before anything is stopped; AfterFunc may run later
 	}
 
 	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)

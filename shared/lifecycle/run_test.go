@@ -16,8 +16,8 @@ import (
 	"stavka.local/shared/lifecycle"
 )
 
-// childVariable makes this test binary a program that runs an app, which signals
-// are then sent to.
+// childVariable makes this test binary a program that runs an app. The tests send
+// signals to it.
 const childVariable = "LIFECYCLE_TEST_CHILD"
 
 func TestMain(m *testing.M) {
@@ -150,7 +150,7 @@ func TestAFailureStopsTheAppAndIsReturned(t *testing.T) {
 	}
 }
 
-// app is one that does what its functions do.
+// app is an App made of functions.
 type app struct{ start, wait, stop lifecycle.Func }
 
 func (a app) Start(ctx context.Context) error { return a.start(ctx) }

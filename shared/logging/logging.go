@@ -1,7 +1,6 @@
-// Package logging sets up log/slog the way both services use it: text or JSON
-// lines from a level on, each with the request id and the attributes that its
-// context carries. Secrets are kept out by their type, config.Secret, which
-// shows itself hidden.
+// Package logging sets up log/slog as both services use it: text or JSON lines
+// from a level on, each with the request id and the attributes of its context. A
+// secret does not appear: its type, config.Secret, hides the value.
 package logging
 
 import (
@@ -14,7 +13,7 @@ import (
 	"stavka.local/shared/requestid"
 )
 
-// Format is how a record is written.
+// Format is the format of a record.
 type Format string
 
 // The formats.
@@ -23,7 +22,8 @@ const (
 	JSON Format = "json"
 )
 
-// Options say what is logged and how. The zero value is text from info on.
+// Options are the level and the format of a log. The zero value is text from info
+// on.
 type Options struct {
 	Level  slog.Level
 	Format Format
@@ -54,14 +54,14 @@ func New(w io.Writer, o Options) *slog.Logger {
 
 type attrsKey struct{}
 
-// With returns a context whose records carry attrs in addition to those that
-// ctx already gives them, such as the id of the message being handled.
+// With returns a context that adds attrs, such as the id of a message, to every
+// record, after the attributes of ctx.
 func With(ctx context.Context, attrs ...slog.Attr) context.Context {
 	before, _ := ctx.Value(attrsKey{}).([]slog.Attr)
 	return context.WithValue(ctx, attrsKey{}, slices.Concat(before, attrs))
 }
 
-// contextHandler adds what the context carries.
+// contextHandler adds the request id and the attributes of the context.
 type contextHandler struct{ next slog.Handler }
 
 func (h *contextHandler) Enabled(ctx context.Context, level slog.Level) bool {

@@ -1,6 +1,6 @@
-// Package metrics is a service's Prometheus registry: every name in it starts
-// with "stavka_", and the Go runtime, the process and the build are in it from
-// the start.
+// Package metrics makes the Prometheus registry of a service. Every name in it
+// starts with "stavka_". It has metrics of the Go runtime, the process and the
+// build from the start.
 package metrics
 
 import (
@@ -13,12 +13,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// namespace is what all names start with.
+// namespace is the prefix of all names.
 const namespace = "stavka"
 
-// Registry holds a service's metrics. Its constructors take names without the
-// prefix, register what they return, and panic when the name is taken, which is
-// a defect found at start. It is safe for concurrent use.
+// Registry holds the metrics of a service. Its constructors take names without the
+// prefix and register the metric that they return. They panic when the name is
+// taken, which is a defect that shows at the start. It is safe for concurrent use.
 type Registry struct {
 	*prometheus.Registry
 	auto promauto.Factory
@@ -33,12 +33,12 @@ func New(service string) *Registry {
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	version, revision, goVersion := build()
-	r.GaugeVec("build_info", "Always 1; its labels say what runs.", "service", "version", "revision", "go").
+	r.GaugeVec("build_info", "Always 1; its labels describe the build.", "service", "version", "revision", "go").
 		WithLabelValues(service, version, revision, goVersion).Set(1)
 	return r
 }
 
-// Handler answers a scrape.
+// Handler returns the handler of a scrape.
 func (r *Registry) Handler() http.Handler {
 	return promhttp.HandlerFor(r.Registry, promhttp.HandlerOpts{Registry: r.Registry})
 }
@@ -80,7 +80,8 @@ func (r *Registry) HistogramVec(name, help string, buckets []float64, labels ...
 		prometheus.HistogramOpts{Namespace: namespace, Name: name, Help: help, Buckets: buckets}, labels)
 }
 
-// LatencyBuckets suits requests and database work, in seconds: 0.5 ms to 10 s.
+// LatencyBuckets returns buckets for requests and database work, in seconds: from
+// 0.5 ms to 10 s.
 func LatencyBuckets() []float64 {
 	return []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
 }

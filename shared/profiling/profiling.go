@@ -9,7 +9,7 @@ import (
 	"os"
 )
 
-func init() { //nolint:gochecknoinits // so that main knows nothing of it
+func init() { //nolint:gochecknoinits // so that main need not mention it
 	address := os.Getenv("PROFILING_ADDR")
 	if address == "" {
 		return

@@ -2,22 +2,10 @@
 package main
 
 import (
-	"context"
-	"errors"
-	"fmt"
 	"os"
 
 	"stavka.local/betmaker/app"
+	"stavka.local/shared/service"
 )
 
-func main() {
-	err := app.Command(context.Background(), os.Args[1:], os.Stdout, os.Stderr)
-	if err == nil {
-		return
-	}
-	fmt.Fprintln(os.Stderr, "betmaker:", err)
-	if misuse := (*app.UsageError)(nil); errors.As(err, &misuse) {
-		os.Exit(2)
-	}
-	os.Exit(1)
-}
+func main() { os.Exit(service.Main(app.NewCommand())) }

@@ -48,7 +48,7 @@ func (u *Users) EnsureFirst(ctx context.Context, first FirstUser, log *slog.Logg
 	}
 	log.InfoContext(ctx, "created the first user, an administrator", "user_id", created.ID, "username", created.Username)
 	if domain.ValidatePassword(first.Password) != nil {
-		log.WarnContext(ctx, "INSECURE: the first user's password is shorter than what a user may choose; change it", "username", created.Username)
+		log.WarnContext(ctx, "INSECURE CONFIGURATION", "problem", "FIRST_USER_PASSWORD is shorter than a password that a user may choose; change it", "username", created.Username)
 	}
 	return nil
 }

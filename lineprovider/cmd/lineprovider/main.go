@@ -2,16 +2,10 @@
 package main
 
 import (
-	"context"
-	"fmt"
 	"os"
 
 	"stavka.local/lineprovider/app"
+	"stavka.local/shared/service"
 )
 
-func main() {
-	if err := app.Command(context.Background(), os.Args[1:], os.Stdout, os.Stderr); err != nil {
-		fmt.Fprintln(os.Stderr, "lineprovider:", err)
-		os.Exit(1)
-	}
-}
+func main() { os.Exit(service.Main(app.NewCommand())) }

@@ -1,4 +1,4 @@
-package main
+package embedded
 
 import (
 	"bytes"
@@ -20,14 +20,15 @@ import (
 	provider "stavka.local/lineprovider/app"
 	"stavka.local/shared/money"
 	"stavka.local/shared/odds"
+	"stavka.local/shared/service"
 	"stavka.local/stavka/internal/demo"
 )
 
-// run runs a command as a program of its own would, with these variables alone.
+// run runs a command with these variables alone.
 func run(t *testing.T, environment map[string]string, args ...string) (stdout string, err error) {
 	t.Helper()
 	var out bytes.Buffer
-	err = command(t.Context(), lookupIn(environment), args, &out, t.Output())
+	err = service.Run(t.Context(), NewCommand(lookupIn(environment)), args, &out, t.Output())
 	return out.String(), err
 }
 
@@ -38,22 +39,22 @@ func lookupIn(environment map[string]string) func(string) (string, bool) {
 	}
 }
 
-// instance is Stavka, serving in this process until the test ends.
-type instance struct {
-	*embedded
+// served is an instance that serves in this process until the test ends, with clients.
+type served struct {
+	*instance
 
 	environment map[string]string
 	line        *lineprovider.ClientWithResponses
 	admin       *betmaker.ClientWithResponses
 }
 
-func serveOn(t *testing.T, directory string) *instance {
+func serveOn(t *testing.T, directory string) *served {
 	t.Helper()
-	i := &instance{environment: map[string]string{
+	i := &served{environment: map[string]string{
 		"DATA_DIR": directory, "BETMAKER_ADDR": "127.0.0.1:0", "LINEPROVIDER_ADDR": "127.0.0.1:0",
 	}}
 	var err error
-	if i.embedded, err = newEmbedded(t.Context(), newSettings(lookupIn(i.environment)), io.Discard); err != nil {
+	if i.instance, err = newInstance(t.Context(), newSettings(lookupIn(i.environment)), io.Discard); err != nil {
 		t.Fatal(err)
 	}
 	if err := i.Start(t.Context()); err != nil {
@@ -63,7 +64,7 @@ func serveOn(t *testing.T, directory string) *instance {
 	select {
 	case <-i.betMaker.Ready():
 	case <-time.After(30 * time.Second):
-		t.Fatal("it does not get ready")
+		t.Fatal("it does not become ready")
 	}
 	if i.line, err = lineprovider.NewClientWithResponses(i.stage.LineProvider, lineprovider.WithRequestEditorFn(bearer(i.stage.ServiceToken))); err != nil {
 		t.Fatal(err)
@@ -83,7 +84,7 @@ func serveOn(t *testing.T, directory string) *instance {
 }
 
 // stop stops the instance; it may be called more than once.
-func (i *instance) stop(t *testing.T) {
+func (i *served) stop(t *testing.T) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), grace)
 	defer cancel()
@@ -99,7 +100,7 @@ func bearer(token string) func(context.Context, *http.Request) error {
 	}
 }
 
-func (i *instance) events(t *testing.T) []lineprovider.Event {
+func (i *served) events(t *testing.T) []lineprovider.Event {
 	t.Helper()
 	got, err := i.line.ListEventsWithResponse(t.Context(), nil)
 	if err != nil || got.JSON200 == nil {
@@ -108,7 +109,7 @@ func (i *instance) events(t *testing.T) []lineprovider.Event {
 	return *got.JSON200
 }
 
-func (i *instance) place(t *testing.T, event int64, amount string) {
+func (i *served) place(t *testing.T, event int64, amount string) {
 	t.Helper()
 	placed, err := i.admin.PlaceBetWithResponse(t.Context(), nil, betmaker.NewBet{EventID: event, Amount: money.MustParse(amount)})
 	if err != nil || placed.JSON201 == nil {
@@ -210,7 +211,7 @@ func TestImportsEvents(t *testing.T) {
 	}
 }
 
-// What has been imported once is not judged again, though its deadline has passed.
+// Events that have been imported are not checked again when the same file is imported again.
 func TestImportsTheSameFileOnce(t *testing.T) {
 	t.Parallel()
 	environment := map[string]string{"DATA_DIR": t.TempDir(), "MAX_COEFFICIENT": "5.00"}
@@ -224,12 +225,12 @@ func TestImportsTheSameFileOnce(t *testing.T) {
 	}
 }
 
-// Events that close others reach bet-maker only behind what was imported before.
+// Changes that close events reach bet-maker behind the events that were imported before.
 func TestImportsFewEventsBesideAnInstanceThatServes(t *testing.T) {
 	t.Parallel()
 	i := serveOn(t, t.TempDir())
 	many := file(t, "events.csv", "coefficient\n"+strings.Repeat("1.45\n", provider.MaxBesideServing+1))
-	_, err := run(t, map[string]string{"DATA_DIR": i.where}, "events", "import", many)
+	_, err := run(t, map[string]string{"DATA_DIR": i.directory}, "events", "import", many)
 	if err == nil || !strings.Contains(err.Error(), "while an instance serves") {
 		t.Errorf("got %v", err)
 	}
@@ -343,7 +344,7 @@ func TestTellsWhatWasNotUnderstood(t *testing.T) {
 		{"ledger"}, {"ledger", "check"}, {"ledger", "verify", "all"}, {"ledger", "verify", "--head", "7"}, {"ledger", "verify", "--head", "0:0f"},
 	} {
 		_, err := run(t, nil, args...)
-		if _, ok := errors.AsType[*usageError](err); !ok {
+		if _, ok := errors.AsType[*service.UsageError](err); !ok {
 			t.Errorf("%q: got %v", args, err)
 		}
 	}
@@ -354,7 +355,7 @@ func TestTellsWhatWasNotUnderstood(t *testing.T) {
 	}
 }
 
-// All problems of both services are told at once, and one of both only once.
+// All problems of both services are reported at once, and a common problem only once.
 func TestTellsAllProblemsOfTheSettings(t *testing.T) {
 	t.Parallel()
 	_, err := run(t, map[string]string{
@@ -365,20 +366,20 @@ func TestTellsAllProblemsOfTheSettings(t *testing.T) {
 	}
 	for name, want := range map[string]int{"CACHE_TTL": 1, "MAX_COEFFICIENT": 1, "FEED_HEARTBEAT": 1, "DATABASE_URL": 0, "RABBIT_PORT": 0} {
 		if n := strings.Count(err.Error(), name+":"); n != want {
-			t.Errorf("%s is told of %d times, want %d, in\n%v", name, n, want, err)
+			t.Errorf("%s is reported %d times, want %d, in\n%v", name, n, want, err)
 		}
 	}
 }
 
-// An empty flag, as a shell makes of a variable that is not set, opens nothing to the world.
+// An empty flag, such as a shell makes of an unset variable, must not open a port to the network.
 func TestEmptyFlagsStandForDefaults(t *testing.T) {
 	t.Parallel()
-	p := &program{settings: newSettings(lookupIn(map[string]string{"DATA_DIR": " "}))}
-	if _, err := p.parse(p.flags("serve"), []string{"--betmaker-addr", "", "--lineprovider-addr=", "--data-dir", ""}); err != nil {
+	root, p := newCommand(lookupIn(map[string]string{"DATA_DIR": " "}))
+	if err := root.ParseFlags([]string{"--betmaker-addr", "", "--lineprovider-addr=", "--data-dir", ""}); err != nil {
 		t.Fatal(err)
 	}
-	if p.betMakerAddr != "127.0.0.1:8000" || p.lineProviderAddr != "127.0.0.1:8001" || p.dataDir != "data" {
-		t.Errorf("got %+v", p.settings)
+	if s := p.withDefaults(); s.betMakerAddr != "127.0.0.1:8000" || s.lineProviderAddr != "127.0.0.1:8001" || s.dataDir != "data" {
+		t.Errorf("got %+v", s)
 	}
 }
 
@@ -392,7 +393,7 @@ func TestExportsInProductionWithTheKeptKey(t *testing.T) {
 	}
 }
 
-func TestMakesOneSecretKeyForAllWhoStartAtOnce(t *testing.T) {
+func TestMakesOneSecretKeyForConcurrentStarts(t *testing.T) {
 	t.Parallel()
 	s := newSettings(lookupIn(map[string]string{"DATA_DIR": t.TempDir()}))
 	const starts = 16
@@ -409,7 +410,7 @@ func TestMakesOneSecretKeyForAllWhoStartAtOnce(t *testing.T) {
 	kept := <-keys
 	for range starts - 1 {
 		if key := <-keys; key != kept {
-			t.Fatal("two who started at once have different keys")
+			t.Fatal("two concurrent starts have different keys")
 		}
 	}
 	if again, err := s.withDataDir(); err != nil || again.secretKey != kept {
@@ -444,6 +445,6 @@ func TestMakesASecretKeyOnce(t *testing.T) {
 		t.Errorf("the key is %q", key)
 	}
 	if _, err := os.Stat(given.secretKeyFile()); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("a key was made beside the one that was given: %v", err)
+		t.Errorf("a key was made although one was given: %v", err)
 	}
 }

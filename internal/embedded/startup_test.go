@@ -1,4 +1,4 @@
-package main
+package embedded
 
 import (
 	"bytes"
@@ -21,15 +21,13 @@ import (
 	"stavka.local/shared/odds"
 )
 
-// BenchmarkStartup builds the program as `make build` and `go run` do, without debug
-// information, starts it on an empty directory and
-// again on what it has left there, and reports how long it took until the first event was
-// created and until the first bet was accepted, signing in included; what it holds of
-// memory when it has been idle for five seconds; and how large it is. `make bench-embedded`
-// runs it.
+// BenchmarkStartup builds the program as `make build` does, without debug information. It starts the
+// program on an empty directory and again on the data of the first start. It reports the time to the
+// first event and to the first accepted bet, including signing in; the resident memory after five idle
+// seconds; and the size of the program. `make bench-embedded` runs it.
 func BenchmarkStartup(b *testing.B) {
 	binary := filepath.Join(b.TempDir(), "stavka")
-	if out, err := exec.Command("go", "build", "-ldflags", "-s -w", "-o", binary, ".").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-ldflags", "-s -w", "-o", binary, "stavka.local/stavka").CombinedOutput(); err != nil {
 		b.Fatalf("build: %v\n%s", err, out)
 	}
 	info, err := os.Stat(binary)
@@ -52,7 +50,7 @@ func BenchmarkStartup(b *testing.B) {
 		b.ReportMetric(values[len(values)/2], unit) // the median
 	}
 	b.ReportMetric(float64(info.Size())/1e6, "MB-binary")
-	b.ReportMetric(0, "ns/op") // says nothing here
+	b.ReportMetric(0, "ns/op") // meaningless here
 }
 
 type startup struct {
@@ -60,7 +58,7 @@ type startup struct {
 	binary, directory string
 }
 
-// run starts the program, makes it take a bet, lets it be idle, and stops it.
+// run starts the program, places a bet, leaves the program idle, and stops it.
 func (s startup) run(isFirst bool) (toEvent, toBet time.Duration, residentMB float64) {
 	s.b.Helper()
 	maker, provider := freeAddress(s.b), freeAddress(s.b)
@@ -102,7 +100,7 @@ func (s startup) run(isFirst bool) (toEvent, toBet time.Duration, residentMB flo
 	s.insist(func(ctx context.Context) error { return placeBet(ctx, "http://"+maker, event) })
 	toBet = time.Since(began)
 
-	<-time.After(5 * time.Second) // of being idle, which is what is measured
+	<-time.After(5 * time.Second) // memory is measured after an idle time
 	return toEvent, toBet, resident(s.b, program.Process.Pid)
 }
 
@@ -132,7 +130,7 @@ func placeBet(ctx context.Context, url string, event int64) error {
 	return nil
 }
 
-// insist asks again and again until it works.
+// insist calls ask until it returns nil.
 func (s startup) insist(ask func(context.Context) error) {
 	s.b.Helper()
 	ctx, cancel := context.WithTimeout(s.b.Context(), 30*time.Second)
@@ -150,7 +148,7 @@ func (s startup) insist(ask func(context.Context) error) {
 	}
 }
 
-// resident returns the megabytes of memory that a process holds.
+// resident returns the resident memory of a process in megabytes.
 func resident(b *testing.B, pid int) float64 {
 	b.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))

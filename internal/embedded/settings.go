@@ -1,39 +1,29 @@
-package main
+package embedded
 
 import (
 	"cmp"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
-	"fmt"
-	"io"
-	"io/fs"
-	"log/slog"
-	"net"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	betmaker "stavka.local/betmaker/app"
 	lineprovider "stavka.local/lineprovider/app"
-	"stavka.local/shared/config"
 	"stavka.local/shared/line/inproc"
-	"stavka.local/shared/logging"
+	"stavka.local/shared/service"
 	"stavka.local/stavka/internal/demo"
 	"stavka.local/stavka/internal/variables"
 )
 
-// noSecretKey stands for the key where nothing is signed.
+// noSecretKey is the key of commands that sign nothing.
 var noSecretKey = strings.Repeat("-", 32)
 
-// settings say where an instance listens and keeps its data, and how the services in it
-// are set.
+// settings say where an instance listens and keeps its data, and how its services are configured.
 type settings struct {
 	betMakerAddr, lineProviderAddr, dataDir string
 
 	environment func(string) (string, bool)
-	secretKey   string // when the environment has none
+	secretKey   string // used when the environment has none
 }
 
 func newSettings(environment func(string) (string, bool)) settings {
@@ -50,8 +40,8 @@ func newSettings(environment func(string) (string, bool)) settings {
 	return s.withDefaults()
 }
 
-// withDefaults sets what is empty, which a flag may be as well as a variable: left to
-// itself a service would listen on all interfaces.
+// withDefaults replaces empty settings, which variables and flags may be: a service with an empty
+// address would listen on all interfaces.
 func (s settings) withDefaults() settings {
 	s.betMakerAddr = cmp.Or(s.betMakerAddr, variables.Default("BETMAKER_ADDR"))
 	s.lineProviderAddr = cmp.Or(s.lineProviderAddr, variables.Default("LINEPROVIDER_ADDR"))
@@ -59,7 +49,7 @@ func (s settings) withDefaults() settings {
 	return s
 }
 
-// lookup is the environment as the services see it.
+// lookup looks a variable up for the services.
 func (s settings) lookup(name string) (string, bool) {
 	switch name {
 	case "BETMAKER_ADDR":
@@ -78,12 +68,6 @@ func (s settings) lookup(name string) (string, bool) {
 	return text, text != ""
 }
 
-// logTo makes what the services have to say go to w.
-func (s settings) logTo(w io.Writer) {
-	// What is wrong with the options, the services' configuration tells.
-	slog.SetDefault(logging.New(w, logging.Read(config.NewReader(s.lookup))))
-}
-
 // The files in the data directory.
 func (s settings) betMakerFile() string     { return filepath.Join(s.dataDir, "betmaker.db") }
 func (s settings) lineProviderFile() string { return filepath.Join(s.dataDir, "lineprovider.db") }
@@ -97,8 +81,8 @@ func (s settings) configure(bus *inproc.Bus) (betmaker.Config, lineprovider.Conf
 	return maker, provider, problems(makerErr, providerErr)
 }
 
-// problems joins what is wrong with the settings of the services, each problem once: some
-// variables are read by both.
+// problems joins the problems of both configurations. A problem of a variable that both services
+// read is reported once.
 func problems(errs ...error) error {
 	var lines []string
 	for _, err := range errs {
@@ -117,7 +101,7 @@ func problems(errs ...error) error {
 	return errors.New("configuration: " + strings.Join(lines, "\n"))
 }
 
-// stage says how to reach the instance that runs at the two addresses.
+// stage returns how to reach the instance that runs at the two addresses.
 func (s settings) stage() (demo.Stage, error) {
 	s.secretKey = noSecretKey
 	maker, provider, err := s.configure(nil)
@@ -129,59 +113,10 @@ func (s settings) stage() (demo.Stage, error) {
 
 func stageOf(maker betmaker.Config, provider lineprovider.Config) demo.Stage {
 	return demo.Stage{
-		BetMaker:     urlOf(maker.Addr),
-		LineProvider: urlOf(provider.Addr),
+		BetMaker:     service.LocalURL(maker.Addr),
+		LineProvider: service.LocalURL(provider.Addr),
 		Username:     maker.FirstUser.Username,
 		Password:     maker.FirstUser.Password.Reveal(),
 		ServiceToken: maker.LineToken.Reveal(),
 	}
-}
-
-// urlOf returns where to reach, on this machine, who listens at an address.
-func urlOf(address string) string {
-	host, port, err := net.SplitHostPort(address)
-	if ip := net.ParseIP(host); err == nil && (host == "" || ip != nil && ip.IsUnspecified()) {
-		address = net.JoinHostPort("127.0.0.1", port)
-	}
-	return "http://" + address
-}
-
-// withDataDir makes the data directory, for nobody but its owner, and returns the settings
-// with the secret key that is kept there, unless they have one.
-func (s settings) withDataDir() (settings, error) {
-	if err := os.MkdirAll(s.dataDir, 0o700); err != nil {
-		return s, fmt.Errorf("make the data directory: %w", err)
-	}
-	if key, ok := s.environment("SECRET_KEY"); ok && strings.TrimSpace(key) != "" {
-		return s, nil
-	}
-	key, err := os.ReadFile(s.secretKeyFile())
-	if errors.Is(err, fs.ErrNotExist) {
-		key, err = s.makeSecretKey()
-	}
-	if err != nil {
-		return s, fmt.Errorf("the key that tokens are signed with: %w", err)
-	}
-	s.secretKey = strings.TrimSpace(string(key))
-	return s, nil
-}
-
-// makeSecretKey makes a key and keeps it, unless somebody else has done so meanwhile. The
-// file has its name only once it is complete, and keeps it.
-func (s settings) makeSecretKey() ([]byte, error) {
-	random := make([]byte, 32)
-	_, _ = rand.Read(random) // never fails
-	key := hex.AppendEncode(nil, random)
-	file, err := os.CreateTemp(s.dataDir, "secret_key-*") // which others cannot read
-	if err != nil {
-		return nil, err
-	}
-	_, err = file.Write(append(key, '\n'))
-	if err = errors.Join(err, file.Sync(), file.Close()); err == nil {
-		err = os.Link(file.Name(), s.secretKeyFile())
-	}
-	if err = errors.Join(err, os.Remove(file.Name())); errors.Is(err, fs.ErrExist) {
-		return os.ReadFile(s.secretKeyFile()) // another process was faster
-	}
-	return key, err
 }
