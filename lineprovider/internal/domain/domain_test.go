@@ -381,7 +381,7 @@ func keepsPromises(t *rapid.T, c domain.Change, now time.Time) {
 	before, after := c.Before, c.After
 	if c.IsEmpty() {
 		if before != after || c.Action != "" {
-			t.Fatalf("an empty change that is none: %+v", c)
+			t.Fatalf("an empty change that changes something: %+v", c)
 		}
 		return
 	}
