@@ -91,6 +91,7 @@ type userKey struct{}
 // service is a small service behind an edge, on a listener of its own.
 type service struct {
 	base    string
+	network *pipes // nil when the listener is a TCP port
 	server  *httpedge.Server
 	health  *health.Registry
 	metrics *metrics.Registry
@@ -120,7 +121,15 @@ func mount(r chi.Router, wrap func(http.HandlerFunc) http.HandlerFunc, h handler
 	}
 }
 
+// start runs a service on a TCP port.
 func start(t *testing.T, l httpedge.Limits, h handlers) *service {
+	t.Helper()
+	s := newService(t, l, h)
+	s.run(t)
+	return s
+}
+
+func newService(t *testing.T, l httpedge.Limits, h handlers) *service {
 	t.Helper()
 	s := &service{health: health.New(), metrics: metrics.New("test")}
 	count := func(next http.HandlerFunc) http.HandlerFunc {
@@ -160,7 +169,12 @@ func start(t *testing.T, l httpedge.Limits, h handlers) *service {
 		t.Fatal(err)
 	}
 	s.base = "http://" + s.server.Addr()
+	return s
+}
 
+// run runs the server until the test ends.
+func (s *service) run(t *testing.T) {
+	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- s.server.Run(ctx) }()
@@ -170,7 +184,6 @@ func start(t *testing.T, l httpedge.Limits, h handlers) *service {
 			t.Errorf("run: %v", err)
 		}
 	})
-	return s
 }
 
 func (s *service) handled() int {
@@ -217,6 +230,9 @@ func (s *service) send(t *testing.T, q request) (*http.Response, string) {
 		r.Header.Set("Authorization", q.token)
 	}
 	transport := &http.Transport{DisableKeepAlives: true}
+	if s.network != nil {
+		transport.DialContext = s.network.DialContext
+	}
 	response, err := transport.RoundTrip(r)
 	if err != nil {
 		t.Fatalf("%s %s: %v", q.method, q.path, err)
