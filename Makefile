@@ -16,6 +16,7 @@ CHECKED := $(MODULES) tools/bench
 
 # `work` is Go's name for all packages of the workspace. -count=1 because the story tests run binaries
 # that they build themselves, of which the test cache knows nothing.
+# A test that hangs fails within two minutes, see shared/testlimit; -timeout bounds a whole package.
 TEST := go test -race -count=1
 
 SERVICES := tools/services
@@ -91,6 +92,10 @@ verify: ## Check that generated code and go.mod files are fresh, and that each m
 	  grep -q '"testing/synctest"' $$(dirname $$file)/*_test.go || failed="$$failed $$file"; \
 	done; \
 	[ -z "$$failed" ] || { echo "tests wait for conditions, they do not sleep:$$failed"; exit 1; }
+	@echo "unbounded tests"; failed=; for directory in $$(find $(MODULES) -name '*_test.go' -not -path './tools/*' -exec dirname {} + | sort -u); do \
+	  grep -qE '^import _ "stavka.local/shared/testlimit"|^package testlimit$$' $$directory/*_test.go || failed="$$failed $$directory"; \
+	done; \
+	[ -z "$$failed" ] || { echo "tests import shared/testlimit, so that none hangs:$$failed"; exit 1; }
 	@export GOWORK=off; failed=; for module in $(CHECKED); do \
 	  echo "verify $$module"; \
 	  (cd $$module && go mod tidy -diff && go build ./... && go vet ./... && go vet -tags crashpoints,compose ./...) || \

@@ -1,0 +1,3 @@
+package argon2id
+
+import _ "stavka.local/shared/testlimit" // a test that hangs ends the process
