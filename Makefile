@@ -92,7 +92,7 @@ verify: ## Check that generated code and go.mod files are fresh, and that each m
 	  grep -q '"testing/synctest"' $$(dirname $$file)/*_test.go || failed="$$failed $$file"; \
 	done; \
 	[ -z "$$failed" ] || { echo "tests wait for conditions, they do not sleep:$$failed"; exit 1; }
-	@echo "unbounded tests"; failed=; for directory in $$(find $(MODULES) -name '*_test.go' -not -path './tools/*' -exec dirname {} + | sort -u); do \
+	@echo "unbounded tests"; failed=; for directory in $$(find . -name '*_test.go' -not -path './tools/*' -exec dirname {} + | sort -u); do \
 	  grep -qE '^import _ "stavka.local/shared/testlimit"|^package testlimit$$' $$directory/*_test.go || failed="$$failed $$directory"; \
 	done; \
 	[ -z "$$failed" ] || { echo "tests import shared/testlimit, so that none hangs:$$failed"; exit 1; }
