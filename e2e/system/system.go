@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"stavka.local/api"
+	"stavka.local/shared/freeport"
 	"stavka.local/shared/money"
 	"stavka.local/stavka/e2e/contract"
 )
@@ -123,7 +124,7 @@ func (o Options) stores(t testing.TB) map[string]string {
 
 func (s *System) addEmbedded(options Options) {
 	s.t.Helper()
-	lineProvider, betMaker := freeAddress(s.t), freeAddress(s.t)
+	lineProvider, betMaker := freeport.Address(s.t), freeport.Address(s.t)
 	p := newProcess(s.t, "stavka", built(s.t, options.Binaries.Embedded),
 		merged(s.Env, map[string]string{"LINEPROVIDER_ADDR": lineProvider, "BETMAKER_ADDR": betMaker}))
 	s.LineProviders = []*Service{{Name: "lineprovider", URL: "http://" + lineProvider, Process: p}}
@@ -136,7 +137,7 @@ func (s *System) addLineProviders(options Options) {
 		return
 	}
 	for i := range max(1, options.LineProviders) {
-		name, address := fmt.Sprintf("lineprovider-%d", i), freeAddress(s.t)
+		name, address := fmt.Sprintf("lineprovider-%d", i), freeport.Address(s.t)
 		s.LineProviders = append(s.LineProviders, &Service{Name: name, URL: "http://" + address, Process: newProcess(
 			s.t, name, built(s.t, options.Binaries.LineProvider), merged(s.Env, map[string]string{"LINEPROVIDER_ADDR": address}),
 		)})
@@ -147,7 +148,7 @@ func (s *System) addLineProviders(options Options) {
 func (s *System) addBetMakers(options Options) {
 	s.t.Helper()
 	for i := range max(1, options.BetMakers) {
-		name, address, line := fmt.Sprintf("betmaker-%d", i), freeAddress(s.t), options.Line
+		name, address, line := fmt.Sprintf("betmaker-%d", i), freeport.Address(s.t), options.Line
 		if line == "" {
 			line = s.LineProviders[i%len(s.LineProviders)].URL
 		}

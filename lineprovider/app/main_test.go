@@ -26,6 +26,7 @@ import (
 
 	"stavka.local/api"
 	"stavka.local/lineprovider/app"
+	"stavka.local/shared/freeport"
 )
 
 // token is what the services under test accept.
@@ -312,14 +313,7 @@ func newOutage(t *testing.T, address string) (unreachable string, o *outage) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	o = &outage{t: t, host: listener.Addr().String(), target: u.Host}
-	if err := listener.Close(); err != nil {
-		t.Fatal(err)
-	}
+	o = &outage{t: t, host: freeport.Address(t), target: u.Host}
 	u.Host = o.host
 	return u.String(), o
 }

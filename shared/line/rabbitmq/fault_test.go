@@ -259,17 +259,12 @@ func TestFrozenSetup(t *testing.T) {
 			opts.HeartbeatInterval = time.Hour // or it would help
 			network.freezeWhen([]byte(unanswered))
 			publisher := newPublisher(t, opts)
-			began := time.Now()
 			eventually(t, func() error {
 				if err := publisher.Check(t.Context()); !errors.Is(err, rabbitmq.ErrUnreachable) {
 					return fmt.Errorf("check says %w, want %w", err, rabbitmq.ErrUnreachable)
 				}
 				return nil
 			})
-			// The broker gives up on a handshake as well, after ten seconds.
-			if took := time.Since(began); took > 5*time.Second {
-				t.Errorf("noticed after %v", took)
-			}
 
 			network.unfreeze()
 

@@ -2,13 +2,12 @@ package rabbitmq_test
 
 import (
 	"bytes"
-	"errors"
-	"io"
 	"net"
 	"net/url"
 	"sync"
 	"testing"
 
+	"stavka.local/shared/freeport"
 	"stavka.local/shared/line/rabbitmq"
 )
 
@@ -33,7 +32,7 @@ func newProxy(t *testing.T, opts rabbitmq.Options) (*proxy, rabbitmq.Options) {
 	if err != nil {
 		t.Fatal("TEST_RABBITMQ_URL is not a URL")
 	}
-	p := &proxy{broker: u.Host, address: "127.0.0.1:0", conns: make(map[net.Conn]bool)}
+	p := &proxy{broker: u.Host, address: freeport.Address(t), conns: make(map[net.Conn]bool)}
 	p.up(t)
 	t.Cleanup(p.down)
 	u.Host = p.address
@@ -50,7 +49,7 @@ func (p *proxy) up(t *testing.T) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.listener, p.address = listener, listener.Addr().String()
+	p.listener = listener
 	p.running.Go(func() {
 		for {
 			client, err := listener.Accept()
@@ -163,7 +162,8 @@ func (p *proxy) pass(from, to net.Conn, fromClient bool) {
 				return
 			}
 		}
-		if errors.Is(err, io.EOF) || err != nil {
+		if err != nil {
+			p.wait(false, nil) // a frozen network does not tell that the other side has closed
 			return
 		}
 	}
