@@ -272,15 +272,13 @@ func TestPublisherClosed(t *testing.T) {
 		network.freeze()
 		waiting := make(chan error, 1)
 		go func() { waiting <- publisher.PublishChange(t.Context(), linetest.Changes(1)[0]) }()
-		began := time.Now()
-		if err := publisher.Close(t.Context()); err != nil {
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		if err := publisher.Close(ctx); err != nil {
 			t.Fatal(err)
 		}
 		if err := <-waiting; err == nil {
 			t.Error("a publication that nobody confirmed succeeded")
-		}
-		if took := time.Since(began); took > 10*time.Second {
-			t.Errorf("closing took %v", took)
 		}
 	})
 }

@@ -63,11 +63,7 @@ func (y *tally) hasAll(changes []line.Change) error {
 func publish(t *testing.T, publisher *rabbitmq.Publisher, changes []line.Change) {
 	t.Helper()
 	for _, c := range changes {
-		eventually(t, func() error {
-			ctx, cancel := context.WithTimeout(t.Context(), patience)
-			defer cancel()
-			return publisher.PublishChange(ctx, c)
-		})
+		eventually(t, func() error { return publisher.PublishChange(t.Context(), c) })
 	}
 }
 
