@@ -13,6 +13,7 @@ import (
 
 	"stavka.local/api/client/betmaker"
 	"stavka.local/api/client/lineprovider"
+	"stavka.local/shared/testlimit"
 	"stavka.local/stavka/e2e/system"
 )
 
@@ -263,21 +264,28 @@ func (c *crowd) settle(result lineprovider.NewState, want betmaker.BetStatus, ki
 // then, too, for bets are settled in their order. bet-maker may be starting meanwhile.
 func (c *crowd) await(bet int, want betmaker.BetStatus) {
 	c.t.Helper()
-	system.Eventually(c.t, 30*time.Minute, fmt.Sprintf("bet %d of %d is %s", bet+1, len(c.bets), want), func() error {
-		if !c.s.BetMakers[0].Running() {
-			c.t.Fatal("bet-maker has ended by itself")
-		}
-		got, err := c.admin.API.GetBetWithResponse(c.t.Context(), c.bets[bet])
-		switch {
-		case err != nil:
-			return err
-		case got.JSON200 == nil:
-			return fmt.Errorf("the answer is %s", got.Body)
-		case got.JSON200.Status != want:
-			return fmt.Errorf("it is %s", got.JSON200.Status)
-		}
-		return nil
+	within := time.Duration(scaled(c.t, 10)) * 2 * time.Minute
+	testlimit.Exempt(func() {
+		system.Eventually(c.t, within, fmt.Sprintf("bet %d of %d is %s", bet+1, len(c.bets), want), func() error { return c.follows(bet, want) })
 	})
+}
+
+// follows returns nil when a bet has a status, as bet-maker says.
+func (c *crowd) follows(bet int, want betmaker.BetStatus) error {
+	c.t.Helper()
+	if !c.s.BetMakers[0].Running() {
+		c.t.Fatal("bet-maker has ended by itself")
+	}
+	got, err := c.admin.API.GetBetWithResponse(c.t.Context(), c.bets[bet])
+	switch {
+	case err != nil:
+		return err
+	case got.JSON200 == nil:
+		return fmt.Errorf("the answer is %s", got.Body)
+	case got.JSON200.Status != want:
+		return fmt.Errorf("it is %s", got.JSON200.Status)
+	}
+	return nil
 }
 
 // behind counts the bets that do not follow the result yet.
@@ -457,7 +465,8 @@ func (c *crowd) use(mode string, do func(context.Context, *sql.DB) error) {
 		c.t.Fatal(err)
 	}
 	db.SetMaxOpenConns(1)
-	if err := errors.Join(do(ctx, db), db.Close()); err != nil {
+	testlimit.Exempt(func() { err = errors.Join(do(ctx, db), db.Close()) })
+	if err != nil {
 		c.t.Fatalf("use bet-maker's database: %v", err)
 	}
 }

@@ -24,8 +24,8 @@ import (
 )
 
 const (
-	// patience is how long a user goes on repeating one request through a fault.
-	patience = 2 * time.Minute
+	// patience is how long a user repeats one request through a fault.
+	patience = time.Minute
 	// repeatAfter is the pause before a request is repeated, askedFor how long an answer is waited for.
 	repeatAfter = 25 * time.Millisecond
 	askedFor    = 20 * time.Second

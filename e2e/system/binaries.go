@@ -3,11 +3,13 @@
 package system
 
 import (
+	"context"
 	"fmt"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"sync"
+	"time"
 )
 
 // Root is the root of the repository.
@@ -30,7 +32,9 @@ func NewBinaries(dir string) Binaries {
 	build := func(name, pkg string) func() (string, error) {
 		return sync.OnceValues(func() (string, error) {
 			binary := filepath.Join(dir, name)
-			cmd := exec.Command("go", "build", "-race", "-tags", "crashpoints", leaveOut[0], leaveOut[1], "-o", binary, pkg)
+			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+			defer cancel()
+			cmd := exec.CommandContext(ctx, "go", "build", "-race", "-tags", "crashpoints", leaveOut[0], leaveOut[1], "-o", binary, pkg)
 			cmd.Dir = Root()
 			if out, err := cmd.CombinedOutput(); err != nil {
 				return "", fmt.Errorf("build %s: %w\n%s", name, err, out)

@@ -18,6 +18,7 @@ import (
 
 	"stavka.local/shared/line/rabbitmq"
 	"stavka.local/shared/line/rabbitmq/rabbitmqtest"
+	"stavka.local/shared/testlimit"
 )
 
 // Servers are the URLs of PostgreSQL, Redis and RabbitMQ.
@@ -69,7 +70,7 @@ func PrivateServers(t testing.TB) (postgres, redis, rabbitmq *PrivateServer) {
 	for i, name := range []string{"postgres", "redis", "rabbitmq"} {
 		starting.Go(func() { servers[i] = NewPrivateServer(t, name) })
 	}
-	starting.Wait()
+	testlimit.Exempt(starting.Wait)
 	if t.Failed() {
 		t.FailNow()
 	}
@@ -87,10 +88,15 @@ func (s *PrivateServer) Kill() { s.run("kill") }
 
 func (s *PrivateServer) run(verb string) string {
 	s.t.Helper()
-	cmd := exec.Command(filepath.Join(Root(), "tools", "services"), verb, s.name, s.dir)
+	// The script gives a server three minutes to start and one to stop.
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, filepath.Join(Root(), "tools", "services"), verb, s.name, s.dir)
 	var errors bytes.Buffer
 	cmd.Stderr = &errors
-	out, err := cmd.Output()
+	var out []byte
+	var err error
+	testlimit.Exempt(func() { out, err = cmd.Output() })
 	if err != nil {
 		s.t.Errorf("tools/services %s %s: %v\n%s", verb, s.name, err, errors.String())
 	}

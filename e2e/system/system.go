@@ -16,6 +16,7 @@ import (
 	"stavka.local/api"
 	"stavka.local/shared/freeport"
 	"stavka.local/shared/money"
+	"stavka.local/shared/testlimit"
 	"stavka.local/stavka/e2e/contract"
 )
 
@@ -162,9 +163,10 @@ func (s *System) addBetMakers(options Options) {
 	}
 }
 
-func built(t testing.TB, build func() (string, error)) string {
+func built(t testing.TB, build func() (string, error)) (binary string) {
 	t.Helper()
-	binary, err := build()
+	var err error
+	testlimit.Exempt(func() { binary, err = build() })
 	if err != nil {
 		t.Fatal(err)
 	}
