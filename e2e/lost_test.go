@@ -288,7 +288,7 @@ func (private servers) feedSilent(t *testing.T) {
 	s.LineProviders[0].Pause()
 	paused := time.Now()
 	silence := 0
-	system.Eventually(t, timeout+time.Second, "bets are refused", func() error {
+	system.Eventually(t, timeout+allowed, "bets are refused", func() error {
 		silence++
 		if got := place(silence); got.Status != http.StatusServiceUnavailable || got.Code() != "feed_unavailable" {
 			return fmt.Errorf("a bet is answered %d %s", got.Status, got.Body)
@@ -307,7 +307,7 @@ func (private servers) feedSilent(t *testing.T) {
 		if err != nil || got.Status != http.StatusOK {
 			t.Errorf("%s is answered %d %.200s %v while the feed is silent", path, got.Status, got.Body, err)
 		}
-		if took := time.Since(asked); took > time.Second {
+		if took := time.Since(asked); took > allowed {
 			t.Errorf("%s took %s while the feed is silent", path, took)
 		}
 	}
@@ -355,7 +355,7 @@ func (private servers) betMakerLags(t *testing.T) {
 		_, err := w.tryPlace(t.Context(), 0, fmt.Sprintf("lag-%d", bets), betmaker.NewBet{EventID: other, Amount: money.MustParse("1")})
 		return err
 	}
-	system.Eventually(t, timeout+2*time.Second, "bets are refused", func() error {
+	system.Eventually(t, timeout+allowed, "bets are refused", func() error {
 		if err := try(); err == nil || !strings.Contains(err.Error(), "feed_unavailable") {
 			return fmt.Errorf("the answer to a bet is: %v", err) //nolint:errorlint // nil is an answer, too
 		}
