@@ -6,17 +6,17 @@ import (
 	"time"
 )
 
-// Service is one of our services, at an address that it keeps over restarts.
+// Service is one of our services. It keeps its address over restarts.
 type Service struct {
 	Name string
 	URL  string
 
-	// Process runs the service. The services of an embedded system share one; a service
-	// that runs without the test has none.
+	// Process runs the service. The services of an embedded system share one. It is nil when
+	// the test did not start the service.
 	*Process
 }
 
-// AwaitReady waits until /readyz says 200.
+// AwaitReady waits until /readyz answers 200.
 func (s *Service) AwaitReady() {
 	s.t.Helper()
 	Eventually(s.t, 60*time.Second, s.Name+" is ready", func() error {
@@ -27,13 +27,13 @@ func (s *Service) AwaitReady() {
 	})
 }
 
-// Ready returns nil when /readyz says 200.
+// Ready returns nil when /readyz answers 200.
 func (s *Service) Ready() error {
 	_, err := s.Get("/readyz")
 	return err
 }
 
-// Get returns the body of one of the operational routes; anything but a 200 is an error.
+// Get returns the body of an operational route. A status other than 200 is an error.
 func (s *Service) Get(path string) (string, error) {
 	client := http.Client{Timeout: 10 * time.Second}
 	resp, err := client.Get(s.URL + path)
