@@ -35,8 +35,8 @@ paths:
 
 var errRevoked = fault.New(fault.Forbidden, "revoked", "The token was revoked.")
 
-// newDeferred returns an edge whose operation placeBet finds out by itself whether a token
-// holds; Confirm knows that of "revoked" it does not.
+// newDeferred returns an edge whose operation placeBet checks the token itself. Confirm refuses
+// the token "revoked".
 func newDeferred(t *testing.T, atOnce int64, patience time.Duration, place http.HandlerFunc) http.Handler {
 	t.Helper()
 	type tokenKey struct{}

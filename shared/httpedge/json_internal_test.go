@@ -23,7 +23,7 @@ func TestHasHalfCharacter(t *testing.T) {
 		`"\ud800\ud800\udc00"`:       true,
 		`"\ud800x\udc00"`:            true,
 		`"\ud800\n"`:                 true,
-		`"\ud8`:                      false, // not JSON, which is somebody else's to say
+		`"\ud8`:                      false, // not JSON, which another check reports
 		`"\`:                         false,
 	} {
 		if got := hasHalfCharacter([]byte(text)); got != want {
@@ -32,7 +32,7 @@ func TestHasHalfCharacter(t *testing.T) {
 	}
 }
 
-// FuzzParseJSON shows that what is accepted is JSON, and means what it means to
+// FuzzParseJSON checks that accepted text is JSON, and that the value is that of
 // encoding/json.
 func FuzzParseJSON(f *testing.F) {
 	for _, text := range []string{

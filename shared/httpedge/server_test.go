@@ -19,8 +19,7 @@ import (
 	"stavka.local/shared/httpedge"
 )
 
-// patience is how long a test waits for what the server does at once or after
-// one of its short limits.
+// patience is how long a test waits for the server.
 const patience = 10 * time.Second
 
 func shortLimits() httpedge.Limits {
@@ -192,7 +191,7 @@ func TestBrokenProtocol(t *testing.T) {
 		}
 	}
 	if n := s.handled(); n != 0 {
-		t.Errorf("%d broken requests got to the service", n)
+		t.Errorf("%d broken requests reached the service", n)
 	}
 }
 
@@ -215,7 +214,7 @@ func TestSlowReadersAreCutOff(t *testing.T) {
 	select {
 	case <-ended:
 	case <-time.After(patience):
-		t.Error("a client that does not read holds the server")
+		t.Error("a client that does not read blocks the server")
 	}
 }
 
@@ -242,7 +241,7 @@ func TestIdleConnectionsAreClosed(t *testing.T) {
 	})
 }
 
-// blocked is a server with one request in flight, which ends when released.
+// blocked starts a server with one request in flight, which ends when released.
 // begin stops it, and returns when it accepts no new connections.
 func blocked(t *testing.T, drain time.Duration) (begin func() <-chan error, release func(), answered <-chan string) {
 	t.Helper()

@@ -16,8 +16,7 @@ import (
 	"stavka.local/shared/lifecycle"
 )
 
-// childVariable makes this test binary a program that runs an app, which signals
-// are then sent to.
+// childVariable makes this test binary run an app, to which tests send signals.
 const childVariable = "LIFECYCLE_TEST_CHILD"
 
 func TestMain(m *testing.M) {
@@ -79,7 +78,7 @@ func run(t *testing.T, kind string) (*exec.Cmd, func() string) {
 	return command, func() string {
 		line, err := lines.ReadString('\n')
 		if err != nil {
-			t.Fatalf("the child said no more: %v", err)
+			t.Fatalf("the child has ended its output: %v", err)
 		}
 		return strings.TrimSpace(line)
 	}
@@ -150,7 +149,7 @@ func TestAFailureStopsTheAppAndIsReturned(t *testing.T) {
 	}
 }
 
-// app is one that does what its functions do.
+// app is an App made of functions.
 type app struct{ start, wait, stop lifecycle.Func }
 
 func (a app) Start(ctx context.Context) error { return a.start(ctx) }

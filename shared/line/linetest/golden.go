@@ -57,7 +57,7 @@ func GoldenChanges() map[string]line.Change {
 	}
 }
 
-// GoldenHeartbeats returns what the bodies of feed.alive mean, by file name.
+// GoldenHeartbeats returns the heartbeats of the bodies of feed.alive, by file name.
 func GoldenHeartbeats() map[string]line.Heartbeat {
 	return map[string]line.Heartbeat{
 		"heartbeat.json": {
