@@ -16,7 +16,7 @@ CHECKED := $(MODULES) tools/bench
 
 # `work` is Go's name for all packages of the workspace. -count=1 because the story tests run binaries
 # that they build themselves, of which the test cache knows nothing.
-# A test that hangs fails within two minutes, see shared/testlimit; -timeout bounds a whole package.
+# A test that hangs fails within two minutes, see shared/hangtest; -timeout bounds a whole package.
 TEST := go test -race -count=1
 
 SERVICES := tools/services
@@ -93,9 +93,9 @@ verify: ## Check that generated code and go.mod files are fresh, and that each m
 	done; \
 	[ -z "$$failed" ] || { echo "tests wait for conditions, they do not sleep:$$failed"; exit 1; }
 	@echo "unbounded tests"; failed=; for directory in $$(find . -name '*_test.go' -not -path './tools/*' -exec dirname {} + | sort -u); do \
-	  grep -qE '^import _ "stavka.local/shared/testlimit"|^package testlimit$$' $$directory/*_test.go || failed="$$failed $$directory"; \
+	  grep -qE '^import _ "stavka.local/shared/hangtest"|^package hangtest$$' $$directory/*_test.go || failed="$$failed $$directory"; \
 	done; \
-	[ -z "$$failed" ] || { echo "tests import shared/testlimit, so that none hangs:$$failed"; exit 1; }
+	[ -z "$$failed" ] || { echo "tests import shared/hangtest, so that none hangs:$$failed"; exit 1; }
 	@export GOWORK=off; failed=; for module in $(CHECKED); do \
 	  echo "verify $$module"; \
 	  (cd $$module && go mod tidy -diff && go build ./... && go vet ./... && go vet -tags crashpoints,compose ./...) || \

@@ -13,7 +13,7 @@ import (
 
 	"stavka.local/api/client/betmaker"
 	"stavka.local/api/client/lineprovider"
-	"stavka.local/shared/testlimit"
+	"stavka.local/shared/hangtest"
 	"stavka.local/stavka/e2e/system"
 )
 
@@ -266,7 +266,7 @@ func (c *crowd) settle(result lineprovider.NewState, want betmaker.BetStatus, ki
 func (c *crowd) await(bet int, want betmaker.BetStatus) {
 	c.t.Helper()
 	within := time.Duration(scaled(c.t, 10)) * 2 * time.Minute
-	testlimit.Exempt(func() {
+	hangtest.Exempt(func() {
 		system.Eventually(c.t, within, fmt.Sprintf("bet %d of %d is %s", bet+1, len(c.bets), want), func() error { return c.follows(bet, want) })
 	})
 }
@@ -465,7 +465,7 @@ func (c *crowd) use(mode string, do func(context.Context, *sql.DB) error) {
 		c.t.Fatal(err)
 	}
 	db.SetMaxOpenConns(1)
-	testlimit.Exempt(func() { err = errors.Join(do(ctx, db), db.Close()) })
+	hangtest.Exempt(func() { err = errors.Join(do(ctx, db), db.Close()) })
 	if err != nil {
 		c.t.Fatalf("use bet-maker's database: %v", err)
 	}

@@ -21,8 +21,8 @@ import (
 	"stavka.local/betmaker/internal/adapters/postgres"
 	"stavka.local/betmaker/internal/adapters/postgres/postgrestest"
 	"stavka.local/shared/config"
-	"stavka.local/shared/freeport"
 	"stavka.local/shared/line/rabbitmq/rabbitmqtest"
+	"stavka.local/shared/porttest"
 )
 
 // client asks the bet-makers under test.
@@ -46,7 +46,7 @@ type gateway struct {
 // the test's cleanup gets to it, that is, has to begin after it.
 func newGateway(t *testing.T, server string) *gateway {
 	t.Helper()
-	g := &gateway{address: freeport.Address(t), server: server}
+	g := &gateway{address: porttest.Address(t), server: server}
 	t.Cleanup(func() {
 		if g.listener != nil {
 			_ = g.listener.Close()
@@ -258,7 +258,7 @@ func TestAppRefusesADatabaseThatIsNewerThanItself(t *testing.T) {
 func TestAppRefusesWhatItHasNoAdapterFor(t *testing.T) {
 	t.Parallel()
 	good := Config{
-		Addr: freeport.Address(t), StoreURL: config.NewSecret("postgres://u:hush@127.0.0.1:1/db"), BusURL: config.NewSecret("amqp://u:hush@127.0.0.1:1/"),
+		Addr: porttest.Address(t), StoreURL: config.NewSecret("postgres://u:hush@127.0.0.1:1/db"), BusURL: config.NewSecret("amqp://u:hush@127.0.0.1:1/"),
 		LineURL: "http://127.0.0.1:1", SecretKey: config.NewSecret(goodKey), Algorithm: "HS256", TokenTTL: time.Hour,
 		FeedHeartbeat: time.Second, FeedTimeout: 5 * time.Second, ReconcileInterval: time.Second, CacheTTL: time.Second, CacheSize: 1,
 	}

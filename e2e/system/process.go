@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"stavka.local/shared/testlimit"
+	"stavka.local/shared/hangtest"
 )
 
 // Process is a run of one of our programs. It can be started again after its end.
@@ -158,7 +158,7 @@ func (p *Process) Command(args ...string) (string, error) {
 	cmd.Stderr = &said
 	var out []byte
 	var err error
-	testlimit.Exempt(func() { out, err = cmd.Output() })
+	hangtest.Exempt(func() { out, err = cmd.Output() })
 	if err != nil {
 		err = fmt.Errorf("%s %s: %w: %s", p.Name, strings.Join(args, " "), err, said.String())
 	}

@@ -16,9 +16,9 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/redis/go-redis/v9"
 
+	"stavka.local/shared/hangtest"
 	"stavka.local/shared/line/rabbitmq"
 	"stavka.local/shared/line/rabbitmq/rabbitmqtest"
-	"stavka.local/shared/testlimit"
 )
 
 // Servers are the URLs of PostgreSQL, Redis and RabbitMQ.
@@ -70,7 +70,7 @@ func PrivateServers(t testing.TB) (postgres, redis, rabbitmq *PrivateServer) {
 	for i, name := range []string{"postgres", "redis", "rabbitmq"} {
 		starting.Go(func() { servers[i] = NewPrivateServer(t, name) })
 	}
-	testlimit.Exempt(starting.Wait)
+	hangtest.Exempt(starting.Wait)
 	if t.Failed() {
 		t.FailNow()
 	}
@@ -96,7 +96,7 @@ func (s *PrivateServer) run(verb string) string {
 	cmd.Stderr = &errors
 	var out []byte
 	var err error
-	testlimit.Exempt(func() { out, err = cmd.Output() })
+	hangtest.Exempt(func() { out, err = cmd.Output() })
 	if err != nil {
 		s.t.Errorf("tools/services %s %s: %v\n%s", verb, s.name, err, errors.String())
 	}

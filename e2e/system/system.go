@@ -14,9 +14,9 @@ import (
 	"time"
 
 	"stavka.local/api"
-	"stavka.local/shared/freeport"
+	"stavka.local/shared/hangtest"
 	"stavka.local/shared/money"
-	"stavka.local/shared/testlimit"
+	"stavka.local/shared/porttest"
 	"stavka.local/stavka/e2e/contract"
 )
 
@@ -124,7 +124,7 @@ func (o Options) stores(t testing.TB) map[string]string {
 
 func (s *System) addEmbedded(options Options) {
 	s.t.Helper()
-	lineProvider, betMaker := freeport.Address(s.t), freeport.Address(s.t)
+	lineProvider, betMaker := porttest.Address(s.t), porttest.Address(s.t)
 	p := newProcess(s.t, "stavka", built(s.t, options.Binaries.Embedded),
 		merged(s.Env, map[string]string{"LINEPROVIDER_ADDR": lineProvider, "BETMAKER_ADDR": betMaker}))
 	s.LineProviders = []*Service{{Name: "lineprovider", URL: "http://" + lineProvider, Process: p}}
@@ -137,7 +137,7 @@ func (s *System) addLineProviders(options Options) {
 		return
 	}
 	for i := range max(1, options.LineProviders) {
-		name, address := fmt.Sprintf("lineprovider-%d", i), freeport.Address(s.t)
+		name, address := fmt.Sprintf("lineprovider-%d", i), porttest.Address(s.t)
 		s.LineProviders = append(s.LineProviders, &Service{Name: name, URL: "http://" + address, Process: newProcess(
 			s.t, name, built(s.t, options.Binaries.LineProvider), merged(s.Env, map[string]string{"LINEPROVIDER_ADDR": address}),
 		)})
@@ -148,7 +148,7 @@ func (s *System) addLineProviders(options Options) {
 func (s *System) addBetMakers(options Options) {
 	s.t.Helper()
 	for i := range max(1, options.BetMakers) {
-		name, address, line := fmt.Sprintf("betmaker-%d", i), freeport.Address(s.t), options.Line
+		name, address, line := fmt.Sprintf("betmaker-%d", i), porttest.Address(s.t), options.Line
 		if line == "" {
 			line = s.LineProviders[i%len(s.LineProviders)].URL
 		}
@@ -165,7 +165,7 @@ func (s *System) addBetMakers(options Options) {
 func built(t testing.TB, build func() (string, error)) (binary string) {
 	t.Helper()
 	var err error
-	testlimit.Exempt(func() { binary, err = build() })
+	hangtest.Exempt(func() { binary, err = build() })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -26,7 +26,7 @@ import (
 
 	"stavka.local/api"
 	"stavka.local/lineprovider/app"
-	"stavka.local/shared/freeport"
+	"stavka.local/shared/porttest"
 )
 
 // token is what the services under test accept.
@@ -313,7 +313,7 @@ func newOutage(t *testing.T, address string) (unreachable string, o *outage) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o = &outage{t: t, host: freeport.Address(t), target: u.Host}
+	o = &outage{t: t, host: porttest.Address(t), target: u.Host}
 	u.Host = o.host
 	return u.String(), o
 }

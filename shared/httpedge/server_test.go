@@ -15,8 +15,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"stavka.local/shared/freeport"
 	"stavka.local/shared/httpedge"
+	"stavka.local/shared/porttest"
 )
 
 // patience is how long a test waits for the server.
@@ -249,7 +249,7 @@ func blocked(t *testing.T, drain time.Duration) (begin func() <-chan error, rele
 	var first sync.Once
 	limits := httpedge.DefaultLimits()
 	limits.Drain = drain
-	server, err := httpedge.NewServer(t.Context(), freeport.Address(t), http.HandlerFunc(
+	server, err := httpedge.NewServer(t.Context(), porttest.Address(t), http.HandlerFunc(
 		func(w http.ResponseWriter, _ *http.Request) {
 			first.Do(func() { close(arrived) })
 			<-released
@@ -375,7 +375,7 @@ func TestServerBindsAtOnce(t *testing.T) {
 	t.Parallel()
 	var served atomic.Int64
 	handler := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { served.Add(1) })
-	server, err := httpedge.NewServer(t.Context(), freeport.Address(t), handler, httpedge.DefaultLimits())
+	server, err := httpedge.NewServer(t.Context(), porttest.Address(t), handler, httpedge.DefaultLimits())
 	if err != nil {
 		t.Fatal(err)
 	}

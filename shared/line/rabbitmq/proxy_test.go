@@ -7,8 +7,8 @@ import (
 	"sync"
 	"testing"
 
-	"stavka.local/shared/freeport"
 	"stavka.local/shared/line/rabbitmq"
+	"stavka.local/shared/porttest"
 )
 
 // proxy is the failing network between the code under test and the broker.
@@ -31,7 +31,7 @@ func newProxy(t *testing.T, opts rabbitmq.Options) (*proxy, rabbitmq.Options) {
 	if err != nil {
 		t.Fatal("TEST_RABBITMQ_URL is not a URL")
 	}
-	p := &proxy{broker: u.Host, address: freeport.Address(t), conns: make(map[net.Conn]bool)}
+	p := &proxy{broker: u.Host, address: porttest.Address(t), conns: make(map[net.Conn]bool)}
 	p.up(t)
 	t.Cleanup(p.down)
 	u.Host = p.address

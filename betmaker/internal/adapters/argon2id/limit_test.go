@@ -1,3 +1,0 @@
-package argon2id
-
-import _ "stavka.local/shared/testlimit" // a test that hangs ends the process

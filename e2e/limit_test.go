@@ -1,3 +1,0 @@
-package e2e
-
-import _ "stavka.local/shared/testlimit" // a test that hangs ends the process

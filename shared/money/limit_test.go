@@ -1,3 +1,0 @@
-package money_test
-
-import _ "stavka.local/shared/testlimit" // a test that hangs ends the process
