@@ -16,6 +16,7 @@ CHECKED := $(MODULES) bench
 
 # `work` is Go's name for all packages of the workspace. -count=1, because the story tests build and
 # run binaries that the test cache does not know.
+# A test that hangs fails within two minutes, see shared/hangtest; -timeout bounds a whole package.
 TEST := go test -race -count=1
 
 SERVICES := tools/services
@@ -92,6 +93,10 @@ verify: ## Check that generated and go.mod files are fresh, generated queries us
 	  grep -q '"testing/synctest"' $$(dirname $$file)/*_test.go || failed="$$failed $$file"; \
 	done; \
 	[ -z "$$failed" ] || { echo "tests wait for conditions, they do not sleep:$$failed"; exit 1; }
+	@echo "unbounded tests"; failed=; for directory in $$(find . -name '*_test.go' -not -path './tools/*' -exec dirname {} + | sort -u); do \
+	  grep -qE '^import _ "stavka.local/shared/hangtest"|^package hangtest$$' $$directory/*_test.go || failed="$$failed $$directory"; \
+	done; \
+	[ -z "$$failed" ] || { echo "tests import shared/hangtest, so that none hangs:$$failed"; exit 1; }
 	@export GOWORK=off; failed=; for module in $(CHECKED); do \
 	  echo "verify $$module"; \
 	  (cd $$module && go mod tidy -diff && go build ./... && go vet ./... && go vet -tags crashpoints,compose ./...) || \

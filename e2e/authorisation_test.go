@@ -19,10 +19,10 @@ import (
 	"stavka.local/stavka/e2e/system"
 )
 
-// The actors of the table, in the order of its columns. Those of noOne are refused by
-// every operation that wants a token.
+// The actors of the table in the order of its columns. Every operation that needs a token
+// refuses the actors of noOne.
 const (
-	userA = iota // owns the things that the requests are about
+	userA = iota // owns the resources of the requests
 	userB
 	admin
 	service
@@ -35,13 +35,13 @@ const (
 
 var actorNames = [actorCount]string{"user A", "user B", "admin", "service token", "no token", "expired", "alg=none", "wrong signature"}
 
-// row is what one operation answers to each kind of actor, and a request that is
-// valid in every other respect.
+// row is the expected status of one operation for each actor, and a request that is valid in
+// every other respect.
 type row struct {
 	request func() system.Request
 	// want is the status for user A, user B, the admin and the service token.
 	want [4]int
-	// public: the operation wants no token and answers 200 to everybody.
+	// public: the operation needs no token and answers 200 to every actor.
 	public bool
 }
 
@@ -167,8 +167,8 @@ func checkAuthorisation(t *testing.T, s *system.System) {
 	checkTable(t, s, s.LineProviders[0], system.LineProviderSpec(), lineProvider, tokens)
 }
 
-// checkTable sends every row as every actor. An operation of the document without a
-// row fails, and so does a row without an operation.
+// checkTable sends every row as every actor. It fails the test for an operation without a row
+// and for a row without an operation.
 func checkTable(t *testing.T, s *system.System, service *system.Service, spec *contract.Spec, table map[string][]row, tokens [actorCount]string) {
 	t.Helper()
 	var operations []string
@@ -180,7 +180,7 @@ func checkTable(t *testing.T, s *system.System, service *system.Service, spec *c
 			}
 		}
 	}
-	for _, operation := range slices.Sorted(maps.Keys(table)) { // who is excluded places no more bets: placeBet comes before setExclusion
+	for _, operation := range slices.Sorted(maps.Keys(table)) { // setExclusion comes after placeBet: an excluded user places no more bets
 		if !slices.Contains(operations, operation) {
 			t.Errorf("%s: the row %s has no operation", service.Name, operation)
 		}
@@ -212,8 +212,8 @@ func checkTable(t *testing.T, s *system.System, service *system.Service, spec *c
 	}
 }
 
-// forge makes a token with the claims of a real one, another header and another key,
-// its times moved.
+// forge returns a token with the claims of a real one, but another header, another key and
+// moved times.
 func forge(t *testing.T, token, key string, header map[string]any, move time.Duration) string {
 	t.Helper()
 	payload, err := base64.RawURLEncoding.DecodeString(strings.Split(token, ".")[1])
@@ -255,8 +255,8 @@ func encode(t *testing.T, value any) string {
 	return base64.RawURLEncoding.EncodeToString(data)
 }
 
-// Authentication comes before validation: a request without a token is answered 401
-// whatever else is wrong with it.
+// Authentication comes before validation: a request without a token is answered 401 whatever
+// else is wrong with it.
 func TestAuthenticationComesFirst(t *testing.T) {
 	t.Parallel()
 	authenticationComesFirst(t, start(t, system.Options{}))

@@ -22,16 +22,16 @@ import (
 	"stavka.local/stavka/e2e/system"
 )
 
-// The tests in this file, with the others of this package, hit every answer that the
-// documents list; TestMain counts them. Each exchange is held against its document.
+// The tests of this package provoke every answer that the OpenAPI documents list; TestMain
+// checks this. Each exchange is checked against its document.
 
-// operation is one operation of a document, with a path that leads somewhere.
+// operation is one operation of a document with an existing path.
 type operation struct {
 	*openapi3.Operation
 	method, path string
 }
 
-// request is a request for the operation, with the headers it needs.
+// request returns a request for the operation with the required headers.
 func (o operation) request(token, body string) system.Request {
 	header := make(http.Header)
 	for _, parameter := range o.Parameters {
@@ -55,7 +55,7 @@ func operations(spec *contract.Spec, status int, code string, ids map[string]int
 			for name, id := range ids {
 				filled = strings.ReplaceAll(filled, "{"+name+"}", fmt.Sprint(id))
 			}
-			common := *op // with the parameters of all the path's operations
+			common := *op // a copy with the parameters of the path
 			common.Parameters = slices.Concat(op.Parameters, item.Parameters)
 			found = append(found, operation{&common, method, filled})
 		}
@@ -63,8 +63,8 @@ func operations(spec *contract.Spec, status int, code string, ids map[string]int
 	return found
 }
 
-// validBody returns the shortest example of an operation's JSON body, or "": longer
-// ones name times that have passed since they were written.
+// validBody returns the shortest example of the JSON body of an operation, or "". Longer ones
+// name times that have passed since they were written.
 func (o operation) validBody(t *testing.T) string {
 	t.Helper()
 	if o.RequestBody == nil {
@@ -131,7 +131,7 @@ func withoutNumber(segments []string) []string {
 	return segments
 }
 
-// target is a service as a test of its whole document sees it.
+// target is a service under a test of its whole document.
 type target struct {
 	*system.Service
 	s          *system.System
@@ -370,7 +370,7 @@ func correctAResult(t *testing.T, s *system.System) {
 	}
 }
 
-// Bets accepted at or after the instant the result became fact are void.
+// Bets accepted at or after the instant at which the result became fact are void.
 func TestPastPost(t *testing.T) {
 	t.Parallel()
 	voidPastPost(t, start(t, system.Options{}))
@@ -400,7 +400,7 @@ func voidPastPost(t *testing.T, s *system.System) {
 	}
 }
 
-// Every page of every list leads on to the next, and together they hold everything once.
+// Every page of every list links to the next, and together they hold every item once.
 func TestLists(t *testing.T) {
 	t.Parallel()
 	walkLists(t, start(t, system.Options{}))
@@ -440,7 +440,7 @@ func walkLists(t *testing.T, s *system.System) {
 	}
 }
 
-// walk follows the Link headers and returns how many different items the pages hold.
+// walk follows the Link headers and returns the number of different items on the pages.
 func walk(t *testing.T, s *system.System, service *system.Service, token, path string) int {
 	t.Helper()
 	seen := make(map[string]bool)
@@ -481,8 +481,8 @@ func next(t *testing.T, link string) string {
 	return parsed.RequestURI()
 }
 
-// With its store gone, every operation says so, nothing is half-done, and all of them
-// come back by themselves.
+// Without its store every operation answers that it is unavailable. Nothing is done by half,
+// and all operations recover by themselves.
 func TestEveryOperationSaysThatItsStoreIsGone(t *testing.T) {
 	t.Parallel()
 	postgres, redis := system.NewPrivateServer(t, "postgres"), system.NewPrivateServer(t, "redis")
@@ -495,8 +495,8 @@ func TestEveryOperationSaysThatItsStoreIsGone(t *testing.T) {
 	for _, target := range all {
 		for _, op := range operations(target.spec, http.StatusServiceUnavailable, "unavailable", target.ids) {
 			request := op.request(target.token, op.validBody(t))
-			// Who the admin is may be known for another second.
-			system.Eventually(t, allowed, op.OperationID+" says that its store is gone", func() error {
+			// The admin may be cached for another second.
+			system.Eventually(t, allowed, op.OperationID+" answers that it is unavailable", func() error {
 				got, err := s.Do(target.Service, request)
 				if err != nil {
 					t.Fatal(err)
@@ -554,8 +554,8 @@ func TestASilentLineTakesNoBets(t *testing.T) {
 	system.Eventually(t, 15*time.Second, "bets are taken again", wantCode(""))
 }
 
-// When the connection breaks while a bet or a payment is being committed, nobody can say
-// whether there is one; the same key tells, afterwards.
+// When the connection breaks during the commit of a bet or a payment, it is unknown whether
+// it exists. A repetition with the same key answers that.
 func TestACommitWhoseFateIsUnknown(t *testing.T) {
 	t.Parallel()
 	servers := system.Shared(t)
@@ -633,7 +633,7 @@ func TestASystemStopsInGoodOrder(t *testing.T) {
 			}
 		}
 	}()
-	if err := <-answers; err != nil { // the first bet: now there is something to interrupt
+	if err := <-answers; err != nil { // the first bet: now there are requests to interrupt
 		t.Fatal(err)
 	}
 	for _, p := range s.Processes() {

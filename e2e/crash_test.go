@@ -21,14 +21,14 @@ import (
 	"stavka.local/stavka/e2e/system"
 )
 
-// crash is a service dying at a crash point.
+// crash is the death of a service at a crash point.
 type crash struct {
 	point string
-	// time is which time it comes by there: not always the first, so that something has been
-	// done before.
+	// time is the number of the visit to the point at which it dies. It is often not the first,
+	// so that there has been work before.
 	time int
-	// crowd is how many more bets the story has on one event: when they are more than a
-	// chunk, settling is cut between chunks.
+	// crowd is the number of further bets on one event. With more than a chunk, settling dies
+	// between chunks.
 	crowd int
 }
 
@@ -56,7 +56,7 @@ var crashes = []crash{
 	{"settle.committed", 1, 600},
 }
 
-// TestCrashPointsAreInTheTable reads the source.
+// TestCrashPointsAreInTheTable compares the table with the source.
 func TestCrashPointsAreInTheTable(t *testing.T) {
 	t.Parallel()
 	points := crashPoints(t)
@@ -72,7 +72,7 @@ func TestCrashPointsAreInTheTable(t *testing.T) {
 	}
 }
 
-// crashPoints returns the crash points that the source names, each with its module.
+// crashPoints returns the crash points of the source, each with its module.
 func crashPoints(t *testing.T) map[string]string {
 	t.Helper()
 	points := make(map[string]string)
@@ -97,8 +97,8 @@ func crashPoints(t *testing.T) map[string]string {
 	return points
 }
 
-// pointsIn returns the names that a file gives crash points: those it hits by a literal,
-// and the constants called Crash..., which are what it may hit otherwise.
+// pointsIn returns the names of crash points in a file: the literals that it passes to
+// crashpoint.Hit, and the constants named Crash..., which it may pass instead.
 func pointsIn(t *testing.T, path string, file *ast.File) (points []string) {
 	t.Helper()
 	add := func(e ast.Expr) {
@@ -138,8 +138,8 @@ func isName(e ast.Expr, name string) bool {
 	return ok && id.Name == name
 }
 
-// crashPointsHit tells the same story with the process dying at each crash point in turn,
-// and wants it to end as it does without.
+// crashPointsHit tells the same story while the process dies at each crash point in turn. The
+// story must end as it does without a crash.
 func (private servers) crashPointsHit(t *testing.T) {
 	dieAtCrashPoints(t, func(t *testing.T) *system.System {
 		t.Helper()
@@ -147,7 +147,7 @@ func (private servers) crashPointsHit(t *testing.T) {
 	})
 }
 
-// dieAtCrashPoints does so on systems of any shape.
+// dieAtCrashPoints does this on systems of any shape.
 func dieAtCrashPoints(t *testing.T, startSystem func(*testing.T) *system.System) {
 	t.Helper()
 	modules := crashPoints(t)
@@ -194,8 +194,8 @@ func dieAtCrashPoints(t *testing.T, startSystem func(*testing.T) *system.System)
 	}
 }
 
-// tell tells a story of six events and twelve bets, which ends the same each time, and of
-// another event with a crowd of bets.
+// tell tells a story of six events and twelve bets, which always ends the same, and of another
+// event with a crowd of bets.
 func (w *witness) tell(story, crowd int) {
 	w.t.Helper()
 	name := func(what string) string { return fmt.Sprintf("story-%d-%s", story, what) }
@@ -241,7 +241,7 @@ func (w *witness) createdAt(event int64) int64 {
 	return w.events[event].CreateDate
 }
 
-// ending returns what became of the events and bets of a story, but for the crowd.
+// ending returns the final state of the events and bets of a story, without the crowd.
 func (w *witness) ending(story int) []string {
 	w.t.Helper()
 	now := w.records.Read()

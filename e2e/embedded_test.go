@@ -78,7 +78,7 @@ func TestEmbeddedKills(t *testing.T) {
 	t.Parallel()
 	s := startEmbedded(t, quick)
 	w := newWitness(t, s, 8)
-	stop := w.load(16, 2) // not more, because after each kill the whole line is read again
+	stop := w.load(16, 2) // few, because bet-maker reads the whole line again after each kill
 	p := s.Processes()[0]
 	kills := max(10, scaled(t, 50))
 	for range kills {

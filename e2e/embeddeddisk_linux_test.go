@@ -17,8 +17,8 @@ import (
 	"stavka.local/stavka/e2e/system"
 )
 
-// While the disk is full nothing is accepted and nothing is lost; once there is room, work
-// goes on by itself.
+// While the disk is full nothing is accepted and nothing is lost. When there is room again,
+// requests succeed without help.
 func TestEmbeddedFullDisk(t *testing.T) {
 	t.Parallel()
 	disk := mount(t, "size=24m", 0)
@@ -53,8 +53,8 @@ func TestEmbeddedFullDisk(t *testing.T) {
 	w.check()
 }
 
-// refuseAll waits until no more bets and changes are accepted, and shows how they are
-// refused, and that reading goes on.
+// refuseAll waits until no more bets and changes are accepted. It checks how they are refused,
+// and that reads succeed.
 func refuseAll(w *witness, event int64, key string) {
 	w.t.Helper()
 	var bets, changes, repeats int64
@@ -62,7 +62,7 @@ func refuseAll(w *witness, event int64, key string) {
 		if w.bets.Load() != bets || w.changes.Load() != changes {
 			bets, changes, repeats = w.bets.Load(), w.changes.Load(), w.repeats.Load()
 		}
-		// The witness repeats what is answered by a 503, and fails the test for anything else.
+		// The witness repeats a request after a 503, and fails the test after other failures.
 		if n := w.repeats.Load() - repeats; n < 200 {
 			return fmt.Errorf("%d requests were refused since something was accepted", n)
 		}
@@ -96,7 +96,7 @@ func fillUp(t *testing.T, name string) {
 	}
 }
 
-// A directory that cannot be written to is refused at the start, by its name.
+// A read-only directory is refused at the start with an error that names it.
 func TestEmbeddedReadOnly(t *testing.T) {
 	t.Parallel()
 	disk := mount(t, "size=1m", syscall.MS_RDONLY)
@@ -107,12 +107,12 @@ func TestEmbeddedReadOnly(t *testing.T) {
 	refuses(t, s, disk, "read-only")
 }
 
-// mayMount is set for a test that runs again, where it may mount.
+// mayMount is set for a test that runs again in a namespace in which it may mount.
 const mayMount = "STAVKA_TEST_MAY_MOUNT"
 
-// mount returns a directory on a small disk of its own, which is gone when the test ends.
-// Where it may not mount, it runs the whole test again in a namespace in which it may, and
-// returns "".
+// mount returns a directory on a small disk of its own, which is unmounted when the test ends.
+// If the test may not mount, mount runs the whole test again in a namespace in which it may,
+// and returns "".
 func mount(t *testing.T, options string, flags uintptr) (directory string) {
 	t.Helper()
 	directory = t.TempDir()

@@ -22,8 +22,8 @@ import (
 	"stavka.local/stavka/e2e/system"
 )
 
-// What Compose is told, in the file and in the environment, means nothing to the embedded
-// shape, but for the settings of the services themselves.
+// The embedded shape ignores the settings of Compose, in the file and in the environment,
+// except for those of the services.
 func TestEmbeddedEnvOfCompose(t *testing.T) {
 	t.Parallel()
 	example, err := os.ReadFile(filepath.Join(system.Root(), ".env.example"))
@@ -52,8 +52,8 @@ func TestEmbeddedEnvOfCompose(t *testing.T) {
 	})
 }
 
-// tellStoryWithDotEnv tells the story to an embedded system that finds a file .env, and the
-// same variables in its environment.
+// tellStoryWithDotEnv tells the story to an embedded system that has a file .env and the same
+// variables in its environment.
 func tellStoryWithDotEnv(t *testing.T, file string) {
 	t.Helper()
 	env := make(map[string]string)
@@ -75,8 +75,8 @@ func tellStoryWithDotEnv(t *testing.T, file string) {
 	tellStory(t, s)
 }
 
-// listen accepts connections until the test ends, and hangs up. The function it returns
-// tells how many there were.
+// listen accepts connections until the test ends and closes them at once. connections returns
+// their number.
 func listen(t *testing.T) (address string, connections func() int64) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -102,7 +102,7 @@ func listen(t *testing.T) (address string, connections func() int64) {
 	return listener.Addr().String(), accepted.Load
 }
 
-// A second process on the same directory gives up, and does not disturb the first.
+// A second process on the same directory exits and does not disturb the first.
 func TestEmbeddedOneProcess(t *testing.T) {
 	t.Parallel()
 	s := startEmbedded(t, nil)
@@ -124,7 +124,7 @@ func TestEmbeddedOneProcess(t *testing.T) {
 	second.Admin(t, 0)
 }
 
-// refuses starts a process that must not come up, and wants it to say certain words.
+// refuses starts a process that must exit with an error that holds certain words.
 func refuses(t *testing.T, s *system.System, words ...string) {
 	t.Helper()
 	p := s.Processes()[0]
@@ -141,13 +141,13 @@ func refuses(t *testing.T, s *system.System, words ...string) {
 		}
 	}
 	if n := strings.Count(sentence, "\n"); n > 3 {
-		t.Errorf("it says in %d lines what one would say:\n%s", n, sentence)
+		t.Errorf("it says in %d lines, want at most 3:\n%s", n, sentence)
 	}
 	t.Logf("it says: %s", sentence)
 }
 
-// Ctrl-C lets requests that have begun come to their end, and then ends the process. Who has
-// connected and says nothing, as browsers do, holds nothing up.
+// Ctrl-C lets running requests finish and then ends the process. It does not wait for silent
+// connections, such as browsers open ahead.
 func TestEmbeddedStops(t *testing.T) {
 	t.Parallel()
 	s := startEmbedded(t, nil)
@@ -166,10 +166,10 @@ func TestEmbeddedStops(t *testing.T) {
 	p.Signal(syscall.SIGINT)
 	interrupted := time.Now()
 	for len(requests) > 0 {
-		var stopping int // which of them is held by a service that is about to stop
-		system.Eventually(t, allowed, "a service takes no more connections", func() error {
+		var stopping int // index of a request of a service that no longer accepts connections
+		system.Eventually(t, allowed, "a service accepts no more connections", func() error {
 			if stopping = slices.IndexFunc(requests, (*heldRequest).isTheLast); stopping < 0 {
-				return errors.New("it takes one")
+				return errors.New("it accepts one")
 			}
 			return nil
 		})
@@ -191,7 +191,7 @@ func TestEmbeddedStops(t *testing.T) {
 	}
 }
 
-// heldRequest is a request that a service has begun to read.
+// heldRequest is a request whose body has not been sent.
 type heldRequest struct {
 	t          *testing.T
 	path, body string
@@ -213,7 +213,7 @@ func dial(t *testing.T, service *system.Service) net.Conn {
 	return conn
 }
 
-// hold sends a request but for its body, and returns once the service waits for that.
+// hold sends a request without its body, and returns when the service waits for the body.
 func hold(t *testing.T, service *system.Service, path, token, body string) *heldRequest {
 	t.Helper()
 	conn := dial(t, service)
@@ -230,7 +230,7 @@ func hold(t *testing.T, service *system.Service, path, token, body string) *held
 	return r
 }
 
-// isTheLast tells whether the service takes no more connections.
+// isTheLast reports whether the service accepts no more connections.
 func (r *heldRequest) isTheLast() bool {
 	conn, err := net.Dial(r.conn.RemoteAddr().Network(), r.conn.RemoteAddr().String())
 	if err == nil {
@@ -256,7 +256,7 @@ func (r *heldRequest) finish() (status int, body []byte) {
 	return resp.StatusCode, body
 }
 
-// A file that is not what SQLite has written is not served from, and not touched.
+// A damaged file is refused and not changed.
 func TestEmbeddedDamagedFile(t *testing.T) {
 	t.Parallel()
 	s := startEmbedded(t, nil)
@@ -296,7 +296,7 @@ func write(t *testing.T, file string, content []byte) {
 	}
 }
 
-// A file that a newer program has migrated is left to that.
+// A file that a newer program has migrated is refused.
 func TestEmbeddedNewerSchema(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"betmaker.db", "lineprovider.db"} {

@@ -17,16 +17,16 @@ import (
 	"stavka.local/stavka/e2e/system"
 )
 
-// internals are words that no answer may hold: they would come from a library, a store
-// or the inside of a service.
+// internals are words that no answer may hold, because they come from a library, a store or
+// the inside of a service.
 var internals = regexp.MustCompile(`(?i)pgx|postgres|sqlstate|sqlite|modernc|redis|amqp|goroutine|panic|\.go:|stavka\.local|0x[0-9a-f]{6}|kin-openapi|openapi3|json: cannot|strconv|unmarshal|runtime error|nil pointer`)
 
-// requestID is random letters, which may spell anything.
+// requestID is random letters, which may form any word.
 var requestID = regexp.MustCompile(`"request_id":"[^"]*"`)
 
 func showsInternals(body []byte) bool { return internals.Match(requestID.ReplaceAll(body, nil)) }
 
-// Whatever comes in, the answer is a 4xx problem without internals.
+// The answer to any bad request is a 4xx problem without internals.
 func TestHostileRequests(t *testing.T) {
 	t.Parallel()
 	refuseHostileRequests(t, start(t, system.Options{}))
@@ -161,8 +161,8 @@ func refuseHostileRequests(t *testing.T, s *system.System) {
 	}
 }
 
-// Bytes that are no request, or come too slowly, end in a 4xx or a closed connection,
-// and hold up nobody.
+// Bytes that are not a request, or that come too slowly, end in a 4xx or a closed connection,
+// and do not block other clients.
 func TestSlowAndBrokenClients(t *testing.T) {
 	t.Parallel()
 	bearSlowAndBrokenClients(t, start(t, system.Options{}))
@@ -189,7 +189,7 @@ func bearSlowAndBrokenClients(t *testing.T, s *system.System) {
 				t.Errorf("%s to %s: got %d, want a 4xx or a closed connection", what, service.Name, got)
 			}
 		}
-		// A head that never ends, and a body that never ends, are cut off; both at once.
+		// A head and a body that never end are cut off. Both are sent concurrently.
 		done := make(chan error, 2)
 		for _, begin := range []string{
 			"GET /healthz HTTP/1.1\r\nHost: x\r\n",
@@ -208,8 +208,8 @@ func bearSlowAndBrokenClients(t *testing.T, s *system.System) {
 	}
 }
 
-// exchange sends raw bytes and returns the status of the answer, or 0 when the
-// connection was closed without one.
+// exchange sends raw bytes and returns the status of the answer, or 0 when the connection is
+// closed without one.
 func exchange(t *testing.T, address, raw string) int {
 	t.Helper()
 	conn, err := net.Dial("tcp", address)
@@ -237,8 +237,8 @@ func exchange(t *testing.T, address, raw string) int {
 	return resp.StatusCode
 }
 
-// dribble sends a beginning and then a byte every now and then, and returns nil once
-// the server has had enough.
+// dribble sends a beginning and then single bytes. It returns nil when the server answers or
+// closes the connection.
 func dribble(address, begin string) error {
 	conn, err := net.Dial("tcp", address)
 	if err != nil {
@@ -248,8 +248,8 @@ func dribble(address, begin string) error {
 	if _, err := conn.Write([]byte(begin)); err != nil {
 		return fmt.Errorf("send: %w", err)
 	}
-	// A byte every half second keeps the connection busy for longer than any limit that
-	// counts from the last byte would bear.
+	// A byte every half second keeps the connection busy, so that a limit between two bytes
+	// would never end it.
 	for started := time.Now(); time.Since(started) < time.Minute; {
 		if err := conn.SetReadDeadline(time.Now().Add(500 * time.Millisecond)); err != nil {
 			return fmt.Errorf("set a deadline: %w", err)
@@ -268,5 +268,5 @@ func dribble(address, begin string) error {
 			return nil // the server has closed the connection, as it should
 		}
 	}
-	return errors.New("a slow client was borne for a minute")
+	return errors.New("a slow client was not cut off within a minute")
 }

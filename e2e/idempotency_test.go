@@ -25,12 +25,12 @@ func TestIdempotencyOverTwoReplicas(t *testing.T) {
 	repeatRequests(t, start(t, system.Options{BetMakers: 2, LineProviders: 2}))
 }
 
-// repeatRequests shows that a repeated request has one effect and one answer, on any
-// shape of the product, spread over all its replicas.
+// repeatRequests checks that a repeated request has one effect and one answer, on any shape of
+// the product and spread over all its replicas.
 func repeatRequests(t *testing.T, s *system.System) {
 	t.Helper()
 	user, line := s.NewUser(t, 0), s.Line(t, 0)
-	// send sends the same request n times at once, over all replicas in turn.
+	// send sends the same request n times concurrently, to all replicas in turn.
 	send := func(t *testing.T, n int, r system.Request) []system.Response {
 		t.Helper()
 		replicas := s.BetMakers
@@ -127,7 +127,7 @@ func repeatRequests(t *testing.T, s *system.System) {
 	})
 }
 
-// checkSame fails unless all responses have the status and the very same body.
+// checkSame fails the test unless all responses have the status and the same body.
 func checkSame(t *testing.T, responses []system.Response, status int) {
 	t.Helper()
 	for _, response := range responses {

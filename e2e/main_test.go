@@ -1,11 +1,11 @@
-// Package e2e tells Stavka's story from outside: the real binaries, real PostgreSQL,
-// Redis and RabbitMQ, everything asked and answered over HTTP and held against the
-// OpenAPI documents. `make test` runs it; single tests run by
+// Package e2e tests Stavka from outside: the real binaries with real PostgreSQL, Redis and
+// RabbitMQ. Every exchange goes over HTTP and is checked against the OpenAPI documents.
+// `make test` runs it. To run single tests:
 //
 //	tools/services run go test ./e2e -run TestStory
 //
-// The tests called TestEmbedded... tell it of the embedded shape, one process that keeps
-// its data in files. They need no server: go test ./e2e -run '^TestEmbedded'
+// The tests named TestEmbedded... test the embedded shape, one process that keeps its data in
+// files. They need no server: go test ./e2e -run '^TestEmbedded'
 package e2e
 
 import (
@@ -44,7 +44,7 @@ func run(m *testing.M) int {
 	return code
 }
 
-// everythingRan tells whether no test was left out, so that the contract's answers can be counted.
+// everythingRan reports whether all tests were run, so that all answers of the contract must have been seen.
 func everythingRan() bool {
 	for _, name := range []string{"test.run", "test.skip", "test.list", "test.bench", "test.fuzz"} {
 		if f := flag.Lookup(name); f != nil && f.Value.String() != "" {
@@ -54,8 +54,8 @@ func everythingRan() bool {
 	return true
 }
 
-// unreachable lists the documented answers that no black-box test can provoke, each
-// with where it is shown instead.
+// unreachable lists the documented answers that no black-box test can provoke, each with the
+// test that shows it instead.
 var unreachable = []contract.Answer{}
 
 // reportUnseen fails the run when a documented operation or error was never answered.

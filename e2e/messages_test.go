@@ -21,9 +21,9 @@ import (
 	"stavka.local/stavka/e2e/system"
 )
 
-// messagesShuffled captures the messages of a story and hands them out again many times, in
-// random order: to the bet-maker that has seen them, and to another one that learns all
-// it knows of how the story went on from them.
+// messagesShuffled captures the messages of a story and publishes them again many times in
+// random order: to the bet-maker that has seen them, and to another one that knows the rest
+// of the story from them alone.
 func (private servers) messagesShuffled(t *testing.T) {
 	s := start(t, system.Options{Servers: private.urls(), Env: quick})
 	w := newWitness(t, s, 2)
@@ -31,7 +31,7 @@ func (private servers) messagesShuffled(t *testing.T) {
 	other := startDeaf(t, private, s)
 
 	messages := make(map[string]amqp.Delivery)
-	// Changes in quick succession may share a message, so each is waited for.
+	// Quick successive changes of an event may share a message, so wait for each.
 	sent := func() {
 		t.Helper()
 		system.Eventually(t, allowed, "the change is published", func() error {
@@ -103,8 +103,8 @@ func (private servers) messagesShuffled(t *testing.T) {
 	t.Logf("%d messages, %d times each: nothing changed, and a bet-maker that had seen none of them came to the same", len(messages), copies)
 }
 
-// startDeaf starts another bet-maker that follows the line of s, but no messages reach it,
-// and after its first look it does not look at the change log again.
+// startDeaf starts another bet-maker that follows the line of s. It gets no messages, and it
+// reads the change log only once.
 func startDeaf(t *testing.T, private servers, s *system.System) *witness {
 	t.Helper()
 	deaf := start(t, system.Options{Servers: private.urls(), Line: s.LineProviders[0].URL, Env: map[string]string{
@@ -122,15 +122,15 @@ func startDeaf(t *testing.T, private servers, s *system.System) *witness {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Without any heartbeat it would look every second.
+	// Without a heartbeat it would read the change log every second.
 	awaitMessagesFlow(t, deaf)
 	deaf.Broker().Publish(t, line.TypeHeartbeat, amqp.Publishing{Body: heartbeat})
 	w := newWitness(t, deaf, 2)
 	return w
 }
 
-// shuffle publishes copies of messages in random order and returns when bet-maker has
-// handled all of them, and has stopped; and how often it had read the change log by then.
+// shuffle publishes copies of messages in random order, and stops bet-maker when it has handled
+// all of them. It returns how often bet-maker had read the change log by then.
 func shuffle(t *testing.T, s *system.System, messages map[string]amqp.Delivery, copies int) (polls float64) {
 	t.Helper()
 	publishings := make([]amqp.Publishing, 0, copies*len(messages))
@@ -142,8 +142,8 @@ func shuffle(t *testing.T, s *system.System, messages map[string]amqp.Delivery, 
 		}
 	}
 	rand.Shuffle(len(publishings), func(i, j int) { publishings[i], publishings[j] = publishings[j], publishings[i] })
-	// The queue is in order: when a message that nobody can take has come through at the end,
-	// all others have been begun with, and bet-maker ends what it has begun before it stops.
+	// The queue keeps the order. When poison at its end has become a dead letter, bet-maker has
+	// begun to handle all other messages, and finishes them before it stops.
 	broker := s.Broker()
 	broker.Publish(t, line.TypeChange, append(publishings, amqp.Publishing{MessageId: "the last", DeliveryMode: amqp.Persistent})...)
 	system.Eventually(t, time.Minute, "bet-maker takes the messages", func() error {
@@ -160,13 +160,13 @@ func shuffle(t *testing.T, s *system.System, messages map[string]amqp.Delivery, 
 	return polls
 }
 
-// everything returns every row of every bet and event, in full.
+// everything returns all rows of bets and events.
 func everything(t *testing.T, s *system.System) []string {
 	t.Helper()
 	return texts(t, s, `select 'bet ' || b::text from bets b union all select 'event ' || e::text from events e order by 1`)
 }
 
-// essence returns what the line and the bets have come to: not when, nor over which of the results.
+// essence returns the final state of events and bets, without times and intermediate results.
 func essence(t *testing.T, s *system.System) []string {
 	t.Helper()
 	return texts(t, s, `
@@ -193,7 +193,7 @@ func texts(t *testing.T, s *system.System, query string) []string {
 	return list
 }
 
-// messagesPoisoned puts messages that nobody can take between good ones.
+// messagesPoisoned publishes poison between good messages.
 func (private servers) messagesPoisoned(t *testing.T) {
 	s := start(t, system.Options{Servers: private.urls(), Env: quick})
 	w := newWitness(t, s, 2)
@@ -258,7 +258,7 @@ func (private servers) messagesPoisoned(t *testing.T) {
 		t.Errorf("dead-letters count says %q %v, want %d", n, err, len(injected))
 	}
 
-	// Nothing has been mended, so they come back. A good message among them does not.
+	// The cause is not fixed, so they become dead letters again. A good message among them does not.
 	broker.PublishTo(t, broker.DeadQueue(), amqp.Publishing{MessageId: "good", ContentType: "application/json", DeliveryMode: amqp.Persistent, Body: good})
 	if said, err := maker.Command("dead-letters", "redrive"); err != nil || !strings.HasPrefix(said, strconv.Itoa(len(injected)+1)+" ") {
 		t.Errorf("dead-letters redrive says %q %v, want %d", said, err, len(injected)+1)
@@ -274,14 +274,14 @@ func (private servers) messagesPoisoned(t *testing.T) {
 		return nil
 	})
 	if state := readiness(t, s, maker); !state.Feed.Alive {
-		t.Errorf("after the poison bet-maker says that it is %+v", state)
+		t.Errorf("after the poison the readiness of bet-maker is %+v", state)
 	}
 	t.Logf("%d poisonous messages of %d kinds in the dead letters, once each", len(injected), len(poisons))
 	broker.Take(t, broker.DeadQueue())
 	w.check()
 }
 
-// awaitDeadLetters waits until the dead letters are these, once each.
+// awaitDeadLetters waits until the dead letters are these, each once.
 func awaitDeadLetters(t *testing.T, s *system.System, want []string) {
 	t.Helper()
 	system.Eventually(t, aftermath, "the poison is in the dead letters", func() error {

@@ -16,7 +16,7 @@ import (
 	"stavka.local/stavka/e2e/system"
 )
 
-// tight lets bets be taken back, and has limits that are soon reached.
+// tight allows users to cancel bets, and has limits that are soon reached.
 var tight = map[string]string{
 	"OPENING_BALANCE": "100.00", "BET_CANCEL_WINDOW": "1h", "MAX_PAYOUT": "500.00", "EVENT_LIABILITY_LIMIT": "300.00",
 }
@@ -26,8 +26,8 @@ func TestMoney(t *testing.T) {
 	handleMoney(t, start(t, system.Options{BetMakers: 2, Env: tight}))
 }
 
-// handleMoney shows what becomes of money, on any shape of a tight system, and that the
-// books are in order afterwards.
+// handleMoney checks the movements of money on any shape of a tight system, and that the books
+// are in order afterwards.
 func handleMoney(t *testing.T, s *system.System) {
 	t.Helper()
 	t.Run("a user's story", func(t *testing.T) { tellStoryOfMoney(t, s) })
@@ -36,7 +36,7 @@ func handleMoney(t *testing.T, s *system.System) {
 	checkMoney(t, s)
 }
 
-// tellStoryOfMoney follows one user's wallet through all that can happen to it.
+// tellStoryOfMoney follows the wallet of one user through every kind of transfer.
 func tellStoryOfMoney(t *testing.T, s *system.System) {
 	t.Helper()
 	admin, user, line := s.Admin(t, 0), s.NewUser(t, 0), s.Line(t, 0)
@@ -98,8 +98,8 @@ func tellStoryOfMoney(t *testing.T, s *system.System) {
 	t.Run("the audit log", func(t *testing.T) { readAuditLog(t, admin, user, replay, third.ID) })
 }
 
-// readAuditLog shows that the log has what was done to the user of the story, an event and a
-// bet, by whom, why, and what it changed.
+// readAuditLog checks that the log has the actions on the user of the story, an event and a
+// bet: the actor, the reason and the change.
 func readAuditLog(t *testing.T, admin, user *system.User, event, bet int64) {
 	t.Helper()
 	for subject, want := range map[string][]string{
@@ -127,7 +127,7 @@ func readAuditLog(t *testing.T, admin, user *system.User, event, bet int64) {
 	}
 }
 
-// decode reads JSON; of nothing it makes nothing.
+// decode decodes JSON. It returns nil for nil.
 func decode(t *testing.T, data *json.RawMessage) (value any) {
 	t.Helper()
 	if data == nil {
@@ -139,7 +139,7 @@ func decode(t *testing.T, data *json.RawMessage) (value any) {
 	return value
 }
 
-// wantWallet wants a wallet to hold just this, and its statement to add up to it.
+// wantWallet checks a wallet, and that its statement adds up to it.
 func wantWallet(t *testing.T, user *system.User, balance, held, debt string) {
 	t.Helper()
 	statement := user.Statement(t)
@@ -165,14 +165,14 @@ func wantWallet(t *testing.T, user *system.User, balance, held, debt string) {
 	}
 }
 
-// placing is a request for a bet without a key.
+// placing returns a request for a bet without a key.
 func placing(user *system.User, event int64, amount string) system.Request {
 	return system.Request{
 		Method: http.MethodPost, Path: "/api/bets", Token: user.Token, Body: fmt.Sprintf(`{"event_id":%d,"amount":%s}`, event, amount),
 	}
 }
 
-// paying is a request for a payment, with a key of its own.
+// paying returns a request for a payment with a key.
 func paying(admin *system.User, what string, user *system.User, amount, reference string) system.Request {
 	return system.Request{
 		Method: http.MethodPost, Path: fmt.Sprintf("/api/users/%d/%s", user.ID, what), Token: admin.Token,
@@ -181,7 +181,7 @@ func paying(admin *system.User, what string, user *system.User, amount, referenc
 	}
 }
 
-// paid wants a payment to be made.
+// paid makes a payment that must succeed.
 func paid(t *testing.T, s *system.System, payment system.Request) {
 	t.Helper()
 	got, err := s.Do(s.BetMakers[0], payment)
@@ -190,7 +190,7 @@ func paid(t *testing.T, s *system.System, payment system.Request) {
 	}
 }
 
-// refused wants a request to be refused, and returns what the refusal says.
+// refused sends a request that must be refused, and returns the problem.
 func refused(t *testing.T, s *system.System, request system.Request, status int, code string) (problem betmaker.Problem) {
 	t.Helper()
 	got, err := s.Do(s.BetMakers[0], request)
@@ -203,7 +203,7 @@ func refused(t *testing.T, s *system.System, request system.Request, status int,
 	return problem
 }
 
-// correct gives an event another result.
+// correct corrects the result of an event.
 func correct(t *testing.T, line *system.Line, event int64, state lineprovider.EventState) {
 	t.Helper()
 	set, err := line.API.SetEventStateWithResponse(t.Context(), event, nil, lineprovider.NewState{State: state, Reason: new("the video")})
@@ -212,7 +212,7 @@ func correct(t *testing.T, line *system.Line, event int64, state lineprovider.Ev
 	}
 }
 
-// voidOnly voids the bets that were accepted at the very instant of one, and returns the window.
+// voidOnly voids the bets that were accepted at the same instant as one, and returns the window.
 func voidOnly(t *testing.T, admin *system.User, bet betmaker.Bet) (window int64) {
 	t.Helper()
 	got, err := admin.API.VoidBetsWithResponse(t.Context(), bet.EventID, betmaker.NewVoidWindow{
@@ -224,7 +224,7 @@ func voidOnly(t *testing.T, admin *system.User, bet betmaker.Bet) (window int64)
 	return got.JSON201.ID
 }
 
-// cancel takes a bet back.
+// cancel cancels a bet.
 func cancel(t *testing.T, by *system.User, bet int64) {
 	t.Helper()
 	got, err := by.API.CancelBetWithResponse(t.Context(), bet)
@@ -233,7 +233,7 @@ func cancel(t *testing.T, by *system.User, bet int64) {
 	}
 }
 
-// checkRulesOfMoney has each refusal that is about money happen.
+// checkRulesOfMoney provokes every refusal that is about money.
 func checkRulesOfMoney(t *testing.T, s *system.System) {
 	t.Helper()
 	t.Run("limits", func(t *testing.T) { checkLimits(t, s) })
@@ -254,7 +254,7 @@ func checkLimits(t *testing.T, s *system.System) {
 			t.Errorf("%s on event %d is refused as %+v, want the limit %s and %s", amount, event, got, limit, largest)
 		}
 	}
-	exceeds(event, "400", betmaker.LimitNamePayout, "100.00") // there is no more in the wallet
+	exceeds(event, "400", betmaker.LimitNamePayout, "100.00") // the wallet holds no more
 	exceeds(outsider, "3.04", betmaker.LimitNameLiability, "3.03")
 	other.Place(t, outsider, "3.03")
 	exceeds(outsider, "0.01", betmaker.LimitNameLiability, "0.00")
@@ -332,7 +332,7 @@ func refuseToCancel(t *testing.T, s *system.System) {
 	refused(t, s, canceling(s.NewUser(t, 0), over.ID), http.StatusNotFound, "bet_not_found")
 }
 
-// canceling is a request to take a bet back.
+// canceling returns a request to cancel a bet.
 func canceling(user *system.User, bet int64) system.Request {
 	return system.Request{Method: http.MethodPost, Path: fmt.Sprintf("/api/bets/%d/cancel", bet), Token: user.Token}
 }
@@ -398,7 +398,7 @@ func refuseToVoid(t *testing.T, s *system.System) {
 	}
 }
 
-// overdraw has a user stake twice what they have, all at once, over all replicas.
+// overdraw lets a user stake twice the balance in concurrent requests to all replicas.
 func overdraw(t *testing.T, s *system.System) {
 	t.Helper()
 	user, event := s.NewUser(t, 0), s.Line(t, 0).Create("1.45").EventID
@@ -440,22 +440,22 @@ func betsOf(t *testing.T, user *system.User) int {
 	return len(*got.JSON200)
 }
 
-// checkMoney shows that all that the system's database says of money fits together, both as
-// the product sees it and as it is counted here.
+// checkMoney checks the wallets and transfers of the database, with the ledger check of the
+// product and by its own count.
 func checkMoney(t *testing.T, s *system.System) {
 	t.Helper()
 	checkBooks(t, s.Records(t).ReadBooks(), money.MustParse(s.Env["OPENING_BALANCE"]).Minor())
 	s.VerifyLedger(t)
 }
 
-// The database's numbers of accounts, and of kinds of transfers.
+// The numbers of accounts and of kinds of transfers in the database.
 const (
 	inWallet, inEscrow, inHouse, inDebt                                     = 1, 2, 3, 5
 	openingKind, depositKind, withdrawalKind, debtKind, repaymentKind int64 = 1, 2, 3, 9, 10
 )
 
-// checkBooks adds the transfers up: to what each wallet has, and to what the bets' stakes and
-// payouts make of what the users began with and what was paid in and out.
+// checkBooks adds up the transfers. The sums must be equal to the wallets, and to the opening
+// balances, payments, stakes and payouts.
 func checkBooks(t *testing.T, now system.Books, begunWith int64) {
 	t.Helper()
 	type sums [6]int64 // by account
@@ -480,7 +480,7 @@ func checkBooks(t *testing.T, now system.Books, begunWith int64) {
 			brought[transfer.UserID] += transfer.Amount
 		case withdrawalKind:
 			brought[transfer.UserID] -= transfer.Amount
-		case debtKind, repaymentKind: // between a user and themself
+		case debtKind, repaymentKind: // between accounts of one user
 		default:
 			move(bets, transfer.BetID)
 		}

@@ -22,13 +22,13 @@ import (
 
 const (
 	placers = 64
-	// closePromised is how soon, at the 99th percentile, a close is committed in
-	// bet-maker's database under full load; a test allows five times as much.
+	// closePromised is the 99th percentile of the time until a close is committed in
+	// bet-maker's database under full load. The test allows five times as much.
 	closePromised = 250 * time.Millisecond
 )
 
-// scaled returns a tenth of a full count, times STAVKA_TEST_SCALE (default 1; 10 is the
-// full size, as `make test-long` runs it).
+// scaled returns a tenth of a full count times STAVKA_TEST_SCALE. The default scale is 1;
+// `make test-long` uses 10, the full count.
 func scaled(t testing.TB, full int) int {
 	t.Helper()
 	scale := 1
@@ -49,12 +49,12 @@ func TestRaceOverTwoReplicas(t *testing.T) {
 	race(t, start(t, system.Options{BetMakers: 2, LineProviders: 2, Env: fastSweep}), scaled(t, 300))
 }
 
-// fastSweep makes the reconciler look often, so that what it heals would show.
+// fastSweep makes the reconciler run often, so that anything it heals shows.
 var fastSweep = map[string]string{"RECONCILE_INTERVAL": "5s"}
 
-// race has 64 placers bet on ten open events at a time while events are closed, one
-// after the other: most by their result, some by their deadline. It is not parallel to
-// other tests, because it measures.
+// race lets 64 placers bet on ten open events at a time while events are closed one after the
+// other, most by a result, some by their deadline. It measures, so it does not run in
+// parallel with other tests.
 func race(t *testing.T, s *system.System, closes int) {
 	t.Helper()
 	lines := make([]*system.Line, len(s.LineProviders))
@@ -94,7 +94,7 @@ func race(t *testing.T, s *system.System, closes int) {
 	}
 	t.Logf("%d placers on %d closes: %d bets accepted, %d refused", placers, closes, accepted.Load(), refused.Load())
 	if accepted.Load() == 0 || refused.Load() == 0 {
-		t.Error("the placers raced with nothing")
+		t.Error("no bet raced with a close")
 	}
 
 	records := s.Records(t)
@@ -126,7 +126,7 @@ func race(t *testing.T, s *system.System, closes int) {
 	}
 }
 
-// createFor creates an event that takes bets for an hour, or, every fifth, for two seconds.
+// createFor creates an event that takes bets for an hour; every fifth takes them for two seconds.
 func createFor(t *testing.T, line *system.Line, i int) int64 {
 	t.Helper()
 	deadline := time.Now().Add(time.Hour)
@@ -145,7 +145,7 @@ func createFor(t *testing.T, line *system.Line, i int) int64 {
 func placeUntil(ctx context.Context, t *testing.T, api *betmaker.ClientWithResponses, open *openEvents, accepted, refused *atomic.Int64) {
 	t.Helper()
 	for ctx.Err() == nil {
-		// The request is not cancelled: an answer that nobody hears cannot be counted.
+		// The request is not cancelled: an answer that is not read cannot be counted.
 		got, err := api.PlaceBetWithResponse(context.WithoutCancel(ctx), nil, betmaker.NewBet{EventID: open.any(), Amount: money.MustParse("1")})
 		switch {
 		case err != nil:
@@ -162,7 +162,7 @@ func placeUntil(ctx context.Context, t *testing.T, api *betmaker.ClientWithRespo
 	}
 }
 
-// checkSettled holds every bet against its event's result.
+// checkSettled compares every bet with the result of its event.
 func checkSettled(t *testing.T, now system.Snapshot, results map[int64]lineprovider.EventState) {
 	t.Helper()
 	status := map[lineprovider.EventState]int{
@@ -175,7 +175,7 @@ func checkSettled(t *testing.T, now system.Snapshot, results map[int64]lineprovi
 	}
 }
 
-// checkCloses shows that no bet was accepted at or after its event's close or deadline,
+// checkCloses checks that no bet was accepted at or after the close or deadline of its event,
 // and that the closes were prompt.
 func checkCloses(t *testing.T, now system.Snapshot, answered map[int64]time.Time) {
 	t.Helper()
@@ -197,7 +197,7 @@ func checkCloses(t *testing.T, now system.Snapshot, answered map[int64]time.Time
 	}
 }
 
-// checkInTime shows that no bet was accepted at or after its event's close or deadline.
+// checkInTime checks that no bet was accepted at or after the close or deadline of its event.
 func checkInTime(t *testing.T, now system.Snapshot) {
 	t.Helper()
 	for _, bet := range now.Bets {
@@ -212,7 +212,7 @@ func checkInTime(t *testing.T, now system.Snapshot) {
 	}
 }
 
-// openEvents is the events that placers bet on at the moment.
+// openEvents is the events that placers bet on.
 type openEvents struct {
 	mu  sync.Mutex
 	ids []int64
@@ -224,8 +224,8 @@ func (o *openEvents) add(id int64) {
 	o.ids = append(o.ids, id)
 }
 
-// replace adds an event and returns the one to close. That one stays for another ten
-// rounds, so that placers keep betting on it while it closes and after.
+// replace adds an event and returns the one to close. That one stays for ten more rounds, so
+// that placers bet on it during and after its close.
 func (o *openEvents) replace(id int64) int64 {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -249,8 +249,8 @@ func (o *openEvents) all() []int64 {
 	return slices.Clone(o.ids[len(o.ids)-10:])
 }
 
-// metric returns the sum of a metric's series at a service; a metric that is not there
-// fails the test.
+// metric returns the sum of the series of a metric of a service. It fails the test when the
+// service does not have the metric.
 func metric(t *testing.T, service *system.Service, name string) float64 {
 	t.Helper()
 	body, err := service.Get("/metrics")

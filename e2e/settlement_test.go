@@ -13,27 +13,28 @@ import (
 
 	"stavka.local/api/client/betmaker"
 	"stavka.local/api/client/lineprovider"
+	"stavka.local/shared/hangtest"
 	"stavka.local/stavka/e2e/system"
 )
 
 const (
 	// kills is how often bet-maker is killed while it settles the bets of one event.
 	kills = 10
-	// betsEach is how many of the bets are of the same user, so that wallets meet again and
-	// again, in one chunk and in the next. Each user can pay for as many.
+	// betsEach is the number of bets of one user. A wallet then occurs several times in one
+	// chunk and again in the next. The opening balance pays for all.
 	betsEach = 50
-	// opening is what a user begins with, in minor units.
+	// opening is the opening balance of a user in minor units.
 	opening = 1000_00
 )
 
-// A settlement that is killed again and again settles every bet once, and every sum is exact.
+// A settlement that is killed repeatedly settles every bet once, and every sum is exact.
 func TestSettlementIsKilled(t *testing.T) { settleAndKill(t, system.Options{}) }
 
 func TestEmbeddedSettlementIsKilled(t *testing.T) { settleAndKill(t, system.Options{Embedded: true}) }
 
-// settleAndKill settles 50,000 bets, and in full size a million; those also undisturbed, to
-// compare, and once more after the result has been corrected. It is not parallel to other
-// tests, because it measures.
+// settleAndKill settles 50,000 bets. At full size it settles a million, also without kills for
+// comparison, and again after a correction of the result. It measures, so it does not run in
+// parallel with other tests.
 func settleAndKill(t *testing.T, options system.Options) {
 	t.Helper()
 	if scaled(t, 10) < 10 {
@@ -57,22 +58,22 @@ func settleAndKill(t *testing.T, options system.Options) {
 	}
 }
 
-// crowd is a great many bets of many users on one event. The first is one that a user has
-// placed; the others are like it, but for their users and stakes.
+// crowd is many bets of many users on one event. A user has placed the first; the others are
+// copies with other users and stakes.
 type crowd struct {
 	t     *testing.T
 	s     *system.System
 	admin *system.User
 	event int64
 	bets  []int64 // in the order in which they were placed
-	// users have ids in a row. The first has placed the first bet, and no other.
+	// The ids of the users are consecutive. The first user has the first bet and no other.
 	firstUser, lastUser int64
 }
 
-// newCrowd starts a system, in which the crowd waits for the result.
+// newCrowd starts a system with a crowd whose event has no result yet.
 func newCrowd(t *testing.T, options system.Options, bets int) *crowd {
 	t.Helper()
-	// The progress is asked for many times a second, which is no news.
+	// The log leaves out the many requests for the progress.
 	options.Env = map[string]string{"OPENING_BALANCE": strconv.Itoa(opening / 100), "LOG_LEVEL": "warn"}
 	s := start(t, options)
 	c := &crowd{t: t, s: s, admin: s.Admin(t, 0), event: s.Line(t, 0).Create("1.45").EventID}
@@ -90,8 +91,8 @@ func newCrowd(t *testing.T, options system.Options, bets int) *crowd {
 	return c
 }
 
-// fill writes everything that the crowd's bets would have written, a million of them sooner than
-// they could be placed. What does not tell one bet from another is copied from the first.
+// fill writes all rows that placing the bets would have written, since placing a million takes
+// too long. Columns that are equal in all bets are copied from the first.
 func (c *crowd) fill(ctx context.Context, db *sql.DB, first int64, bets int) error {
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
@@ -138,7 +139,8 @@ func (c *crowd) fill(ctx context.Context, db *sql.DB, first int64, bets int) err
 	return err
 }
 
-// user, stake and payout are those of one of the bets. The payout is rounded half to even.
+// user returns the user of a bet. stake and payout return its amounts; the payout is rounded
+// half to even.
 func (c *crowd) user(bet int) int64 {
 	if bet == 0 {
 		return c.firstUser
@@ -156,21 +158,21 @@ func (c *crowd) payout(bet int) int64 {
 	return whole
 }
 
-// win has the bets won while bet-maker is killed a number of times, and returns how long
-// settling them took.
+// win settles the bets as won while bet-maker is killed a number of times. It returns how long
+// settling took.
 func (c *crowd) win(kills int) time.Duration {
 	c.t.Helper()
 	return c.settle(lineprovider.NewState{State: lineprovider.EventStateFinishedWin}, betmaker.BetStatusWon, kills)
 }
 
-// correct has the bets lost that were won.
+// correct settles the won bets again as lost.
 func (c *crowd) correct(kills int) {
 	c.t.Helper()
 	c.settle(lineprovider.NewState{State: lineprovider.EventStateFinishedLose, Reason: new("the goal did not count")},
 		betmaker.BetStatusLost, kills)
 }
 
-// sums returns all stakes and all payouts of won bets.
+// sums returns the sum of all stakes and of all payouts of won bets.
 func (c *crowd) sums() (stakes, payouts int64) {
 	for bet := range c.bets {
 		stakes, payouts = stakes+c.stake(bet), payouts+c.payout(bet)
@@ -211,7 +213,7 @@ func (c *crowd) checkCorrected() {
 	})
 }
 
-// balances returns what the users have besides payouts.
+// balances returns the balances of the users without payouts.
 func (c *crowd) balances() map[int64]int64 {
 	balances := make(map[int64]int64)
 	for user := c.firstUser; user <= c.lastUser; user++ {
@@ -223,8 +225,8 @@ func (c *crowd) balances() map[int64]int64 {
 	return balances
 }
 
-// settle gives the event a result, kills bet-maker at moments spread over the settling, and
-// returns how long it took until no bet was behind.
+// settle gives the event a result and kills bet-maker at moments spread over the settling. It
+// returns how long it took until every bet followed.
 func (c *crowd) settle(result lineprovider.NewState, want betmaker.BetStatus, kills int) time.Duration {
 	c.t.Helper()
 	p := c.s.BetMakers[0].Process
@@ -242,7 +244,7 @@ func (c *crowd) settle(result lineprovider.NewState, want betmaker.BetStatus, ki
 		if behind == 0 {
 			c.t.Errorf("kill %d came when all was done", kill+1)
 		}
-		began = began.Add(time.Since(killed)) // which only the test has spent
+		began = began.Add(time.Since(killed)) // the test has spent this time
 		p.Start()
 	}
 	c.await(len(c.bets)-1, want)
@@ -250,37 +252,44 @@ func (c *crowd) settle(result lineprovider.NewState, want betmaker.BetStatus, ki
 	c.t.Logf("%d bets were %s after %s and %d kills, under the race detector: %.0f bets/s",
 		len(c.bets), want, took.Round(time.Millisecond), kills, float64(len(c.bets))/took.Seconds())
 	c.s.AwaitReady()
-	system.Eventually(c.t, time.Minute, "no bet is behind", func() error {
+	system.Eventually(c.t, time.Minute, "every bet follows", func() error {
 		if behind := c.behind(); behind > 0 {
-			return fmt.Errorf("%d are", behind)
+			return fmt.Errorf("%d do not", behind)
 		}
 		return nil
 	})
 	return took
 }
 
-// await waits until one of the bets has a status, as bet-maker says; the bets before it have it
-// then, too, for bets are settled in their order. bet-maker may be starting meanwhile.
+// await waits until bet-maker answers that a bet has a status. The bets before it then have it
+// too, because bets are settled in order. bet-maker may be starting.
 func (c *crowd) await(bet int, want betmaker.BetStatus) {
 	c.t.Helper()
-	system.Eventually(c.t, 30*time.Minute, fmt.Sprintf("bet %d of %d is %s", bet+1, len(c.bets), want), func() error {
-		if !c.s.BetMakers[0].Running() {
-			c.t.Fatal("bet-maker has ended by itself")
-		}
-		got, err := c.admin.API.GetBetWithResponse(c.t.Context(), c.bets[bet])
-		switch {
-		case err != nil:
-			return err
-		case got.JSON200 == nil:
-			return fmt.Errorf("the answer is %s", got.Body)
-		case got.JSON200.Status != want:
-			return fmt.Errorf("it is %s", got.JSON200.Status)
-		}
-		return nil
+	within := time.Duration(scaled(c.t, 10)) * 2 * time.Minute
+	hangtest.Exempt(func() {
+		system.Eventually(c.t, within, fmt.Sprintf("bet %d of %d is %s", bet+1, len(c.bets), want), func() error { return c.follows(bet, want) })
 	})
 }
 
-// behind counts the bets that do not follow the result yet.
+// follows returns nil when bet-maker answers that a bet has a status.
+func (c *crowd) follows(bet int, want betmaker.BetStatus) error {
+	c.t.Helper()
+	if !c.s.BetMakers[0].Running() {
+		c.t.Fatal("bet-maker has ended by itself")
+	}
+	got, err := c.admin.API.GetBetWithResponse(c.t.Context(), c.bets[bet])
+	switch {
+	case err != nil:
+		return err
+	case got.JSON200 == nil:
+		return fmt.Errorf("the answer is %s", got.Body)
+	case got.JSON200.Status != want:
+		return fmt.Errorf("it is %s", got.JSON200.Status)
+	}
+	return nil
+}
+
+// behind returns the number of bets that do not follow the result yet.
 func (c *crowd) behind() (bets int) {
 	c.t.Helper()
 	c.use("ro", func(ctx context.Context, db *sql.DB) error {
@@ -301,20 +310,20 @@ const (
 // kinds are the transfers of bets, as they are stored.
 var kinds = map[int]string{4: "stake", 5: "payout", 8: "correction"}
 
-// move is a way that money goes for a bet.
+// move is a kind of transfer of a bet: from which account, to which, and why.
 type move struct {
 	from, to int
 	kind     string
 	revision int64
 }
 
-// total is how many bets have a transfer, and how much that is.
+// total is the number of transfers and their sum.
 type total struct {
 	transfers int
 	amount    int64
 }
 
-// expected is what has to be in the database when all bets are settled.
+// expected is the expected content of the database when all bets are settled.
 type expected struct {
 	status   int
 	revision int64
@@ -324,7 +333,7 @@ type expected struct {
 	balances map[int64]int64
 }
 
-// check shows that all of it is there, and that Stavka finds its ledger in order.
+// check compares the database with want, and runs the ledger check of Stavka.
 func (c *crowd) check(want expected) {
 	c.t.Helper()
 	began := time.Now()
@@ -340,7 +349,7 @@ func (c *crowd) check(want expected) {
 	c.t.Logf("checked by the test in %s, by \"ledger verify\" in %s", looked.Sub(began).Round(time.Millisecond), time.Since(looked).Round(time.Millisecond))
 }
 
-// checkBets shows that every bet has the status, payout and revision that it has to have.
+// checkBets checks the status, payout and revision of every bet.
 func (c *crowd) checkBets(ctx context.Context, db *sql.DB, want expected) error {
 	type bet struct {
 		id, user, stake, payout, revision int64
@@ -372,8 +381,8 @@ func (c *crowd) checkBets(ctx context.Context, db *sql.DB, want expected) error 
 	return nil
 }
 
-// checkMoves shows that every bet has the transfers that it has to have. For one bet and
-// revision there can only be one from an account to another: so as many as bets are one for each.
+// checkMoves checks the transfers of the bets. A bet and revision can have only one transfer
+// between two accounts, so as many transfers as bets means one for each bet.
 func (c *crowd) checkMoves(ctx context.Context, db *sql.DB, want expected) error {
 	type moved struct {
 		move
@@ -396,8 +405,7 @@ func (c *crowd) checkMoves(ctx context.Context, db *sql.DB, want expected) error
 	return err
 }
 
-// checkWallets shows that every wallet has what it has to have, and that this is what its
-// user's transfers say.
+// checkWallets checks every wallet, and that it is equal to the sum of its user's transfers.
 func (c *crowd) checkWallets(ctx context.Context, db *sql.DB, want expected) error {
 	type row struct{ user, balance, held, debt, fromTransfers, heldFromTransfers int64 }
 	rows, err := query(ctx, db, func(scan func(...any) error) (r row, err error) {
@@ -428,7 +436,7 @@ func (c *crowd) checkWallets(ctx context.Context, db *sql.DB, want expected) err
 	return err
 }
 
-// checkSharedAccounts shows that nothing is left in escrow, and that the house has paid for it all.
+// checkSharedAccounts checks that the escrow is empty and that the house has paid.
 func (c *crowd) checkSharedAccounts(ctx context.Context, db *sql.DB, want expected) error {
 	var inEscrow, inHouse int64
 	err := db.QueryRowContext(ctx, `
@@ -441,9 +449,9 @@ func (c *crowd) checkSharedAccounts(ctx context.Context, db *sql.DB, want expect
 	return err
 }
 
-// use connects to bet-maker's database, wherever it is kept, for one use only: nothing must
-// hold a file when the process that it belongs to is killed. A file is opened in a mode; who may
-// only read does not tidy up what a killed process has left.
+// use connects to bet-maker's database, in PostgreSQL or a file, for one use only: nothing
+// must hold a file when the process that owns it is killed. mode is how a file is opened; a
+// read-only connection does not clean up what a killed process has left.
 func (c *crowd) use(mode string, do func(context.Context, *sql.DB) error) {
 	c.t.Helper()
 	driver, source := "pgx", strings.Replace(c.s.Env["DATABASE_URL"], "+asyncpg", "", 1)
@@ -457,12 +465,13 @@ func (c *crowd) use(mode string, do func(context.Context, *sql.DB) error) {
 		c.t.Fatal(err)
 	}
 	db.SetMaxOpenConns(1)
-	if err := errors.Join(do(ctx, db), db.Close()); err != nil {
+	hangtest.Exempt(func() { err = errors.Join(do(ctx, db), db.Close()) })
+	if err != nil {
 		c.t.Fatalf("use bet-maker's database: %v", err)
 	}
 }
 
-// query returns the rows of a statement, each as read makes it from a scan.
+// query returns the rows of a statement. read scans one row.
 func query[T any](
 	ctx context.Context, db *sql.DB, read func(scan func(...any) error) (T, error), statement string, arguments ...any,
 ) (all []T, err error) {

@@ -16,7 +16,7 @@ import (
 	"stavka.local/stavka/e2e/system"
 )
 
-// promised is how soon a bet follows its event; a test allows five times as much.
+// promised is how soon a bet follows its event. Tests allow five times as much.
 const (
 	promised = time.Second
 	allowed  = 5 * promised
@@ -27,7 +27,7 @@ func TestStory(t *testing.T) {
 	tellStory(t, start(t, system.Options{}))
 }
 
-// tellStory walks through the product from end to end, on any shape of it.
+// tellStory walks through the product from end to end, on any shape.
 func tellStory(t *testing.T, s *system.System) {
 	t.Helper()
 	line := s.Line(t, 0)
@@ -116,7 +116,7 @@ func betsFollowTheirEvents(t *testing.T, line *system.Line, alice, bob *system.U
 	}
 }
 
-// deref returns what a pointer points to, or the zero value when there is nothing.
+// deref returns the value of a pointer, or the zero value for nil.
 func deref[T any](pointer *T) (value T) {
 	if pointer != nil {
 		value = *pointer
@@ -185,7 +185,7 @@ func refusals(t *testing.T, s *system.System, line *system.Line, user *system.Us
 	}
 }
 
-// awaitEvent waits until bet-maker knows an event as check wants it.
+// awaitEvent waits until check accepts the event of bet-maker.
 func awaitEvent(t *testing.T, user *system.User, event int64, what string, check func(betmaker.Event) bool) {
 	t.Helper()
 	system.Eventually(t, allowed, fmt.Sprintf("bet-maker knows event %d as %s", event, what), func() error {

@@ -24,20 +24,19 @@ import (
 )
 
 const (
-	// patience is how long a user goes on repeating one request through a fault.
-	patience = 2 * time.Minute
-	// repeatAfter is the pause before a request is repeated, askedFor how long an answer is waited for.
-	repeatAfter = 25 * time.Millisecond
-	askedFor    = 20 * time.Second
-	// aftermath is how soon after the last fault everything is as if there had been none.
+	// patience is how long a user repeats one request through a fault.
+	patience = time.Minute
+	// repeatAfter is the pause before a request is repeated. answerWithin bounds the wait for an answer.
+	repeatAfter  = 25 * time.Millisecond
+	answerWithin = 20 * time.Second
+	// aftermath is how soon after the last fault no trace of it is left.
 	aftermath = 30 * time.Second
 )
 
-// witness is the users and operators of a system, and remembers everything that the
-// system has acknowledged to them. They repeat a request, with the same key, until its
-// answer is definite, so that in the end nothing is in doubt: check holds what
-// the stores have against what was acknowledged, to the last row. It is safe for
-// concurrent use, but for check.
+// witness plays the users and operators of a system and records everything that the system
+// acknowledges to them. It repeats a request with the same key until the answer is definite,
+// so that no answer is in doubt at the end: check compares every row of the stores with what
+// was acknowledged. It is safe for concurrent use, except for check.
 type witness struct {
 	t       *testing.T
 	s       *system.System
@@ -52,14 +51,14 @@ type witness struct {
 	verdicts map[verdictKey]verdict
 }
 
-// lineEvent is an event as its operators have been told it is.
+// lineEvent is an event as acknowledged to its operators.
 type lineEvent struct {
 	lineprovider.Event
 	prices  map[int64]odds.Decimal // by version
-	closing bool                   // somebody has asked for a result
+	closing bool                   // a result has been requested
 }
 
-// verdictKey names a placement: who made it, under which Idempotency-Key.
+// verdictKey identifies a placement by its user and its Idempotency-Key.
 type verdictKey struct {
 	user int64
 	key  string
@@ -72,8 +71,7 @@ type verdict struct {
 	body []byte
 }
 
-// newWitness makes users. From now on each settling of a bet is noted in the
-// database, too.
+// newWitness creates users, and makes the database record each settling of a bet.
 func newWitness(t *testing.T, s *system.System, users int) *witness {
 	t.Helper()
 	w := &witness{t: t, s: s, records: s.Records(t), events: make(map[int64]*lineEvent), verdicts: make(map[verdictKey]verdict)}
@@ -87,11 +85,11 @@ func newWitness(t *testing.T, s *system.System, users int) *witness {
 	return w
 }
 
-// insist asks again and again until the answer is definite. ask returns nil then.
+// insist repeats a request until its answer is definite, for which ask returns nil.
 func (w *witness) insist(what string, ask func(context.Context) error) {
 	w.t.Helper()
 	for begun := time.Now(); ; w.repeats.Add(1) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(w.t.Context()), askedFor)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(w.t.Context()), answerWithin)
 		err := ask(ctx)
 		cancel()
 		switch {
@@ -108,11 +106,11 @@ func (w *witness) insist(what string, ask func(context.Context) error) {
 	}
 }
 
-// errWrong is what an answer is that no fault can excuse.
+// errWrong is the error of an answer that no fault can excuse.
 var errWrong = errors.New("a wrong answer")
 
-// indefinite returns the error for an answer that is not what was asked for: the
-// service may say that it cannot do it now, and nothing else.
+// indefinite returns the error of a failure. The only failure that a service may answer with
+// is that it is unavailable.
 func indefinite(status int, body []byte) error {
 	if status == http.StatusServiceUnavailable {
 		return fmt.Errorf("%d %s", status, body)
@@ -120,7 +118,7 @@ func indefinite(status int, body []byte) error {
 	return fmt.Errorf("%w: %d %s", errWrong, status, body)
 }
 
-// wait lets some time pass.
+// wait waits for d or the end of the test.
 func wait(t *testing.T, d time.Duration) {
 	t.Helper()
 	timer := time.NewTimer(d)
@@ -131,8 +129,8 @@ func wait(t *testing.T, d time.Duration) {
 	}
 }
 
-// create creates an event of a name that no other has. It returns 0 when there is none,
-// because its deadline has passed before anybody could be asked, or the test has failed.
+// create creates an event with a unique name. It returns 0 when the deadline has passed before
+// the request got through, or when the test has failed.
 func (w *witness) create(name, price string, deadline time.Time) int64 {
 	w.t.Helper()
 	want := lineprovider.NewEvent{Coefficient: odds.MustParse(price), Deadline: new(deadline.Unix()), Name: &name}
@@ -144,7 +142,7 @@ func (w *witness) create(name, price string, deadline time.Time) int64 {
 		}
 		if got.JSON201 == nil {
 			if (system.Response{Body: got.Body}).Code() == "deadline_in_past" && time.Now().After(deadline) {
-				return nil // the fault has lasted longer than that, and nothing was created before it
+				return nil // the fault has lasted beyond the deadline, and no earlier attempt created the event
 			}
 			return indefinite(got.StatusCode(), got.Body)
 		}
@@ -179,7 +177,7 @@ func (w *witness) amend(event int64, patch lineprovider.EventPatch) {
 	})
 }
 
-// finish gives an event a result, or another one.
+// finish gives an event a result or corrects it.
 func (w *witness) finish(event int64, state lineprovider.NewState) {
 	w.t.Helper()
 	w.mu.Lock()
@@ -197,8 +195,8 @@ func (w *witness) finish(event int64, state lineprovider.NewState) {
 	})
 }
 
-// changed takes note of an acknowledged change. A request that was repeated must not
-// have been carried out twice.
+// changed records an acknowledged change. It returns an error when a repeated request was
+// executed twice.
 func (w *witness) changed(now lineprovider.Event) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -212,7 +210,7 @@ func (w *witness) changed(now lineprovider.Event) error {
 	return nil
 }
 
-// place places a bet, and returns the answer.
+// place places a bet and returns the answer.
 func (w *witness) place(user int, key string, event int64, amount string) verdict {
 	w.t.Helper()
 	var v verdict
@@ -224,7 +222,7 @@ func (w *witness) place(user int, key string, event int64, amount string) verdic
 	return v
 }
 
-// tryPlace asks for a bet once. An error means that the answer was not definite.
+// tryPlace sends one request for a bet. An error means that the answer was not definite.
 func (w *witness) tryPlace(ctx context.Context, user int, key string, bet betmaker.NewBet) (verdict, error) {
 	got, err := w.users[user].API.PlaceBetWithResponse(ctx, &betmaker.PlaceBetParams{IdempotencyKey: &key}, bet)
 	if err != nil {
@@ -249,7 +247,7 @@ func (w *witness) tryPlace(ctx context.Context, user int, key string, bet betmak
 	return v, nil
 }
 
-// excuse returns an error unless there is a reason for a refusal.
+// excuse returns an error unless a refusal has a reason.
 func (w *witness) excuse(event int64, code string) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -263,8 +261,8 @@ func (w *witness) excuse(event int64, code string) error {
 	return fmt.Errorf("%w: event %d: refused as %s", errWrong, event, code)
 }
 
-// load has placers bet on ten events at a time while operators reprice, finish and
-// correct them, until stop is called, which waits for the last answers.
+// load starts placers, who bet on ten events at a time, and operators, who reprice, finish and
+// correct them. stop ends them and waits for the last answers.
 func (w *witness) load(placers, operators int) (stop func()) {
 	w.t.Helper()
 	open := &openEvents{}
@@ -298,7 +296,7 @@ func (w *witness) load(placers, operators int) (stop func()) {
 	}
 }
 
-// operate creates one event, to be bet on, and ends the oldest one.
+// operate creates one event for placers and finishes the oldest.
 func (w *witness) operate(open *openEvents, name string, n int) {
 	w.t.Helper()
 	deadline := time.Now().Add(time.Hour)
@@ -328,21 +326,22 @@ func (w *witness) deadlineOf(event int64) int64 {
 	return w.events[event].Deadline
 }
 
-// awaitProgress waits until both services have acknowledged something new.
+// awaitProgress waits until both services have acknowledged more requests.
 func (w *witness) awaitProgress(after string) {
 	w.t.Helper()
 	begun, bets, changes := time.Now(), w.bets.Load(), w.changes.Load()
-	system.Eventually(w.t, time.Minute, "work goes on after "+after, func() error {
+	system.Eventually(w.t, time.Minute, "requests succeed after "+after, func() error {
 		if w.bets.Load() < bets+10 || w.changes.Load() < changes+5 {
 			return fmt.Errorf("%d bets and %d changes were acknowledged since", w.bets.Load()-bets, w.changes.Load()-changes)
 		}
 		return nil
 	})
-	w.t.Logf("work went on %s after %s", time.Since(begun).Round(time.Millisecond), after)
+	w.t.Logf("requests succeeded %s after %s", time.Since(begun).Round(time.Millisecond), after)
 }
 
-// check waits until bet-maker has followed the line, and shows that nothing of what was
-// acknowledged is missing, nothing is there that was not, and nothing happened twice.
+// check waits until bet-maker has followed the line. It fails the test if an acknowledged
+// change or bet is missing, if there is one that was not acknowledged, or if one happened
+// twice.
 func (w *witness) check() {
 	w.t.Helper()
 	now := w.follow()
@@ -373,15 +372,15 @@ func (w *witness) check() {
 	w.replay(50)
 }
 
-// follow waits until bet-maker's projection is the line, and every bet follows it; and
-// shows that the line is what its operators were told. It returns what bet-maker has then.
+// follow checks that the line is as acknowledged to its operators. It waits until bet-maker's
+// projection is equal to the line and every bet follows it, and returns bet-maker's rows.
 func (w *witness) follow() (now system.Snapshot) {
 	w.t.Helper()
 	begun := time.Now()
 	current := w.readLine()
 	for id, event := range current {
 		if known := w.events[id]; known == nil {
-			w.t.Errorf("nobody has created event %d", id)
+			w.t.Errorf("event %d was not created by this test", id)
 		} else if got, want := describe(event), describe(known.Event); got != want {
 			w.t.Errorf("event %d is %s; acknowledged was %s", id, got, want)
 		}
@@ -417,7 +416,7 @@ func (w *witness) readLine() map[int64]lineprovider.Event {
 	}
 }
 
-// describe returns all that an event is, as text that can be compared.
+// describe returns all properties of an event as text for comparison.
 func describe(e lineprovider.Event) string {
 	at := int64(0)
 	if e.EffectiveAt != nil {
@@ -427,7 +426,7 @@ func describe(e lineprovider.Event) string {
 		deref(e.Name), e.Coefficient, e.Deadline, e.State, e.Suspended, e.Version, e.Seq, e.ResultRevision, at)
 }
 
-// compareProjection returns an error unless bet-maker knows exactly these events.
+// compareProjection returns an error unless bet-maker has exactly these events.
 func compareProjection(now system.Snapshot, want map[int64]lineprovider.Event) error {
 	for id, e := range now.Events {
 		price, err := odds.FromHundredths(e.Coefficient)
@@ -451,8 +450,8 @@ func compareProjection(now system.Snapshot, want map[int64]lineprovider.Event) e
 	return nil
 }
 
-// compareSettling returns an error unless every bet has followed its event, and every event
-// is noted as settled.
+// compareSettling returns an error unless every bet has followed its event and every event is
+// marked as settled.
 func compareSettling(now system.Snapshot) error {
 	for _, bet := range now.Bets {
 		event := now.Events[bet.EventID]
@@ -468,15 +467,15 @@ func compareSettling(now system.Snapshot) error {
 	return nil
 }
 
-// checkBet holds one bet against what was acknowledged, and against its event.
+// checkBet compares one bet with what was acknowledged and with its event.
 func (w *witness) checkBet(bet system.Bet, projected system.Event) {
 	w.t.Helper()
 	v := w.verdicts[verdictKey{bet.UserID, bet.Key}]
 	if v.bet == nil {
-		w.t.Errorf("nobody was told of bet %d", bet.ID)
+		w.t.Errorf("bet %d was not acknowledged", bet.ID)
 		return
 	}
-	told := bet // but for what follows
+	told := bet // except for the following fields
 	told.ID, told.UserID, told.EventID, told.EventVersion = v.bet.ID, v.bet.UserID, v.bet.EventID, v.bet.EventVersion
 	told.Stake, told.Coefficient, told.AcceptedAt = v.sent.Amount.Minor(), v.bet.Coefficient.Hundredths(), v.bet.CreatedAt.UTC()
 	if bet != told || v.bet.Amount != v.sent.Amount || v.bet.EventID != v.sent.EventID {
@@ -486,20 +485,20 @@ func (w *witness) checkBet(bet system.Bet, projected system.Event) {
 	if price := event.prices[bet.EventVersion]; price.Hundredths() != bet.Coefficient {
 		w.t.Errorf("bet %d is at %d hundredths; version %d of event %d was at %s", bet.ID, bet.Coefficient, bet.EventVersion, bet.EventID, price)
 	}
-	status, payout, reason := outcome(event.Event, v.bet)
+	status, payout, reason := settlement(event.Event, v.bet)
 	if bet.Status != status || bet.VoidReason != reason || (bet.Payout == nil) != (payout == nil) || payout != nil && *bet.Payout != payout.Minor() {
 		w.t.Errorf("bet %d of %s at %s has status %d, reason %d, payout %v; its event is %s",
 			bet.ID, v.bet.Amount, v.bet.Coefficient, bet.Status, bet.VoidReason, bet.Payout, describe(event.Event))
 	}
-	// bet-maker may have skipped a result that another one came after, but has not made any up.
+	// bet-maker may skip a result that another one follows, but must not invent one.
 	if bet.SettleRevision != projected.SettleRevision || bet.SettleRevision > event.ResultRevision {
 		w.t.Errorf("bet %d is settled to revision %d of %d; the event has had %d results", bet.ID, bet.SettleRevision, projected.SettleRevision, event.ResultRevision)
 	}
 }
 
-// outcome is what a bet must have come to under its event's last state, in the
-// database's numbers.
-func outcome(event lineprovider.Event, bet *betmaker.Bet) (status int, payout *money.Amount, voidReason int) {
+// settlement returns how a bet must be settled by the last state of its event, in the
+// numbers of the database.
+func settlement(event lineprovider.Event, bet *betmaker.Bet) (status int, payout *money.Amount, voidReason int) {
 	switch {
 	case event.State == lineprovider.EventStateNew:
 		return 1, nil, 0
@@ -514,7 +513,7 @@ func outcome(event lineprovider.Event, bet *betmaker.Bet) (status int, payout *m
 	}
 }
 
-// replay repeats some placements and wants the first answers, to the last byte.
+// replay repeats some placements and checks that the answers are the first ones, byte for byte.
 func (w *witness) replay(some int) {
 	w.t.Helper()
 	ids := make(map[int64]int, len(w.users))

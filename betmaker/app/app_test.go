@@ -22,6 +22,7 @@ import (
 	"stavka.local/betmaker/internal/adapters/postgres/postgrestest"
 	"stavka.local/shared/config"
 	"stavka.local/shared/line/rabbitmq/rabbitmqtest"
+	"stavka.local/shared/porttest"
 )
 
 // client sends requests to the bet-makers under test.
@@ -45,14 +46,7 @@ type gateway struct {
 // cleanup of the test ends them before it.
 func newGateway(t *testing.T, server string) *gateway {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := listener.Close(); err != nil {
-		t.Fatal(err)
-	}
-	g := &gateway{address: listener.Addr().String(), server: server}
+	g := &gateway{address: porttest.Address(t), server: server}
 	t.Cleanup(func() {
 		if g.listener != nil {
 			_ = g.listener.Close()
@@ -263,7 +257,7 @@ func TestAppRefusesADatabaseThatIsNewerThanItself(t *testing.T) {
 func TestAppRefusesWhatItHasNoAdapterFor(t *testing.T) {
 	t.Parallel()
 	good := Config{
-		Addr: "127.0.0.1:0", StoreURL: config.NewSecret("postgres://u:hush@127.0.0.1:1/db"), BusURL: config.NewSecret("amqp://u:hush@127.0.0.1:1/"),
+		Addr: porttest.Address(t), StoreURL: config.NewSecret("postgres://u:hush@127.0.0.1:1/db"), BusURL: config.NewSecret("amqp://u:hush@127.0.0.1:1/"),
 		LineURL: "http://127.0.0.1:1", SecretKey: config.NewSecret(goodKey), Algorithm: "HS256", TokenTTL: time.Hour,
 		FeedHeartbeat: time.Second, FeedTimeout: 5 * time.Second, ReconcileInterval: time.Second, CacheTTL: time.Second, CacheSize: 1,
 	}

@@ -1,6 +1,5 @@
-// Package contract holds the traffic of a test against the OpenAPI document: every
-// request and every response, errors included, and counts which of the documented
-// answers have been seen.
+// Package contract checks every request and response of a test, errors included, against the
+// OpenAPI document. It records which documented answers have been seen.
 package contract
 
 import (
@@ -22,22 +21,22 @@ import (
 	"github.com/getkin/kin-openapi/routers/gorillamux"
 )
 
-// Answer is one documented answer of an operation. Code is empty for what is no problem.
+// Answer is one documented answer of an operation. Code is empty unless the answer is a problem.
 type Answer struct {
 	Operation string
 	Status    int
 	Code      string
 }
 
-// String returns the answer as a failing test prints it.
+// String returns the answer as failing tests print it.
 func (a Answer) String() string {
 	return strings.TrimSpace(fmt.Sprintf("%s %d %s", a.Operation, a.Status, a.Code))
 }
 
-// ErrBroken tells an exchange that breaks the contract from one that did not take place.
+// ErrBroken is the error of an exchange that breaks the contract. Other errors mean that there was no exchange.
 var ErrBroken = errors.New("against the contract")
 
-// Spec is an OpenAPI document and what has been seen of it. It is safe for concurrent use.
+// Spec is an OpenAPI document and the answers seen so far. It is safe for concurrent use.
 type Spec struct {
 	Document *openapi3.T
 	router   routers.Router
@@ -60,8 +59,8 @@ func Load(document []byte) (*Spec, error) {
 	return &Spec{Document: doc, router: router, seen: make(map[Answer]bool)}, nil
 }
 
-// Transport returns a transport that fails a request when its response breaks the
-// contract, or when the contract refuses the request and the server took it.
+// Transport returns a transport that fails a request when its response breaks the contract,
+// or when the server accepts a request that the contract refuses.
 func (s *Spec) Transport(base http.RoundTripper) http.RoundTripper {
 	return transport{spec: s, base: base}
 }
@@ -91,7 +90,7 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// readBody reads a body and puts a copy in its place.
+// readBody reads a body and replaces it by a copy.
 func readBody(body *io.ReadCloser) ([]byte, error) {
 	if *body == nil || *body == http.NoBody {
 		return nil, nil
@@ -135,7 +134,7 @@ func (s *Spec) check(req *http.Request, sent []byte, resp *http.Response, body [
 		},
 	}
 	if err := openapi3filter.ValidateRequest(context.Background(), input); err != nil && resp.StatusCode < http.StatusBadRequest {
-		return fmt.Errorf("the request is not valid and was taken: %w", err)
+		return fmt.Errorf("the server accepted an invalid request: %w", err)
 	}
 	output := &openapi3filter.ResponseValidationInput{
 		RequestValidationInput: input, Status: resp.StatusCode, Header: resp.Header,
@@ -161,11 +160,11 @@ func problemCode(body []byte) string {
 	var problem struct {
 		Code string `json:"code"`
 	}
-	_ = json.Unmarshal(body, &problem) // checkProblem has shown that it is one
+	_ = json.Unmarshal(body, &problem) // checkProblem has decoded it before
 	return problem.Code
 }
 
-// checkProblem holds what is the same for every failure, on documented routes or not.
+// checkProblem checks what all failures have in common, on documented routes and others.
 func checkProblem(resp *http.Response, body []byte) error {
 	if got := resp.Header.Get("Content-Type"); got != "application/problem+json" {
 		return fmt.Errorf("the content type of a failure is %q", got)
@@ -181,7 +180,7 @@ func checkProblem(resp *http.Response, body []byte) error {
 		return fmt.Errorf("the problem: %w", err)
 	}
 	if problem.Status != resp.StatusCode || problem.Code == "" || problem.Title == "" || problem.Detail == "" || problem.RequestID == "" {
-		return fmt.Errorf("the problem of a %d lacks something: %+v", resp.StatusCode, problem)
+		return fmt.Errorf("the problem of a %d lacks a member: %+v", resp.StatusCode, problem)
 	}
 	if resp.StatusCode == http.StatusInternalServerError {
 		return fmt.Errorf("a defect: %s", body)
@@ -209,8 +208,8 @@ func anySlice(value any) []any {
 	return list
 }
 
-// Documented returns every answer that the document lists, problems once for each of
-// their codes. Default responses are not listed answers.
+// Documented returns every answer that the document lists, one for each code of a problem.
+// Default responses are not listed answers.
 func (s *Spec) Documented() []Answer {
 	var answers []Answer
 	for _, item := range s.Document.Paths.Map() {
@@ -233,7 +232,7 @@ func (s *Spec) Documented() []Answer {
 	return answers
 }
 
-// Unseen returns the documented answers that no response so far has been.
+// Unseen returns the documented answers that no response has given so far.
 func (s *Spec) Unseen() []Answer {
 	s.mu.Lock()
 	defer s.mu.Unlock()

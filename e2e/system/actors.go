@@ -35,7 +35,7 @@ func (r Response) Code() string {
 	return problem.Code
 }
 
-// User is someone who uses bet-maker by the generated client.
+// User is a user of bet-maker with the generated client.
 type User struct {
 	ID       int64
 	Username string
@@ -44,7 +44,7 @@ type User struct {
 	API      *betmaker.ClientWithResponses
 }
 
-// Admin signs the first user in at a replica.
+// Admin signs the first user in at a replica of bet-maker.
 func (s *System) Admin(t testing.TB, replica int) *User {
 	t.Helper()
 	return s.SignIn(t, replica, s.Env["FIRST_USER_USERNAME"], s.Env["FIRST_USER_PASSWORD"])
@@ -62,7 +62,7 @@ func (s *System) SignIn(t testing.TB, replica int, username, password string) *U
 	user.API = s.BetMaker(t, replica, user.Token)
 	me, err := user.API.GetCurrentUserWithResponse(t.Context())
 	if err != nil || me.JSON200 == nil {
-		t.Fatalf("ask who %s is: %v", username, err)
+		t.Fatalf("read the user %s: %v", username, err)
 	}
 	user.ID = me.JSON200.ID
 	return user
@@ -75,7 +75,7 @@ func bodyOf(r *betmaker.IssueTokenResponse) string {
 	return string(r.Body)
 }
 
-// NewUser makes a user, as the first user, and signs them in at a replica.
+// NewUser creates a user as the first user, and signs the new user in at a replica.
 func (s *System) NewUser(t testing.TB, replica int) *User {
 	t.Helper()
 	name := fmt.Sprintf("user-%x", rand.Uint64())
@@ -99,13 +99,13 @@ func (s *System) BetMaker(t testing.TB, replica int, token string) *betmaker.Cli
 	return client
 }
 
-// Line is the operator of the line, by the generated client of a line-provider.
+// Line is an operator of the line with the generated client of line-provider.
 type Line struct {
 	API *lineprovider.ClientWithResponses
 	t   testing.TB
 }
 
-// Line returns an operator at a line-provider replica.
+// Line returns an operator at a replica of line-provider.
 func (s *System) Line(t testing.TB, replica int) *Line {
 	t.Helper()
 	service := s.LineProviders[replica]
@@ -145,7 +145,7 @@ func (l *Line) Finish(event int64, state lineprovider.EventState) lineprovider.E
 	return *set.JSON200
 }
 
-// Place places a bet that has to be accepted.
+// Place places a bet that must be accepted.
 func (u *User) Place(t testing.TB, event int64, amount string) betmaker.Bet {
 	t.Helper()
 	placed, err := u.API.PlaceBetWithResponse(t.Context(), nil, betmaker.NewBet{EventID: event, Amount: money.MustParse(amount)})
@@ -198,7 +198,7 @@ func (u *User) Statement(t testing.TB) []betmaker.Transfer {
 	return *got.JSON200
 }
 
-// VerifyLedger has the program check all that concerns money, and wants nothing to be wrong.
+// VerifyLedger runs "ledger verify" and fails the test unless the ledger is in order.
 func (s *System) VerifyLedger(t testing.TB) {
 	t.Helper()
 	said, err := s.BetMakers[0].Command("ledger", "verify")

@@ -1,13 +1,15 @@
-// Package system runs Stavka as its users run it: the real binaries against real
-// servers, or the embedded one without any, reached over HTTP only.
+// Package system runs Stavka as its users do: the real binaries with real servers, or the
+// embedded one without servers. Tests reach them over HTTP only.
 package system
 
 import (
+	"context"
 	"fmt"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"sync"
+	"time"
 )
 
 // Root is the root of the repository.
@@ -16,21 +18,23 @@ func Root() string {
 	return filepath.Join(filepath.Dir(file), "..", "..")
 }
 
-// leaveOut keeps what was C out of the race detector's sight, as the Makefile does: looking
-// makes SQLite many times slower. The driver stays in: it makes code of generic types that
-// other packages use, too.
+// leaveOut excludes the C code of SQLite from the race detector, as the Makefile does. The
+// detector makes it much slower. The driver is not excluded: it instantiates generic types
+// that other packages use too.
 var leaveOut = [...]string{"-gcflags=modernc.org/sqlite/lib=-race=false", "-gcflags=modernc.org/libc=-race=false"}
 
-// Binaries are our programs, with the race detector and with crash points. Each function
-// builds its program when it is first called, and returns where it is.
+// Binaries are the programs, with race detector and crash points. Each function builds its
+// program on the first call and returns its path.
 type Binaries struct{ BetMaker, LineProvider, Embedded func() (string, error) }
 
-// NewBinaries returns the programs, to be built into a directory.
+// NewBinaries returns the programs. They are built into dir.
 func NewBinaries(dir string) Binaries {
 	build := func(name, pkg string) func() (string, error) {
 		return sync.OnceValues(func() (string, error) {
 			binary := filepath.Join(dir, name)
-			cmd := exec.Command("go", "build", "-race", "-tags", "crashpoints", leaveOut[0], leaveOut[1], "-o", binary, pkg)
+			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+			defer cancel()
+			cmd := exec.CommandContext(ctx, "go", "build", "-race", "-tags", "crashpoints", leaveOut[0], leaveOut[1], "-o", binary, pkg)
 			cmd.Dir = Root()
 			if out, err := cmd.CombinedOutput(); err != nil {
 				return "", fmt.Errorf("build %s: %w\n%s", name, err, out)

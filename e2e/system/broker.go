@@ -10,9 +10,9 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// Broker is a system's RabbitMQ, for looking at what goes through it and for putting in
-// what no line-provider would. Each call uses a connection of its own, so that RabbitMQ
-// may be restarted between them.
+// Broker is the RabbitMQ of a system. Tests read its messages and publish ones that
+// line-provider would not. Each call uses a connection of its own, so RabbitMQ may be
+// restarted between calls.
 type Broker struct{ url, exchange, queue string }
 
 // Broker returns the system's broker.
@@ -23,10 +23,10 @@ func (s *System) Broker() Broker {
 // Queue is the queue that bet-makers share.
 func (b Broker) Queue() string { return b.queue }
 
-// DeadQueue is where messages go that nobody can take.
+// DeadQueue is the queue of dead letters.
 func (b Broker) DeadQueue() string { return b.queue + ".dead" }
 
-// Waiting returns how many messages of a queue wait for a consumer.
+// Waiting returns the number of messages of a queue that wait for a consumer.
 func (b Broker) Waiting(t testing.TB, queue string) int {
 	t.Helper()
 	waiting := 0
@@ -38,7 +38,7 @@ func (b Broker) Waiting(t testing.TB, queue string) int {
 	return waiting
 }
 
-// Capture makes a queue that gets a copy of every change from now on, until the test ends.
+// Capture declares a queue that gets a copy of every change until the test ends.
 func (b Broker) Capture(t testing.TB) (queue string) {
 	t.Helper()
 	queue = b.queue + ".captured"
@@ -60,13 +60,13 @@ func (b Broker) Capture(t testing.TB) (queue string) {
 	return queue
 }
 
-// Take takes everything out of a queue.
+// Take removes all messages from a queue and returns them.
 func (b Broker) Take(t testing.TB, queue string) []amqp.Delivery {
 	t.Helper()
 	return b.get(t, queue, true)
 }
 
-// Peek returns everything in a queue and leaves it there.
+// Peek returns all messages of a queue and leaves them there.
 func (b Broker) Peek(t testing.TB, queue string) []amqp.Delivery {
 	t.Helper()
 	return b.get(t, queue, false)
@@ -78,7 +78,7 @@ func (b Broker) get(t testing.TB, queue string, take bool) (messages []amqp.Deli
 		for {
 			message, ok, err := ch.Get(queue, take)
 			if err != nil || !ok {
-				return err // what was not taken goes back when the channel closes
+				return err // unacknowledged messages return to the queue when the channel closes
 			}
 			messages = append(messages, message)
 		}
@@ -86,8 +86,8 @@ func (b Broker) get(t testing.TB, queue string, take bool) (messages []amqp.Deli
 	return messages
 }
 
-// Publish publishes messages under a routing key, as line-provider does, and returns once
-// the broker has them.
+// Publish publishes messages under a routing key, as line-provider does. It returns when the
+// broker has confirmed them.
 func (b Broker) Publish(t testing.TB, key string, messages ...amqp.Publishing) {
 	t.Helper()
 	b.publish(t, b.exchange, key, messages)

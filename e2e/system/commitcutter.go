@@ -13,9 +13,9 @@ import (
 	"testing"
 )
 
-// CommitCutter stands between a service and PostgreSQL. Once armed, it cuts the
-// connection on which a certain statement is executed: after the server has done
-// everything it was sent, and before the service hears of it.
+// CommitCutter is a proxy between a service and PostgreSQL. When armed, it cuts the
+// connection that executes a certain statement: after the server has executed it, and
+// before the service gets the answer.
 type CommitCutter struct {
 	t         testing.TB
 	statement string
@@ -24,7 +24,7 @@ type CommitCutter struct {
 	armed     atomic.Bool
 }
 
-// NewCommitCutter listens until the test ends. statement is the beginning of the SQL
+// NewCommitCutter starts a proxy, which ends with the test. statement is part of the SQL
 // text to wait for, in lower case.
 func NewCommitCutter(t testing.TB, postgres, statement string) *CommitCutter {
 	t.Helper()
@@ -54,12 +54,12 @@ func NewCommitCutter(t testing.TB, postgres, statement string) *CommitCutter {
 	return c
 }
 
-// Through returns the database's URL by way of the cutter.
+// Through returns the URL of the database through the proxy.
 func (c *CommitCutter) Through(database string) string {
 	return strings.Replace(database, c.server, c.listener.Addr().String(), 1)
 }
 
-// Arm makes the cutter cut one connection, the next that executes the statement.
+// Arm makes the proxy cut the next connection that executes the statement.
 func (c *CommitCutter) Arm() { c.armed.Store(true) }
 
 func (c *CommitCutter) serve(client net.Conn) {
@@ -69,7 +69,7 @@ func (c *CommitCutter) serve(client net.Conn) {
 		return
 	}
 	defer func() { _, _ = client.Close(), server.Close() }()
-	var deaf atomic.Bool // what the server says is not passed on any more
+	var deaf atomic.Bool // answers of the server are dropped
 	ready := make(chan struct{}, 1024)
 	var answering sync.WaitGroup
 	answering.Go(func() {
@@ -86,7 +86,7 @@ func (c *CommitCutter) serve(client net.Conn) {
 		})
 		_ = client.Close()
 	})
-	// However it ends, by the client, the server or a cut, the connection is over.
+	// The error does not matter: client, server or cut have ended the connection.
 	_ = eachMessage(client, true, c.forward(server, &deaf, ready))
 	_ = server.Close()
 	answering.Wait()
@@ -94,10 +94,10 @@ func (c *CommitCutter) serve(client net.Conn) {
 
 var errCut = errors.New("cut")
 
-// forward passes the client's messages on, and cuts when the statement's batch has been
-// answered by the server.
+// forward passes messages of the client on. It cuts the connection when the server has
+// answered the batch of the statement.
 func (c *CommitCutter) forward(server io.Writer, deaf *atomic.Bool, ready <-chan struct{}) func(byte, []byte) error {
-	names := make(map[string]bool) // prepared statements that begin with c.statement
+	names := make(map[string]bool) // prepared statements that contain c.statement
 	cutting := false
 	return func(kind byte, message []byte) error {
 		switch fields := bytes.SplitN(message[min(5, len(message)):], []byte{0}, 3); {
@@ -125,8 +125,8 @@ func (c *CommitCutter) forward(server io.Writer, deaf *atomic.Bool, ready <-chan
 	}
 }
 
-// eachMessage reads PostgreSQL's protocol and hands over every message as it came. A
-// client's first message has no kind.
+// eachMessage calls handle with each message of PostgreSQL's protocol. The first message of a
+// client has no kind.
 func eachMessage(from io.Reader, fromClient bool, handle func(kind byte, message []byte) error) error {
 	for first := fromClient; ; first = false {
 		header := make([]byte, 5)

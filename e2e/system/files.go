@@ -19,8 +19,8 @@ func (s *System) File(name string) string { return filepath.Join(s.Env["DATA_DIR
 // Files returns the paths of the files in which an embedded system keeps its data.
 func (s *System) Files() []string { return []string{s.File("betmaker.db"), s.File("lineprovider.db")} }
 
-// CheckFiles shows that the files of an embedded system are whole while it does not run.
-// It looks at copies: opening a file might mend it.
+// CheckFiles fails the test if a file of a stopped embedded system is damaged. It checks
+// copies, because opening a file may repair it.
 func (s *System) CheckFiles(t testing.TB) {
 	t.Helper()
 	for _, file := range s.Files() {
@@ -32,7 +32,7 @@ func (s *System) CheckFiles(t testing.TB) {
 	}
 }
 
-// copyFile copies a file that need not be there.
+// copyFile copies a file if it exists.
 func copyFile(to, from string) error {
 	data, err := os.ReadFile(from)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -44,7 +44,7 @@ func copyFile(to, from string) error {
 	return os.WriteFile(to, data, 0o600)
 }
 
-// checkFile has SQLite look for damage in a file that is there.
+// checkFile runs SQLite's integrity check on a file.
 func checkFile(ctx context.Context, file string) error {
 	return withFile(ctx, file, func(ctx context.Context, db *sql.DB) error {
 		var found string
@@ -58,7 +58,7 @@ func checkFile(ctx context.Context, file string) error {
 	})
 }
 
-// Execute carries out a statement on a file of an embedded system that does not run.
+// Execute executes a statement on a file of a stopped embedded system.
 func (s *System) Execute(t testing.TB, file, statement string) {
 	t.Helper()
 	if err := withFile(t.Context(), file, func(ctx context.Context, db *sql.DB) error {
@@ -73,13 +73,13 @@ func withFile(ctx context.Context, file string, do func(context.Context, *sql.DB
 	return withDatabase(ctx, "sqlite", fileSource(file, "mode=rw"), do)
 }
 
-// fileSource is what the driver opens. A connection waits for others.
+// fileSource returns the data source of a file. Its connection waits for locks.
 func fileSource(file, mode string) string {
 	return "file:" + (&url.URL{Path: file}).EscapedPath() + "?" + mode + "&_pragma=busy_timeout(30000)"
 }
 
-// withDatabase connects for one use only: the server, or the process that the file belongs
-// to, may end before the next one.
+// withDatabase connects for one use only. The server, or the process that owns the file, may
+// end before the next.
 func withDatabase(ctx context.Context, driver, source string, do func(context.Context, *sql.DB) error) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()

@@ -15,9 +15,11 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"stavka.local/shared/hangtest"
 )
 
-// Process is one of our programs, running. It may be started again when it has ended.
+// Process is a run of one of our programs. It can be started again after its end.
 type Process struct {
 	Name string
 
@@ -29,8 +31,8 @@ type Process struct {
 	exited chan struct{} // closed when the process has ended; then cmd.ProcessState is set
 }
 
-// newProcess describes a process; Start starts it. env is all the environment it gets
-// besides what a Go program needs, so that nothing of the tester's own leaks in.
+// newProcess returns a process that has not started. env is its environment besides what
+// every Go program needs, so that nothing of the tester's environment leaks in.
 func newProcess(t testing.TB, name, binary string, env map[string]string) *Process {
 	t.Helper()
 	p := &Process{Name: name, t: t, binary: binary, env: env, log: filepath.Join(t.TempDir(), name+".log")}
@@ -38,7 +40,7 @@ func newProcess(t testing.TB, name, binary string, env map[string]string) *Proce
 	return p
 }
 
-// Start starts the process and returns at once. extra variables hold for this run only.
+// Start starts the process and returns at once. The extra variables are for this run only.
 func (p *Process) Start(extra ...string) {
 	p.t.Helper()
 	log, err := os.OpenFile(p.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
@@ -46,7 +48,7 @@ func (p *Process) Start(extra ...string) {
 		p.t.Fatalf("open the log of %s: %v", p.Name, err)
 	}
 	cmd := exec.Command(p.binary)
-	cmd.Dir = filepath.Dir(p.log) // a directory of the process's own, with no .env unless WriteDotEnv made one
+	cmd.Dir = filepath.Dir(p.log) // a directory of its own, with no .env unless WriteDotEnv has written one
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.Env = append(p.environment(), extra...)
 	if err := cmd.Start(); err != nil {
@@ -55,14 +57,14 @@ func (p *Process) Start(extra ...string) {
 	exited := make(chan struct{})
 	p.cmd, p.exited = cmd, exited
 	go func() {
-		_ = cmd.Wait() // the exit is read from ProcessState
+		_ = cmd.Wait() // ProcessState has the result
 		_ = log.Close()
 		close(exited)
 	}()
 }
 
-// WriteDotEnv moves the process's variables from its environment into the file .env of
-// its directory, but for the address it listens at.
+// WriteDotEnv moves the variables of the process, except its address, from the environment
+// into the file .env of its directory.
 func (p *Process) WriteDotEnv() {
 	p.t.Helper()
 	kept := make(map[string]string)
@@ -78,7 +80,7 @@ func (p *Process) WriteDotEnv() {
 	p.env = kept
 }
 
-// WriteFile writes a file into the directory that the process runs in.
+// WriteFile writes a file into the directory of the process.
 func (p *Process) WriteFile(name, content string) {
 	p.t.Helper()
 	if err := os.WriteFile(filepath.Join(filepath.Dir(p.log), name), []byte(content), 0o600); err != nil {
@@ -93,7 +95,7 @@ func (p *Process) Kill() {
 	p.AwaitExit(10 * time.Second)
 }
 
-// Stop ends the process with SIGTERM, and fails the test unless it ends well in time.
+// Stop ends the process with SIGTERM and fails the test unless it exits with 0 in time.
 func (p *Process) Stop() {
 	p.t.Helper()
 	p.Signal(syscall.SIGTERM)
@@ -103,13 +105,13 @@ func (p *Process) Stop() {
 	}
 }
 
-// Pause stops the process where it is (SIGSTOP) until Resume.
+// Pause suspends the process (SIGSTOP) until Resume.
 func (p *Process) Pause() { p.Signal(syscall.SIGSTOP) }
 
-// Resume lets a paused process go on.
+// Resume continues a paused process.
 func (p *Process) Resume() { p.Signal(syscall.SIGCONT) }
 
-// Running tells whether the process has not ended.
+// Running reports whether the process runs.
 func (p *Process) Running() bool {
 	if p.cmd == nil {
 		return false
@@ -122,7 +124,7 @@ func (p *Process) Running() bool {
 	}
 }
 
-// AwaitExit waits until the process has ended by itself.
+// AwaitExit waits until the process has ended.
 func (p *Process) AwaitExit(within time.Duration) {
 	p.t.Helper()
 	select {
@@ -132,11 +134,11 @@ func (p *Process) AwaitExit(within time.Duration) {
 	}
 }
 
-// ExitCode is what the process has ended with; -1 when a signal has ended it.
+// ExitCode returns the exit code of the process, or -1 when a signal has ended it.
 func (p *Process) ExitCode() int { return p.cmd.ProcessState.ExitCode() }
 
-// AwaitKilled waits until SIGKILL has ended the process, which is how it ends at a crash
-// point, and fails the test when anything else has.
+// AwaitKilled waits until SIGKILL has ended the process, as a crash point does. It fails the
+// test when the process ends otherwise.
 func (p *Process) AwaitKilled(within time.Duration) {
 	p.t.Helper()
 	p.AwaitExit(within)
@@ -145,8 +147,8 @@ func (p *Process) AwaitKilled(within time.Duration) {
 	}
 }
 
-// Command runs a subcommand of the service with the service's environment, and returns
-// what it wrote to its standard output.
+// Command runs a subcommand of the service in the environment of the service. It returns the
+// standard output.
 func (p *Process) Command(args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Minute)
 	defer cancel()
@@ -154,7 +156,9 @@ func (p *Process) Command(args ...string) (string, error) {
 	cmd.Dir, cmd.Env = filepath.Dir(p.log), p.environment()
 	var said bytes.Buffer
 	cmd.Stderr = &said
-	out, err := cmd.Output()
+	var out []byte
+	var err error
+	hangtest.Exempt(func() { out, err = cmd.Output() })
 	if err != nil {
 		err = fmt.Errorf("%s %s: %w: %s", p.Name, strings.Join(args, " "), err, said.String())
 	}
@@ -162,7 +166,7 @@ func (p *Process) Command(args ...string) (string, error) {
 }
 
 func (p *Process) environment() []string {
-	// A data race ends the process at once, so none need be waited for at its end.
+	// A data race ends the process at once, so the process need not wait for reports at exit.
 	env := []string{"PATH=" + os.Getenv("PATH"), "GORACE=halt_on_error=1 exitcode=66 atexit_sleep_ms=0"}
 	for _, name := range slices.Sorted(maps.Keys(p.env)) {
 		env = append(env, name+"="+p.env[name])
@@ -170,7 +174,7 @@ func (p *Process) environment() []string {
 	return env
 }
 
-// Signal sends a signal to the process, which must be running.
+// Signal sends a signal to the process. It fails the test when the process does not run.
 func (p *Process) Signal(sig syscall.Signal) {
 	p.t.Helper()
 	if !p.Running() {
@@ -181,19 +185,19 @@ func (p *Process) Signal(sig syscall.Signal) {
 	}
 }
 
-// Log returns what the process has logged so far, over all its runs.
+// Log returns the log of all runs of the process so far.
 func (p *Process) Log() string {
 	log, err := os.ReadFile(p.log)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) { // there is none before it first runs
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // there is none before the first run
 		return err.Error()
 	}
 	return string(log)
 }
 
-// finish ends the process at the end of its test, and shows the log of a failed one.
+// finish ends the process at the end of its test. It shows the log when the test has failed.
 func (p *Process) finish() {
 	if p.Running() {
-		_ = p.cmd.Process.Signal(syscall.SIGCONT) // a paused process cannot end in good order
+		_ = p.cmd.Process.Signal(syscall.SIGCONT) // a paused process does not handle SIGTERM
 		_ = p.cmd.Process.Signal(syscall.SIGTERM)
 		select {
 		case <-p.exited:
@@ -217,8 +221,8 @@ func lastLines(text string, n int) string {
 	return string(bytes.Join(lines[max(0, len(lines)-n):], []byte("\n")))
 }
 
-// Eventually polls check until it returns nil, and fails the test when it has not by
-// then, with its last error.
+// Eventually polls check until it returns nil. After within it fails the test with the last
+// error.
 func Eventually(t testing.TB, within time.Duration, what string, check func() error) {
 	t.Helper()
 	deadline := time.Now().Add(within)

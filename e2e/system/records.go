@@ -13,11 +13,11 @@ import (
 	_ "modernc.org/sqlite"             // the driver "sqlite"
 )
 
-// Records is bet-maker's database, wherever it is kept, for looking at what is in it.
+// Records reads bet-maker's database, whichever it is.
 type Records struct {
 	t             testing.TB
 	driver        string
-	reads, writes string // what the driver opens
+	reads, writes string // data sources of the driver
 }
 
 // Records returns the records of the system's bet-makers.
@@ -25,15 +25,15 @@ func (s *System) Records(t testing.TB) Records {
 	t.Helper()
 	if s.Embedded {
 		file := s.File("betmaker.db")
-		// Who may not write does not tidy up either, when it is the last one to close a file
-		// that a killed process has left behind.
+		// A read-only connection that is the last to close the file does not clean up what a
+		// killed process has left.
 		return Records{t: t, driver: "sqlite", reads: fileSource(file, "mode=ro"), writes: fileSource(file, "mode=rw")}
 	}
 	database := strings.Replace(s.Env["DATABASE_URL"], "+asyncpg", "", 1)
 	return Records{t: t, driver: "pgx", reads: database, writes: database}
 }
 
-// Snapshot is everything that bet-maker's database held at one instant.
+// Snapshot is the bets and events of bet-maker's database at one instant.
 type Snapshot struct {
 	Bets   []Bet // in the order of their ids
 	Events map[int64]Event
@@ -46,10 +46,10 @@ type Bet struct {
 	Status, VoidReason                                    int // no reason is 0
 	Payout                                                *int64
 	SettleRevision                                        int64
-	Key                                                   string // the Idempotency-Key it was placed under, or ""
+	Key                                                   string // the Idempotency-Key of its placement, or ""
 }
 
-// Books is all that bet-maker's database said of money at one instant.
+// Books is the wallets and transfers of bet-maker's database at one instant.
 type Books struct {
 	Bets      []Bet
 	Wallets   map[int64]Wallet // by user
@@ -76,7 +76,7 @@ type Event struct {
 	SettleRevision, SettledRevision int64
 }
 
-// Read returns what is there now.
+// Read returns the current bets and events.
 func (r Records) Read() Snapshot {
 	r.t.Helper()
 	var now Snapshot
@@ -89,7 +89,7 @@ func (r Records) Read() Snapshot {
 	return now
 }
 
-// ReadBooks returns what is there of money now.
+// ReadBooks returns the current wallets and transfers.
 func (r Records) ReadBooks() Books {
 	r.t.Helper()
 	var now Books
@@ -192,8 +192,7 @@ func readTransfers(ctx context.Context, tx *sql.Tx) (transfers []Transfer, err e
 	return transfers, rows.Err()
 }
 
-// instant reads an instant: PostgreSQL has a type for it, in SQLite it is a number of
-// microseconds.
+// instant scans an instant. PostgreSQL has a type for it; SQLite stores microseconds.
 type instant struct{ into *time.Time }
 
 // Scan implements sql.Scanner.
@@ -204,12 +203,12 @@ func (i instant) Scan(value any) error {
 	case int64:
 		*i.into = time.UnixMicro(value).UTC()
 	default:
-		return fmt.Errorf("%v is no instant", value)
+		return fmt.Errorf("%v is not an instant", value)
 	}
 	return nil
 }
 
-// optional reads an instant that need not be there.
+// optional scans an instant that may be null.
 type optional struct{ into **time.Time }
 
 // Scan implements sql.Scanner.
@@ -221,9 +220,9 @@ func (o optional) Scan(value any) error {
 	return instant{*o.into}.Scan(value)
 }
 
-// NoteSettlements has the database note from now on to which revision a bet was settled,
-// each time. In PostgreSQL bet-maker's role may not write to other tables than its own: so
-// it is noted by the function's owner.
+// NoteSettlements adds a trigger that records each settling of a bet with its revision. In
+// PostgreSQL bet-maker's role may only write to its own tables, so the trigger runs as the
+// owner of its function.
 func (r Records) NoteSettlements() {
 	r.t.Helper()
 	trigger := map[string]string{
@@ -241,8 +240,8 @@ func (r Records) NoteSettlements() {
 	})
 }
 
-// SettledTwice returns how many bets were settled to one revision more than once, as far as
-// it was noted.
+// SettledTwice returns the number of bets that were settled to one revision more than once
+// since NoteSettlements.
 func (r Records) SettledTwice() (bets int) {
 	r.t.Helper()
 	r.use(r.reads, func(ctx context.Context, db *sql.DB) error {
@@ -255,6 +254,6 @@ func (r Records) SettledTwice() (bets int) {
 func (r Records) use(source string, do func(context.Context, *sql.DB) error) {
 	r.t.Helper()
 	if err := withDatabase(r.t.Context(), r.driver, source, do); err != nil {
-		r.t.Fatalf("look into bet-maker's database: %v", err)
+		r.t.Fatalf("read bet-maker's database: %v", err)
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/redis/go-redis/v9"
 
+	"stavka.local/shared/hangtest"
 	"stavka.local/shared/line/rabbitmq"
 	"stavka.local/shared/line/rabbitmq/rabbitmqtest"
 )
@@ -33,8 +34,8 @@ func Shared(t testing.TB) Servers {
 	return servers
 }
 
-// PrivateServer is a server of one test alone, which the test may stop, kill and
-// start again. It keeps its data and its URL.
+// PrivateServer is a server of one test, which the test may stop, kill and start again. It
+// keeps its data and its URL.
 type PrivateServer struct {
 	URL string
 
@@ -45,7 +46,7 @@ type PrivateServer struct {
 // NewPrivateServer starts a private postgres, redis or rabbitmq.
 func NewPrivateServer(t testing.TB, name string) *PrivateServer {
 	t.Helper()
-	// Not t.TempDir: its parents are closed to the user that the server runs as.
+	// Not t.TempDir: the user of the server may not enter its parents.
 	dir, err := os.MkdirTemp("", "stavka-"+name+"-") //nolint:usetesting // see above
 	if err != nil {
 		t.Fatalf("make a directory for %s: %v", name, err)
@@ -61,7 +62,7 @@ func NewPrivateServer(t testing.TB, name string) *PrivateServer {
 	return server
 }
 
-// PrivateServers starts all three at the same time.
+// PrivateServers starts one of each concurrently.
 func PrivateServers(t testing.TB) (postgres, redis, rabbitmq *PrivateServer) {
 	t.Helper()
 	servers := make([]*PrivateServer, 3)
@@ -69,14 +70,14 @@ func PrivateServers(t testing.TB) (postgres, redis, rabbitmq *PrivateServer) {
 	for i, name := range []string{"postgres", "redis", "rabbitmq"} {
 		starting.Go(func() { servers[i] = NewPrivateServer(t, name) })
 	}
-	starting.Wait()
+	hangtest.Exempt(starting.Wait)
 	if t.Failed() {
 		t.FailNow()
 	}
 	return servers[0], servers[1], servers[2]
 }
 
-// Start starts the server, again on the same data, and waits until it answers.
+// Start starts the server on its data and waits until it answers.
 func (s *PrivateServer) Start() { s.URL = s.run("start") }
 
 // Stop stops the server in good order.
@@ -87,18 +88,23 @@ func (s *PrivateServer) Kill() { s.run("kill") }
 
 func (s *PrivateServer) run(verb string) string {
 	s.t.Helper()
-	cmd := exec.Command(filepath.Join(Root(), "tools", "services"), verb, s.name, s.dir)
+	// The script gives a server three minutes to start and one to stop.
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, filepath.Join(Root(), "tools", "services"), verb, s.name, s.dir)
 	var errors bytes.Buffer
 	cmd.Stderr = &errors
-	out, err := cmd.Output()
+	var out []byte
+	var err error
+	hangtest.Exempt(func() { out, err = cmd.Output() })
 	if err != nil {
 		s.t.Errorf("tools/services %s %s: %v\n%s", verb, s.name, err, errors.String())
 	}
 	return strings.TrimSpace(string(out))
 }
 
-// isolate gives one test a database, keys and queues of its own on servers that
-// other tests use too, and takes them away at the end.
+// isolate creates a database, keys and queues for one test on shared servers. A cleanup
+// deletes them.
 func (s Servers) isolate(t testing.TB, name string) map[string]string {
 	t.Helper()
 	return map[string]string{
@@ -179,7 +185,7 @@ func merged(parts ...map[string]string) map[string]string {
 	return all
 }
 
-// Database connects to the system's own database, for looking at what is in it.
+// Database connects to the database of the system.
 func (s *System) Database(t testing.TB) *pgx.Conn {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), strings.Replace(s.Env["DATABASE_URL"], "+asyncpg", "", 1))

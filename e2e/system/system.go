@@ -14,21 +14,23 @@ import (
 	"time"
 
 	"stavka.local/api"
+	"stavka.local/shared/hangtest"
 	"stavka.local/shared/money"
+	"stavka.local/shared/porttest"
 	"stavka.local/stavka/e2e/contract"
 )
 
-// ServiceToken is the token that the systems under test take from their operators.
+// ServiceToken is the operators' token of the systems under test.
 const ServiceToken = "e2e-service-token-of-sufficient-length"
 
-// SecretKey signs the users' tokens in the systems under test.
+// SecretKey signs the users' tokens of the systems under test.
 const SecretKey = "e2e-secret-key-that-is-long-enough-for-hs256"
 
-// Opening is what a user begins with in the systems under test, unless a test says
-// otherwise: more than any of them stakes that is not about money.
+// Opening is the opening balance in the systems under test, unless a test sets another. It
+// is more than a test stakes that is not about money.
 var Opening = money.MustParse("100000000.00")
 
-// Specs of both services, which collect what all tests of a run have seen.
+// The OpenAPI documents of both services. They collect the answers that the tests of a run see.
 var (
 	BetMakerSpec     = sync.OnceValue(func() *contract.Spec { return mustLoad(api.BetMaker) })
 	LineProviderSpec = sync.OnceValue(func() *contract.Spec { return mustLoad(api.LineProvider) })
@@ -42,41 +44,41 @@ func mustLoad(document []byte) *contract.Spec {
 	return spec
 }
 
-// Options say what to start. The zero value is one of each service on the shared servers.
+// Options configures a System. The zero value is one of each service on the shared servers.
 type Options struct {
 	Binaries Binaries
-	// Embedded: one process is both services, keeps its data in files and needs no servers.
-	// What says how many services there are, and on which servers, means nothing then.
+	// Embedded runs both services in one process, which keeps its data in files and needs no
+	// servers. The numbers of services and Servers are ignored then.
 	Embedded      bool
 	BetMakers     int // default 1
 	LineProviders int // default 1
 	Servers       Servers
-	// Env holds variables for both services; an empty value takes a variable away.
+	// Env holds variables for both services. An empty value removes a variable.
 	Env map[string]string
-	// BetMakerEnv, when set, changes the variables of bet-makers in the end.
+	// BetMakerEnv, when set, changes the complete variables of bet-makers.
 	BetMakerEnv func(env map[string]string)
 	// Line, when set, is the address of another system's line-provider. The bet-makers follow
-	// it, and there is none of their own.
+	// it, and the system has no line-provider of its own.
 	Line string
-	// Stopped: the processes are made and not started.
+	// Stopped leaves the processes unstarted.
 	Stopped bool
 }
 
-// System is Stavka, running for one test.
+// System is Stavka, run for one test.
 type System struct {
 	BetMakers     []*Service
 	LineProviders []*Service
-	// Embedded: the services share one process.
+	// Embedded reports whether the services share one process.
 	Embedded bool
-	// Env is what the services were started with.
+	// Env holds the variables of both services.
 	Env map[string]string
 
 	t      testing.TB
 	client *http.Client
 }
 
-// Start starts a system of its own for one test, waits until it is ready, and takes it
-// down when the test ends.
+// Start starts a system for one test and waits until it is ready. The system ends with the
+// test.
 func Start(t testing.TB, options Options) *System {
 	t.Helper()
 	s := &System{t: t, Embedded: options.Embedded, client: newClient(t)}
@@ -107,8 +109,7 @@ func Start(t testing.TB, options Options) *System {
 	return s
 }
 
-// stores returns the variables that say where the system keeps its data and sends its
-// messages, where no other test does.
+// stores returns the variables of the stores and queues, which no other test uses.
 func (o Options) stores(t testing.TB) map[string]string {
 	t.Helper()
 	if o.Embedded {
@@ -123,7 +124,7 @@ func (o Options) stores(t testing.TB) map[string]string {
 
 func (s *System) addEmbedded(options Options) {
 	s.t.Helper()
-	lineProvider, betMaker := freeAddress(s.t), freeAddress(s.t)
+	lineProvider, betMaker := porttest.Address(s.t), porttest.Address(s.t)
 	p := newProcess(s.t, "stavka", built(s.t, options.Binaries.Embedded),
 		merged(s.Env, map[string]string{"LINEPROVIDER_ADDR": lineProvider, "BETMAKER_ADDR": betMaker}))
 	s.LineProviders = []*Service{{Name: "lineprovider", URL: "http://" + lineProvider, Process: p}}
@@ -136,18 +137,18 @@ func (s *System) addLineProviders(options Options) {
 		return
 	}
 	for i := range max(1, options.LineProviders) {
-		name, address := fmt.Sprintf("lineprovider-%d", i), freeAddress(s.t)
+		name, address := fmt.Sprintf("lineprovider-%d", i), porttest.Address(s.t)
 		s.LineProviders = append(s.LineProviders, &Service{Name: name, URL: "http://" + address, Process: newProcess(
 			s.t, name, built(s.t, options.Binaries.LineProvider), merged(s.Env, map[string]string{"LINEPROVIDER_ADDR": address}),
 		)})
 	}
 }
 
-// addBetMakers adds bet-makers that read the line at the line-providers in turn.
+// addBetMakers adds bet-makers that follow the line-providers in turn.
 func (s *System) addBetMakers(options Options) {
 	s.t.Helper()
 	for i := range max(1, options.BetMakers) {
-		name, address, line := fmt.Sprintf("betmaker-%d", i), freeAddress(s.t), options.Line
+		name, address, line := fmt.Sprintf("betmaker-%d", i), porttest.Address(s.t), options.Line
 		if line == "" {
 			line = s.LineProviders[i%len(s.LineProviders)].URL
 		}
@@ -161,16 +162,17 @@ func (s *System) addBetMakers(options Options) {
 	}
 }
 
-func built(t testing.TB, build func() (string, error)) string {
+func built(t testing.TB, build func() (string, error)) (binary string) {
 	t.Helper()
-	binary, err := build()
+	var err error
+	hangtest.Exempt(func() { binary, err = build() })
 	if err != nil {
 		t.Fatal(err)
 	}
 	return binary
 }
 
-// Attach returns a system that runs already and is not the test's to start or stop.
+// Attach returns a running system that the test does not start or stop.
 func Attach(t testing.TB, betMaker, lineProvider string, env map[string]string) *System {
 	t.Helper()
 	s := &System{
@@ -187,7 +189,7 @@ func Attach(t testing.TB, betMaker, lineProvider string, env map[string]string) 
 // Services returns all services, the line-providers first.
 func (s *System) Services() []*Service { return slices.Concat(s.LineProviders, s.BetMakers) }
 
-// Processes returns what runs the services, in the same order, each process once.
+// Processes returns the processes of the services in the same order, each once.
 func (s *System) Processes() []*Process {
 	var all []*Process
 	for _, service := range s.Services() {
@@ -206,7 +208,7 @@ func (s *System) AwaitReady() {
 	}
 }
 
-// newClient returns a client of many connections at a time.
+// newClient returns a client that keeps many connections.
 func newClient(t testing.TB) *http.Client {
 	t.Helper()
 	base := &http.Transport{MaxIdleConnsPerHost: 256}
@@ -214,7 +216,7 @@ func newClient(t testing.TB) *http.Client {
 	return &http.Client{Transport: base, Timeout: 60 * time.Second}
 }
 
-// clientFor returns a client that holds every exchange with a service against its contract.
+// clientFor returns a client that checks every exchange with a service against its contract.
 func (s *System) clientFor(service *Service) *http.Client {
 	spec := BetMakerSpec()
 	if strings.HasPrefix(service.Name, "lineprovider") {
@@ -223,7 +225,7 @@ func (s *System) clientFor(service *Service) *http.Client {
 	return &http.Client{Transport: spec.Transport(s.client.Transport), Timeout: s.client.Timeout}
 }
 
-// Request is one request as a test words it.
+// Request is a request of a test.
 type Request struct {
 	Method, Path string
 	Token        string
@@ -232,14 +234,14 @@ type Request struct {
 	Header       http.Header
 }
 
-// Response is what came back.
+// Response is the answer to a Request.
 type Response struct {
 	Status int
 	Header http.Header
 	Body   []byte
 }
 
-// Do sends a request to a service and holds the exchange against the contract.
+// Do sends a request to a service and checks the exchange against the contract.
 func (s *System) Do(service *Service, r Request) (Response, error) {
 	target, err := url.Parse(service.URL)
 	if err != nil {

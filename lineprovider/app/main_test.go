@@ -26,6 +26,7 @@ import (
 
 	"stavka.local/api"
 	"stavka.local/lineprovider/app"
+	"stavka.local/shared/porttest"
 )
 
 // token is the service token of the services under test.
@@ -313,14 +314,7 @@ func newOutage(t *testing.T, address string) (unreachable string, o *outage) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	o = &outage{t: t, host: listener.Addr().String(), target: u.Host}
-	if err := listener.Close(); err != nil {
-		t.Fatal(err)
-	}
+	o = &outage{t: t, host: porttest.Address(t), target: u.Host}
 	u.Host = o.host
 	return u.String(), o
 }

@@ -202,31 +202,7 @@ func TestRelaysShareALease(t *testing.T) {
 	}
 }
 
-// TestRelayMissesNoWake checks that a change is published at once, not at the next tick.
-func TestRelayMissesNoWake(t *testing.T) {
-	t.Parallel()
-	env := environment(t)
-	store := openStore(t, env)
-	bus := &wire{fail: allWell}
-	r, _ := relay(t, store, bus)
-	l := newLine(store, r.Wake)
-	start := time.Now()
-	const n = 40
-	for i := range n {
-		createEvents(t, l, 1)
-		eventually(t, "the change is published", func() error {
-			if _, taken := bus.latest(); taken <= i {
-				return fmt.Errorf("%d of %d", taken, i+1)
-			}
-			return nil
-		})
-	}
-	if took := time.Since(start); took > n*60*time.Millisecond {
-		t.Errorf("%d changes, one after the other, took %s: the relay waits for its tick", n, took)
-	}
-}
-
-// TestOverRabbitMQ follows changes and heartbeats to the queues that bet-maker reads.
+// TestOverRabbitMQ follows changes and heartbeats to where bet-maker reads them.
 func TestOverRabbitMQ(t *testing.T) {
 	t.Parallel()
 	env := environmentWithBus(t)

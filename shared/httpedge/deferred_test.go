@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -34,8 +35,8 @@ paths:
 
 var errRevoked = fault.New(fault.Forbidden, "revoked", "The token was revoked.")
 
-// newDeferred returns an edge whose operation placeBet finds out by itself whether a token
-// holds; Confirm knows that of "revoked" it does not.
+// newDeferred returns an edge whose operation placeBet checks the token itself. Confirm refuses
+// the token "revoked".
 func newDeferred(t *testing.T, atOnce int64, patience time.Duration, place http.HandlerFunc) http.Handler {
 	t.Helper()
 	type tokenKey struct{}
@@ -98,59 +99,64 @@ func TestADeferredOperationLooksAtTheTokenItself(t *testing.T) {
 	}
 }
 
-// More requests than may be under way are refused when their patience ends, and hold nobody's place.
+// Requests beyond the limit are refused when their patience ends, and take no place.
 func TestTooManyRequestsAtOnceAreRefused(t *testing.T) {
 	t.Parallel()
-	const atOnce = 3
-	entered, leave, left := make(chan struct{}), make(chan struct{}), make(chan int)
-	handler := newDeferred(t, atOnce, time.Millisecond, func(http.ResponseWriter, *http.Request) {
-		entered <- struct{}{}
-		<-leave
-	})
-	place := func() { left <- ask(t, handler, http.MethodPost, "good", `{"amount":1}`).Code }
-	for range atOnce {
+	synctest.Test(t, func(t *testing.T) {
+		const atOnce = 3
+		entered, leave, left := make(chan struct{}), make(chan struct{}), make(chan int)
+		handler := newDeferred(t, atOnce, time.Millisecond, func(http.ResponseWriter, *http.Request) {
+			entered <- struct{}{}
+			<-leave
+		})
+		place := func() { left <- ask(t, handler, http.MethodPost, "good", `{"amount":1}`).Code }
+		for range atOnce {
+			go place()
+			<-entered
+		}
+		for range 2 * atOnce {
+			got := ask(t, handler, http.MethodPost, "good", `{"amount":1}`)
+			if got.Code != http.StatusServiceUnavailable || got.Header().Get("Retry-After") == "" || !strings.Contains(got.Body.String(), `"unavailable"`) {
+				t.Fatalf("one too many is answered %d %s", got.Code, got.Body)
+			}
+		}
+		close(leave)
+		synctest.Wait() // until the places are free
 		go place()
 		<-entered
-	}
-	for range 2 * atOnce {
-		got := ask(t, handler, http.MethodPost, "good", `{"amount":1}`)
-		if got.Code != http.StatusServiceUnavailable || got.Header().Get("Retry-After") == "" || !strings.Contains(got.Body.String(), `"unavailable"`) {
-			t.Fatalf("one too many is answered %d %s", got.Code, got.Body)
+		for range atOnce + 1 {
+			if code := <-left; code != http.StatusOK {
+				t.Errorf("one of those under way, or the next one, is answered %d", code)
+			}
 		}
-	}
-	close(leave)
-	go place()
-	<-entered
-	for range atOnce + 1 {
-		if code := <-left; code != http.StatusOK {
-			t.Errorf("one of those under way, or the next one, is answered %d", code)
-		}
-	}
+	})
 }
 
-// Who waits for a place gets the first that becomes free.
+// A request that waits for a place gets the first that becomes free.
 func TestWhoIsPatientGetsAPlace(t *testing.T) {
 	t.Parallel()
-	entered, leave, left := make(chan struct{}), make(chan struct{}), make(chan int)
-	handler := newDeferred(t, 1, time.Hour, func(http.ResponseWriter, *http.Request) {
-		entered <- struct{}{}
-		<-leave
+	synctest.Test(t, func(t *testing.T) {
+		entered, leave, left := make(chan struct{}), make(chan struct{}), make(chan int)
+		handler := newDeferred(t, 1, time.Hour, func(http.ResponseWriter, *http.Request) {
+			entered <- struct{}{}
+			<-leave
+		})
+		const requests = 5
+		for range requests {
+			go func() { left <- ask(t, handler, http.MethodPost, "good", `{"amount":1}`).Code }()
+		}
+		for range requests {
+			<-entered
+			select {
+			case <-entered:
+				t.Error("two are under way at once")
+			case leave <- struct{}{}:
+			}
+			if code := <-left; code != http.StatusOK {
+				t.Errorf("answered %d", code)
+			}
+		}
 	})
-	const requests = 5
-	for range requests {
-		go func() { left <- ask(t, handler, http.MethodPost, "good", `{"amount":1}`).Code }()
-	}
-	for range requests {
-		<-entered
-		select {
-		case <-entered:
-			t.Error("two are under way at once")
-		case leave <- struct{}{}:
-		}
-		if code := <-left; code != http.StatusOK {
-			t.Errorf("answered %d", code)
-		}
-	}
 }
 
 func TestAnOperationThatIsNotThereCannotBeDeferred(t *testing.T) {

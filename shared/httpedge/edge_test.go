@@ -32,7 +32,7 @@ import (
 //go:embed testdata/edge.yaml
 var spec []byte
 
-// logged holds what all tests log; a request's lines are found by its id.
+// logged holds the log of all tests. The lines of a request are found by its id.
 var logged lines
 
 type lines struct {
@@ -47,8 +47,8 @@ func (l *lines) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// of returns the lines of a request. Its access log is written after the answer,
-// so it waits for that.
+// of returns the lines of a request. It waits for the access log, which is written after the
+// answer.
 func (l *lines) of(t *testing.T, id string) string {
 	t.Helper()
 	var found strings.Builder
@@ -66,7 +66,7 @@ func (l *lines) of(t *testing.T, id string) string {
 	return found.String()
 }
 
-// eventually polls until done, for at most 10 seconds.
+// eventually waits until done returns true, and fails the test after 10 seconds.
 func eventually(t *testing.T, done func() bool) {
 	t.Helper()
 	tick := time.NewTicker(2 * time.Millisecond)
@@ -76,7 +76,7 @@ func eventually(t *testing.T, done func() bool) {
 		select {
 		case <-tick.C:
 		case <-deadline:
-			t.Fatal("waited 10 seconds in vain")
+			t.Fatal("not within 10 seconds")
 		}
 	}
 }
@@ -88,19 +88,20 @@ func TestMain(m *testing.M) {
 
 type userKey struct{}
 
-// service is a small service behind an edge, on a listener of its own.
+// service is a small service behind an edge with a listener of its own.
 type service struct {
 	base    string
+	network *pipes // nil when the listener is a TCP port
 	server  *httpedge.Server
 	health  *health.Registry
 	metrics *metrics.Registry
 
 	mu    sync.Mutex
 	calls int    // of handlers
-	body  string // of the last request that got to a handler
+	body  string // of the last request that reached a handler
 }
 
-// handlers say what a route does; the others answer 200 with who asks.
+// handlers are the handlers of routes. The other routes answer 200 with the user.
 type handlers map[string]http.HandlerFunc
 
 func mount(r chi.Router, wrap func(http.HandlerFunc) http.HandlerFunc, h handlers) {
@@ -120,7 +121,15 @@ func mount(r chi.Router, wrap func(http.HandlerFunc) http.HandlerFunc, h handler
 	}
 }
 
+// start runs a service on a TCP port.
 func start(t *testing.T, l httpedge.Limits, h handlers) *service {
+	t.Helper()
+	s := newService(t, l, h)
+	s.run(t)
+	return s
+}
+
+func newService(t *testing.T, l httpedge.Limits, h handlers) *service {
 	t.Helper()
 	s := &service{health: health.New(), metrics: metrics.New("test")}
 	count := func(next http.HandlerFunc) http.HandlerFunc {
@@ -160,7 +169,12 @@ func start(t *testing.T, l httpedge.Limits, h handlers) *service {
 		t.Fatal(err)
 	}
 	s.base = "http://" + s.server.Addr()
+	return s
+}
 
+// run runs the server until the test ends.
+func (s *service) run(t *testing.T) {
+	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- s.server.Run(ctx) }()
@@ -170,7 +184,6 @@ func start(t *testing.T, l httpedge.Limits, h handlers) *service {
 			t.Errorf("run: %v", err)
 		}
 	})
-	return s
 }
 
 func (s *service) handled() int {
@@ -185,11 +198,11 @@ func (s *service) lastBody() string {
 	return s.body
 }
 
-// request is what the tests send. Token is "good" unless said otherwise.
+// request is a request of a test.
 type request struct {
 	method, path, body string
-	contentType        string // application/json unless said otherwise
-	token              string
+	contentType        string // application/json by default
+	token              string // "Bearer good" by default
 	header             http.Header
 }
 
@@ -217,6 +230,9 @@ func (s *service) send(t *testing.T, q request) (*http.Response, string) {
 		r.Header.Set("Authorization", q.token)
 	}
 	transport := &http.Transport{DisableKeepAlives: true}
+	if s.network != nil {
+		transport.DialContext = s.network.DialContext
+	}
 	response, err := transport.RoundTrip(r)
 	if err != nil {
 		t.Fatalf("%s %s: %v", q.method, q.path, err)
@@ -231,10 +247,10 @@ func (s *service) send(t *testing.T, q request) (*http.Response, string) {
 	return response, string(body)
 }
 
-// problem is what the tests expect of an answer that is not a success.
+// problem is an expected answer that is not a success.
 type problem struct {
 	status              int
-	code, field, detail string // detail is not looked at when empty
+	code, field, detail string // an empty detail is not checked
 }
 
 func expect(t *testing.T, response *http.Response, body string, want problem) {
@@ -248,7 +264,7 @@ func expect(t *testing.T, response *http.Response, body string, want problem) {
 		RequestID string `json:"request_id"`
 	}
 	if err := json.Unmarshal([]byte(body), &got); err != nil {
-		t.Fatalf("status %d: the body is no problem: %v: %s", response.StatusCode, err, body)
+		t.Fatalf("status %d: the body is not a problem: %v: %s", response.StatusCode, err, body)
 	}
 	if response.StatusCode != want.status || got.Status != want.status || got.Code != want.code || got.Field != want.field {
 		t.Errorf("got %d %s, want %+v", response.StatusCode, body, want)
@@ -435,7 +451,7 @@ func TestMalformedRequests(t *testing.T) {
 	}
 	t.Cleanup(func() {
 		if n := s.handled(); n != 0 {
-			t.Errorf("%d malformed requests got to the service", n)
+			t.Errorf("%d malformed requests reached the service", n)
 		}
 	})
 }
@@ -457,7 +473,7 @@ func TestWrongMethod(t *testing.T) {
 		{"POST", "/healthz", "GET, HEAD"},
 		{"DELETE", "/docs", "GET, HEAD"},
 	} {
-		// Without a token: who may not come in may still learn this.
+		// Without a token: this needs no authentication.
 		response, body := s.send(t, request{method: test.method, path: test.path, token: "none"})
 		if got := response.Header.Get("Allow"); got != test.allow || response.StatusCode != http.StatusMethodNotAllowed {
 			t.Errorf("%s %s: %d, Allow %q; want 405, %q", test.method, test.path, response.StatusCode, got, test.allow)
@@ -495,12 +511,12 @@ func TestAuthenticationComesFirst(t *testing.T) {
 	response, body := s.send(t, request{method: "GET", path: "/bets/1", token: "Bearer broken"})
 	expect(t, response, body, problem{500, "internal_error", "", ""})
 	if n := s.handled(); n != 0 {
-		t.Errorf("%d requests of strangers got to the service", n)
+		t.Errorf("%d unauthenticated requests reached the service", n)
 	}
 
 	response, body = s.send(t, request{method: "GET", path: "/bets/1", token: "bEARER  good"})
 	if response.StatusCode != http.StatusOK {
-		t.Errorf("the scheme's case counts: %d %s", response.StatusCode, body)
+		t.Errorf("the case of the scheme matters: %d %s", response.StatusCode, body)
 	}
 }
 
@@ -556,7 +572,7 @@ func TestPanics(t *testing.T) {
 			panic("too late for an answer")
 		},
 	})
-	id := "panic-before-" + rand.Text() // which no earlier run in this process has logged, as with -cpu 1,2,8
+	id := "panic-before-" + rand.Text() // unique, because -count and -cpu run the test several times in this process
 	response, body := s.send(t, request{method: "GET", path: "/bets/1", header: http.Header{"X-Request-Id": {id}}})
 	expect(t, response, body, problem{500, "internal_error", "", "Something went wrong on our side."})
 	log := logged.of(t, id)
@@ -577,7 +593,7 @@ func TestPanics(t *testing.T) {
 		_ = response.Body.Close()
 	}
 	if err == nil {
-		t.Error("an answer that broke off looks complete")
+		t.Error("an answer that was cut off looks complete")
 	}
 	if log := logged.of(t, id); !strings.Contains(log, "too late for an answer") || !strings.Contains(log, "aborted=true") {
 		t.Errorf("the panic is logged as:\n%s", log)
@@ -660,7 +676,7 @@ func TestAccessLogAndMetrics(t *testing.T) {
 		}
 	}
 	if strings.Contains(scraped, "wp-admin") || strings.Contains(scraped, "BREW") {
-		t.Error("what strangers type becomes a label")
+		t.Error("unknown paths and methods become labels")
 	}
 }
 
@@ -710,7 +726,7 @@ func TestDocsAskNobodyElse(t *testing.T) {
 		}
 	}
 	if strings.Contains(page, `src="http`) || strings.Contains(page, `href="http`) || strings.Contains(page, `="//`) {
-		t.Errorf("the page asks somebody else:\n%s", page)
+		t.Errorf("the page loads from another server:\n%s", page)
 	}
 	if !strings.Contains(page, `"swaggerJsonUrl":"/openapi.yaml"`) {
 		t.Error("the page does not show our document")

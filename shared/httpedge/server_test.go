@@ -12,13 +12,14 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"stavka.local/shared/httpedge"
+	"stavka.local/shared/porttest"
 )
 
-// patience is how long a test waits for what the server does at once or after
-// one of its short limits.
+// patience is how long a test waits for the server.
 const patience = 10 * time.Second
 
 func shortLimits() httpedge.Limits {
@@ -29,9 +30,66 @@ func shortLimits() httpedge.Limits {
 	return l
 }
 
+// startOnPipes is start without the network, for a bubble of testing/synctest.
+func startOnPipes(t *testing.T, l httpedge.Limits, h handlers) *service {
+	t.Helper()
+	s := newService(t, l, h)
+	s.network = newPipes()
+	if err := s.server.ListenAt(s.network); err != nil {
+		t.Fatal(err)
+	}
+	s.run(t)
+	return s
+}
+
+// pipes is a network in memory. It is its own listener and dialler.
+type pipes struct {
+	accepted chan net.Conn
+	closed   chan struct{}
+	close    func()
+}
+
+func newPipes() *pipes {
+	closed := make(chan struct{})
+	return &pipes{accepted: make(chan net.Conn), closed: closed, close: sync.OnceFunc(func() { close(closed) })}
+}
+
+// DialContext returns when the listener has accepted the connection.
+func (p *pipes) DialContext(ctx context.Context, _, _ string) (net.Conn, error) {
+	client, server := net.Pipe()
+	select {
+	case p.accepted <- server:
+		return client, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case conn := <-p.accepted:
+		return conn, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) Close() error {
+	p.close()
+	return nil
+}
+
+func (*pipes) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80} }
+
 func dial(t *testing.T, s *service) net.Conn {
 	t.Helper()
-	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", s.server.Addr())
+	connect := new(net.Dialer).DialContext
+	if s.network != nil {
+		connect = s.network.DialContext
+	}
+	conn, err := connect(t.Context(), "tcp", s.server.Addr())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,28 +113,30 @@ func TestSlowClientsAreCutOff(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := start(t, shortLimits(), nil)
-			conn := dial(t, s)
-			if _, err := io.WriteString(conn, sent); err != nil {
-				t.Fatal(err)
-			}
-			if response, body := s.send(t, request{method: "GET", path: "/bets/1"}); response.StatusCode != http.StatusOK {
-				t.Errorf("beside the slow client: %d %s", response.StatusCode, body)
-			}
-			answer, err := io.ReadAll(conn) // until the server closes
-			if err != nil && strings.Contains(err.Error(), "timeout") {
-				t.Fatalf("the connection is still open after %v", patience)
-			}
-			if strings.HasPrefix(string(answer), "HTTP/1.1 5") {
-				t.Errorf("a slow client is answered %s", answer)
-			}
-			_, scraped := s.send(t, request{method: "GET", path: "/metrics"})
-			if strings.Contains(sent, "\r\n\r\n") && !strings.Contains(scraped, `method="POST",route="/bets",status="499"} 1`) {
-				t.Error("the metrics do not show it as a client that went away")
-			}
-			if n := s.handled(); n != 1 {
-				t.Errorf("the service was called %d times, want 1", n)
-			}
+			synctest.Test(t, func(t *testing.T) {
+				s := startOnPipes(t, shortLimits(), nil)
+				conn := dial(t, s)
+				if _, err := io.WriteString(conn, sent); err != nil {
+					t.Fatal(err)
+				}
+				if response, body := s.send(t, request{method: "GET", path: "/bets/1"}); response.StatusCode != http.StatusOK {
+					t.Errorf("beside the slow client: %d %s", response.StatusCode, body)
+				}
+				answer, err := io.ReadAll(conn) // until the server closes
+				if err != nil && strings.Contains(err.Error(), "timeout") {
+					t.Fatalf("the connection is still open after %v", patience)
+				}
+				if strings.HasPrefix(string(answer), "HTTP/1.1 5") {
+					t.Errorf("a slow client is answered %s", answer)
+				}
+				_, scraped := s.send(t, request{method: "GET", path: "/metrics"})
+				if strings.Contains(sent, "\r\n\r\n") && !strings.Contains(scraped, `method="POST",route="/bets",status="499"} 1`) {
+					t.Error("the metrics do not show it as a client that went away")
+				}
+				if n := s.handled(); n != 1 {
+					t.Errorf("the service was called %d times, want 1", n)
+				}
+			})
 		})
 	}
 }
@@ -131,7 +191,7 @@ func TestBrokenProtocol(t *testing.T) {
 		}
 	}
 	if n := s.handled(); n != 0 {
-		t.Errorf("%d broken requests got to the service", n)
+		t.Errorf("%d broken requests reached the service", n)
 	}
 }
 
@@ -154,39 +214,42 @@ func TestSlowReadersAreCutOff(t *testing.T) {
 	select {
 	case <-ended:
 	case <-time.After(patience):
-		t.Error("a client that does not read holds the server")
+		t.Error("a client that does not read blocks the server")
 	}
 }
 
 func TestIdleConnectionsAreClosed(t *testing.T) {
 	t.Parallel()
-	s := start(t, shortLimits(), nil)
-	conn := dial(t, s)
-	if _, err := io.WriteString(conn, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
-		t.Fatal(err)
-	}
-	reader := bufio.NewReader(conn)
-	response, err := http.ReadResponse(reader, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := io.Copy(io.Discard, response.Body); err != nil {
-		t.Fatal(err)
-	}
-	_ = response.Body.Close()
-	if _, err := reader.ReadByte(); !errors.Is(err, io.EOF) {
-		t.Errorf("got %v, want the end of the connection", err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		s := startOnPipes(t, shortLimits(), nil)
+		conn := dial(t, s)
+		if _, err := io.WriteString(conn, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		reader := bufio.NewReader(conn)
+		response, err := http.ReadResponse(reader, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.Copy(io.Discard, response.Body); err != nil {
+			t.Fatal(err)
+		}
+		_ = response.Body.Close()
+		if _, err := reader.ReadByte(); !errors.Is(err, io.EOF) {
+			t.Errorf("got %v, want the end of the connection", err)
+		}
+	})
 }
 
-// blocked is a server with one request in flight, which ends when released.
-func blocked(t *testing.T, drain time.Duration) (stop stopping, release func(), answered <-chan string) {
+// blocked starts a server with one request in flight, which ends when released.
+// begin stops it, and returns when it accepts no new connections.
+func blocked(t *testing.T, drain time.Duration) (begin func() <-chan error, release func(), answered <-chan string) {
 	t.Helper()
 	arrived, released := make(chan struct{}), make(chan struct{})
 	var first sync.Once
 	limits := httpedge.DefaultLimits()
 	limits.Drain = drain
-	server, err := httpedge.NewServer(t.Context(), "127.0.0.1:0", http.HandlerFunc(
+	server, err := httpedge.NewServer(t.Context(), porttest.Address(t), http.HandlerFunc(
 		func(w http.ResponseWriter, _ *http.Request) {
 			first.Do(func() { close(arrived) })
 			<-released
@@ -215,33 +278,29 @@ func blocked(t *testing.T, drain time.Duration) (stop stopping, release func(), 
 		_ = response.Body.Close()
 		answers <- fmt.Sprint(string(body), err)
 	}()
-	<-arrived
-	return stopping{server.Addr(), func() <-chan error {
-			cancel()
-			// From the moment it stops it takes nobody new.
-			eventually(t, func() bool {
-				conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", server.Addr())
-				if err == nil {
-					_ = conn.Close()
-				}
-				return err != nil
-			})
-			return ran
-		}},
-		func() { close(released) },
-		answers
-}
-
-// stopping is a server that can be told to stop. begin returns once it takes nobody new.
-type stopping struct {
-	addr  string
-	begin func() <-chan error
+	select {
+	case <-arrived:
+	case got := <-answers:
+		t.Fatalf("the request did not arrive: %s", got)
+	}
+	begin = func() <-chan error {
+		cancel()
+		eventually(t, func() bool {
+			conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", server.Addr())
+			if err == nil {
+				_ = conn.Close()
+			}
+			return err != nil
+		})
+		return ran
+	}
+	return begin, func() { close(released) }, answers
 }
 
 func TestStopLetsRequestsEnd(t *testing.T) {
 	t.Parallel()
-	stop, release, answered := blocked(t, patience)
-	ran := stop.begin()
+	begin, release, answered := blocked(t, patience)
+	ran := begin()
 	select {
 	case err := <-ran:
 		t.Fatalf("stopped with %v although a request is in flight", err)
@@ -258,9 +317,9 @@ func TestStopLetsRequestsEnd(t *testing.T) {
 
 func TestStopIsBounded(t *testing.T) {
 	t.Parallel()
-	stop, release, answered := blocked(t, 50*time.Millisecond)
+	begin, release, answered := blocked(t, 50*time.Millisecond)
 	defer release()
-	if err := <-stop.begin(); err == nil || !strings.Contains(err.Error(), "cut off") {
+	if err := <-begin(); err == nil || !strings.Contains(err.Error(), "cut off") {
 		t.Errorf("run: %v, want that requests were cut off", err)
 	}
 	if got := <-answered; got == "done<nil>" {
@@ -268,48 +327,55 @@ func TestStopIsBounded(t *testing.T) {
 	}
 }
 
-// A browser opens connections ahead. A stop leaves them a moment to say something, and then
-// does not wait for them.
+// A browser opens connections ahead. A server that stops gives them a moment to send a request,
+// and then closes them.
 func TestStopDoesNotWaitForSilentConnections(t *testing.T) {
 	t.Parallel()
-	stop, release, _ := blocked(t, patience)
-	connect := func() net.Conn {
-		t.Helper()
-		conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", stop.addr)
+	synctest.Test(t, func(t *testing.T) {
+		server, err := httpedge.NewServer(t.Context(), "127.0.0.1:0", http.HandlerFunc(
+			func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "done") }), httpedge.DefaultLimits())
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(func() { _ = conn.Close() })
-		return conn
-	}
-	silent, late := connect(), connect()
-	release()
-	began := time.Now()
-	ran := stop.begin()
+		s := &service{server: server, network: newPipes()}
+		if err := server.ListenAt(s.network); err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		ran := make(chan error, 1)
+		go func() { ran <- server.Run(ctx) }()
+		silent, late := dial(t, s), dial(t, s)
+		synctest.Wait() // until the server waits for requests on both
+		began := time.Now()
+		stop()
 
-	if _, err := io.WriteString(late, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
-		t.Fatal(err)
-	}
-	if answer, err := io.ReadAll(late); err != nil || !strings.HasSuffix(string(answer), "done") {
-		t.Errorf("who speaks up at last is answered %q %v", answer, err)
-	}
-	if err := <-ran; err != nil {
-		t.Errorf("run: %v", err)
-	}
-	const promised = 200 * time.Millisecond
-	if took := time.Since(began); took > 5*promised {
-		t.Errorf("the stop took %s, want about %s", took, promised)
-	}
-	if _, err := io.ReadAll(silent); err != nil && strings.Contains(err.Error(), "timeout") {
-		t.Errorf("the silent connection is still open: %v", err)
-	}
+		time.Sleep(httpedge.SilentGrace / 2)
+		if _, err := s.network.DialContext(t.Context(), "", ""); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("a new connection during the stop: %v, want it refused", err)
+		}
+		if _, err := io.WriteString(late, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		if answer, err := io.ReadAll(late); err != nil || !strings.HasSuffix(string(answer), "done") {
+			t.Errorf("a request within the moment is answered %q %v", answer, err)
+		}
+		if err := <-ran; err != nil {
+			t.Errorf("run: %v", err)
+		}
+		if took := time.Since(began); took < httpedge.SilentGrace || took > 2*httpedge.SilentGrace {
+			t.Errorf("the stop took %s, want about %s", took, httpedge.SilentGrace)
+		}
+		if _, err := silent.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+			t.Errorf("reading the silent connection: %v, want its end", err)
+		}
+	})
 }
 
 func TestServerBindsAtOnce(t *testing.T) {
 	t.Parallel()
 	var served atomic.Int64
 	handler := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { served.Add(1) })
-	server, err := httpedge.NewServer(t.Context(), "127.0.0.1:0", handler, httpedge.DefaultLimits())
+	server, err := httpedge.NewServer(t.Context(), porttest.Address(t), handler, httpedge.DefaultLimits())
 	if err != nil {
 		t.Fatal(err)
 	}

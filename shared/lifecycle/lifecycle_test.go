@@ -52,7 +52,7 @@ func newGroup() *lifecycle.Group { return lifecycle.New(slog.New(slog.DiscardHan
 func ExampleGroup() {
 	g := lifecycle.New(slog.New(slog.DiscardHandler), time.Second)
 
-	// The pool exists already; it only has to be closed.
+	// The pool exists already and must only be closed.
 	g.OnStop("pool", func(context.Context) error { fmt.Println("pool closed"); return nil })
 	g.Add("schema", func(context.Context) error { fmt.Println("schema migrated"); return nil }, nil)
 	g.Go("relay", func(ctx context.Context) error {
@@ -271,7 +271,7 @@ func TestALoopThatEndsByItselfIsReported(t *testing.T) {
 					t.Errorf("wait: %v, want %s", err, test.want)
 				}
 				if err := g.Stop(t.Context()); err != nil {
-					t.Errorf("stop: %v, want nothing new", err)
+					t.Errorf("stop: %v, want nil", err)
 				}
 			})
 		})
@@ -291,8 +291,8 @@ func TestAnErrorOfALoopAtStopIsReported(t *testing.T) {
 	}
 }
 
-// TestLoopsOutliveStart shows that a bounded start does not bound the loops, and
-// that they get its values.
+// TestLoopsOutliveStart checks that the context of Start does not end the loops, and that they
+// get its values.
 func TestLoopsOutliveStart(t *testing.T) {
 	t.Parallel()
 	type key struct{}
@@ -344,8 +344,8 @@ func TestMisuseIsFoundAtOnce(t *testing.T) {
 	}
 }
 
-// TestStartAndStopRace starts and stops groups from several goroutines at once:
-// every loop that ran has ended when Stop returns, and nothing is stopped twice.
+// TestStartAndStopRace starts and stops groups from several goroutines at once. When Stop
+// returns, every loop has ended, and nothing has been stopped twice.
 func TestStartAndStopRace(t *testing.T) {
 	t.Parallel()
 	for range 500 {

@@ -79,7 +79,7 @@ func run(t *testing.T, kind string) (*exec.Cmd, func() string) {
 	return command, func() string {
 		line, err := lines.ReadString('\n')
 		if err != nil {
-			t.Fatalf("the child said no more: %v", err)
+			t.Fatalf("the child has ended its output: %v", err)
 		}
 		return strings.TrimSpace(line)
 	}

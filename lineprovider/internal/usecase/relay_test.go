@@ -39,27 +39,63 @@ type bus struct{ line.Publisher }
 
 func (bus) PublishChange(context.Context, line.Change) error { return nil }
 
+// running is a relay that runs in a bubble of testing/synctest.
+type running struct {
+	*usecase.Relay
+	store     *outbox
+	published chan struct{}
+}
+
+// run runs a relay, in a bubble, until the test ends. The relay has found nothing so far.
+func run(t *testing.T) running {
+	t.Helper()
+	r := running{store: &outbox{changed: make(chan domain.Event, 1)}, published: make(chan struct{}, 1)}
+	r.Relay = usecase.NewRelay(r.store, r.store, bus{}, func() { r.published <- struct{}{} }, slog.New(slog.DiscardHandler))
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- r.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("the relay ended with %v", err)
+		}
+	})
+	synctest.Wait()
+	return r
+}
+
+func (r running) change(seq int64) {
+	r.store.changed <- domain.Event{ID: 1, Seq: seq, Version: seq, State: domain.StateNew, Coefficient: odds.MustParse("1.45")}
+}
+
 // A change made through another replica does not wake this relay. bet-maker must still close the
 // event within 250 ms, which includes all that follows the relay.
 func TestRelayFindsSoonWhatAnotherReplicaHasChanged(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithCancel(t.Context())
-		store, published := &outbox{changed: make(chan domain.Event, 1)}, make(chan struct{}, 1)
-		relay := usecase.NewRelay(store, store, bus{}, func() { published <- struct{}{} }, slog.New(slog.DiscardHandler))
-		ended := make(chan error, 1)
-		go func() { ended <- relay.Run(ctx) }()
-		synctest.Wait() // Run waits: there was no change
-
+		relay := run(t)
 		changed := time.Now()
-		store.changed <- domain.Event{ID: 1, Seq: 1, Version: 1, State: domain.StateNew, Coefficient: odds.MustParse("1.45")}
-		<-published
+		relay.change(1)
+		<-relay.published
 		if waited := time.Since(changed); waited > 50*time.Millisecond {
 			t.Errorf("the change waited for %s, want 50 ms at most", waited)
 		}
-		cancel()
-		if err := <-ended; err != nil {
-			t.Errorf("the relay ended with %v", err)
+	})
+}
+
+// A relay that is woken publishes at once, also when it is still busy with the change before.
+func TestRelayMissesNoWake(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		relay := run(t)
+		began := time.Now()
+		for seq := range int64(1000) {
+			relay.change(seq + 1)
+			relay.Wake()
+			<-relay.published
+		}
+		if waited := time.Since(began); waited != 0 {
+			t.Errorf("the changes waited for %s, want no time", waited)
 		}
 	})
 }

@@ -6,14 +6,14 @@ import (
 	"sync"
 )
 
-// audience is everybody who watches messages of one kind.
+// audience is the watchers of messages of one kind.
 type audience[T any] struct {
 	mu    sync.Mutex
-	seats map[chan T]struct{} // only show sends to them
+	seats map[chan T]struct{} // one for each watcher; only show sends to them
 }
 
-// show puts a message before every watcher, without waiting for any. For a watcher
-// whose seat is full the oldest message makes room.
+// show sends a message to every watcher without waiting for any. It drops the oldest
+// message of a watcher whose seat is full.
 func (a *audience[T]) show(message T) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -25,14 +25,14 @@ func (a *audience[T]) show(message T) {
 		}
 		select {
 		case <-seat:
-		default: // the watcher has just taken it itself
+		default: // the watcher has just received it
 		}
 		seat <- message
 	}
 }
 
-// watch hands what is shown to see, one after the other, until ctx ends. At most kept
-// messages wait for see. A message that makes it panic is passed over.
+// watch calls see with each message, one after the other, until ctx ends. At most kept
+// messages wait for see. A message that makes see panic is skipped.
 func (a *audience[T]) watch(ctx context.Context, kept int, log *slog.Logger, see func(T)) {
 	seat := make(chan T, kept)
 	a.mu.Lock()
@@ -55,7 +55,7 @@ func (a *audience[T]) watch(ctx context.Context, kept int, log *slog.Logger, see
 				return
 			}
 			if err := guard(func() error { see(message); return nil }); err != nil {
-				log.ErrorContext(ctx, "message passed over by a watcher", "error", err)
+				log.ErrorContext(ctx, "a watcher skips a message", "error", err)
 			}
 		}
 	}

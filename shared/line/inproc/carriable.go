@@ -8,15 +8,15 @@ import (
 	"stavka.local/shared/line"
 )
 
-// plainName is the length in bytes of a name that makes no message too long, however
-// it is escaped.
+// plainName is a length in bytes up to which a name makes no message too long, however it is
+// escaped.
 const plainName = 1 << 10
 
-// checkCarriable returns the codec's error for a change that it would refuse. A change
-// that no other bus could carry must not get through on this one.
+// checkCarriable returns the codec's error for a change that the codec would refuse. A
+// change that another bus cannot carry must not pass on this one.
 //
-// The codec's rules stay in the codec. To ask it costs about two hundred allocations,
-// though, so what is plainly in order is not put to it.
+// The rules stay in the codec. Encoding allocates a lot, so a change that is certainly
+// valid is not encoded.
 func checkCarriable(change line.Change) error {
 	if isPlain(change) {
 		return nil
@@ -25,7 +25,7 @@ func checkCarriable(change line.Change) error {
 	return err
 }
 
-// isPlain tells whether the codec certainly accepts the change.
+// isPlain reports whether the codec certainly accepts the change.
 func isPlain(change line.Change) bool {
 	e := change.Event
 	_, err := line.ParseEpoch(change.Epoch.String())
@@ -37,5 +37,5 @@ func isPlain(change line.Change) bool {
 		(e.EffectiveAt.IsZero() || isPlainTime(e.EffectiveAt))
 }
 
-// isPlainTime tells whether t is in the years from 1970 to 6324.
+// isPlainTime reports whether t is in the years from 1970 to 6324.
 func isPlainTime(t time.Time) bool { return t.Unix() >= 0 && t.Unix() < 1<<37 }

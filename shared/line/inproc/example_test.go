@@ -44,5 +44,5 @@ func ExampleBus() {
 	// applied: event 1 at 1.45
 	// published: <nil>
 	// ended: <nil>
-	// now: nobody consumes changes
+	// now: there is no consumer of changes
 }

@@ -1,20 +1,20 @@
-// Package inproc carries the line inside one process: it is the adapter behind
-// line.Publisher and line.Subscriber for the URL "inproc:".
+// Package inproc carries the line inside one process. It implements line.Publisher and
+// line.Subscriber for the URL "inproc:".
 //
 //	PublishChange ──> handler of ConsumeChanges ──┬─ nil ────> watchers; PublishChange returns nil
 //	                  (one goroutine a change)    ├─ poison ─> dead letters; PublishChange returns nil
 //	                                              └─ error ──> PublishChange returns it
 //
-// The bus keeps no changes. A publication is a call of the consumer's handler, and what
-// the handler could not do is for the publisher to try again: line-provider's relay
-// keeps a change until it has been published. So a change is acknowledged only after
-// bet-maker has committed it, and nothing is lost with the process.
+// The bus keeps no changes. Publishing calls the consumer's handler. If the handler fails,
+// the publisher must try again: line-provider's relay keeps a change until it has been
+// published. A change is therefore acknowledged only after bet-maker has committed it, and
+// nothing is lost when the process ends.
 //
-// Watchers are shown a change after the consumer has handled it, since they do the same
-// with it as the consumer: then they find nothing left to do, and do not compete with it
-// for the store. A dead letter is not shown to them.
+// Watchers see a change after the consumer has handled it. They do the same work as the
+// consumer, so they find it done and do not compete for the store. They do not see dead
+// letters.
 //
-// Messages are passed as values. They share no memory, so the receiver owns what it gets.
+// Messages are passed by value and share no memory, so the receiver owns them.
 package inproc
 
 import (
@@ -30,40 +30,40 @@ import (
 )
 
 const (
-	// changesKept is how many changes wait for a slow watcher. The oldest give way: what
-	// it misses is in the store already.
+	// changesKept is how many changes wait for a slow watcher. The oldest are dropped: they
+	// are in the store already.
 	changesKept = 1024
-	// heartbeatsKept is one, the newest. It says all that older ones said.
+	// heartbeatsKept is one: the newest heartbeat replaces the older ones.
 	heartbeatsKept = 1
 )
 
-// ErrNoSubscriber tells that nobody consumes changes.
-var ErrNoSubscriber = errors.New("nobody consumes changes")
+// ErrNoSubscriber is returned while there is no consumer of changes.
+var ErrNoSubscriber = errors.New("there is no consumer of changes")
 
 // errSubscribed is returned to a second consumer.
-var errSubscribed = errors.New("changes are being consumed already, and this bus takes one consumer at a time")
+var errSubscribed = errors.New("there is a consumer of changes already, and this bus takes one consumer at a time")
 
-// Options is what a Bus needs to know. Every field has a default.
+// Options configures a Bus. Every field has a default.
 type Options struct {
 	// Logger defaults to slog.Default().
 	Logger *slog.Logger
-	// DeadLettered tells that a change has been dead-lettered. It is called from many
+	// DeadLettered is called when a change is dead-lettered. It is called from many
 	// goroutines and must return at once.
 	DeadLettered func()
 }
 
-// Bus connects a publisher and a subscriber of the same process. There is nothing to
-// close. It is safe for concurrent use.
+// Bus connects a publisher and a subscriber of the same process. It needs no closing and
+// is safe for concurrent use.
 type Bus struct {
 	opts        Options
 	deadLetters atomic.Int64
 	changes     audience[line.Change]
 	heartbeats  audience[line.Heartbeat]
 
-	subscribed chan struct{} // closed by the first consumer
-	announce   func()        // closes it
+	subscribed chan struct{} // closed when the first consumer subscribes
+	announce   func()        // closes subscribed
 	mu         sync.Mutex
-	consumer   *consumer // the last one, until it has noticed its end; see present
+	consumer   *consumer // the newest, until it unsubscribes; see present
 }
 
 var (
@@ -71,7 +71,7 @@ var (
 	_ line.Subscriber = (*Bus)(nil)
 )
 
-// New returns a bus that nobody uses yet.
+// New returns a bus without publishers and subscribers.
 func New(opts Options) *Bus {
 	if opts.Logger == nil {
 		opts.Logger = slog.Default()
@@ -83,21 +83,24 @@ func New(opts Options) *Bus {
 	return &Bus{opts: opts, subscribed: subscribed, announce: sync.OnceFunc(func() { close(subscribed) })}
 }
 
-// consumer is a ConsumeChanges that runs.
+// consumer is a running call of ConsumeChanges.
 type consumer struct {
 	isOver  func() bool
 	handle  func(line.Change) error
-	running sync.WaitGroup // handlers; grows under Bus.mu, and no more once it is over
+	running sync.WaitGroup // handlers; added to under Bus.mu, and only until isOver
 }
 
 // PublishChange implements line.Publisher. It returns nil only after the consumer's
-// handler has returned nil, or has dead-lettered the change. Changes that are published
-// at the same time are handled at the same time.
+// handler has returned nil or the change has been dead-lettered. Concurrent publications
+// are handled concurrently.
 //
-// Errors: ErrNoSubscriber, at once; one that is line.ErrPoison for a change that the codec
-// would refuse, so that what works here works on every bus; the handler's; that of ctx,
-// when it has ended before, and nothing is handled, or when it ends meanwhile, and then
-// the handler goes to its end.
+// Errors:
+//   - ErrNoSubscriber, at once, when there is no consumer;
+//   - line.ErrPoison for a change that the codec would refuse, so that a change accepted
+//     here is accepted by every bus;
+//   - the error of the handler;
+//   - the error of ctx. If ctx has ended before the call, nothing is handled. If it ends
+//     during the call, the handler still runs to its end.
 func (b *Bus) PublishChange(ctx context.Context, change line.Change) error {
 	if err := b.publish(ctx, change); err != nil {
 		return fmt.Errorf("publish %s: %w", change.MessageID(), err)
@@ -124,7 +127,7 @@ func (b *Bus) publish(ctx context.Context, change line.Change) error {
 	}
 }
 
-// handOver has the consumer handle a change, and returns where the result will be.
+// handOver starts the consumer's handler for a change and returns the channel for its result.
 func (b *Bus) handOver(change line.Change) (<-chan error, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -132,12 +135,12 @@ func (b *Bus) handOver(change line.Change) (<-chan error, error) {
 	if c == nil {
 		return nil, ErrNoSubscriber
 	}
-	result := make(chan error, 1) // the publisher may be gone by then
+	result := make(chan error, 1) // buffered: the publisher may have left
 	c.running.Go(func() { result <- b.deliver(c, change) })
 	return result, nil
 }
 
-// deliver has a change handled. An error means that it is to be published again.
+// deliver passes a change to the handler. An error means that the change must be published again.
 func (b *Bus) deliver(c *consumer, change line.Change) error {
 	err := guard(func() error { return c.handle(change) })
 	switch {
@@ -154,8 +157,8 @@ func (b *Bus) deliver(c *consumer, change line.Change) error {
 	}
 }
 
-// PublishHeartbeat implements line.Publisher. It waits for nobody, and nobody listening
-// is no error.
+// PublishHeartbeat implements line.Publisher. It does not wait for watchers and succeeds
+// without any.
 func (b *Bus) PublishHeartbeat(ctx context.Context, heartbeat line.Heartbeat) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("publish heartbeat: %w", err)
@@ -167,13 +170,13 @@ func (b *Bus) PublishHeartbeat(ctx context.Context, heartbeat line.Heartbeat) er
 	return nil
 }
 
-// ConsumeChanges implements line.Subscriber, for one consumer at a time: while ctx lasts,
-// another one gets an error at once. A process has one bet-maker, so a second consumer is
-// a mistake in how the program is put together.
+// ConsumeChanges implements line.Subscriber for one consumer at a time. Until ctx ends, a
+// second call fails at once. A process has one bet-maker, so a second consumer is a mistake
+// in how the program is wired.
 //
-// When ctx ends no further change is handled, and publishing is answered with
-// ErrNoSubscriber. Handlers that run go to their end, however long they take, under a
-// context that does not end.
+// After ctx has ended no further change is handled, and PublishChange returns
+// ErrNoSubscriber. Running handlers finish, however long they take, under a context that
+// does not end.
 func (b *Bus) ConsumeChanges(ctx context.Context, handle func(context.Context, line.Change) error) error {
 	c := &consumer{
 		isOver: func() bool { return ctx.Err() != nil },
@@ -188,8 +191,8 @@ func (b *Bus) ConsumeChanges(ctx context.Context, handle func(context.Context, l
 	return nil
 }
 
-// present returns the consumer, or nil when there is none or its time is over. The caller
-// holds b.mu.
+// present returns the consumer, or nil when there is none or its context has ended. The
+// caller holds b.mu.
 func (b *Bus) present() *consumer {
 	if b.consumer == nil || b.consumer.isOver() {
 		return nil
@@ -211,13 +214,13 @@ func (b *Bus) subscribe(c *consumer) error {
 func (b *Bus) unsubscribe(c *consumer) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.consumer == c { // and no later one
+	if b.consumer == c { // not a newer one
 		b.consumer = nil
 	}
 }
 
 // WatchChanges implements line.Subscriber. It shows the changes that the consumer has
-// handled; a watcher that is more than a thousand behind misses the oldest.
+// handled. A watcher that is more than changesKept behind misses the oldest.
 func (b *Bus) WatchChanges(ctx context.Context, handle func(line.Change)) error {
 	b.changes.watch(ctx, changesKept, b.opts.Logger, handle)
 	return nil
@@ -229,11 +232,12 @@ func (b *Bus) WatchHeartbeats(ctx context.Context, handle func(line.Heartbeat)) 
 	return nil
 }
 
-// Subscribed returns a channel that is closed as soon as there has been a consumer of
-// changes. Whoever publishes after that does not come too early.
+// Subscribed returns a channel that is closed when the first consumer of changes has
+// subscribed. A publisher that waits for it does not publish too early.
 func (b *Bus) Subscribed() <-chan struct{} { return b.subscribed }
 
-// Check returns nil while changes are consumed, else ErrNoSubscriber. It does not wait.
+// Check returns nil while there is a consumer of changes, else ErrNoSubscriber. It does not
+// wait.
 func (b *Bus) Check(context.Context) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -243,11 +247,11 @@ func (b *Bus) Check(context.Context) error {
 	return nil
 }
 
-// DeadLetters returns how many changes have been dead-lettered since the bus was made.
-// Nothing more is kept of them than what was logged.
+// DeadLetters returns the number of changes that have been dead-lettered since the bus was
+// made. The changes themselves are only logged.
 func (b *Bus) DeadLetters(context.Context) (int, error) { return int(b.deadLetters.Load()), nil }
 
-// guard turns a panic into poison: what made us panic once will do it again.
+// guard turns a panic into line.ErrPoison: the same message would cause it again.
 func guard(attempt func() error) (err error) {
 	defer func() {
 		if r := recover(); r != nil {

@@ -35,7 +35,7 @@ func TestBus(t *testing.T) {
 	})
 }
 
-// What a bus in the process is for: who has published knows that the other side has
+// The purpose of this bus: after PublishChange the publisher knows that the consumer has
 // committed.
 func TestPublishReturnsAfterTheConsumerHasCommitted(t *testing.T) {
 	t.Parallel()
@@ -112,7 +112,7 @@ func TestSubscribedTellsOfTheFirstConsumer(t *testing.T) {
 		s := open(t)
 		select {
 		case <-s.bus.Subscribed():
-			t.Fatal("nobody has subscribed yet")
+			t.Fatal("the channel is closed before there is a consumer")
 		default:
 		}
 		end := s.consume(func(context.Context, line.Change) error { return nil })
@@ -120,7 +120,7 @@ func TestSubscribedTellsOfTheFirstConsumer(t *testing.T) {
 		if err := s.bus.PublishChange(t.Context(), s.change); err != nil {
 			t.Errorf("publish after Subscribed: %v", err)
 		}
-		// Another consumer is no news.
+		// A second consumer changes nothing.
 		end()
 		s.consume(func(context.Context, line.Change) error { return nil })
 		<-s.bus.Subscribed()
@@ -138,7 +138,7 @@ func TestHandlesConcurrentPublicationsConcurrently(t *testing.T) {
 			if inside.Add(1) == n {
 				close(all)
 			}
-			<-all // nobody goes on before the last one is there
+			<-all // no handler goes on before all have begun
 			return nil
 		})
 
@@ -231,7 +231,7 @@ func TestConsumerThatHasEndedHandlesNothingMore(t *testing.T) {
 		synctest.Wait()
 
 		cancel()
-		// At once, whether or not ConsumeChanges has noticed.
+		// At once, even before ConsumeChanges has returned.
 		if err := s.bus.PublishChange(t.Context(), s.change); !errors.Is(err, inproc.ErrNoSubscriber) {
 			t.Errorf("publish after the end: %v", err)
 		}
@@ -272,7 +272,7 @@ func TestTakesOneConsumerAtATime(t *testing.T) {
 	})
 }
 
-// A consumer that ends late must not take away the one that came after it.
+// A consumer that ends late must not remove its successor.
 func TestConsumerMayFollowOneThatStillFinishes(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -312,7 +312,7 @@ func TestPoisonIsPublished(t *testing.T) {
 				seen := s.watch()
 
 				if err := s.bus.PublishChange(t.Context(), s.change); err != nil {
-					t.Errorf("it would be published for ever: %v", err)
+					t.Errorf("the relay would publish it for ever: %v", err)
 				}
 
 				synctest.Wait()
@@ -389,7 +389,7 @@ func TestSlowWatcherMissesTheOldestAndHoldsUpNobody(t *testing.T) {
 		close(release)
 		synctest.Wait()
 
-		// One is in the watcher's hands, and the newest wait.
+		// The watcher handles the first, and the newest wait.
 		got, want := seen.all(), append(slices.Clone(all[:1]), all[len(all)-1024:]...)
 		if !slices.Equal(got, want) {
 			t.Errorf("got %d changes, %d to %d; want the first and the newest 1024",
@@ -426,7 +426,7 @@ func TestWatcherThatPanicsWatchesOn(t *testing.T) {
 			t.Errorf("got %v", seen.all())
 		}
 		if !strings.Contains(s.log.String(), "unexpected") {
-			t.Errorf("nothing of it in the log: %s", s.log)
+			t.Errorf("the log does not show the panic: %s", s.log)
 		}
 	})
 }
@@ -467,7 +467,7 @@ func TestWatcherThatHasEndedSeesNothingMore(t *testing.T) {
 	})
 }
 
-// Whatever the codec refuses is refused here, in its words.
+// The bus refuses what the codec refuses, with the codec's error.
 func TestRefusesWhatTheCodecWouldRefuse(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -539,7 +539,7 @@ type setup struct {
 	bus    *inproc.Bus
 	change line.Change
 	log    *bytes.Buffer // read after synctest.Wait
-	dead   atomic.Int32  // what the hook was told of
+	dead   atomic.Int32  // calls of DeadLettered
 }
 
 func open(t *testing.T) *setup {
@@ -552,8 +552,8 @@ func open(t *testing.T) *setup {
 	return s
 }
 
-// subscribe runs a method of the bus, and returns when it waits for messages. It is ended
-// by the function returned, which waits for it, or by the end of the test.
+// subscribe runs a method of the bus and returns when the method waits for messages. The
+// returned function ends it and waits for it; so does the end of the test.
 func (s *setup) subscribe(method func(context.Context) error) (end func()) {
 	s.t.Helper()
 	ctx, cancel := context.WithCancel(s.t.Context())
@@ -574,7 +574,7 @@ func (s *setup) consume(handle func(context.Context, line.Change) error) (end fu
 	return s.subscribe(func(ctx context.Context) error { return s.bus.ConsumeChanges(ctx, handle) })
 }
 
-// watch returns what a watcher will have seen.
+// watch starts a watcher and returns the changes that it sees.
 func (s *setup) watch() *changes {
 	s.t.Helper()
 	seen := new(changes)
@@ -582,7 +582,7 @@ func (s *setup) watch() *changes {
 	return seen
 }
 
-// changes is what a handler has got, in order.
+// changes is the changes that a handler has received, in order.
 type changes struct {
 	mu  sync.Mutex
 	got []line.Change

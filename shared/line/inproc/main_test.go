@@ -6,5 +6,5 @@ import (
 	"go.uber.org/goleak"
 )
 
-// Whoever starts a goroutine waits for it.
+// No goroutine outlives the tests.
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -9,14 +9,13 @@ import (
 	"stavka.local/shared/odds"
 )
 
-// Golden holds the bodies of messages as both sides of the contract have agreed
-// on them, in the folder golden. A change of these files is a change of the
-// contract: the examples of api/line-messages.yaml say the same.
+// Golden holds the bodies of messages of the contract, in the folder golden. Changing these
+// files changes the contract: they are equal to the examples of api/line-messages.yaml.
 //
 //go:embed golden/*.json
 var Golden embed.FS
 
-// GoldenChanges returns what the bodies of event.changed mean, by file name.
+// GoldenChanges returns the changes of the bodies of event.changed, by file name.
 func GoldenChanges() map[string]line.Change {
 	epoch := line.Epoch{Dataset: "f3b1c29a7d04", Generation: 1}
 	created := line.Event{
@@ -58,7 +57,7 @@ func GoldenChanges() map[string]line.Change {
 	}
 }
 
-// GoldenHeartbeats returns what the bodies of feed.alive mean, by file name.
+// GoldenHeartbeats returns the heartbeats of the bodies of feed.alive, by file name.
 func GoldenHeartbeats() map[string]line.Heartbeat {
 	return map[string]line.Heartbeat{
 		"heartbeat.json": {

@@ -60,9 +60,8 @@ func TestNewRefusesBadOptions(t *testing.T) {
 	}
 }
 
-// TestWire looks at the broker's side of the contract. Programs in other languages
-// rely on the properties, and a queue with other arguments than those here would
-// keep an upgraded service from starting.
+// TestWire checks what is at the broker. Programs in other languages rely on the properties of
+// messages. If the arguments of a queue changed, an upgraded service could not declare it.
 func TestWire(t *testing.T) {
 	t.Parallel()
 	opts := options(t)
@@ -137,7 +136,7 @@ func TestRedrive(t *testing.T) {
 	publish(t, newPublisher(t, opts), changes)
 	deadLetters(n)
 
-	redrive(0, n) // still poison: one round, then it stops
+	redrive(0, n) // still poison: each is moved once
 	deadLetters(n)
 	mended.Store(true)
 	redrive(2, 2)
@@ -168,8 +167,8 @@ func TestDeadLettersWithoutConsumer(t *testing.T) {
 	}
 }
 
-// TestNotTaken has one queue that is full: the broker then refuses the message,
-// whatever the other queues do with it.
+// TestNotTaken has one full queue: the broker then refuses the message, even if other queues
+// accept it.
 func TestNotTaken(t *testing.T) {
 	t.Parallel()
 	opts := options(t)
@@ -272,15 +271,13 @@ func TestPublisherClosed(t *testing.T) {
 		network.freeze()
 		waiting := make(chan error, 1)
 		go func() { waiting <- publisher.PublishChange(t.Context(), linetest.Changes(1)[0]) }()
-		began := time.Now()
-		if err := publisher.Close(t.Context()); err != nil {
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		if err := publisher.Close(ctx); err != nil {
 			t.Fatal(err)
 		}
 		if err := <-waiting; err == nil {
-			t.Error("a publication that nobody confirmed succeeded")
-		}
-		if took := time.Since(began); took > 10*time.Second {
-			t.Errorf("closing took %v", took)
+			t.Error("an unconfirmed publication succeeded")
 		}
 	})
 }
@@ -303,13 +300,13 @@ func TestHooks(t *testing.T) {
 	opts.Hooks = rabbitmq.Hooks{
 		Connected:    func(connection string, up bool) { record(fmt.Sprint(connection, " ", up)) },
 		DeadLettered: func() { record("dead-lettered") },
-		Redelivered:  func() { record("redelivered") }, // a pause does not requeue
+		Redelivered:  func() { record("redelivered") }, // a paused delivery is not requeued
 		Paused:       func(deliveries int) { record(fmt.Sprint("paused ", deliveries)) },
 	}
 	publisherOpts := opts
 	publisherOpts.Hooks = rabbitmq.Hooks{}
 	changes := linetest.Changes(2)
-	attempts := 0 // the two changes come one after the other
+	attempts := 0 // needs no lock: the changes come one after the other
 	handled := make(chan struct{})
 	opts.Workers = 1
 	consumer := consume(t, newSubscriber(t, opts), func(_ context.Context, c line.Change) error {
@@ -341,7 +338,7 @@ func TestHooks(t *testing.T) {
 	}
 }
 
-// TestDrain ends a consumer whose handler would go on for ever.
+// TestDrain ends a consumer whose handler does not return by itself.
 func TestDrain(t *testing.T) {
 	t.Parallel()
 	opts := options(t)
@@ -366,7 +363,7 @@ func TestDrain(t *testing.T) {
 	eventually(t, func() error { return seen.hasAll(changes) })
 }
 
-// TestWorkers shows that one slow event does not hold up the others.
+// TestWorkers checks that one slow event does not delay the others.
 func TestWorkers(t *testing.T) {
 	t.Parallel()
 	opts := options(t)
@@ -386,7 +383,7 @@ func TestWorkers(t *testing.T) {
 	eventually(t, func() error { return seen.hasAll(changes) })
 }
 
-// lockedBuffer is a buffer that a logger may write to while a test reads.
+// lockedBuffer is a buffer that a logger may write while a test reads.
 type lockedBuffer struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -404,7 +401,7 @@ func (b *lockedBuffer) String() string {
 	return b.text.String()
 }
 
-// TestWatcherPassesOver shows a watcher what it cannot take.
+// TestWatcherPassesOver sends a watcher messages that it cannot handle.
 func TestWatcherPassesOver(t *testing.T) {
 	t.Parallel()
 	opts := options(t)

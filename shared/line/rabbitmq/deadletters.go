@@ -9,8 +9,8 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// DeadLetters returns how many messages are in the queue of dead letters. It asks
-// over the connection of ConsumeChanges when there is one.
+// DeadLetters returns the number of messages in the queue of dead letters. It uses the
+// connection of ConsumeChanges when there is one.
 func (s *Subscriber) DeadLetters(ctx context.Context) (int, error) {
 	type answer struct {
 		count int
@@ -18,8 +18,8 @@ func (s *Subscriber) DeadLetters(ctx context.Context) (int, error) {
 	}
 	answers := make(chan answer, 1)
 	if c := s.consumerConnection(); c != nil {
-		// To cut this connection because a question takes long would be wrong. The
-		// goroutine ends with the connection at the latest.
+		// A slow answer must not cut the consumer's connection. The goroutine ends with the
+		// connection at the latest.
 		go func() {
 			count, err := s.countDeadLetters(c)
 			answers <- answer{count, err}
@@ -45,14 +45,14 @@ func (s *Subscriber) DeadLetters(ctx context.Context) (int, error) {
 	}
 }
 
-// Redrive moves dead letters back to the queue that consumers share, at most limit
-// of them, or all that are there now when limit is 0, the oldest first. It returns
-// how many it has moved, also along with an error.
+// Redrive moves dead letters back to the queue that consumers share, the oldest first. It
+// moves at most limit of them, or all that are there now when limit is 0. It returns the
+// number of messages it has moved, also with an error.
 //
-// It is for an operator who has mended what made them poison: a message that still
-// is poison comes back to the dead letters. Every message is confirmed in the one
-// queue before it is taken off the other, so none is lost, and one may be there
-// twice when the connection fails in between, which does no harm.
+// An operator calls it after fixing the cause of the dead letters. A message that is still
+// poison becomes a dead letter again. Each message is confirmed in the shared queue before
+// it is removed from the dead letters, so none is lost. A message is in both queues when
+// the connection fails in between, which does no harm.
 func (s *Subscriber) Redrive(ctx context.Context, limit int) (moved int, err error) {
 	if limit < 0 {
 		return 0, fmt.Errorf("redrive: a limit of %d is negative", limit)
@@ -62,7 +62,7 @@ func (s *Subscriber) Redrive(ctx context.Context, limit int) (moved int, err err
 		if err := c.bounded(ctx, func() error { return r.open(c, s.topo) }); err != nil {
 			return err
 		}
-		// Poison that comes back while this runs is not taken up again.
+		// A message that becomes a dead letter again meanwhile is not moved twice.
 		rest := r.waiting
 		if limit > 0 {
 			rest = min(rest, limit)
@@ -87,12 +87,12 @@ func (s *Subscriber) Redrive(ctx context.Context, limit int) (moved int, err err
 	return moved, nil
 }
 
-// redrive is a channel that moves messages.
+// redrive moves messages on one channel.
 type redrive struct {
 	topo    topology
 	ch      *amqp.Channel
 	returns chan amqp.Return
-	waiting int // in the queue of dead letters when it was opened
+	waiting int // messages in the queue of dead letters when it was opened
 }
 
 func (r *redrive) open(c *connection, topo topology) (err error) {
@@ -111,13 +111,13 @@ func (r *redrive) open(c *connection, topo topology) (err error) {
 	return err
 }
 
-// moveOne moves the oldest dead letter, and tells whether there was one.
+// moveOne moves the oldest dead letter and reports whether there was one.
 func (r *redrive) moveOne() (bool, error) {
 	d, found, err := r.ch.Get(r.topo.deadQueue(), false)
 	if err != nil || !found {
 		return false, err
 	}
-	// To the queue itself, not to the exchange: watchers have no use for it.
+	// To the queue and not to the exchange: watchers do not need it again.
 	confirmation, err := r.ch.PublishWithDeferredConfirm("", r.topo.queue, true, false, amqp.Publishing{
 		Headers:      withoutHistory(d.Headers),
 		MessageId:    d.MessageId,
@@ -130,7 +130,7 @@ func (r *redrive) moveOne() (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	// The wait ends when the connection does, without an ack then.
+	// Wait returns false when the connection ends before the confirmation.
 	switch acked := confirmation.Wait(); {
 	case len(r.returns) > 0:
 		return false, errUnroutable
@@ -140,8 +140,8 @@ func (r *redrive) moveOne() (bool, error) {
 	return true, d.Ack(false)
 }
 
-// withoutHistory returns the headers without those in which the broker has noted
-// the message's way so far: it starts anew.
+// withoutHistory returns the headers without those in which the broker records deliveries
+// and dead-lettering. The message starts anew.
 func withoutHistory(headers amqp.Table) amqp.Table {
 	headers = maps.Clone(headers)
 	maps.DeleteFunc(headers, func(name string, _ any) bool {
@@ -158,7 +158,7 @@ func (s *Subscriber) countDeadLetters(c *connection) (int, error) {
 	}
 	n, err := count(ch, s.topo.deadQueue())
 	if err != nil {
-		return 0, err // the channel is closed with the answer
+		return 0, err // the broker has closed the channel
 	}
 	return n, ch.Close()
 }
@@ -171,7 +171,7 @@ func count(ch *amqp.Channel, queue string) (int, error) {
 	return q.Messages, nil
 }
 
-// visit runs use on a connection that lives no longer.
+// visit runs use on a connection of its own.
 func (s *Subscriber) visit(ctx context.Context, name string, use func(*connection) error) error {
 	c, err := newLink(name, s.opts).dial(ctx)
 	if err != nil {
@@ -181,7 +181,7 @@ func (s *Subscriber) visit(ctx context.Context, name string, use func(*connectio
 	return use(c)
 }
 
-// consumerConnection returns the connection of a ConsumeChanges that runs, or nil.
+// consumerConnection returns the connection of a running ConsumeChanges, or nil.
 func (s *Subscriber) consumerConnection() *connection {
 	s.mu.Lock()
 	defer s.mu.Unlock()

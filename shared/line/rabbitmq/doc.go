@@ -1,6 +1,6 @@
-// Package rabbitmq carries the line over RabbitMQ: it is the adapter behind
-// line.Publisher and line.Subscriber for URLs of the schemes amqp and amqps. It
-// works with RabbitMQ 3.10 and later and leans on no default of the broker.
+// Package rabbitmq carries the line over RabbitMQ. It implements line.Publisher and
+// line.Subscriber for URLs of the schemes amqp and amqps. It works with RabbitMQ 3.10
+// and later and does not rely on defaults of the broker.
 //
 //	            topic exchange "line"
 //	Publisher ──┬─ event.changed ─┬─> quorum queue "event_status_updates" ──> ConsumeChanges (all replicas share)
@@ -9,12 +9,12 @@
 //	            │                 └─> one exclusive queue per watcher ─────> WatchChanges
 //	            └─ feed.alive ──────> one exclusive queue per watcher ─────> WatchHeartbeats
 //
-// Either side declares the durable part, so it does not matter who starts first.
+// Publisher and consumer both declare the durable part, so either may start first.
 //
-// Each publisher and each running subscription has a connection of its own: the
-// broker holds back a whole connection when it runs out of memory or disk, and
-// consuming is what frees both. A connection is never repaired. When it or its
-// channel fails, all of it is thrown away and another is dialled, after a pause
-// that grows, for ever. A delivery is acknowledged on the channel it came from,
-// which is never opened again, so no acknowledgement can meet another delivery.
+// Each publisher and each running subscription has a connection of its own: when the
+// broker runs out of memory or disk it blocks whole connections that publish, and
+// consuming is what frees memory and disk. A connection is never repaired. When it or its
+// channel fails, it is discarded and a new one is dialled, for ever, after pauses that
+// grow. A delivery is acknowledged on the channel that delivered it. That channel is never
+// opened again, so an acknowledgement cannot apply to another delivery.
 package rabbitmq

@@ -13,35 +13,35 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// The classes of failure that Check tells. They say nothing about hosts, names or
-// credentials; the log does.
+// The classes of failure that Check returns. They name no hosts, queues or credentials; the
+// log does.
 var (
-	// ErrNotStarted: nothing has asked for a connection yet.
+	// ErrNotStarted: no connection has been needed yet.
 	ErrNotStarted = errors.New("rabbitmq: not started")
 	// ErrUnreachable: there is no connection, and the last attempt got no answer.
 	ErrUnreachable = errors.New("rabbitmq: unreachable")
 	// ErrRefused: the broker refuses the user, the password or the vhost.
 	ErrRefused = errors.New("rabbitmq: access refused")
-	// ErrConflict: an exchange or a queue exists with other properties than ours;
-	// somebody has to delete it.
+	// ErrConflict: an exchange or a queue exists with other properties than ours. An operator
+	// must delete it.
 	ErrConflict = errors.New("rabbitmq: exchange or queue exists with other properties")
-	// ErrBlocked: connected, but the broker takes no messages (memory or disk alarm).
+	// ErrBlocked: connected, but the broker accepts no messages (memory or disk alarm).
 	ErrBlocked = errors.New("rabbitmq: publishing blocked by the broker")
 	// ErrClosed: the publisher has been closed.
 	ErrClosed = errors.New("rabbitmq: closed")
 )
 
-// errDeleted tells that somebody has deleted a queue of ours. The next connection
+// errDeleted is the end of a connection whose queue has been deleted. The next connection
 // declares it again.
 var errDeleted = errors.New("a queue has been deleted")
 
-// deletionPause is how long we wait before we declare a deleted queue again. A
-// quorum queue that is back within some 30 ms (measured on RabbitMQ 3.10) is taken
-// for the old one: its consumers are not told, and get nothing any more.
+// deletionPause is the pause before a deleted queue is declared again. When a quorum queue
+// is back too soon, RabbitMQ 3.10 takes it for the old one: its consumers are not told of
+// the deletion and get no more messages.
 const deletionPause = time.Second
 
-// link keeps one connection: it dials for ever, hands every new connection to
-// what uses it, and knows how things stand.
+// link keeps one connection. It dials for ever, passes every new connection to its user, and
+// knows the state.
 type link struct {
 	name string
 	opts Options
@@ -65,7 +65,7 @@ func newLink(name string, opts Options) *link {
 func (l *link) status() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	// What uses a lost connection may take a while to let go of it.
+	// The user of a lost connection may take a while to return.
 	if l.current != nil && l.current.IsClosed() {
 		return ErrUnreachable
 	}
@@ -91,9 +91,9 @@ func (l *link) setConnected(c *connection, problem error) {
 	l.current, l.problem = c, problem
 }
 
-// keep runs use on one connection after the other until ctx ends. use sets the
-// connection up within connection.bounded, calls up, and returns when the
-// connection is of no more use to it, after which it is closed.
+// keep runs use on one connection after the other until ctx ends. use must set the
+// connection up within connection.bounded, call up, and return when the connection has
+// failed. The connection is then closed.
 func (l *link) keep(ctx context.Context, use func(context.Context, *connection) error) {
 	pause := backoff{min: l.opts.RetryMin, max: l.opts.RetryMax}
 	for {
@@ -103,7 +103,7 @@ func (l *link) keep(ctx context.Context, use func(context.Context, *connection) 
 			l.setStatus(ErrClosed)
 			return
 		}
-		// A connection that fell at once is no reason to hurry.
+		// A connection that was lost at once must not shorten the pause.
 		if wasUp && time.Since(began) > l.opts.RetryMax {
 			pause.reset()
 		}
@@ -123,7 +123,7 @@ func (l *link) keep(ctx context.Context, use func(context.Context, *connection) 
 	}
 }
 
-// once is the life of one connection. It reports whether it was ever up.
+// once dials one connection and uses it to its end. It reports whether it was ever up.
 func (l *link) once(ctx context.Context, use func(context.Context, *connection) error) (wasUp bool, err error) {
 	c, err := l.dial(ctx)
 	if err == nil {
@@ -141,7 +141,7 @@ func (l *link) once(ctx context.Context, use func(context.Context, *connection) 
 	return wasUp, err
 }
 
-// up notes that the connection is set up and in use.
+// up records that the connection is set up and in use.
 func (l *link) up(ctx context.Context, c *connection) {
 	l.setConnected(c, nil)
 	l.log.InfoContext(ctx, "connected to the broker")
@@ -164,7 +164,7 @@ func (l *link) dial(ctx context.Context) (*connection, error) {
 				return nil, err
 			}
 			c.socket = &boundedConn{Conn: socket, timeout: l.opts.ConnectTimeout}
-			// The library's handshakes know no context.
+			// The handshakes of the library do not take a context.
 			c.stopHandshake = context.AfterFunc(ctx, c.abort)
 			return c.socket, nil
 		},
@@ -181,8 +181,8 @@ func (l *link) dial(ctx context.Context) (*connection, error) {
 	return c, nil
 }
 
-// connection is one connection to the broker and the socket under it, which is
-// the only thing that can always be closed.
+// connection is one connection to the broker and its socket. Only closing the socket never
+// blocks.
 type connection struct {
 	*amqp.Connection
 
@@ -192,9 +192,8 @@ type connection struct {
 	blocked       chan amqp.Blocking // memory and disk alarms
 }
 
-// bounded runs steps, in which the library may wait for an answer of the broker
-// for ever; the connection is cut when they take longer than its timeout or ctx
-// ends.
+// bounded runs steps in which the library may wait for the broker for ever. It cuts the
+// connection when they take longer than the timeout or when ctx ends.
 func (c *connection) bounded(ctx context.Context, steps func() error) error {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
@@ -206,27 +205,26 @@ func (c *connection) bounded(ctx context.Context, steps func() error) error {
 	return err
 }
 
-// close says goodbye to the broker, who thereby has handled every frame sent
-// before, or cuts the connection if that takes long.
-//
-// Closing again does nothing.
+// close closes the connection in good order, which shows that the broker has handled every
+// frame sent before. It cuts the connection when this takes too long. Closing again does
+// nothing.
 func (c *connection) close() {
 	const politeness = 2 * time.Second
 	timer := time.AfterFunc(politeness, c.abort)
-	// The connection is closed afterwards, whatever the answer.
+	// The error does not matter: the connection is closed afterwards.
 	_ = c.Close()
 	timer.Stop()
 	c.abort()
 }
 
-// abort closes the socket; everything that waits for the broker then returns.
+// abort closes the socket. Every call that waits for the broker then returns.
 func (c *connection) abort() {
 	if c.socket != nil {
 		_ = c.socket.Close()
 	}
 }
 
-// reason turns what NotifyClose delivered into an error.
+// reason returns the error for a value of NotifyClose.
 func reason(closed *amqp.Error) error {
 	if closed == nil {
 		return amqp.ErrClosed
@@ -250,9 +248,8 @@ func classify(err error) error {
 	}
 }
 
-// boundedConn fails a write that takes too long. Without it a broker that stops
-// reading (it does during a memory alarm) would hold writers, and the locks they
-// have in the library, for ever.
+// boundedConn fails a write that takes too long. Otherwise a broker that stops reading, as
+// in a memory alarm, would block writers for ever, and with them the library's locks.
 type boundedConn struct {
 	net.Conn
 
@@ -266,8 +263,8 @@ func (c *boundedConn) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// backoff is a pause that doubles from min to max, of which a random half is left
-// out so that many who fail together do not come back together.
+// backoff is a pause that doubles from min to max. A random part of up to half is left out,
+// so that clients that fail together do not return together.
 type backoff struct {
 	min, max time.Duration
 	current  time.Duration

@@ -6,5 +6,5 @@ import (
 	"go.uber.org/goleak"
 )
 
-// Whoever starts a goroutine waits for it, and so does the library.
+// No goroutine outlives the tests, of the package or of the library.
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -9,63 +9,64 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// Options is what a Publisher or a Subscriber needs to know. Only URL must be
-// set; every other field has a default, named with it.
+// Options configures a Publisher or a Subscriber. URL must be set; every other field has
+// the default that its comment names.
 type Options struct {
 	// URL is amqp://user:password@host:port/vhost, or amqps://. It is never logged.
 	URL string
-	// Name tells this program's connections apart in the broker's listings.
+	// Name identifies the connections of this program in the broker's listings.
 	// Default "stavka".
 	Name string
-	// Exchange is the topic exchange; its name followed by ".dead" is the exchange
-	// for dead letters. Default "line".
+	// Exchange is the name of the topic exchange. The exchange for dead letters has the
+	// suffix ".dead". Default "line".
 	Exchange string
-	// Queue is the durable queue that consumers share; its name followed by ".dead"
-	// is the queue of dead letters. Default "event_status_updates".
+	// Queue is the name of the durable queue that consumers share. The queue of dead letters
+	// has the suffix ".dead". Default "event_status_updates".
 	Queue string
-	// FeedTimeout is how long a heartbeat is worth delivering. Default 10 s.
+	// FeedTimeout is how long a heartbeat may wait in a queue. Default 10 s.
 	FeedTimeout time.Duration
 	// Prefetch is how many deliveries one consumer may hold. Default 64.
 	Prefetch int
-	// Workers is how many deliveries one consumer handles at a time. Default 4.
+	// Workers is how many deliveries one consumer handles concurrently. Default 4.
 	Workers int
 	// PublishTimeout bounds PublishChange in addition to its context. Default 10 s.
 	PublishTimeout time.Duration
-	// DrainTimeout is how long a handler may go on after its subscription has ended
-	// or lost its connection; then its context ends. Default 10 s.
+	// DrainTimeout is how long a handler may continue after its subscription has ended or
+	// lost its connection. Then its context ends. Default 10 s.
 	DrainTimeout time.Duration
-	// ConnectTimeout bounds each of: dialling with the handshakes, setting up the
-	// channels, and any one write to the socket. Default 10 s.
+	// ConnectTimeout bounds dialling with its handshakes, setting up the channels, and each
+	// write to the socket. Default 10 s.
 	ConnectTimeout time.Duration
-	// HeartbeatInterval is that of the AMQP connection: a dead peer is noticed after
-	// one and a half of it. Whole seconds. Default 10 s.
+	// HeartbeatInterval is the heartbeat of the AMQP connection, in whole seconds. A dead
+	// peer is noticed after one and a half intervals. Default 10 s.
 	HeartbeatInterval time.Duration
-	// RetryMin and RetryMax bound the growing pauses between attempts to connect and
-	// between attempts to handle a delivery. Default 100 ms and 5 s.
+	// RetryMin and RetryMax bound the growing pauses between attempts to connect and between
+	// attempts to handle a delivery. Default 100 ms and 5 s.
 	RetryMin, RetryMax time.Duration
 	// Logger defaults to slog.Default().
 	Logger *slog.Logger
-	// Hooks are told what happens.
+	// Hooks are called on events that are worth counting.
 	Hooks Hooks
 }
 
-// Hooks are called when something worth counting happens. Any of them may be nil.
-// They are called from many goroutines and must return at once.
+// Hooks are called on events that are worth counting. Any of them may be nil. They are
+// called from many goroutines and must return at once.
 type Hooks struct {
-	// Connected tells that the connection of that name is up or, after it was, down.
-	// The names are "publisher", "changes", "changes-watch" and "heartbeats-watch".
+	// Connected is called when the connection of that name comes up, and when it goes down
+	// after that. The names are "publisher", "changes", "changes-watch" and
+	// "heartbeats-watch".
 	Connected func(connection string, up bool)
-	// DeadLettered tells that ConsumeChanges has rejected a delivery.
+	// DeadLettered is called when ConsumeChanges has rejected a delivery.
 	DeadLettered func()
-	// Redelivered tells that ConsumeChanges got a delivery the broker had handed out
+	// Redelivered is called when ConsumeChanges gets a delivery that the broker has delivered
 	// before.
 	Redelivered func()
-	// Paused tells how many deliveries ConsumeChanges now holds whose handler
-	// returned an error and will be called again.
+	// Paused is called when the number of deliveries changes that ConsumeChanges holds
+	// because their handler returned an error and will be called again.
 	Paused func(deliveries int)
 }
 
-// withDefaults returns the options complete, or all that is wrong with them.
+// withDefaults returns the options with their defaults, or an error that names every problem.
 func (o Options) withDefaults() (Options, error) {
 	orDefault(&o.Name, "stavka")
 	orDefault(&o.Exchange, "line")
@@ -96,7 +97,7 @@ func (o Options) withDefaults() (Options, error) {
 	}
 
 	var problems []error
-	// The library's error repeats the URL, and with it the password.
+	// The library's error is dropped because it repeats the URL with the password.
 	if _, err := amqp.ParseURI(o.URL); err != nil {
 		problems = append(problems, errors.New("the URL is not of the form amqp://user:password@host:port/vhost "+
 			"(reserved characters in user, password and vhost must be percent-encoded)"))
@@ -121,7 +122,7 @@ func (o Options) withDefaults() (Options, error) {
 		problems = append(problems, fmt.Errorf("a prefetch of %d is not between 1 and 65535", o.Prefetch))
 	}
 	if o.Workers < 1 {
-		problems = append(problems, fmt.Errorf("%d workers are less than 1", o.Workers))
+		problems = append(problems, fmt.Errorf("%d workers is less than 1", o.Workers))
 	}
 	if len(problems) > 0 {
 		return Options{}, fmt.Errorf("rabbitmq: %w", errors.Join(problems...))

@@ -2,38 +2,36 @@ package rabbitmq_test
 
 import (
 	"bytes"
-	"errors"
-	"io"
 	"net"
 	"net/url"
 	"sync"
 	"testing"
 
 	"stavka.local/shared/line/rabbitmq"
+	"stavka.local/shared/porttest"
 )
 
-// proxy stands between the code under test and the broker, and is the network that
-// fails.
+// proxy is the failing network between the code under test and the broker.
 type proxy struct {
 	broker, address string
 
 	mu       sync.Mutex
-	listener net.Listener // nil while the broker seems to be down
+	listener net.Listener // nil while the broker is unreachable
 	conns    map[net.Conn]bool
-	freezeAt []byte        // once a client sends this, nothing passes any more
-	thaw     chan struct{} // not nil while nothing passes
-	clients  []net.Conn    // for frames of our own
+	freezeAt []byte        // freezes when a client sends this
+	thaw     chan struct{} // not nil while frozen
+	clients  []net.Conn    // for tell
 	running  sync.WaitGroup
 }
 
-// newProxy returns a proxy that is up, and options that lead through it.
+// newProxy returns a proxy that is up, and options whose URL leads through it.
 func newProxy(t *testing.T, opts rabbitmq.Options) (*proxy, rabbitmq.Options) {
 	t.Helper()
 	u, err := url.Parse(opts.URL)
 	if err != nil {
 		t.Fatal("TEST_RABBITMQ_URL is not a URL")
 	}
-	p := &proxy{broker: u.Host, address: "127.0.0.1:0", conns: make(map[net.Conn]bool)}
+	p := &proxy{broker: u.Host, address: porttest.Address(t), conns: make(map[net.Conn]bool)}
 	p.up(t)
 	t.Cleanup(p.down)
 	u.Host = p.address
@@ -50,7 +48,7 @@ func (p *proxy) up(t *testing.T) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.listener, p.address = listener, listener.Addr().String()
+	p.listener = listener
 	p.running.Go(func() {
 		for {
 			client, err := listener.Accept()
@@ -75,7 +73,7 @@ func (p *proxy) down() {
 	p.running.Wait()
 }
 
-// cut cuts all connections that there are.
+// cut cuts all connections.
 func (p *proxy) cut() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -85,7 +83,7 @@ func (p *proxy) cut() {
 	p.clients = nil
 }
 
-// freeze lets nothing pass any more, without anybody being told.
+// freeze lets nothing pass and keeps the connections.
 func (p *proxy) freeze() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -94,8 +92,8 @@ func (p *proxy) freeze() {
 	}
 }
 
-// freezeWhen freezes as soon as a client sends something that contains data, which
-// itself does not pass.
+// freezeWhen freezes as soon as a client sends something that contains data. That does not
+// pass either.
 func (p *proxy) freezeWhen(data []byte) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -112,8 +110,8 @@ func (p *proxy) unfreeze() {
 	}
 }
 
-// tell sends data to all clients, as if the broker had. The connections must be
-// idle, so that it does not get in between another frame.
+// tell sends data to all clients as if it came from the broker. The connections must be idle, so
+// that it does not split another frame.
 func (p *proxy) tell(t *testing.T, data []byte) {
 	t.Helper()
 	p.mu.Lock()
@@ -150,7 +148,7 @@ func (p *proxy) serve(client net.Conn) {
 	delete(p.conns, broker)
 }
 
-// pass passes on what arrives, until either side fails.
+// pass copies data until either side fails.
 func (p *proxy) pass(from, to net.Conn, fromClient bool) {
 	defer from.Close()
 	defer to.Close()
@@ -163,7 +161,8 @@ func (p *proxy) pass(from, to net.Conn, fromClient bool) {
 				return
 			}
 		}
-		if errors.Is(err, io.EOF) || err != nil {
+		if err != nil {
+			p.wait(false, nil) // a frozen network does not tell that the other side has closed
 			return
 		}
 	}

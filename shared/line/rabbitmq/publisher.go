@@ -12,21 +12,21 @@ import (
 	"stavka.local/shared/line"
 )
 
-// heartbeatPatience bounds PublishHeartbeat: a heartbeat that is late is no use.
+// heartbeatPatience bounds PublishHeartbeat: a late heartbeat is useless.
 const heartbeatPatience = time.Second
 
-// errUnroutable tells that no queue would have got the message.
+// errUnroutable means that the broker has no queue for the message.
 var errUnroutable = errors.New("no queue is bound for it")
 
-// errNotTaken tells that the broker did not take the message over.
+// errNotTaken means that the broker has refused the message.
 var errNotTaken = errors.New("the broker refused it")
 
-// Publisher sends messages to the broker. It is safe for concurrent use; up to
-// several hundred publications may be under way at once, and waiting for each of
-// them costs a round trip and a disk write of the broker.
+// Publisher sends messages to the broker. It is safe for concurrent use. Each publication
+// waits for a round trip and a disk write of the broker, so callers should publish several
+// hundred concurrently.
 //
-// It connects on first use, by any method, and again whenever the connection is
-// lost. Close ends it.
+// It connects when any method is first called, and again whenever the connection is lost.
+// Close ends it.
 type Publisher struct {
 	link     *link
 	requests chan *publication
@@ -35,13 +35,13 @@ type Publisher struct {
 	keep    func() // keeps the connection until stopped
 	stop    context.CancelFunc
 	stopped <-chan struct{} // closed by stop
-	ended   chan struct{}   // closed when nothing runs any more
+	ended   chan struct{}   // closed when its goroutines have ended
 }
 
 var _ line.Publisher = (*Publisher)(nil)
 
-// NewPublisher returns a publisher, not connected yet. It returns an error, which
-// names every problem, when opts are not usable.
+// NewPublisher returns a publisher that has not connected yet. For unusable options it
+// returns an error that names every problem.
 func NewPublisher(opts Options) (*Publisher, error) {
 	opts, err := opts.withDefaults()
 	if err != nil {
@@ -59,20 +59,20 @@ func NewPublisher(opts Options) (*Publisher, error) {
 	return p, nil
 }
 
-// publication is one message on its way.
+// publication is one message being published.
 type publication struct {
 	message   amqp.Publishing
 	key       string
 	confirmed bool
-	abandoned <-chan struct{} // closed when nobody waits for it any more
+	abandoned <-chan struct{} // closed when the caller no longer waits
 	result    chan error      // holds one
-	returned  bool            // by the broker, as unroutable
+	returned  bool            // the broker has returned it as unroutable
 }
 
-// PublishChange implements line.Publisher. It returns nil only when the broker has
-// confirmed that every queue the message was routed to has it on disk, and that
-// there was one. While there is no connection, or the broker takes no messages, it
-// waits until ctx ends or PublishTimeout has passed.
+// PublishChange implements line.Publisher. It returns nil only when the broker has routed
+// the message to at least one queue and has confirmed that every such queue has it on disk.
+// While there is no connection, or the broker accepts no messages, it waits until ctx ends
+// or PublishTimeout has passed.
 func (p *Publisher) PublishChange(ctx context.Context, change line.Change) error {
 	body, err := line.EncodeChange(change)
 	if err != nil {
@@ -96,8 +96,8 @@ func (p *Publisher) PublishChange(ctx context.Context, change line.Change) error
 	return nil
 }
 
-// PublishHeartbeat implements line.Publisher. It returns within a second, at once
-// when there is no connection.
+// PublishHeartbeat implements line.Publisher. It returns within a second, and at once when
+// there is no connection.
 func (p *Publisher) PublishHeartbeat(ctx context.Context, heartbeat line.Heartbeat) error {
 	body, err := line.EncodeHeartbeat(heartbeat)
 	if err != nil {
@@ -122,16 +122,16 @@ func (p *Publisher) PublishHeartbeat(ctx context.Context, heartbeat line.Heartbe
 	return nil
 }
 
-// Check returns nil while connected and able to publish, or one of this package's
-// errors for the class of failure. It does not wait.
+// Check returns nil while the publisher is connected and able to publish, else the error for
+// the class of failure. It does not wait.
 func (p *Publisher) Check(context.Context) error {
 	p.run()
 	return p.link.status()
 }
 
-// Close ends the connection and waits until nothing runs any more, or until ctx
-// ends, whose error it then returns. Publications under way fail. The publisher
-// cannot be used again; closing it again does nothing.
+// Close ends the connection and waits until all goroutines have ended. If ctx ends before,
+// it returns the error of ctx. Running publications fail. The publisher cannot be used
+// again. Closing it again does nothing.
 func (p *Publisher) Close(ctx context.Context) error {
 	p.stop()
 	p.start.Do(func() {
@@ -146,7 +146,7 @@ func (p *Publisher) Close(ctx context.Context) error {
 	}
 }
 
-// run makes sure that the connection is being kept.
+// run starts keeping the connection, once.
 func (p *Publisher) run() {
 	p.start.Do(func() {
 		go func() {
@@ -193,12 +193,12 @@ func (p *Publisher) serve(ctx context.Context, c *connection) error {
 		if err := s.confirmed.Confirm(false); err != nil {
 			return err
 		}
-		// The library drops what it cannot deliver for five seconds, but who listens
-		// never takes long; the buffers are for speed.
+		// The library drops what it cannot deliver for five seconds. The listener never takes
+		// that long; the buffers are for speed.
 		answers.confirms = s.confirmed.NotifyPublish(make(chan amqp.Confirmation, 256))
 		answers.returns = s.confirmed.NotifyReturn(make(chan amqp.Return, 256))
 		answers.lost = s.confirmed.NotifyClose(make(chan *amqp.Error, 1))
-		// Heartbeats go unconfirmed, on a channel of their own.
+		// Heartbeats need no confirmation and use a channel of their own.
 		s.plain, err = c.Channel()
 		return err
 	})
@@ -213,15 +213,15 @@ func (p *Publisher) serve(ctx context.Context, c *connection) error {
 	writer.Go(func() { failed <- p.write(writing, c, &s) })
 	defer func() {
 		stop()
-		c.close() // the writer may be waiting for a socket that nobody reads
+		c.close() // the writer may wait for a broker that does not read
 		writer.Wait()
 		s.failAll()
 	}()
 	return s.listen(answers, failed)
 }
 
-// write passes requests on to the broker until ctx or the connection ends. While
-// the broker takes no messages it leaves the requests waiting.
+// write sends requests to the broker until ctx or the connection ends. While the broker
+// accepts no messages, requests wait.
 func (p *Publisher) write(ctx context.Context, c *connection, s *session) error {
 	requests := p.requests
 	for {
@@ -233,11 +233,11 @@ func (p *Publisher) write(ctx context.Context, c *connection, s *session) error 
 			case !ok:
 				return amqp.ErrClosed
 			case blocking.Active:
-				p.link.log.WarnContext(ctx, "the broker takes no messages", "reason", blocking.Reason)
+				p.link.log.WarnContext(ctx, "the broker accepts no messages", "reason", blocking.Reason)
 				p.link.setStatus(ErrBlocked)
 				requests = nil
 			default:
-				p.link.log.InfoContext(ctx, "the broker takes messages again")
+				p.link.log.InfoContext(ctx, "the broker accepts messages again")
 				p.link.setStatus(nil)
 				requests = p.requests
 			}
@@ -249,23 +249,23 @@ func (p *Publisher) write(ctx context.Context, c *connection, s *session) error 
 	}
 }
 
-// session is the publications under way on one connection.
+// session is the running publications of one connection.
 type session struct {
-	confirmed, plain *amqp.Channel // used by the writer alone
+	confirmed, plain *amqp.Channel // used by the writer only
 
 	mu      sync.Mutex
-	pending map[uint64]*publication // by the number the broker confirms
+	pending map[uint64]*publication // by the number that the broker confirms
 }
 
-// answers is what comes back from the broker.
+// answers is the channels for answers of the broker.
 type answers struct {
 	confirms chan amqp.Confirmation
 	returns  chan amqp.Return
-	lost     chan *amqp.Error // gets the reason, if any, for the end of channel or connection
+	lost     chan *amqp.Error // receives the reason, if any, when channel or connection ends
 }
 
-// listen ends the wait for publications until there will be no more answers or the
-// writer has failed, which it does when its context ends, too.
+// listen resolves publications until there are no more answers or the writer has ended. The
+// writer also ends with its context.
 func (s *session) listen(a answers, failed <-chan error) error {
 	for {
 		select {
@@ -282,20 +282,19 @@ func (s *session) listen(a answers, failed <-chan error) error {
 			if !ok {
 				return amqp.ErrClosed
 			}
-			// The broker returns a message before it confirms it, so the return is
-			// already here, but select does not know about the order.
+			// The broker returns a message before it confirms it, so the return has arrived, but
+			// select does not keep the order.
 			for len(a.returns) > 0 {
 				s.markReturned(<-a.returns)
 			}
 			if s.resolve(confirmation) {
-				return errDeleted // it was there when this connection was set up
+				return errDeleted // the queue existed when this connection was set up
 			}
 		}
 	}
 }
 
-// send hands pub to the broker. An error means that the connection is of no more
-// use.
+// send sends pub to the broker. An error means that the connection has failed.
 func (s *session) send(ctx context.Context, exchange string, pub *publication) error {
 	select {
 	case <-pub.abandoned:
@@ -307,7 +306,7 @@ func (s *session) send(ctx context.Context, exchange string, pub *publication) e
 		pub.result <- err
 		return err
 	}
-	// Noted before it is sent: the confirmation may be faster than the next line.
+	// Recorded before it is sent, since the confirmation may come before Publish returns.
 	number := s.confirmed.GetNextPublishSeqNo()
 	s.mu.Lock()
 	s.pending[number] = pub
@@ -315,9 +314,8 @@ func (s *session) send(ctx context.Context, exchange string, pub *publication) e
 	return s.confirmed.PublishWithContext(ctx, exchange, pub.key, true, false, pub.message)
 }
 
-// markReturned notes that the message had nowhere to go. Of several publications
-// of the same message under way all are marked, since a return does not tell
-// which of them it is about.
+// markReturned records that the broker had no queue for a message. A return does not tell
+// which publication of the message it is for, so all pending ones are marked.
 func (s *session) markReturned(r amqp.Return) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -328,7 +326,7 @@ func (s *session) markReturned(r amqp.Return) {
 	}
 }
 
-// resolve ends the wait for a publication, and tells whether it was returned.
+// resolve reports its result to a publication, and whether the broker had returned it.
 func (s *session) resolve(confirmation amqp.Confirmation) (returned bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -348,8 +346,7 @@ func (s *session) resolve(confirmation amqp.Confirmation) (returned bool) {
 	return pub.returned
 }
 
-// failAll ends the wait for everything still under way: whether the broker has it
-// is not known.
+// failAll fails all pending publications. It is unknown whether the broker has them.
 func (s *session) failAll() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

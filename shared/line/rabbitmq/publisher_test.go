@@ -7,9 +7,8 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// TestReturnBeforeConfirmation has a return and the confirmation of the same
-// message wait together, as they do after a hiccup of the network. The
-// confirmation alone means nothing.
+// TestReturnBeforeConfirmation has the return and the confirmation of a message arrive
+// together, as after a delay of the network. The confirmation must not hide the return.
 func TestReturnBeforeConfirmation(t *testing.T) {
 	t.Parallel()
 	for range 100 { // select chooses at random

@@ -14,7 +14,7 @@ import (
 	"stavka.local/shared/line/rabbitmq/rabbitmqtest"
 )
 
-// patience is how long tests wait for what must happen.
+// patience is how long tests wait for a condition.
 const patience = 30 * time.Second
 
 func TestBus(t *testing.T) {
@@ -42,8 +42,7 @@ func TestBus(t *testing.T) {
 	})
 }
 
-// options returns the options for a bus of the test's own, which writes its log to
-// the test's.
+// options returns the options for a bus of the test's own, which logs to the test's output.
 func options(t *testing.T) rabbitmq.Options {
 	t.Helper()
 	opts := rabbitmqtest.Options(t)
@@ -76,7 +75,7 @@ func newSubscriber(t *testing.T, opts rabbitmq.Options) *rabbitmq.Subscriber {
 	return subscriber
 }
 
-// onChannel runs use on a channel of the test's own, past the code under test.
+// onChannel runs use on a channel of the test's own, without the code under test.
 func onChannel(t *testing.T, use func(*amqp.Channel) error) {
 	t.Helper()
 	conn, err := amqp.Dial(rabbitmqtest.URL(t))
@@ -97,7 +96,7 @@ func onChannel(t *testing.T, use func(*amqp.Channel) error) {
 	}
 }
 
-// publishRaw puts a body on the bus that the codec would not write.
+// publishRaw publishes a body that the codec would not write.
 func publishRaw(t *testing.T, opts rabbitmq.Options, body []byte) {
 	t.Helper()
 	onChannel(t, func(ch *amqp.Channel) error {

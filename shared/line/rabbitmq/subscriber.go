@@ -16,29 +16,28 @@ import (
 	"stavka.local/shared/line"
 )
 
-// Names of the subscriptions, as hooks, logs and the broker show them.
+// The names of the subscriptions in hooks, in logs and at the broker.
 const (
 	changesName         = "changes"
 	changesWatchName    = "changes-watch"
 	heartbeatsWatchName = "heartbeats-watch"
 )
 
-// Subscriber receives messages from the broker. Each of its methods keeps a
-// connection of its own while it runs, and there is nothing to close afterwards.
-// It is safe for concurrent use.
+// Subscriber receives messages from the broker. Each method keeps a connection of its own
+// while it runs, so a Subscriber needs no closing. It is safe for concurrent use.
 type Subscriber struct {
 	opts   Options
 	topo   topology
 	paused atomic.Int64 // deliveries waiting for another try
 
 	mu    sync.Mutex
-	links map[*link]struct{} // of the subscriptions that run
+	links map[*link]struct{} // of the running subscriptions
 }
 
 var _ line.Subscriber = (*Subscriber)(nil)
 
-// NewSubscriber returns a subscriber that does nothing yet. It returns an error,
-// which names every problem, when opts are not usable.
+// NewSubscriber returns a subscriber. For unusable options it returns an error that names
+// every problem.
 func NewSubscriber(opts Options) (*Subscriber, error) {
 	opts, err := opts.withDefaults()
 	if err != nil {
@@ -53,19 +52,17 @@ func NewSubscriber(opts Options) (*Subscriber, error) {
 
 // ConsumeChanges implements line.Subscriber.
 //
-// A handler that returns an error keeps its worker: the delivery stays with this
-// consumer and is tried again in place, after a pause of RetryMin growing to
-// RetryMax. It is never requeued, which would count against the delivery limit.
-// When Workers deliveries are in that state the consumer has come to a halt,
-// which is what it should do while its store is down.
+// When a handler returns an error, its worker keeps the delivery and calls the handler again
+// after pauses that grow from RetryMin to RetryMax. The delivery is not requeued, which would
+// count against the delivery limit. With Workers such deliveries the consumer stands still,
+// as it should while its store is down.
 //
-// What cannot be decoded, what the handler calls line.ErrPoison and what makes the
-// handler panic is rejected, and the broker moves it to the queue of dead letters.
+// A delivery is rejected when it cannot be decoded, or when the handler returns
+// line.ErrPoison or panics. The broker moves it to the queue of dead letters.
 //
-// When ctx ends no further delivery is handled; handlers that run may finish
-// within DrainTimeout, and what they have done is acknowledged. The same holds
-// when the connection is lost, but then nothing can be acknowledged any more and
-// the broker hands the deliveries out again.
+// After ctx has ended no further delivery is handled. Running handlers may finish within
+// DrainTimeout, and their deliveries are acknowledged. The same holds when the connection is
+// lost, but then nothing can be acknowledged and the broker delivers the messages again.
 func (s *Subscriber) ConsumeChanges(ctx context.Context, handle func(context.Context, line.Change) error) error {
 	s.keep(ctx, changesName, func(ctx context.Context, l *link, c *connection) error {
 		in, err := s.subscribe(ctx, c, s.opts.Prefetch, func(ch *amqp.Channel) (string, error) {
@@ -85,8 +82,8 @@ func (s *Subscriber) ConsumeChanges(ctx context.Context, handle func(context.Con
 	return nil
 }
 
-// WatchChanges implements line.Subscriber. A watcher that is more than ten
-// thousand changes behind misses the oldest.
+// WatchChanges implements line.Subscriber. A watcher that is more than watchLength changes
+// behind misses the oldest.
 func (s *Subscriber) WatchChanges(ctx context.Context, handle func(line.Change)) error {
 	s.watch(ctx, changesWatchName, line.TypeChange, changesWatchArgs(), s.opts.Prefetch, func(body []byte) error {
 		change, err := line.DecodeChange(body)
@@ -98,10 +95,10 @@ func (s *Subscriber) WatchChanges(ctx context.Context, handle func(line.Change))
 	return nil
 }
 
-// WatchHeartbeats implements line.Subscriber. A heartbeat that waited for longer
-// than FeedTimeout is not delivered.
+// WatchHeartbeats implements line.Subscriber. A heartbeat that has waited longer than
+// FeedTimeout is not delivered.
 func (s *Subscriber) WatchHeartbeats(ctx context.Context, handle func(line.Heartbeat)) error {
-	// One at a time: the broker keeps the newest while the watcher is busy.
+	// With one at a time the broker keeps the newest while the watcher is busy.
 	const prefetch = 1
 	s.watch(ctx, heartbeatsWatchName, line.TypeHeartbeat, heartbeatsWatchArgs(s.opts.FeedTimeout), prefetch, func(body []byte) error {
 		heartbeat, err := line.DecodeHeartbeat(body)
@@ -113,9 +110,8 @@ func (s *Subscriber) WatchHeartbeats(ctx context.Context, handle func(line.Heart
 	return nil
 }
 
-// Check returns nil while every running subscription is connected, or one of this
-// package's errors for the class of failure; ErrNotStarted when none runs. It does
-// not wait.
+// Check returns nil while every running subscription is connected, else the error for the
+// class of failure. It returns ErrNotStarted when none runs. It does not wait.
 func (s *Subscriber) Check(context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -142,14 +138,14 @@ func (s *Subscriber) keep(ctx context.Context, name string, use func(context.Con
 	s.mu.Unlock()
 }
 
-// intake is what one connection delivers.
+// intake is the deliveries of one connection.
 type intake struct {
-	deliveries <-chan amqp.Delivery // closed when there will be no more
-	lost       <-chan *amqp.Error   // gets the reason, if any, and is closed
-	deleted    <-chan string        // gets something when the queue has been deleted
+	deliveries <-chan amqp.Delivery // closed after the last
+	lost       <-chan *amqp.Error   // receives the reason, if any, and is closed
+	deleted    <-chan string        // receives a value when the queue has been deleted
 }
 
-// subscribe sets up c to deliver what is in the queue that declare names.
+// subscribe sets c up to deliver the messages of the queue that declare returns.
 func (s *Subscriber) subscribe(ctx context.Context, c *connection, prefetch int, declare func(*amqp.Channel) (string, error)) (intake, error) {
 	var in intake
 	err := c.bounded(ctx, func() error {
@@ -172,9 +168,8 @@ func (s *Subscriber) subscribe(ctx context.Context, c *connection, prefetch int,
 	return in, err
 }
 
-// work runs n copies of run, which take deliveries from in, until ctx ends or there
-// will be no more. At once ends the first context that run has got, and after
-// DrainTimeout the second.
+// work runs n copies of run, which take deliveries from in, until ctx ends or the deliveries
+// do. Then live ends at once, and grace after DrainTimeout.
 func (s *Subscriber) work(ctx context.Context, in intake, run func(live, grace context.Context), n int) error {
 	live, end := context.WithCancel(ctx)
 	defer end()
@@ -204,8 +199,7 @@ func (s *Subscriber) work(ctx context.Context, in intake, run func(live, grace c
 	return err
 }
 
-// watch hands the bodies of what is published under key to take, one after the
-// other.
+// watch calls take with the body of each message published under key, one after the other.
 func (s *Subscriber) watch(ctx context.Context, name, key string, args amqp.Table, prefetch int, take func([]byte) error) {
 	s.keep(ctx, name, func(ctx context.Context, l *link, c *connection) error {
 		in, err := s.subscribe(ctx, c, prefetch, func(ch *amqp.Channel) (string, error) {
@@ -219,7 +213,7 @@ func (s *Subscriber) watch(ctx context.Context, name, key string, args amqp.Tabl
 			for d := range until(live, in.deliveries) {
 				err := guard(func() error { return take(d.Body) })
 				if err != nil {
-					l.log.ErrorContext(ctx, "message passed over", "message_id", d.MessageId, "error", err)
+					l.log.ErrorContext(ctx, "a watcher skips a message", "message_id", d.MessageId, "error", err)
 				}
 				settle(ctx, l.log, d.Ack(false))
 			}
@@ -234,8 +228,8 @@ type worker struct {
 	handle     func(context.Context, line.Change) error
 }
 
-// deliver handles d until the handler is content or live ends, in which case d
-// stays with the broker.
+// deliver calls the handler for d until it succeeds. If live ends before, d stays with the
+// broker.
 func (w *worker) deliver(live, grace context.Context, d amqp.Delivery) {
 	s := w.subscriber
 	log := w.log.With("message_id", d.MessageId)
@@ -254,12 +248,12 @@ func (w *worker) deliver(live, grace context.Context, d amqp.Delivery) {
 		settle(grace, log, d.Reject(false))
 		s.opts.Hooks.DeadLettered()
 	default:
-		log.InfoContext(grace, "message left with the broker", "error", err)
+		log.InfoContext(grace, "message stays with the broker", "error", err)
 	}
 }
 
-// persist calls attempt until it succeeds, or fails with line.ErrPoison, or live
-// ends; the last error is returned.
+// persist calls attempt until it succeeds, fails with line.ErrPoison, or live ends. It
+// returns the last error.
 func (w *worker) persist(live context.Context, log *slog.Logger, attempt func() error) error {
 	s := w.subscriber
 	pause := backoff{min: s.opts.RetryMin, max: s.opts.RetryMax}
@@ -284,7 +278,7 @@ func (w *worker) persist(live context.Context, log *slog.Logger, attempt func() 
 	}
 }
 
-// guard turns a panic into poison: what made us panic once will do it again.
+// guard turns a panic into line.ErrPoison: the same message would cause it again.
 func guard(attempt func() error) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -294,16 +288,16 @@ func guard(attempt func() error) (err error) {
 	return attempt()
 }
 
-// settle notes that an acknowledgement could not be sent. Nothing else is to be
-// done: the connection is lost, and the broker hands the delivery out again.
+// settle logs an acknowledgement that could not be sent. The connection is lost then, and the
+// broker delivers the message again.
 func settle(ctx context.Context, log *slog.Logger, err error) {
 	if err != nil {
-		log.InfoContext(ctx, "message handled but not acknowledged, it will come again", "error", err)
+		log.InfoContext(ctx, "message handled but not acknowledged, it will be redelivered", "error", err)
 	}
 }
 
-// until yields what arrives until ctx ends or the channel is closed. Once ctx has
-// ended it yields nothing more, even if something is there.
+// until yields deliveries until ctx ends or the channel is closed. After ctx has ended it
+// yields none, even if some are there.
 func until(ctx context.Context, deliveries <-chan amqp.Delivery) iter.Seq[amqp.Delivery] {
 	return func(yield func(amqp.Delivery) bool) {
 		for {

@@ -22,7 +22,7 @@ type tally struct {
 
 func newTally() *tally { return &tally{count: make(map[int64]int)} }
 
-// add counts a delivery and returns how many there have been.
+// add counts a delivery and returns the total so far.
 func (y *tally) add(c line.Change) int {
 	y.mu.Lock()
 	defer y.mu.Unlock()
@@ -67,13 +67,13 @@ func publish(t *testing.T, publisher *rabbitmq.Publisher, changes []line.Change)
 	}
 }
 
-// consumer is a ConsumeChanges that runs.
+// consumer is a running call of ConsumeChanges.
 type consumer struct {
 	cancel context.CancelFunc
 	ended  chan struct{}
 }
 
-// consume consumes until it is stopped or the test ends.
+// consume runs ConsumeChanges until stop is called or the test ends.
 func consume(t *testing.T, s *rabbitmq.Subscriber, handle func(context.Context, line.Change) error) *consumer {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
@@ -98,7 +98,7 @@ func (c *consumer) stop(t *testing.T) {
 	}
 }
 
-// eventually fails the test when condition does not become nil in time.
+// eventually waits until condition returns nil, and fails the test after patience.
 func eventually(t *testing.T, condition func() error) {
 	t.Helper()
 	ticker := time.NewTicker(5 * time.Millisecond)
@@ -114,8 +114,8 @@ func eventually(t *testing.T, condition func() error) {
 	}
 }
 
-// empty tells whether no message waits in the queue. Messages that a consumer
-// holds do not wait.
+// empty returns an error if messages wait in the queue. Messages that a consumer holds do not
+// wait.
 func empty(t *testing.T, queue string) error {
 	t.Helper()
 	n := 0

@@ -10,26 +10,24 @@ import (
 )
 
 const (
-	// deliveryLimit is how often the broker hands a message of the shared queue out
-	// again before it takes it for the cause of the trouble. We never requeue, so
-	// only lost connections and killed consumers count, and every message that a
-	// consumer holds then counts one. The limit must outlast many restarts and still
-	// end the loop of a message that kills every process it meets.
+	// deliveryLimit is how often the broker redelivers a message of the shared queue before
+	// it makes it a dead letter. We never requeue. Each lost connection or killed consumer
+	// counts one for every message that the consumer held. The limit must outlast many
+	// restarts, and still end the loop of a message that kills every process.
 	deliveryLimit = 1000
 
-	// deadDeliveryLimit is the same for dead letters. Nothing may drop them, but the
-	// broker's default would (20 since RabbitMQ 4.0), and what means "none" there is
-	// an error in older versions.
+	// deadDeliveryLimit is the limit for dead letters, which must never be dropped. The
+	// default of RabbitMQ 4.0 is 20, and the value for "no limit" is an error in older
+	// versions.
 	deadDeliveryLimit = 1_000_000
 
-	// watchLength is how many changes wait for a slow watcher before it misses the
-	// oldest.
+	// watchLength is how many changes wait for a slow watcher. Of more, the oldest are dropped.
 	watchLength = 10_000
 )
 
-// topology is the names of what is declared at the broker. The arguments never
-// change with the options: a queue that exists with others makes the broker
-// refuse the declaration, and then neither side would get anywhere.
+// topology is the names of the exchanges and queues. Their arguments do not depend on
+// options: the broker refuses to declare an existing queue with other arguments, and then
+// neither publisher nor consumer could work.
 type topology struct {
 	exchange, queue string
 }
@@ -45,8 +43,8 @@ func (t topology) declareExchange(ch *amqp.Channel) error {
 	return nil
 }
 
-// declare declares everything durable. Dead letters first: from the moment the
-// shared queue exists it must be able to pass on what is rejected.
+// declare declares the durable exchanges and queues. Those of the dead letters come first:
+// as soon as the shared queue exists, rejected messages need a place to go.
 func (t topology) declare(ch *amqp.Channel) error {
 	if err := ch.ExchangeDeclare(t.deadExchange(), amqp.ExchangeDirect, true, false, false, false, nil); err != nil {
 		return fmt.Errorf("declare exchange %s: %w", t.deadExchange(), err)
@@ -67,7 +65,7 @@ func (t topology) declare(ch *amqp.Channel) error {
 		"x-delivery-limit":          deliveryLimit,
 		"x-dead-letter-exchange":    t.deadExchange(),
 		"x-dead-letter-routing-key": t.queue,
-		// At least once needs reject-publish; the default is at most once.
+		// The default is at-most-once; at-least-once needs reject-publish.
 		"x-dead-letter-strategy": "at-least-once",
 		"x-overflow":             "reject-publish",
 	}
@@ -84,8 +82,8 @@ func declareQueue(ch *amqp.Channel, name string, args amqp.Table, key, exchange 
 	return nil
 }
 
-// declareWatch declares a queue for one watcher, which ends with its connection,
-// and returns the name the broker gave it.
+// declareWatch declares a queue for one watcher and returns the name that the broker has
+// given it. The queue ends with its connection.
 func (t topology) declareWatch(ch *amqp.Channel, key string, args amqp.Table) (string, error) {
 	if err := t.declareExchange(ch); err != nil {
 		return "", err

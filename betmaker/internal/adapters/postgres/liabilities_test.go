@@ -141,7 +141,7 @@ func cancel(set *domain.Settling) (*ports.Cancellation, error) {
 func waitForLock(t *testing.T, url string) {
 	t.Helper()
 	conn := connect(t, url)
-	for giveUp := time.Now().Add(10 * time.Second); time.Now().Before(giveUp); {
+	for giveUp := time.Now().Add(time.Minute); time.Now().Before(giveUp); {
 		var waits bool
 		err := conn.QueryRow(t.Context(), `select exists (select from pg_locks where locktype = 'advisory' and not granted
 			and database = (select oid from pg_database where datname = current_database()))`).Scan(&waits)

@@ -1,5 +1,4 @@
-// Package rabbitmqtest gives a test a bus of its own at a broker that it shares
-// with others. It is for tests only.
+// Package rabbitmqtest gives a test a bus of its own at a shared broker. It is for tests only.
 package rabbitmqtest
 
 import (
@@ -17,8 +16,8 @@ import (
 	"stavka.local/shared/line/rabbitmq"
 )
 
-// URL returns the URL of the broker that tests may use, from TEST_RABBITMQ_URL.
-// The test fails when it is not set.
+// URL returns the URL of the broker for tests, from TEST_RABBITMQ_URL. The test fails when it
+// is not set.
 func URL(t testing.TB) string {
 	t.Helper()
 	url := os.Getenv("TEST_RABBITMQ_URL")
@@ -28,9 +27,9 @@ func URL(t testing.TB) string {
 	return url
 }
 
-// Options returns the options for a bus of the test's own: names that nobody else
-// has, and short pauses between attempts. The bus is deleted after everything that
-// the test registers for cleanup after this call, so what uses the bus ends first.
+// Options returns options for a bus of the test's own, with unique names and short pauses
+// between attempts. A cleanup deletes the bus. Cleanups that the test registers after this
+// call run before, so users of the bus can end first.
 func Options(t testing.TB) rabbitmq.Options {
 	t.Helper()
 	id := strings.ToLower(rand.Text())
@@ -52,8 +51,8 @@ func Options(t testing.TB) rabbitmq.Options {
 	return opts
 }
 
-// DeleteQueue deletes the queue that consumers share and leaves the rest of the bus
-// as it is. A test that does this to a queue has no other way: see settled.
+// DeleteQueue deletes the queue that consumers share and leaves the rest of the bus. Tests
+// must not delete the queue in another way: see settled.
 func DeleteQueue(ctx context.Context, opts rabbitmq.Options) error {
 	return visit(opts.URL, func(ch *amqp.Channel) error {
 		if err := settled(ctx, ch, opts.Queue); err != nil {
@@ -64,7 +63,7 @@ func DeleteQueue(ctx context.Context, opts rabbitmq.Options) error {
 	})
 }
 
-// Remove deletes all of the bus that has been declared. Nothing may use it any more.
+// Remove deletes all exchanges and queues of the bus. The bus must not be in use.
 func Remove(ctx context.Context, opts rabbitmq.Options) error {
 	dead := opts.Queue + ".dead"
 	var problems []error
@@ -81,10 +80,10 @@ func Remove(ctx context.Context, opts rabbitmq.Options) error {
 	return errors.Join(problems...)
 }
 
-// settled waits until the broker's worker for the dead letters of the queue is at
-// work, which a message shows that goes all the way. RabbitMQ 3.10 cannot bear a
-// queue that is deleted while this worker starts: it then ends the workers of all
-// queues, and until it is restarted every queue with dead letters fails.
+// settled waits until the broker's dead-letter worker of the queue runs, by sending a
+// message through it. When a queue is deleted while its worker starts, RabbitMQ 3.10 ends
+// the workers of all queues, and every queue with dead letters fails until the broker is
+// restarted.
 func settled(ctx context.Context, ch *amqp.Channel, queue string) error {
 	dead := queue + ".dead"
 	before, err := ch.QueueDeclarePassive(dead, true, false, false, false, nil)
@@ -132,7 +131,7 @@ func exists(url, queue string) bool {
 	}) == nil
 }
 
-// visit runs use on a channel that lives no longer.
+// visit runs use on a channel of its own.
 func visit(url string, use func(*amqp.Channel) error) error {
 	conn, err := amqp.Dial(url)
 	if err != nil {

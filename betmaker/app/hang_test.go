@@ -1,0 +1,3 @@
+package app
+
+import _ "stavka.local/shared/hangtest" // a test that hangs ends the process
