@@ -91,7 +91,7 @@ func New(ctx context.Context, c Config) (_ *App, err error) {
 	}
 	a.parts.OnStop("line-provider", func(context.Context) error { lines.Close(); return nil })
 
-	losses := &usecase.LostPushes{
+	losses := &usecase.LossDetector{
 		Grace:      c.ReconcileInterval,
 		Heartbeats: func() bool { return feed.HasHeartbeat(2 * c.FeedHeartbeat) },
 		Healed:     func(results int) { metrics.AddCount(m.healed, results) },

@@ -109,7 +109,7 @@ const watchConnection = "changes-watch"
 
 // openBus returns the bus that the configuration names, and what /readyz calls it. It need
 // not be there yet.
-func openBus(c Config, m *meters, losses *usecase.LostPushes, log *slog.Logger) (bus, string, error) {
+func openBus(c Config, m *meters, losses *usecase.LossDetector, log *slog.Logger) (bus, string, error) {
 	switch scheme := schemeOf(c.BusURL); scheme {
 	case "amqp", "amqps":
 		connected := m.connections()

@@ -1,6 +1,7 @@
 package domain
 
 import (
+	"strconv"
 	"time"
 
 	"stavka.local/shared/money"
@@ -138,4 +139,20 @@ func (e Event) Settle(b Bet, now time.Time) Settlement {
 		next.SettledAt = now
 	}
 	return next
+}
+
+// StakeTransfer is the transfer of an accepted bet's stake. Its reference is what was bet
+// on, so that the seals cover that, too: "event 7 v3 @ 1.45".
+func (b Bet) StakeTransfer() Transfer {
+	return Transfer{
+		UserID: b.UserID, Debit: AccountWallet, Credit: AccountEscrow, Amount: b.Stake, Kind: TransferStake,
+		BetID: b.ID, Revision: b.Revision, Reference: b.terms(), At: b.AcceptedAt,
+	}
+}
+
+func (b Bet) terms() string {
+	text := make([]byte, 0, 48)
+	text = strconv.AppendInt(append(text, "event "...), int64(b.EventID), 10)
+	text = strconv.AppendInt(append(text, " v"...), b.EventVersion, 10)
+	return string(b.Coefficient.Append(append(text, " @ "...)))
 }

@@ -48,30 +48,30 @@ type CatalogueConfig struct {
 // line. Many who look for the same event at once cause one look. It is safe for
 // concurrent use.
 type Catalogue struct {
-	CatalogueConfig
+	config         CatalogueConfig
 	loads, fetches singleflight.Group
 	changes        atomic.Uint64 // applied here
 	pages          openPages
 }
 
 // NewCatalogue returns a catalogue.
-func NewCatalogue(config CatalogueConfig) *Catalogue { return &Catalogue{CatalogueConfig: config} }
+func NewCatalogue(config CatalogueConfig) *Catalogue { return &Catalogue{config: config} }
 
 // Peek returns an event from the cache alone. It may be as old as the cache keeps it;
 // only that an event is final can be relied on.
-func (c *Catalogue) Peek(id domain.EventID) (domain.Event, bool) { return c.Cache.Get(id) }
+func (c *Catalogue) Peek(id domain.EventID) (domain.Event, bool) { return c.config.Cache.Get(id) }
 
 // Offer takes an event as a change that was applied here has left it.
 func (c *Catalogue) Offer(event domain.Event) {
 	c.changes.Add(1)
-	c.Cache.Offer(event)
+	c.config.Cache.Offer(event)
 }
 
 // Event returns an event, up to the cache's time to live old. Errors:
 // domain.ErrEventNotFound; domain.ErrFeedUnavailable when only the line could know and
 // it cannot be asked; those of ports.Events.
 func (c *Catalogue) Event(ctx context.Context, id domain.EventID) (domain.Event, error) {
-	if event, ok := c.Cache.Get(id); ok {
+	if event, ok := c.config.Cache.Get(id); ok {
 		return event, nil
 	}
 	return once(ctx, &c.loads, id, c.load)
@@ -80,21 +80,21 @@ func (c *Catalogue) Event(ctx context.Context, id domain.EventID) (domain.Event,
 // load finds an event that was not in the cache, and puts it there. Between the look into
 // the cache and this one, another load may have done so.
 func (c *Catalogue) load(ctx context.Context, id domain.EventID) (domain.Event, error) {
-	if event, ok := c.Cache.Get(id); ok {
+	if event, ok := c.config.Cache.Get(id); ok {
 		return event, nil
 	}
-	event, err := c.Events.Event(ctx, id)
+	event, err := c.config.Events.Event(ctx, id)
 	if errors.Is(err, ports.ErrNotFound) {
 		if err := c.Fetch(ctx, id); err != nil {
 			return domain.Event{}, err
 		}
-		event, err = c.Events.Event(ctx, id)
+		event, err = c.config.Events.Event(ctx, id)
 	}
 	if err != nil {
 		return domain.Event{}, fmt.Errorf("load event %d: %w", id, err)
 	}
 	// While this was being read, a newer state may have been pushed into the cache.
-	c.Cache.Offer(event)
+	c.config.Cache.Offer(event)
 	return event, nil
 }
 
@@ -103,7 +103,7 @@ func (c *Catalogue) load(ctx context.Context, id domain.EventID) (domain.Event, 
 // when the line has no such event, or had none a second ago; domain.ErrFeedUnavailable
 // when it cannot be asked; those of ports.Events.
 func (c *Catalogue) Fetch(ctx context.Context, id domain.EventID) error {
-	if c.Unknown.Has(id) {
+	if c.config.Unknown.Has(id) {
 		return domain.ErrEventNotFound
 	}
 	_, err := once(ctx, &c.fetches, id, func(ctx context.Context, id domain.EventID) (struct{}, error) {
@@ -113,15 +113,15 @@ func (c *Catalogue) Fetch(ctx context.Context, id domain.EventID) error {
 }
 
 func (c *Catalogue) fetch(ctx context.Context, id domain.EventID) error {
-	change, err := c.Line.Event(ctx, id)
+	change, err := c.config.Line.Event(ctx, id)
 	switch {
 	case errors.Is(err, ports.ErrNotFound):
-		c.Unknown.Add(id)
+		c.config.Unknown.Add(id)
 		return domain.ErrEventNotFound
 	case err != nil:
 		return domain.ErrFeedUnavailable.Because(fmt.Errorf("ask the line for event %d: %w", id, err))
 	}
-	err = c.Apply(ctx, change)
+	err = c.config.Apply(ctx, change)
 	if errors.Is(err, line.ErrPoison) {
 		return domain.ErrFeedUnavailable.Because(err)
 	}

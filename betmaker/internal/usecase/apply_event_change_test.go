@@ -210,9 +210,9 @@ func TestPushedChangeIsMeasured(t *testing.T) {
 		age    time.Duration
 	}
 	var got []measurement
-	w.apply.Applied = func(source usecase.Source, effect domain.Effect, _ line.Change, age time.Duration) {
+	w.apply.OnApplied(func(source usecase.Source, effect domain.Effect, _ line.Change, age time.Duration) {
 		got = append(got, measurement{source, effect, age.Truncate(time.Minute)})
-	}
+	})
 	change := w.line.put(7, func(event *line.Event) { event.UpdatedAt = time.Now().Add(-3*time.Minute - time.Second) })
 	for range 2 {
 		if err := w.apply.Push(t.Context(), change); err != nil {

@@ -477,7 +477,7 @@ func TestLostPushesAreCountedOnlyWhenTheyNeverCome(t *testing.T) {
 				healed := 0
 				l := &losses{line: newFakeLine()}
 				l.heartbeats.Store(true)
-				l.LostPushes = &usecase.LostPushes{
+				l.LossDetector = &usecase.LossDetector{
 					Grace: grace, Logger: quiet,
 					Heartbeats: l.heartbeats.Load,
 					Healed:     func(results int) { healed += results },
@@ -503,7 +503,7 @@ func TestLostPushesAreCountedOnlyWhenTheyNeverCome(t *testing.T) {
 
 // losses is what a story about lost messages happens to.
 type losses struct {
-	*usecase.LostPushes
+	*usecase.LossDetector
 	line       *fakeLine
 	heartbeats atomic.Bool
 }

@@ -78,7 +78,7 @@ type ApplyConfig struct {
 // here, by whichever path it came. It is idempotent, and the order of changes does not
 // matter: for each event the highest sequence number wins. It is safe for concurrent use.
 type ApplyEventChange struct {
-	ApplyConfig
+	config ApplyConfig
 	known  applied
 	pushes singleflight.Group // by message: the queue and the watcher bring the same ones
 }
@@ -94,7 +94,7 @@ func NewApplyEventChange(config ApplyConfig) *ApplyEventChange {
 	if config.Quarantined == nil {
 		config.Quarantined = func() {}
 	}
-	return &ApplyEventChange{ApplyConfig: config}
+	return &ApplyEventChange{config: config}
 }
 
 // Push applies a change that a message brought. An error is line.ErrPoison when no
@@ -141,7 +141,7 @@ func (a *ApplyEventChange) Apply(ctx context.Context, changes []line.Change, sou
 
 // admit returns those changes that may be news, by event.
 func (a *ApplyEventChange) admit(ctx context.Context, changes []line.Change, source Source) (map[domain.EventID][]line.Change, error) {
-	following := a.Dataset()
+	following := a.config.Dataset()
 	if following == "" && source != FromPage {
 		return nil, domain.ErrFeedUnavailable
 	}
@@ -149,17 +149,17 @@ func (a *ApplyEventChange) admit(ctx context.Context, changes []line.Change, sou
 	for _, change := range changes {
 		event := lineEvent(change)
 		if err := event.Validate(); err != nil {
-			a.Impossible(source)
+			a.config.Impossible(source)
 			if source != FromPage {
 				return nil, fmt.Errorf("%w: %w", line.ErrPoison, err)
 			}
-			a.Logger.ErrorContext(ctx, "an impossible change is passed over", "message_id", change.MessageID(), "error", err)
+			a.config.Logger.ErrorContext(ctx, "an impossible change is passed over", "message_id", change.MessageID(), "error", err)
 			continue
 		}
 		if source != FromPage && event.Dataset != following {
-			a.Logger.WarnContext(ctx, "a change of another data set is passed over",
+			a.config.Logger.WarnContext(ctx, "a change of another data set is passed over",
 				"message_id", change.MessageID(), "following", following, "source", source)
-			a.OtherDataset()
+			a.config.OtherDataset()
 			if source == FromLookup {
 				return nil, domain.ErrFeedUnavailable
 			}
@@ -182,7 +182,7 @@ type outcome struct {
 // commit applies the changes of some events in one transaction and tells everyone.
 func (a *ApplyEventChange) commit(ctx context.Context, ids []domain.EventID, news map[domain.EventID][]line.Change, source Source) error {
 	var outcomes []outcome
-	err := a.Events.Update(ctx, ids, func(now time.Time, known map[domain.EventID]domain.Event) []domain.Event {
+	err := a.config.Events.Update(ctx, ids, func(now time.Time, known map[domain.EventID]domain.Event) []domain.Event {
 		outcomes = outcomes[:0]
 		var changed []domain.Event
 		for _, id := range ids {
@@ -213,14 +213,14 @@ func (a *ApplyEventChange) report(ctx context.Context, outcomes []outcome, sourc
 	for _, o := range outcomes {
 		a.known.add(o.after.LineEvent)
 		// Without an effect, too: another replica may have applied the change before.
-		a.Offer(o.after)
+		a.config.Offer(o.after)
 		if o.effect == domain.EffectNone {
 			continue
 		}
-		a.Applied(source, o.effect, o.change, max(0, time.Since(o.change.Event.UpdatedAt)))
+		a.config.Applied(source, o.effect, o.change, max(0, time.Since(o.change.Event.UpdatedAt)))
 		if o.effect == domain.EffectQuarantined {
-			a.Quarantined()
-			a.Logger.ErrorContext(ctx, "an event is in quarantine: it takes no bets and is not settled until an operator resolves it",
+			a.config.Quarantined()
+			a.config.Logger.ErrorContext(ctx, "an event is in quarantine: it takes no bets and is not settled until an operator resolves it",
 				"event_id", o.after.ID, "known_dataset", o.after.Dataset, "message_id", o.change.MessageID(), "source", source)
 		}
 	}
@@ -229,7 +229,7 @@ func (a *ApplyEventChange) report(ctx context.Context, outcomes []outcome, sourc
 func (a *ApplyEventChange) wake(outcomes []outcome) {
 	for _, o := range outcomes {
 		if o.effect == domain.EffectResulted {
-			a.Resulted(o.after.ID)
+			a.config.Resulted(o.after.ID)
 		}
 	}
 }
@@ -243,7 +243,7 @@ func (a *ApplyEventChange) quarantine(ctx context.Context, abandoned []domain.Ev
 			ids[i] = event.ID
 		}
 		var quarantined []domain.Event
-		err := a.Events.Update(ctx, ids, func(_ time.Time, known map[domain.EventID]domain.Event) []domain.Event {
+		err := a.config.Events.Update(ctx, ids, func(_ time.Time, known map[domain.EventID]domain.Event) []domain.Event {
 			quarantined = quarantined[:0]
 			for _, seen := range chunk {
 				event := known[seen.ID]
@@ -259,9 +259,9 @@ func (a *ApplyEventChange) quarantine(ctx context.Context, abandoned []domain.Ev
 			return fmt.Errorf("quarantine %d abandoned events: %w", len(chunk), err)
 		}
 		for _, event := range quarantined {
-			a.Offer(event)
-			a.Quarantined()
-			a.Logger.ErrorContext(ctx, "the line does not know an undecided event any more: it is in quarantine until an operator resolves it",
+			a.config.Offer(event)
+			a.config.Quarantined()
+			a.config.Logger.ErrorContext(ctx, "the line does not know an undecided event any more: it is in quarantine until an operator resolves it",
 				"event_id", event.ID, "dataset", event.Dataset)
 		}
 	}

@@ -18,7 +18,7 @@ const (
 	clockMargin = 2 * time.Second
 )
 
-// LostPushes finds out whether messages get lost: it counts the results which this
+// LossDetector finds out whether messages get lost: it counts the results which this
 // replica learnt from the change log and whose message never came, although the bus was
 // connected, and the line's heartbeats came, from before the result until a grace after
 // it was learnt. That it is often the change log that is faster does not matter, nor
@@ -26,7 +26,7 @@ const (
 //
 // In a system that loses nothing the count stays 0; the change log has healed whatever
 // is counted. It is safe for concurrent use.
-type LostPushes struct {
+type LossDetector struct {
 	// Grace is how long after a page a message may come.
 	Grace time.Duration
 	// Heartbeats tells whether the line's heartbeats are coming.
@@ -49,7 +49,7 @@ type pushed struct {
 }
 
 // Connected takes note that the watch on changes is connected, or not any more.
-func (l *LostPushes) Connected(up bool) {
+func (l *LossDetector) Connected(up bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.connected = time.Time{}
@@ -61,7 +61,7 @@ func (l *LostPushes) Connected(up bool) {
 }
 
 // Pushed takes note of a message.
-func (l *LostPushes) Pushed(change line.Change) {
+func (l *LossDetector) Pushed(change line.Change) {
 	key := pushed{change.Epoch.Dataset, change.Event.Seq}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -81,7 +81,7 @@ func (l *LostPushes) Pushed(change line.Change) {
 }
 
 // Learnt takes note of a result that a page brought before any message did.
-func (l *LostPushes) Learnt(change line.Change) {
+func (l *LossDetector) Learnt(change line.Change) {
 	key := pushed{change.Epoch.Dataset, change.Event.Seq}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -97,7 +97,7 @@ func (l *LostPushes) Learnt(change line.Change) {
 }
 
 // Run counts until ctx ends.
-func (l *LostPushes) Run(ctx context.Context) error {
+func (l *LossDetector) Run(ctx context.Context) error {
 	ticker := time.NewTicker(max(l.Grace/4, time.Millisecond))
 	defer ticker.Stop()
 	for {
@@ -110,7 +110,7 @@ func (l *LostPushes) Run(ctx context.Context) error {
 	}
 }
 
-func (l *LostPushes) count(ctx context.Context) {
+func (l *LossDetector) count(ctx context.Context) {
 	heartbeats := l.Heartbeats()
 	l.mu.Lock()
 	defer l.mu.Unlock()

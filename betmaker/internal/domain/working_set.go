@@ -1,86 +1,10 @@
 package domain
 
 import (
-	"crypto/sha256"
-	"strconv"
 	"time"
 
-	"stavka.local/shared/fault"
 	"stavka.local/shared/money"
-	"stavka.local/shared/odds"
 )
-
-// OddsChange is which prices a user takes besides the one they saw.
-type OddsChange uint8
-
-// The policies.
-const (
-	OddsChangeNone   OddsChange = iota + 1 // only the price seen
-	OddsChangeHigher                       // the price seen or a better one for the user
-	OddsChangeAny                          // whatever the price is
-)
-
-// Placement is a user's wish to place a bet.
-type Placement struct {
-	UserID UserID
-	// TokenVersion is that of the token which the user was recognised by, when nobody has looked
-	// yet whether it still holds; 0 when somebody has.
-	TokenVersion int32
-	EventID      EventID
-	Stake        money.Amount
-	// Seen is the coefficient the user saw; zero when they did not say.
-	Seen   odds.Decimal
-	Policy OddsChange
-	// IdempotencyKey makes the wish safe to repeat; empty for none.
-	IdempotencyKey string
-	// RequestID is the first request's, kept with a refusal.
-	RequestID string
-	// EventLookedUp says that the line itself has been asked for the event, so
-	// that its absence is a verdict and not ignorance.
-	EventLookedUp bool
-}
-
-// Fingerprint is the SHA-256 of what is wished, whatever the spelling on the wire:
-// 10 and 10.00 are the same stake.
-func (p Placement) Fingerprint() [sha256.Size]byte {
-	text := make([]byte, 0, 64)
-	text = append(text, "bet"...)
-	for _, number := range [...]int64{int64(p.EventID), p.Stake.Minor(), p.Seen.Hundredths(), int64(p.Policy)} {
-		text = strconv.AppendInt(append(text, '|'), number, 10)
-	}
-	return sha256.Sum256(text)
-}
-
-// VerdictKey names a stored verdict.
-type VerdictKey struct {
-	UserID UserID
-	Key    string
-}
-
-// Verdict is what was decided about a placement: a bet, or a refusal.
-type Verdict struct {
-	Fingerprint [sha256.Size]byte
-	Bet         Bet     // as accepted; the zero Bet when refused
-	Refusal     Refusal // the zero Refusal when accepted
-	RequestID   string  // of the request that was decided
-}
-
-// Accepted tells whether the verdict is a bet.
-func (v Verdict) Accepted() bool { return v.Bet.ID != 0 }
-
-// Decision is the answer to one placement of a batch.
-type Decision struct {
-	Verdict
-	// Replayed: the verdict was reached by an earlier request.
-	Replayed bool
-	// Err is set instead of a verdict when there is none to keep: the key was used
-	// for something else, the user's token does not hold any more, the user is not active, the
-	// event has to be looked up, the line is not known.
-	Err error
-}
-
-// IsNew tells whether the store has to write the decision's verdict down.
-func (d Decision) IsNew() bool { return d.Err == nil && !d.Replayed }
 
 // WorkingSet is what one batch of placements is decided on. All of it has been
 // read under locks that hold until the batch has committed.
@@ -101,16 +25,6 @@ type WorkingSet struct {
 	// is. What was decided before can be replayed all the same.
 	Blind error
 }
-
-// ErrEventUnknown says that the event is not in the projection and the line has to
-// be asked. It never leaves bet-maker.
-var ErrEventUnknown = fault.New(fault.NotFound, "event_unknown", "the event is not in the projection")
-
-// Faults that end a placement without a verdict.
-var (
-	ErrKeyReused    = fault.New(fault.Unprocessable, "idempotency_key_reused", "this Idempotency-Key was used for another request")
-	ErrUserInactive = fault.New(fault.Forbidden, "user_inactive", "the user is not active")
-)
 
 // Decide decides the placements of a batch, in order, and returns as many
 // decisions. Of two placements with the same key the first decides and the second
@@ -169,15 +83,6 @@ func (ws *WorkingSet) admit(p Placement) error {
 	user := User{ID: p.UserID, Active: ws.Wallets[p.UserID].Open, TokenVersion: version}
 	_, err := user.Admit(AccessClaims{UserID: p.UserID, Version: p.TokenVersion})
 	return err
-}
-
-// Replay answers a repeated request with the verdict of the first, provided that
-// it asks for the same.
-func (v Verdict) Replay(fingerprint [sha256.Size]byte) Decision {
-	if v.Fingerprint != fingerprint {
-		return Decision{Err: ErrKeyReused}
-	}
-	return Decision{Verdict: v, Replayed: true}
 }
 
 // refusal returns why the placement is refused, or the zero Refusal. The order is
@@ -244,19 +149,6 @@ func placeable(limits Limits, stake money.Amount) money.Amount {
 	return stake
 }
 
-// takes tells whether the user takes the price (UKGC RTS 2C: the user chooses which
-// changes of the price they accept).
-func (p Placement) takes(price odds.Decimal) bool {
-	switch p.Policy {
-	case OddsChangeAny:
-		return true
-	case OddsChangeHigher:
-		return !price.Less(p.Seen)
-	default:
-		return price == p.Seen
-	}
-}
-
 // accept returns the bet, and takes its stake from the wallet. It begins at the event's
 // settle revision: no result or window so far is about a bet that was accepted after it.
 func (ws *WorkingSet) accept(p Placement, event Event) Bet {
@@ -280,22 +172,6 @@ func (ws *WorkingSet) accept(p Placement, event Event) Bet {
 		ws.Liabilities[p.EventID] = ws.Liabilities[p.EventID].Plus(bet.Liability())
 	}
 	return bet
-}
-
-// StakeTransfer is the transfer of an accepted bet's stake. Its reference is what was bet
-// on, so that the seals cover that, too: "event 7 v3 @ 1.45".
-func (b Bet) StakeTransfer() Transfer {
-	return Transfer{
-		UserID: b.UserID, Debit: AccountWallet, Credit: AccountEscrow, Amount: b.Stake, Kind: TransferStake,
-		BetID: b.ID, Revision: b.Revision, Reference: b.terms(), At: b.AcceptedAt,
-	}
-}
-
-func (b Bet) terms() string {
-	text := make([]byte, 0, 48)
-	text = strconv.AppendInt(append(text, "event "...), int64(b.EventID), 10)
-	text = strconv.AppendInt(append(text, " v"...), b.EventVersion, 10)
-	return string(b.Coefficient.Append(append(text, " @ "...)))
 }
 
 func greater(a, b money.Amount) money.Amount {

@@ -51,8 +51,8 @@ type PollerConfig struct {
 // Only a poll moves the cursor, which all replicas share, and only over what has been
 // committed. When the line begins another epoch the cursor goes back to its beginning.
 type Poller struct {
-	PollerConfig
-	woken chan struct{} // holds one signal, so that waking never blocks
+	config PollerConfig
+	woken  chan struct{} // holds one signal, so that waking never blocks
 
 	// What follows belongs to Run.
 
@@ -66,7 +66,7 @@ func NewPoller(config PollerConfig) *Poller {
 	if config.Polled == nil {
 		config.Polled = func(time.Duration, error) {}
 	}
-	return &Poller{PollerConfig: config, woken: make(chan struct{}, 1)}
+	return &Poller{config: config, woken: make(chan struct{}, 1)}
 }
 
 // Wake makes the poller poll now. It never blocks.
@@ -79,7 +79,7 @@ func (p *Poller) Wake() {
 
 // Heartbeat takes a heartbeat in. It never blocks.
 func (p *Poller) Heartbeat(ctx context.Context, heartbeat line.Heartbeat) {
-	if p.Feed.heartbeatCame(ctx, heartbeat) {
+	if p.config.Feed.heartbeatCame(ctx, heartbeat) {
 		p.Wake()
 	}
 }
@@ -98,7 +98,7 @@ func (p *Poller) pollOnce(ctx context.Context) error {
 	started := time.Now()
 	err := p.poll(ctx)
 	if ctx.Err() == nil {
-		p.Polled(time.Since(started), err)
+		p.config.Polled(time.Since(started), err)
 		p.report(ctx, err)
 	}
 	return err
@@ -108,11 +108,11 @@ func (p *Poller) pollOnce(ctx context.Context) error {
 func (p *Poller) report(ctx context.Context, err error) {
 	switch {
 	case err != nil && !p.failing:
-		p.Logger.WarnContext(ctx, "the line cannot be read; trying again every second", "error", err)
+		p.config.Logger.WarnContext(ctx, "the line cannot be read; trying again every second", "error", err)
 	case err != nil:
-		p.Logger.DebugContext(ctx, "the line still cannot be read", "error", err)
+		p.config.Logger.DebugContext(ctx, "the line still cannot be read", "error", err)
 	case p.failing:
-		p.Logger.InfoContext(ctx, "the line can be read again")
+		p.config.Logger.InfoContext(ctx, "the line can be read again")
 	}
 	p.failing = err != nil
 }
@@ -125,8 +125,8 @@ func (p *Poller) pause(ctx context.Context, last time.Time, failed bool) {
 	}
 	p.sleep(ctx, pollGap, nil)
 	for {
-		due := last.Add(p.Interval)
-		if silent := p.Feed.lastHeartbeat().Add(2 * p.HeartbeatInterval); silent.Before(due) {
+		due := last.Add(p.config.Interval)
+		if silent := p.config.Feed.lastHeartbeat().Add(2 * p.config.HeartbeatInterval); silent.Before(due) {
 			due = silent
 			if soonest := last.Add(pollSoon); due.Before(soonest) {
 				due = soonest
@@ -161,7 +161,7 @@ func (p *Poller) poll(ctx context.Context) error {
 	}
 	for turns := 0; ; {
 		asked := time.Now()
-		page, err := p.Line.Changes(ctx, cursor.After, pageLimit)
+		page, err := p.config.Line.Changes(ctx, cursor.After, pageLimit)
 		if err != nil {
 			return fmt.Errorf("read the change log: %w", err)
 		}
@@ -194,14 +194,14 @@ func (p *Poller) poll(ctx context.Context) error {
 		if err := p.quarantineAbandoned(ctx, page.Epoch.Dataset); err != nil {
 			return err
 		}
-		p.Feed.reachedEnd(asked, page.Epoch, page.LastSeq)
+		p.config.Feed.reachedEnd(asked, page.Epoch, page.LastSeq)
 		return nil
 	}
 }
 
 // cursor returns the cursor as it is now.
 func (p *Poller) cursor(ctx context.Context) (ports.Cursor, error) {
-	cursor, err := p.Cursors.Cursor(ctx)
+	cursor, err := p.config.Cursors.Cursor(ctx)
 	if err != nil {
 		return ports.Cursor{}, fmt.Errorf("read the cursor: %w", err)
 	}
@@ -213,20 +213,20 @@ func (p *Poller) cursor(ctx context.Context) (ports.Cursor, error) {
 func (p *Poller) follow(ctx context.Context, cursor ports.Cursor) {
 	if cursor.Epoch == p.reached.Epoch && cursor.After < p.reached.After {
 		// Nothing but an older copy of the store, or a turn within an epoch, does this.
-		p.Logger.WarnContext(ctx, "the cursor has gone back", "epoch", cursor.Epoch, "from", p.reached.After, "to", cursor.After)
-		p.Apply.Forget()
+		p.config.Logger.WarnContext(ctx, "the cursor has gone back", "epoch", cursor.Epoch, "from", p.reached.After, "to", cursor.After)
+		p.config.Apply.Forget()
 	}
 	p.reached = cursor
-	p.Feed.follow(cursor.Epoch.Dataset)
+	p.config.Feed.follow(cursor.Epoch.Dataset)
 }
 
 // turn begins the epoch of page, from its beginning.
 func (p *Poller) turn(ctx context.Context, cursor ports.Cursor, page ports.Page) (ports.Cursor, error) {
 	if cursor.Epoch.Dataset != "" {
-		p.Logger.WarnContext(ctx, "the line has begun another epoch and is read from its beginning",
+		p.config.Logger.WarnContext(ctx, "the line has begun another epoch and is read from its beginning",
 			"epoch", page.Epoch, "last_seq", page.LastSeq, "former_epoch", cursor.Epoch, "cursor", cursor.After)
 	}
-	p.Feed.turn(page.Epoch)
+	p.config.Feed.turn(page.Epoch)
 	return p.move(ctx, cursor, ports.Cursor{Epoch: page.Epoch})
 }
 
@@ -236,7 +236,7 @@ func (p *Poller) take(ctx context.Context, cursor ports.Cursor, page ports.Page)
 	for i, event := range page.Events {
 		changes[i] = line.Change{Epoch: page.Epoch, Event: event}
 	}
-	if err := p.Apply.Apply(ctx, changes, FromPage); err != nil {
+	if err := p.config.Apply.Apply(ctx, changes, FromPage); err != nil {
 		return cursor, err
 	}
 	if page.NextAfter == cursor.After {
@@ -249,7 +249,7 @@ func (p *Poller) take(ctx context.Context, cursor ports.Cursor, page ports.Page)
 // move moves the cursor and returns where it is now: if another replica has moved it
 // meanwhile, that is somewhere else.
 func (p *Poller) move(ctx context.Context, from, to ports.Cursor) (ports.Cursor, error) {
-	moved, err := p.Cursors.MoveCursor(ctx, from, to)
+	moved, err := p.config.Cursors.MoveCursor(ctx, from, to)
 	if err != nil {
 		return from, fmt.Errorf("move the cursor to %d of epoch %s: %w", to.After, to.Epoch, err)
 	}
@@ -268,7 +268,7 @@ func (p *Poller) quarantineAbandoned(ctx context.Context, dataset string) error 
 		return nil
 	}
 	for after := domain.EventID(0); ; {
-		abandoned, err := p.Events.UndecidedEvents(ctx, dataset, after, pageLimit)
+		abandoned, err := p.config.Events.UndecidedEvents(ctx, dataset, after, pageLimit)
 		if err != nil {
 			return fmt.Errorf("look for abandoned events: %w", err)
 		}
@@ -276,7 +276,7 @@ func (p *Poller) quarantineAbandoned(ctx context.Context, dataset string) error 
 			break
 		}
 		after = abandoned[len(abandoned)-1].ID
-		if err := p.Apply.quarantine(ctx, abandoned); err != nil {
+		if err := p.config.Apply.quarantine(ctx, abandoned); err != nil {
 			return err
 		}
 	}

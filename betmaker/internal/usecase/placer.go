@@ -55,7 +55,7 @@ type PlacerConfig struct {
 // Placer places bets. Placements that arrive at the same time are decided together:
 // while a batch is in the store the next one fills, and a lone placement goes at once.
 type Placer struct {
-	PlacerConfig
+	config    PlacerConfig
 	queue     chan *pendingPlacement
 	made      time.Time
 	lastBatch atomic.Int64 // when it began, in nanoseconds after made
@@ -78,7 +78,7 @@ type placementAnswer struct {
 
 // NewPlacer returns a Placer, which places bets while Run runs.
 func NewPlacer(config PlacerConfig) *Placer {
-	return &Placer{PlacerConfig: config, queue: make(chan *pendingPlacement, maxQueued), made: time.Now().Add(-busyFor)}
+	return &Placer{config: config, queue: make(chan *pendingPlacement, maxQueued), made: time.Now().Add(-busyFor)}
 }
 
 // IsBusy tells whether bets are being placed at present.
@@ -95,7 +95,7 @@ func (p *Placer) sinceLastBatch() time.Duration {
 // user is not active. Only after outcome_unknown, or when ctx ended, may there be a bet
 // nevertheless; repeating the placement with the same key tells.
 func (p *Placer) Place(ctx context.Context, placement domain.Placement) (domain.Decision, error) {
-	if err := p.FeedAlive(); err != nil {
+	if err := p.config.FeedAlive(); err != nil {
 		// What was decided while the line was known stays decided.
 		return p.confirmed(ctx, placement, func() (domain.Decision, error) { return p.replay(ctx, placement, err) })
 	}
@@ -106,7 +106,7 @@ func (p *Placer) Place(ctx context.Context, placement domain.Placement) (domain.
 	if err != nil || !errors.Is(decision.Err, domain.ErrEventUnknown) {
 		return decision, errors.Join(err, decision.Err)
 	}
-	if err := p.Fetch(ctx, placement.EventID); err != nil && !errors.Is(err, domain.ErrEventNotFound) {
+	if err := p.config.Fetch(ctx, placement.EventID); err != nil && !errors.Is(err, domain.ErrEventNotFound) {
 		return domain.Decision{}, fmt.Errorf("place a bet on event %d: %w", placement.EventID, err)
 	}
 	placement.EventLookedUp = true
@@ -121,7 +121,7 @@ func (p *Placer) confirmed(
 ) (domain.Decision, error) {
 	if placement.TokenVersion != 0 {
 		claims := domain.AccessClaims{UserID: placement.UserID, Version: placement.TokenVersion}
-		if _, err := p.Confirm(ctx, claims); err != nil {
+		if _, err := p.config.Confirm(ctx, claims); err != nil {
 			return domain.Decision{}, err
 		}
 	}
@@ -134,7 +134,7 @@ func (p *Placer) replay(ctx context.Context, placement domain.Placement, reason 
 	if placement.IdempotencyKey == "" {
 		return domain.Decision{}, reason
 	}
-	verdict, err := p.Placements.Verdict(ctx, domain.VerdictKey{UserID: placement.UserID, Key: placement.IdempotencyKey})
+	verdict, err := p.config.Placements.Verdict(ctx, domain.VerdictKey{UserID: placement.UserID, Key: placement.IdempotencyKey})
 	if errors.Is(err, ports.ErrNotFound) {
 		return domain.Decision{}, reason
 	}
@@ -151,10 +151,10 @@ func (p *Placer) replay(ctx context.Context, placement domain.Placement, reason 
 // an open one. A placement with a key goes to the store all the same, where its first
 // verdict may be kept.
 func (p *Placer) refuseFinal(placement domain.Placement) (domain.Decision, bool) {
-	if placement.IdempotencyKey != "" || !p.Limits.Stake.Allow(placement.Stake) {
+	if placement.IdempotencyKey != "" || !p.config.Limits.Stake.Allow(placement.Stake) {
 		return domain.Decision{}, false
 	}
-	event, ok := p.Peek(placement.EventID)
+	event, ok := p.config.Peek(placement.EventID)
 	if !ok || !event.State.IsFinal() || event.Quarantined {
 		return domain.Decision{}, false
 	}
@@ -181,7 +181,7 @@ func (p *Placer) submit(ctx context.Context, placement domain.Placement) (domain
 // finished; placements that still wait are refused as unavailable.
 func (p *Placer) Run(ctx context.Context) error {
 	var workers sync.WaitGroup
-	for range p.Workers {
+	for range p.config.Workers {
 		workers.Go(func() { p.work(ctx) })
 	}
 	workers.Wait()
@@ -282,15 +282,15 @@ func (p *Placer) transact(ctx context.Context, batch []*pendingPlacement) ([]dom
 		placements[i] = pending.Placement
 	}
 	started := time.Now()
-	together := ports.Batch{Placements: placements, WithLiabilities: p.Limits.Liability.IsPositive()}
-	decisions, err := p.Placements.Place(ctx, together, func(ws *domain.WorkingSet) []domain.Decision {
+	together := ports.Batch{Placements: placements, WithLiabilities: p.config.Limits.Liability.IsPositive()}
+	decisions, err := p.config.Placements.Place(ctx, together, func(ws *domain.WorkingSet) []domain.Decision {
 		// Asked once more: since Place was called the batch may have waited, for the store
 		// or for a process that was halted, and the line may have fallen silent.
-		ws.Blind = p.FeedAlive()
-		return ws.Decide(p.Limits, placements)
+		ws.Blind = p.config.FeedAlive()
+		return ws.Decide(p.config.Limits, placements)
 	})
-	if p.Observe != nil {
-		p.Observe(len(batch), time.Since(started))
+	if p.config.Observe != nil {
+		p.config.Observe(len(batch), time.Since(started))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("place a batch of %d bets: %w", len(batch), err)

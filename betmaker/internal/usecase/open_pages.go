@@ -69,7 +69,7 @@ func (c *Catalogue) OpenPage(
 
 func (c *Catalogue) readOpenPage(ctx context.Context, key openPageKey, render func([]domain.Event) ([]byte, error)) (*OpenPage, error) {
 	page := &OpenPage{until: time.Now().Add(maxPageAge)}
-	events, err := c.Events.OpenEvents(ctx, key.after, key.limit+1)
+	events, err := c.config.Events.OpenEvents(ctx, key.after, key.limit+1)
 	if err != nil {
 		return nil, err
 	}
