@@ -109,25 +109,27 @@ func DecodeChange(body []byte) (Change, error) {
 	if err != nil {
 		return Change{}, fmt.Errorf("decode %s: %w", TypeChange, err)
 	}
-	change := Change{
-		Epoch: m.epoch("epoch"),
-		Event: Event{
-			ID:             m.integer("event_id", 1),
-			Coefficient:    m.coefficient("coefficient"),
-			Deadline:       m.instant("deadline"),
-			State:          m.state("state"),
-			CreatedAt:      m.instant("create_date"),
-			UpdatedAt:      m.instant("update_date"),
-			Name:           m.nameOrNull("name"),
-			Suspended:      m.boolean("suspended"),
-			Version:        m.integer("version", 1),
-			Seq:            m.integer("seq", 1),
-			ResultRevision: m.integer("result_revision", 0),
-			EffectiveAt:    m.instantOrNull("effective_at"),
-		},
-	}
+	change := Change{Epoch: m.epoch("epoch"), Event: m.event()}
 	if m.err != nil {
 		return Change{}, fmt.Errorf("decode %s: %w", TypeChange, m.err)
+	}
+	return change, nil
+}
+
+// DecodeEvent reads an event of the epoch as line-provider's HTTP API answers it, which tells
+// the epoch elsewhere, by the same strict rules as DecodeChange. It refuses an event that has a
+// member epoch.
+func DecodeEvent(epoch Epoch, body []byte) (Change, error) {
+	m, err := readMembers(body)
+	if err != nil {
+		return Change{}, fmt.Errorf("decode an event: %w", err)
+	}
+	if _, ok := m.raw["epoch"]; ok {
+		m.fail("epoch", "not a member of an event")
+	}
+	change := Change{Epoch: epoch, Event: m.event()}
+	if m.err != nil {
+		return Change{}, fmt.Errorf("decode an event: %w", m.err)
 	}
 	return change, nil
 }
@@ -276,6 +278,24 @@ func (m *members) integer(name string, minimum int64) int64 {
 		return 0
 	}
 	return n
+}
+
+// event reads the members that a message and the HTTP API have in common.
+func (m *members) event() Event {
+	return Event{
+		ID:             m.integer("event_id", 1),
+		Coefficient:    m.coefficient("coefficient"),
+		Deadline:       m.instant("deadline"),
+		State:          m.state("state"),
+		CreatedAt:      m.instant("create_date"),
+		UpdatedAt:      m.instant("update_date"),
+		Name:           m.nameOrNull("name"),
+		Suspended:      m.boolean("suspended"),
+		Version:        m.integer("version", 1),
+		Seq:            m.integer("seq", 1),
+		ResultRevision: m.integer("result_revision", 0),
+		EffectiveAt:    m.instantOrNull("effective_at"),
+	}
 }
 
 func (m *members) instant(name string) time.Time {

@@ -73,6 +73,15 @@ func (a Amount) Minus(b Amount) Amount {
 	return Amount{difference}
 }
 
+// Neg returns -a.
+func (a Amount) Neg() Amount { return Amount{}.Minus(a) }
+
+// Min returns the smaller of a and b.
+func Min(a, b Amount) Amount { return Amount{min(a.minor, b.minor)} }
+
+// Max returns the larger of a and b.
+func Max(a, b Amount) Amount { return Amount{max(a.minor, b.minor)} }
+
 // Payout returns what a stake of a returns at odds o: stake x odds, rounded once,
 // half to even, to the minor unit. The stake must not be negative and must be one
 // that Parse accepts; then the result fits.

@@ -56,6 +56,12 @@ func TestOrder(t *testing.T) {
 	if !debt.Less(nothing) || !nothing.Less(cent) || cent.Less(cent) || cent.Less(debt) {
 		t.Error("Less is not the order of the numbers")
 	}
+	if money.Min(cent, debt) != debt || money.Min(debt, cent) != debt || money.Max(cent, debt) != cent || money.Max(debt, cent) != cent {
+		t.Error("Min and Max do not follow Less")
+	}
+	if debt.Neg() != cent || cent.Neg() != debt || nothing.Neg() != nothing {
+		t.Error("Neg is wrong")
+	}
 	if debt.IsPositive() || nothing.IsPositive() || !cent.IsPositive() {
 		t.Error("IsPositive is wrong")
 	}

@@ -40,6 +40,14 @@ func (p Payment) Validate() error {
 	return nil
 }
 
+// Operation returns the operation that scopes the payment's key.
+func (p Payment) Operation() Operation {
+	if p.Kind == TransferWithdrawal {
+		return OperationWithdrawal
+	}
+	return OperationDeposit
+}
+
 // Fingerprint is the SHA-256 of what is wished.
 func (p Payment) Fingerprint() [sha256.Size]byte {
 	return sha256.Sum256(fmt.Appendf(nil, "payment|%d|%d|%d|%s", p.UserID, p.Kind, p.Amount.Minor(), p.Reference))

@@ -60,7 +60,7 @@ func (b Bet) transfers(to Settlement, now time.Time) []Transfer {
 	var (
 		escrow = next.held().Minus(b.held())
 		user   = to.Payout.Minus(b.Payout)
-		house  = money.Amount{}.Minus(escrow).Minus(user)
+		house  = escrow.Plus(user).Neg()
 		kind   = b.transferKind(to)
 		moves  []Transfer
 	)
@@ -73,7 +73,7 @@ func (b Bet) transfers(to Settlement, now time.Time) []Transfer {
 			if from.change.Minor() < 0 && into.change.IsPositive() {
 				moves = append(moves, Transfer{
 					UserID: b.UserID, Debit: from.account, Credit: into.account,
-					Amount: lesser(money.Amount{}.Minus(from.change), into.change),
+					Amount: money.Min(from.change.Neg(), into.change),
 					Kind:   kind, BetID: b.ID, Revision: to.Revision, At: now,
 				})
 			}

@@ -6,7 +6,17 @@ import (
 	"stavka.local/shared/fault"
 )
 
-// VerdictKey names a stored verdict.
+// Operation scopes an idempotency key, besides its user. The numbers are the stores'.
+type Operation uint8
+
+// The operations that take an idempotency key.
+const (
+	OperationBet        Operation = 1
+	OperationDeposit    Operation = 2
+	OperationWithdrawal Operation = 3
+)
+
+// VerdictKey names the stored verdict on a bet.
 type VerdictKey struct {
 	UserID UserID
 	Key    string

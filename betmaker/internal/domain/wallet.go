@@ -39,7 +39,7 @@ func (w Wallet) StakedOn(day Day) money.Amount {
 
 // After returns the wallet after a transfer of its user.
 func (w Wallet) After(t Transfer) Wallet {
-	return w.with(t.Debit, money.Amount{}.Minus(t.Amount)).with(t.Credit, t.Amount)
+	return w.with(t.Debit, t.Amount.Neg()).with(t.Credit, t.Amount)
 }
 
 // with returns the wallet after an account has changed.
@@ -83,7 +83,7 @@ func (w Wallet) move(transfers ...Transfer) (Wallet, []Transfer) {
 		w = w.After(t)
 	}
 	if w.Debt.IsPositive() && w.Balance.IsPositive() {
-		repayment := transfers[0].between(AccountWallet, AccountDebt, lesser(w.Debt, w.Balance), TransferRepayment)
+		repayment := transfers[0].between(AccountWallet, AccountDebt, money.Min(w.Debt, w.Balance), TransferRepayment)
 		transfers = append(transfers, repayment)
 		w = w.After(repayment)
 	}
@@ -94,13 +94,6 @@ func (w Wallet) move(transfers ...Transfer) (Wallet, []Transfer) {
 func (t Transfer) between(debit, credit Account, amount money.Amount, kind TransferKind) Transfer {
 	t.Debit, t.Credit, t.Amount, t.Kind = debit, credit, amount, kind
 	return t
-}
-
-func lesser(a, b money.Amount) money.Amount {
-	if b.Less(a) {
-		return b
-	}
-	return a
 }
 
 // OpenWallet returns the wallet of a new user, and the transfer that it begins with; none

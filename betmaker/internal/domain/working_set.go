@@ -107,7 +107,7 @@ func (ws *WorkingSet) refusal(limits Limits, p Placement, event Event) Refusal {
 	limit, largest := ws.largestStake(limits, wallet, event)
 	switch {
 	case limit != "" && largest.Less(p.Stake):
-		return Refusal{Code: RefusedLimitExceeded, Limit: limit, MaxStake: placeable(limits, lesser(largest, wallet.Balance))}
+		return Refusal{Code: RefusedLimitExceeded, Limit: limit, MaxStake: placeable(limits, money.Min(largest, wallet.Balance))}
 	case wallet.Balance.Less(p.Stake):
 		return Refusal{Code: RefusedInsufficientFunds, MaxStake: placeable(limits, wallet.Balance)}
 	}
@@ -134,7 +134,7 @@ func (ws *WorkingSet) largestStake(limits Limits, wallet Wallet, event Event) (L
 	}
 	if daily := wallet.StakeLimit.At(ws.Now).Amount; daily.IsPositive() {
 		room := daily.Minus(wallet.StakedOn(DayOf(ws.Now)))
-		consider(LimitDaily, greater(room, money.Amount{}))
+		consider(LimitDaily, money.Max(room, money.Amount{}))
 	}
 	return limit, largest
 }
@@ -142,7 +142,7 @@ func (ws *WorkingSet) largestStake(limits Limits, wallet Wallet, event Event) (L
 // placeable returns the largest stake that may be placed, given one that is not too
 // large: that, or nothing when it is less than the smallest.
 func placeable(limits Limits, stake money.Amount) money.Amount {
-	stake = lesser(stake, limits.Stake.Max)
+	stake = money.Min(stake, limits.Stake.Max)
 	if stake.Less(limits.Stake.Min) {
 		return money.Amount{}
 	}
@@ -172,11 +172,4 @@ func (ws *WorkingSet) accept(p Placement, event Event) Bet {
 		ws.Liabilities[p.EventID] = ws.Liabilities[p.EventID].Plus(bet.Liability())
 	}
 	return bet
-}
-
-func greater(a, b money.Amount) money.Amount {
-	if a.Less(b) {
-		return b
-	}
-	return a
 }

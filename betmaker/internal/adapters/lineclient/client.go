@@ -12,7 +12,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 
@@ -121,7 +120,7 @@ func (c *Client) Event(ctx context.Context, id domain.EventID) (line.Change, err
 	if err != nil {
 		return line.Change{}, fmt.Errorf("get event %d from line-provider: header Line-Epoch: %w", id, err)
 	}
-	change, err := readEvent(epoch, answer.body)
+	change, err := line.DecodeEvent(epoch, answer.body)
 	if err == nil && change.Event.ID != int64(id) {
 		err = fmt.Errorf("the answer is about event %d", change.Event.ID)
 	}
@@ -171,7 +170,7 @@ func (c *Client) readPage(ctx context.Context, p page, after int64) (ports.Page,
 	result := ports.Page{Epoch: epoch, LastSeq: *p.LastSeq, NextAfter: *p.NextAfter}
 	last := after
 	for i, raw := range p.Events {
-		change, err := readEvent(epoch, raw)
+		change, err := line.DecodeEvent(epoch, raw)
 		if err != nil {
 			c.config.Unreadable()
 			c.config.Logger.ErrorContext(ctx, "an event of the change log cannot be read and is passed over",
@@ -191,16 +190,6 @@ func (c *Client) readPage(ctx context.Context, p page, after int64) (ports.Page,
 		return ports.Page{}, fmt.Errorf("after seq %d, next_after is %d and last_seq %d", last, result.NextAfter, result.LastSeq)
 	}
 	return result, nil
-}
-
-// readEvent reads an event by the codec of messages, which have the epoch besides: what
-// an event must be is written down only there.
-func readEvent(epoch line.Epoch, event []byte) (line.Change, error) {
-	members, ok := strings.CutPrefix(strings.TrimSpace(string(event)), "{")
-	if !ok {
-		return line.Change{}, errors.New("the event is not a JSON object")
-	}
-	return line.DecodeChange([]byte(`{"epoch":"` + epoch.String() + `",` + members))
 }
 
 // answer is a successful response.

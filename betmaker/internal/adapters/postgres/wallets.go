@@ -91,7 +91,7 @@ func lockPaymentSet(ctx context.Context, tx *transaction, payment domain.Payment
 	)
 	tx.query(all(&wallets), pgdb.LockWallets, ascending([]int64{int64(payment.By), int64(payment.UserID)}))
 	if key := payment.IdempotencyKey; key != "" {
-		operation := paymentOperation(payment.Kind)
+		operation := int16(payment.Operation())
 		tx.query(all(&verdicts), pgdb.StoredPayment, int64(payment.By), operation, key, domain.RefusalTTL)
 		tx.query(all(&transfers), pgdb.StoredPaymentTransfer, int64(payment.By), operation, key)
 	}
@@ -134,19 +134,10 @@ func writePayment(ctx context.Context, tx *transaction, payment domain.Payment, 
 		if err != nil {
 			return err
 		}
-		tx.exec(pgdb.InsertPayment, int64(payment.By), paymentOperation(payment.Kind), key, decision.Fingerprint[:],
+		tx.exec(pgdb.InsertPayment, int64(payment.By), int16(payment.Operation()), key, decision.Fingerprint[:],
 			int64(decision.Transfer.ID), int16(decision.Refusal.Code), params, decision.RequestID, now)
 	}
 	return tx.commit(ctx)
-}
-
-// paymentOperation is a kind of payment as verdicts know it.
-func paymentOperation(kind domain.TransferKind) int16 {
-	const deposit, withdrawal = 2, 3
-	if kind == domain.TransferDeposit {
-		return deposit
-	}
-	return withdrawal
 }
 
 // Restrict implements ports.Wallets. Once a connection has been got, it goes to its end
