@@ -43,21 +43,21 @@ type LineEvent struct {
 }
 
 // ErrImpossibleEvent is what Validate returns for an event that no line may send.
-var ErrImpossibleEvent = fault.New(fault.Invalid, "impossible_event", "the event breaks the line's own rules")
+var ErrImpossibleEvent = fault.New(fault.Invalid, "impossible_event", "The event breaks the line's own rules.")
 
 // Validate refuses an event that no retry could make acceptable.
 func (l LineEvent) Validate() error {
 	switch {
 	case l.ID < 1, l.Seq < 1, l.Version < 1, l.Dataset == "":
-		return ErrImpossibleEvent.Detailf("event %d of data set %q has seq %d, version %d", l.ID, l.Dataset, l.Seq, l.Version)
+		return ErrImpossibleEvent.Detailf("Event %d of data set %q has seq %d, version %d.", l.ID, l.Dataset, l.Seq, l.Version)
 	case l.Coefficient.Hundredths() < 100:
-		return ErrImpossibleEvent.Detailf("event %d has coefficient %s, less than 1.00", l.ID, l.Coefficient)
+		return ErrImpossibleEvent.Detailf("Event %d has coefficient %s, less than 1.00.", l.ID, l.Coefficient)
 	case l.State != StateNew && !l.State.IsFinal():
-		return ErrImpossibleEvent.Detailf("event %d has state %d", l.ID, l.State)
+		return ErrImpossibleEvent.Detailf("Event %d has state %d.", l.ID, l.State)
 	case l.State.IsFinal() != (l.ResultRevision > 0):
-		return ErrImpossibleEvent.Detailf("event %d has state %d and result revision %d", l.ID, l.State, l.ResultRevision)
+		return ErrImpossibleEvent.Detailf("Event %d has state %d and result revision %d.", l.ID, l.State, l.ResultRevision)
 	case l.Deadline.IsZero():
-		return ErrImpossibleEvent.Detailf("event %d has no deadline", l.ID)
+		return ErrImpossibleEvent.Detailf("Event %d has no deadline.", l.ID)
 	}
 	return nil
 }
@@ -158,13 +158,13 @@ func (r Resolution) String() string {
 }
 
 // ErrNotQuarantined is returned when there is nothing to resolve.
-var ErrNotQuarantined = fault.New(fault.Conflict, "event_not_quarantined", "the event is not in quarantine")
+var ErrNotQuarantined = fault.New(fault.Conflict, "event_not_quarantined", "The event is not in quarantine.")
 
 // Resolve takes e out of quarantine, with the event as the line has it now. now is
 // the store's clock, read while e is locked against bets.
 func (e Event) Resolve(how Resolution, current LineEvent, now time.Time) (Event, error) {
 	if !e.Quarantined {
-		return e, ErrNotQuarantined.Detailf("event %d is not in quarantine", e.ID)
+		return e, ErrNotQuarantined.Detailf("Event %d is not in quarantine.", e.ID)
 	}
 	e.Quarantined = false
 	e.LineEvent = current

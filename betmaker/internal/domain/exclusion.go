@@ -15,8 +15,8 @@ const (
 
 // Faults of restrictions.
 var (
-	ErrExclusionTooShort = fault.New(fault.Conflict, "exclusion_not_shortened", "a self-exclusion can only be made longer")
-	ErrInvalidExclusion  = fault.New(fault.Invalid, "invalid_request", "the self-exclusion is malformed")
+	ErrExclusionTooShort = fault.New(fault.Conflict, "exclusion_not_shortened", "A self-exclusion can only be made longer.")
+	ErrInvalidExclusion  = fault.New(fault.Invalid, "invalid_request", "The self-exclusion is malformed.")
 )
 
 // Exclude returns the wallet after its user has excluded themself until an instant.
@@ -27,7 +27,7 @@ func (w Wallet) Exclude(until, now time.Time) (Wallet, error) {
 	case until.Before(now.Add(MinExclusion)), until.After(now.Add(MaxExclusion)):
 		return w, ErrInvalidExclusion.Detailf("until must be %s to %s from now.", days(MinExclusion), days(MaxExclusion)).With("field", "until")
 	case until.Before(w.ExcludedUntil):
-		return w, ErrExclusionTooShort.Detailf("You are excluded until %s already.", w.ExcludedUntil.UTC().Format(time.RFC3339)).
+		return w, ErrExclusionTooShort.Detailf("You are already excluded until %s.", w.ExcludedUntil.UTC().Format(time.RFC3339)).
 			With("excluded_until", w.ExcludedUntil.UTC())
 	}
 	w.ExcludedUntil = until

@@ -16,7 +16,7 @@ type Epoch struct {
 
 // ErrFeedUnavailable is returned while bet-maker cannot know the line.
 var ErrFeedUnavailable = fault.New(fault.Unavailable, "feed_unavailable",
-	"the line is not known at the moment, so no bets are taken").After(2 * time.Second)
+	"The line is not known at the moment, so no bets are taken.").After(2 * time.Second)
 
 // Feed is what one replica knows about how well it follows the line. It decides
 // whether bets may be taken: the line must have been heard of within the timeout, and

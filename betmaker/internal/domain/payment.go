@@ -27,7 +27,7 @@ var maxPayment = money.MustParse("99999999999.99")
 const maxReference = 200
 
 // ErrInvalidPayment is for a payment that nobody may make.
-var ErrInvalidPayment = fault.New(fault.Invalid, "invalid_request", "the payment is malformed")
+var ErrInvalidPayment = fault.New(fault.Invalid, "invalid_request", "The payment is malformed.")
 
 // Validate returns ErrInvalidPayment, with the field, when nobody may make the payment.
 func (p Payment) Validate() error {

@@ -55,17 +55,17 @@ func (r Refusal) IsZero() bool { return r.Code == 0 }
 
 // Faults of refused bets, one per code.
 var (
-	ErrEventNotFound    = fault.New(fault.NotFound, "event_not_found", "there is no such event")
-	ErrEventClosed      = fault.New(fault.Conflict, "event_closed", "the event takes no more bets")
-	ErrEventSuspended   = fault.New(fault.Conflict, "event_suspended", "the event takes no bets at the moment")
-	ErrPriceChanged     = fault.New(fault.Conflict, "price_changed", "the price has changed")
-	ErrStakeOutOfLimits = fault.New(fault.Unprocessable, "stake_out_of_limits", "the stake is out of limits")
+	ErrEventNotFound    = fault.New(fault.NotFound, "event_not_found", "There is no such event.")
+	ErrEventClosed      = fault.New(fault.Conflict, "event_closed", "The event takes no more bets.")
+	ErrEventSuspended   = fault.New(fault.Conflict, "event_suspended", "The event takes no bets at the moment.")
+	ErrPriceChanged     = fault.New(fault.Conflict, "price_changed", "The price has changed.")
+	ErrStakeOutOfLimits = fault.New(fault.Unprocessable, "stake_out_of_limits", "The stake is outside the limits.")
 
-	ErrInsufficientFunds = fault.New(fault.Conflict, "insufficient_funds", "the wallet does not hold enough")
-	ErrLimitExceeded     = fault.New(fault.Conflict, "limit_exceeded", "the stake would exceed a limit")
-	ErrSelfExcluded      = fault.New(fault.Forbidden, "self_excluded", "the user has excluded themself")
-	ErrOutstandingDebt   = fault.New(fault.Conflict, "outstanding_debt", "nothing can be withdrawn while something is owed")
-	ErrBalanceTooLarge   = fault.New(fault.Conflict, "balance_too_large", "the wallet would hold more than it can")
+	ErrInsufficientFunds = fault.New(fault.Conflict, "insufficient_funds", "The wallet does not hold enough.")
+	ErrLimitExceeded     = fault.New(fault.Conflict, "limit_exceeded", "The stake would exceed a limit.")
+	ErrSelfExcluded      = fault.New(fault.Forbidden, "self_excluded", "The user has excluded themself from betting.")
+	ErrOutstandingDebt   = fault.New(fault.Conflict, "outstanding_debt", "Nothing can be withdrawn while there is a debt.")
+	ErrBalanceTooLarge   = fault.New(fault.Conflict, "balance_too_large", "The wallet would hold more than it can.")
 )
 
 // Fault returns the refusal as the caller gets to see it. The same refusal always
@@ -79,29 +79,29 @@ func (r Refusal) Fault() *fault.Error {
 	case RefusedEventSuspended:
 		return ErrEventSuspended
 	case RefusedPriceChanged:
-		return ErrPriceChanged.Detailf("the price is now %s", r.CurrentCoefficient).
+		return ErrPriceChanged.Detailf("The price is now %s.", r.CurrentCoefficient).
 			With("current_coefficient", r.CurrentCoefficient).
 			With("event_version", r.EventVersion)
 	case RefusedStakeOutOfLimits:
-		return ErrStakeOutOfLimits.Detailf("a stake is from %s to %s", r.Min, r.Max).
+		return ErrStakeOutOfLimits.Detailf("A stake must be from %s to %s.", r.Min, r.Max).
 			With("min", r.Min).
 			With("max", r.Max)
 	case RefusedInsufficientFunds:
-		return ErrInsufficientFunds.Detailf("the largest stake that the wallet allows is %s", r.MaxStake).With("max_stake", r.MaxStake)
+		return ErrInsufficientFunds.Detailf("The largest stake that the wallet allows is %s.", r.MaxStake).With("max_stake", r.MaxStake)
 	case RefusedLimitExceeded:
-		return ErrLimitExceeded.Detailf("the largest stake that the %s limit allows is %s", r.Limit, r.MaxStake).
+		return ErrLimitExceeded.Detailf("The largest stake that the %s limit allows is %s.", r.Limit, r.MaxStake).
 			With("max_stake", r.MaxStake).
 			With("limit", r.Limit)
 	case RefusedSelfExcluded:
-		return ErrSelfExcluded.Detailf("you have excluded yourself until %s", r.ExcludedUntil.Format(time.RFC3339)).
+		return ErrSelfExcluded.Detailf("You have excluded yourself until %s.", r.ExcludedUntil.Format(time.RFC3339)).
 			With("excluded_until", r.ExcludedUntil)
 	case RefusedWithdrawal:
-		return ErrInsufficientFunds.Detailf("the wallet holds %s", r.Max).With("max", r.Max)
+		return ErrInsufficientFunds.Detailf("The wallet holds %s.", r.Max).With("max", r.Max)
 	case RefusedDebt:
-		return ErrOutstandingDebt.Detailf("the user owes %s", r.Debt).With("debt", r.Debt)
+		return ErrOutstandingDebt.Detailf("The user owes %s.", r.Debt).With("debt", r.Debt)
 	case RefusedBalanceTooLarge:
-		return ErrBalanceTooLarge.Detailf("a wallet holds at most %s", r.Max).With("max", r.Max)
+		return ErrBalanceTooLarge.Detailf("A wallet holds at most %s.", r.Max).With("max", r.Max)
 	default:
-		return fault.New(fault.Internal, "internal_error", "the refusal has no known reason")
+		return fault.New(fault.Internal, "internal_error", "The refusal has no known reason.")
 	}
 }

@@ -9,8 +9,8 @@ import (
 // Faults of cancelling a bet.
 var (
 	ErrBetNotFound      = fault.New(fault.NotFound, "bet_not_found", "There is no such bet.")
-	ErrBetNotPending    = fault.New(fault.Conflict, "bet_not_pending", "the bet is settled")
-	ErrCancelNotAllowed = fault.New(fault.Conflict, "cancel_not_allowed", "bets cannot be cancelled")
+	ErrBetNotPending    = fault.New(fault.Conflict, "bet_not_pending", "The bet is settled.")
+	ErrCancelNotAllowed = fault.New(fault.Conflict, "cancel_not_allowed", "Bets cannot be cancelled.")
 )
 
 // Cancel voids the only bet of the set on the wish of its user, for good: no result
@@ -24,7 +24,7 @@ func (s *Settling) Cancel(window time.Duration) (settled Settled, changed bool, 
 	case bet.VoidReason == VoidCancelledByUser:
 		return Settled{Settlement: bet.Settlement}, false, nil
 	case bet.Status != StatusPending:
-		return Settled{}, false, ErrBetNotPending.Detailf("bet %d is %s", bet.ID, bet.Status)
+		return Settled{}, false, ErrBetNotPending.Detailf("Bet %d is %s.", bet.ID, bet.Status)
 	case window == 0:
 		return Settled{}, false, ErrCancelNotAllowed
 	case s.Event.IsClosed(s.Now), s.Event.Outcome(bet).Status != StatusPending:
@@ -32,7 +32,7 @@ func (s *Settling) Cancel(window time.Duration) (settled Settled, changed bool, 
 	case s.Event.Suspended, s.Event.Quarantined:
 		return Settled{}, false, ErrEventSuspended
 	case !s.Now.Before(bet.AcceptedAt.Add(window)):
-		return Settled{}, false, ErrCancelNotAllowed.Detailf("a bet can be cancelled for %s, which bet %d was accepted longer ago than", window, bet.ID)
+		return Settled{}, false, ErrCancelNotAllowed.Detailf("A bet can be cancelled for %s; bet %d was accepted longer ago.", window, bet.ID)
 	}
 	settled = s.move(bet, Settlement{Outcome: void(bet, VoidCancelledByUser), Revision: bet.Revision, SettledAt: s.Now})
 	for i := range settled.Transfers {

@@ -58,10 +58,10 @@ func (d Decision) IsNew() bool { return d.Err == nil && !d.Replayed }
 
 // ErrEventUnknown says that the event is not in the projection and the line has to
 // be asked. It never leaves bet-maker.
-var ErrEventUnknown = fault.New(fault.NotFound, "event_unknown", "the event is not in the projection")
+var ErrEventUnknown = fault.New(fault.NotFound, "event_unknown", "The event is not in the projection.")
 
 // Faults that end a placement without a verdict.
 var (
-	ErrKeyReused    = fault.New(fault.Unprocessable, "idempotency_key_reused", "this Idempotency-Key was used for another request")
-	ErrUserInactive = fault.New(fault.Forbidden, "user_inactive", "the user is not active")
+	ErrKeyReused    = fault.New(fault.Unprocessable, "idempotency_key_reused", "This Idempotency-Key was used for another request.")
+	ErrUserInactive = fault.New(fault.Forbidden, "user_inactive", "The user is not active.")
 )

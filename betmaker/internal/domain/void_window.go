@@ -39,10 +39,10 @@ func (w VoidWindow) holds(at time.Time) bool {
 
 // Faults of void windows.
 var (
-	ErrInvalidVoid    = fault.New(fault.Invalid, "invalid_request", "the window is malformed")
-	ErrVoidNotFound   = fault.New(fault.NotFound, "void_not_found", "the event has no such void window")
-	ErrVoidUndone     = fault.New(fault.Conflict, "void_undone", "the void window has been undone already")
-	ErrTooManyWindows = fault.New(fault.Conflict, "too_many_voids", "the event has as many void windows as there may be")
+	ErrInvalidVoid    = fault.New(fault.Invalid, "invalid_request", "The void window is malformed.")
+	ErrVoidNotFound   = fault.New(fault.NotFound, "void_not_found", "The event has no such void window.")
+	ErrVoidUndone     = fault.New(fault.Conflict, "void_undone", "The void window has already been undone.")
+	ErrTooManyWindows = fault.New(fault.Conflict, "too_many_voids", "The event already has the most void windows allowed.")
 )
 
 // Void returns e with a window that voids bets, and the window. Its bets have to be

@@ -26,9 +26,9 @@ var ErrNotFound = errors.New("not found")
 
 // ErrUnavailable is returned when the server behind a port cannot be reached. It is a
 // fault, so that it may go out as it is; adapters add the cause with Because.
-var ErrUnavailable = fault.New(fault.Unavailable, "unavailable", "a server that this needs is not available").After(time.Second)
+var ErrUnavailable = fault.New(fault.Unavailable, "unavailable", "A server that this needs is not available.").After(time.Second)
 
 // ErrOutcomeUnknown is returned when the connection was lost while a transaction was
 // being committed: it may or may not have been. It is a fault, too.
 var ErrOutcomeUnknown = fault.New(fault.Unavailable, "outcome_unknown",
-	"whether this was done is not known; repeat it with the same Idempotency-Key").After(time.Second)
+	"It is not known whether this was done; repeat the request with the same Idempotency-Key.").After(time.Second)

@@ -44,7 +44,7 @@ const (
 )
 
 // ErrTooManyLogins is what an attempt gets that would have to wait for too long.
-var ErrTooManyLogins = fault.New(fault.Unavailable, "unavailable", "Too many are signing in; try again.").After(time.Second)
+var ErrTooManyLogins = fault.New(fault.Unavailable, "unavailable", "Too many users are signing in; try again.").After(time.Second)
 
 // LoginThrottle bounds how fast passwords can be guessed. Failed logins are counted in
 // the store, for all replicas together, for an hour, by account (whether there is one

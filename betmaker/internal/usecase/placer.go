@@ -31,7 +31,7 @@ const (
 )
 
 // ErrOverloaded is what Place returns when more placements wait than can be answered soon.
-var ErrOverloaded = fault.New(fault.Unavailable, "unavailable", "too many bets are waiting; try again").After(time.Second)
+var ErrOverloaded = fault.New(fault.Unavailable, "unavailable", "Too many bets are waiting; try again.").After(time.Second)
 
 // PlacerConfig is what a Placer works with. All of it is required but Observe.
 type PlacerConfig struct {

@@ -146,7 +146,7 @@ func (u *Users) update(ctx context.Context, by domain.Caller, id domain.UserID, 
 // request with its key, for requests that have none.
 func withoutKey(err error) error {
 	if errors.Is(err, ports.ErrOutcomeUnknown) {
-		return ports.ErrUnavailable.Detailf("Whether this was done is not known; look before you repeat it.").Because(err)
+		return ports.ErrUnavailable.Detailf("It is not known whether this was done; look before you repeat it.").Because(err)
 	}
 	return err
 }

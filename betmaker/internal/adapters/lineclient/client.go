@@ -256,10 +256,10 @@ func (c *Client) refusal(status int, body []byte) error {
 	case status == http.StatusNotFound && problem.Code == "event_not_found":
 		return ports.ErrNotFound
 	case status == http.StatusUnauthorized:
-		return ports.ErrUnavailable.Detailf("our service token is refused").
+		return ports.ErrUnavailable.Detailf("line-provider refuses the service token.").
 			Because(errors.New("line-provider does not know the first token of LINE_PROVIDER_TOKEN"))
 	}
-	return ports.ErrUnavailable.Detailf("it answered with status %d", status).
+	return ports.ErrUnavailable.Detailf("line-provider answered with status %d.", status).
 		Because(fmt.Errorf("line-provider answered %d, code %.40q", status, problem.Code))
 }
 
