@@ -2,16 +2,16 @@ package domain
 
 import "time"
 
-// Actor is whoever asks: a signed-in, active user. Every rule on who may do what is a
-// method of Actor, or of User with an Actor.
+// Actor is the signed-in, active user who sends a request. Every rule about permissions is a method
+// of Actor, or of User with an Actor.
 //
-// What an actor may not see is answered like what does not exist.
+// What an actor may not see is answered as if it did not exist.
 type Actor struct {
 	ID   UserID
 	Role Role
 }
 
-// IsAdmin tells whether a may do everything.
+// IsAdmin reports whether a may do everything.
 func (a Actor) IsAdmin() bool { return a.Role == RoleAdmin }
 
 // RequireAdmin returns ErrForbidden unless a is an admin.
@@ -22,34 +22,34 @@ func (a Actor) RequireAdmin() error {
 	return nil
 }
 
-// MaySee tells whether what belongs to owner exists for a: one's own does, and
-// everything does for admins.
+// MaySee reports whether a may see what belongs to owner. Users see their own; administrators see
+// everything.
 func (a Actor) MaySee(owner UserID) bool { return a.ID == owner || a.IsAdmin() }
 
-// Whose returns whose bets or money a list for a may hold, when a asks for those of the
-// user asked, or of nobody in particular (0): one user, or everybody (0). Only admins see
-// those of others; anybody else who asks for them gets ErrForbidden.
-func (a Actor) Whose(asked UserID) (UserID, error) {
+// Whose returns the user whose bets or money a list for a may contain; 0 for all users. requested
+// is the user named in the request, or 0. Administrators may see all users. Others get their own,
+// and ErrForbidden if they request another's.
+func (a Actor) Whose(requested UserID) (UserID, error) {
 	switch {
 	case a.IsAdmin():
-		return asked, nil
-	case asked == 0 || asked == a.ID:
+		return requested, nil
+	case requested == 0 || requested == a.ID:
 		return a.ID, nil
 	default:
 		return 0, ErrForbidden
 	}
 }
 
-// AccessClaims is what a genuine access token says. The role is not in it: that is
-// looked up.
+// AccessClaims are the claims of a genuine access token. The role is not among them; it is looked
+// up.
 type AccessClaims struct {
 	UserID    UserID
 	Version   int32 // the user's TokenVersion when the token was issued
 	ExpiresAt time.Time
 }
 
-// Admit returns who asks, when a token with these claims is presented by u. Errors:
-// ErrUserInactive; ErrUnauthenticated when the token was revoked.
+// Admit returns the actor for a token of u with these claims. Errors: ErrUserInactive;
+// ErrUnauthenticated if the token was revoked.
 func (u User) Admit(claims AccessClaims) (Actor, error) {
 	switch {
 	case claims.UserID != u.ID:

@@ -6,23 +6,23 @@ import (
 	"time"
 )
 
-// Origin is where a request comes from.
+// Origin is the source of a request.
 type Origin struct {
-	By        UserID // who asks; 0 for nobody who has signed in
-	Address   string // of the client; "terminal" for an operator's, "configuration" for what it says
+	By        UserID // the signed-in user; 0 for none
+	Address   string // of the client; "terminal" for an operator, "configuration" for a setting
 	RequestID string
 }
 
-// AuditRecord is one privileged action: who did what to what, when, from where, and why.
+// AuditRecord is the record of one privileged action.
 type AuditRecord struct {
 	// ID, from 1, and At are set by the store.
 	ID int64
 	At time.Time
 	Origin
 	Action  string // such as "user.create"
-	Subject string // what it was done to, such as "user:7"
-	Reason  string // what whoever did it says about it
-	// Before and After are JSON, of what the action is about; nil for nothing.
+	Subject string // the object of the action, such as "user:7"
+	Reason  string // as given in the request
+	// Before and After describe the subject in JSON; nil for nothing.
 	Before, After json.RawMessage
 }
 
@@ -37,18 +37,17 @@ const (
 	ActionCancelBet      = "bet.cancel"
 )
 
-// UserSubject names a user, as what an action was done to.
+// UserSubject returns the subject of an action on a user.
 func UserSubject(id UserID) string { return fmt.Sprintf("user:%d", id) }
 
-// EventSubject names an event likewise.
+// EventSubject returns the subject of an action on an event.
 func EventSubject(id EventID) string { return fmt.Sprintf("event:%d", id) }
 
-// BetSubject names a bet likewise.
+// BetSubject returns the subject of an action on a bet.
 func BetSubject(id BetID) string { return fmt.Sprintf("bet:%d", id) }
 
-// NewAuditRecord returns the record of an action, without id and time. before and
-// after are marshalled; nil stands for nothing. It panics when they cannot be, which is
-// a defect.
+// NewAuditRecord returns the record of an action without id and time. It marshals before and after;
+// nil stands for nothing. It panics if they cannot be marshalled, which is a defect.
 func NewAuditRecord(from Origin, action, subject, reason string, before, after any) AuditRecord {
 	return AuditRecord{
 		Origin: from, Action: action, Subject: subject, Reason: reason, Before: marshal(before), After: marshal(after),
@@ -73,7 +72,7 @@ type userProfile struct {
 	Email    string `json:"email"`
 	Role     string `json:"role"`
 	Active   bool   `json:"active"`
-	// TokenVersion grows with a new password, which is not shown itself.
+	// TokenVersion grows with a new password, which the record does not show.
 	TokenVersion int32 `json:"token_version"`
 }
 
@@ -81,12 +80,12 @@ func (u User) profile() userProfile {
 	return userProfile{u.Name, u.Username, u.Email, u.Role.String(), u.Active, u.TokenVersion}
 }
 
-// CreatedBy returns the record of u having been created.
+// CreatedBy returns the record of the creation of u.
 func (u User) CreatedBy(from Origin) AuditRecord {
 	return NewAuditRecord(from, ActionCreateUser, UserSubject(u.ID), "", nil, u.profile())
 }
 
-// ChangedBy returns the record of u having become next.
+// ChangedBy returns the record of the change from u to next.
 func (u User) ChangedBy(from Origin, next User) AuditRecord {
 	action := ActionChangeUser
 	if u.Active && !next.Active {
@@ -95,17 +94,17 @@ func (u User) ChangedBy(from Origin, next User) AuditRecord {
 	return NewAuditRecord(from, action, UserSubject(u.ID), "", u.profile(), next.profile())
 }
 
-// Caller is an actor and where their request comes from.
+// Caller is an actor and the source of their request.
 type Caller struct {
 	Actor
 	Address   string
 	RequestID string
 }
 
-// Origin returns the caller as the audit log names them.
+// Origin returns the caller as an origin.
 func (c Caller) Origin() Origin { return Origin{By: c.ID, Address: c.Address, RequestID: c.RequestID} }
 
-// eventState is what people decide of an event, in the audit log.
+// eventState is the part of an event that people decide, in the audit log.
 type eventState struct {
 	State          State        `json:"state"`
 	Quarantined    bool         `json:"quarantined"`
@@ -118,12 +117,12 @@ func (e Event) decided() eventState {
 	return eventState{e.State, e.Quarantined, e.VoidBefore, e.VoidWindows, e.SettleRevision}
 }
 
-// AmendedBy returns the record of e having come out of before.
+// AmendedBy returns the record of the change from before to e.
 func (e Event) AmendedBy(from Origin, action, reason string, before Event) AuditRecord {
 	return NewAuditRecord(from, action, EventSubject(e.ID), reason, before.decided(), e.decided())
 }
 
-// betState is what becomes of a bet, in the audit log.
+// betState is the outcome of a bet in the audit log.
 type betState struct {
 	Status     string `json:"status"`
 	VoidReason string `json:"void_reason,omitempty"`
@@ -137,8 +136,7 @@ func (b Bet) settled() betState {
 	return state
 }
 
-// CancelledBy returns the record of b having been cancelled by somebody else than its
-// user.
+// CancelledBy returns the record of the cancellation of b by somebody other than its user.
 func (b Bet) CancelledBy(from Origin, settlement Settlement) AuditRecord {
 	after := b
 	after.Settlement = settlement

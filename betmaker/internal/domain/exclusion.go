@@ -13,15 +13,14 @@ const (
 	MaxExclusion = 100 * 365 * 24 * time.Hour
 )
 
-// Faults of restrictions.
+// Faults of self-exclusion.
 var (
 	ErrExclusionTooShort = fault.New(fault.Conflict, "exclusion_not_shortened", "A self-exclusion can only be made longer.")
 	ErrInvalidExclusion  = fault.New(fault.Invalid, "invalid_request", "The self-exclusion is malformed.")
 )
 
-// Exclude returns the wallet after its user has excluded themself until an instant.
-// There is no way back before it. Errors: ErrInvalidExclusion, with the field;
-// ErrExclusionTooShort.
+// Exclude returns the wallet after its user excluded themself until the given instant. The
+// exclusion cannot be shortened. Errors: ErrInvalidExclusion, with the field; ErrExclusionTooShort.
 func (w Wallet) Exclude(until, now time.Time) (Wallet, error) {
 	switch {
 	case until.Before(now.Add(MinExclusion)), until.After(now.Add(MaxExclusion)):
@@ -41,5 +40,5 @@ func days(d time.Duration) string {
 	return fmt.Sprintf("%d days", int(d/(24*time.Hour)))
 }
 
-// IsExcluded tells whether the user has excluded themself from betting.
+// IsExcluded reports whether the user has excluded themself from betting.
 func (w Wallet) IsExcluded(now time.Time) bool { return now.Before(w.ExcludedUntil) }

@@ -4,48 +4,47 @@ import (
 	"fmt"
 )
 
-// FindingKind says what is not in order.
+// FindingKind is the kind of a finding.
 type FindingKind string
 
 // The kinds of findings.
 const (
-	// FindingTransfer: a transfer that no rule makes.
+	// FindingTransfer: no rule makes such a transfer.
 	FindingTransfer FindingKind = "transfer_malformed"
-	// FindingRepeated: two transfers of one bet and revision between the same accounts, or
-	// two openings of one user.
+	// FindingRepeated: two transfers of one bet and revision are between the same accounts, or a
+	// user has two openings.
 	FindingRepeated FindingKind = "transfer_repeated"
-	// FindingSeal: the transfers that a seal covers are not those it was made of.
+	// FindingSeal: the transfers that a seal covers are not those from which it was made.
 	FindingSeal FindingKind = "seal_differs"
 	// FindingSealMissing: there is a gap in the seals.
 	FindingSealMissing FindingKind = "seal_missing"
-	// FindingHead: the seal that was expected is not there, or is another one.
+	// FindingHead: the expected seal is missing or different.
 	FindingHead FindingKind = "head_missing"
 	// FindingWallet: a wallet is not the sum of its transfers.
 	FindingWallet FindingKind = "wallet_differs"
-	// FindingWalletMissing: there are transfers of a user who has no wallet.
+	// FindingWalletMissing: a user has transfers but no wallet.
 	FindingWalletMissing FindingKind = "wallet_missing"
-	// FindingWalletNegative: there was less than nothing in a wallet, or of a debt.
+	// FindingWalletNegative: a balance, held amount or debt was negative.
 	FindingWalletNegative FindingKind = "wallet_negative"
-	// FindingBet: a bet's money is not what its transfers have moved, or not what its status
-	// owes.
+	// FindingBet: the money of a bet differs from its transfers or from its status.
 	FindingBet FindingKind = "bet_differs"
 	// FindingBetMissing: there are transfers for a bet that does not exist.
 	FindingBetMissing FindingKind = "bet_missing"
-	// FindingOutcome: a bet follows its event, but is not what the event makes of it.
+	// FindingOutcome: a bet follows its event but has another outcome than the event gives it.
 	FindingOutcome FindingKind = "bet_outcome_differs"
-	// FindingRevision: a bet, its transfers or an event's mark of being settled are ahead of
-	// what they follow.
+	// FindingRevision: a bet, its transfers or the mark of a settled event are ahead of the
+	// revision that they follow.
 	FindingRevision FindingKind = "revision_ahead"
-	// FindingUnsettled: a bet does not follow its event's result, but is marked as if it
-	// did, so that nobody would settle it.
+	// FindingUnsettled: a bet does not follow its event's result although the event is marked as
+	// settled, so that no settler would find it.
 	FindingUnsettled FindingKind = "bet_unsettled"
-	// FindingEventMissing: there is a bet on an event that does not exist.
+	// FindingEventMissing: a bet is on an event that does not exist.
 	FindingEventMissing FindingKind = "event_missing"
-	// FindingLiability: an event's liability is not that of its pending bets.
+	// FindingLiability: the stored liability of an event is not that of its pending bets.
 	FindingLiability FindingKind = "liability_differs"
-	// FindingEscrow: what is in escrow is not the stakes of the pending bets.
+	// FindingEscrow: the escrow is not the sum of the stakes of the pending bets.
 	FindingEscrow FindingKind = "escrow_differs"
-	// FindingUnreadable: something cannot be read, and what comes after it was not checked.
+	// FindingUnreadable: a row cannot be read, and the rows after it were not checked.
 	FindingUnreadable FindingKind = "unreadable"
 )
 
@@ -59,7 +58,7 @@ func FindingKinds() []FindingKind {
 	}
 }
 
-// Finding is something that is not in order.
+// Finding is an inconsistency in the ledger.
 type Finding struct {
 	Kind    FindingKind
 	Subject string // "wallet 7", "transfers 1001 to 2000"

@@ -8,14 +8,14 @@ import (
 	"stavka.local/shared/money"
 )
 
-// Inspection checks a ledger, which it is shown once, in the order that ports.LedgerReader
-// tells. Of what it is shown it keeps some numbers for each user and event, but nothing for
-// each transfer, seal or bet. The transfers are the truth, and the seals tell whether it is
-// still the same one; everything else must follow from them.
+// Inspection checks a ledger, whose rows must be passed to it once, in the order of
+// ports.LedgerReader. It keeps a few numbers for each user and event, but nothing for each
+// transfer, seal or bet. The transfers are taken as the truth, the seals prove that they are
+// unchanged, and everything else must follow from them.
 type Inspection struct {
 	report   LedgerReport
 	expected Seal    // the zero Seal for none
-	sealing  sealing // the next seal, made anew
+	sealing  sealing // the next seal, recomputed
 	last     TransferID
 	users    map[UserID]*inspectedUser
 	events   map[EventID]*inspectedEvent
@@ -31,8 +31,8 @@ type inspectedEvent struct {
 	liability int64
 }
 
-// NewInspection returns an inspection that has been shown nothing. expected is a seal that
-// must be there, of which only the number and the hash are known; the zero Seal for none.
+// NewInspection returns an inspection of an empty ledger. expected is a seal that must exist, with
+// its number and hash; zero for none.
 func NewInspection(expected Seal) *Inspection {
 	return &Inspection{
 		report:   LedgerReport{Found: make(map[FindingKind]int64)},
@@ -51,9 +51,8 @@ func (i *Inspection) find(kind FindingKind, subject, format string, args ...any)
 	}
 }
 
-// Seal checks a seal against the transfers since the one before it. The one after it is
-// made anew on what this one says, not on what it should say, so that only the stretch is
-// found where something was changed, and not all that follow it.
+// Seal checks a seal against the transfers since the previous one. The next seal is recomputed from
+// the stored hash, so that only the range of a change is found and not every range after it.
 func (i *Inspection) Seal(seal Seal) error {
 	before := i.report.Head
 	if seal.ID != before.ID+1 {
@@ -75,8 +74,8 @@ func (i *Inspection) Seal(seal Seal) error {
 	return nil
 }
 
-// Event takes note of an event, of the revision up to which its bets are marked as settled,
-// and of its liability, if that is kept.
+// Event records an event, the revision up to which its bets are marked as settled, and its stored
+// liability, if there is one.
 func (i *Inspection) Event(event Event, settled int64, liability *money.Amount) error {
 	i.report.Events++
 	i.events[event.ID] = &inspectedEvent{event: event, settled: settled, kept: liability}
@@ -87,8 +86,8 @@ func (i *Inspection) Event(event Event, settled int64, liability *money.Amount) 
 	return nil
 }
 
-// Report checks what can only be checked when all has been shown, and returns what was
-// found. It is called once.
+// Report makes the checks that need the whole ledger and returns all findings. It must be called
+// once.
 func (i *Inspection) Report() LedgerReport {
 	if i.report.Head.ID < i.expected.ID {
 		i.find(FindingHead, fmt.Sprintf("seal %d", i.expected.ID), "does not exist: the newest is seal %d", i.report.Head.ID)
@@ -111,9 +110,8 @@ func (i *Inspection) Report() LedgerReport {
 	return i.report
 }
 
-// Unreadable takes note that the ledger cannot be read to its end, and returns what was
-// found so far, without what only the whole would tell; this comes first. It is called
-// instead of Report.
+// Unreadable returns the findings so far, preceded by one that says why the ledger cannot be read
+// to its end. It leaves out the checks that need the whole ledger. It is called instead of Report.
 func (i *Inspection) Unreadable(why error) LedgerReport {
 	found := i.report.Findings
 	i.report.Findings = nil

@@ -7,14 +7,14 @@ import (
 	"stavka.local/shared/money"
 )
 
-// transferKey is what the transfers of one bet differ in.
+// transferKey identifies a transfer of a bet.
 type transferKey struct {
 	revision      int64
 	debit, credit Account
 }
 
-// Bet checks a bet against its transfers and its event. A bet without a user is one that
-// does not exist, though there are transfers for it.
+// Bet checks a bet against its transfers and its event. A bet without a user does not exist,
+// although transfers refer to it.
 func (i *Inspection) Bet(bet Bet, transfers []Transfer) error {
 	subject := fmt.Sprintf("bet %d", bet.ID)
 	if bet.UserID == 0 {
@@ -33,14 +33,14 @@ func (i *Inspection) Bet(bet Bet, transfers []Transfer) error {
 	i.checkRevisions(subject, bet, transfers)
 	if !bet.Stake.IsPositive() || maxPayment.Less(bet.Stake) {
 		i.find(FindingBet, subject, "has an impossible stake, %s", bet.Stake)
-		return nil // which pays nothing that could be worked out
+		return nil // its payout cannot be computed
 	}
 	i.checkMoney(subject, bet, transfers)
 	i.checkOutcome(subject, bet)
 	return nil
 }
 
-// checkStake checks that the bet was accepted as its transfers say.
+// checkStake checks that the acceptance of the bet agrees with its transfers.
 func (i *Inspection) checkStake(subject string, bet Bet, transfers []Transfer) {
 	stakes := 0
 	for _, t := range transfers {
@@ -64,8 +64,8 @@ func (i *Inspection) checkStake(subject string, bet Bet, transfers []Transfer) {
 	}
 }
 
-// checkRevisions checks that there is at most one set of transfers for each revision,
-// and none for one that the bet does not follow yet.
+// checkRevisions checks that there is at most one set of transfers for each revision, and none for
+// a revision that the bet does not follow yet.
 func (i *Inspection) checkRevisions(subject string, bet Bet, transfers []Transfer) {
 	clear(i.seen)
 	for _, t := range transfers {
@@ -81,8 +81,8 @@ func (i *Inspection) checkRevisions(subject string, bet Bet, transfers []Transfe
 	}
 }
 
-// checkMoney checks that the bet pays what its status owes, and that its transfers have
-// moved just that.
+// checkMoney checks that the payout of the bet fits its status and that its transfers moved exactly
+// that.
 func (i *Inspection) checkMoney(subject string, bet Bet, transfers []Transfer) {
 	owed, known := bet.owed()
 	if !known || owed != bet.Payout {
@@ -99,7 +99,7 @@ func (i *Inspection) checkMoney(subject string, bet Bet, transfers []Transfer) {
 	}
 }
 
-// owed returns what the bet pays in its status; false for a status that there is not.
+// owed returns the payout that the status requires. It reports false for an unknown status.
 func (b Bet) owed() (money.Amount, bool) {
 	switch b.Status {
 	case StatusPending, StatusLost:
@@ -113,14 +113,13 @@ func (b Bet) owed() (money.Amount, bool) {
 	}
 }
 
-// moved returns what all transfers of the bet together leave in the accounts.
+// moved returns the effect that all transfers of the bet together must have on the accounts.
 func (b Bet) moved() sums {
 	stake, payout, held := b.Stake.Minor(), b.Payout.Minor(), b.held().Minor()
 	return sums{AccountWallet: payout - stake, AccountEscrow: held, AccountHouse: stake - payout - held}
 }
 
-// checkOutcome checks a bet against its event. What an event in quarantine makes of its
-// bets is not known.
+// checkOutcome checks a bet against its event. The outcome under an event in quarantine is unknown.
 func (i *Inspection) checkOutcome(subject string, bet Bet) {
 	inspected, ok := i.events[bet.EventID]
 	if !ok {

@@ -21,7 +21,7 @@ func (i *Inspection) Transfer(transfer Transfer) error {
 	return nil
 }
 
-// malformation returns what is wrong with the transfer taken by itself, or nothing.
+// malformation returns the reason why the transfer by itself is impossible, or "".
 func (t Transfer) malformation() string {
 	switch {
 	case t.ID < 1, t.UserID < 1, t.BetID < 0, t.Revision < 0:
@@ -38,7 +38,7 @@ func (t Transfer) malformation() string {
 	return ""
 }
 
-// moves tells whether transfers of the kind are made from debit to credit.
+// moves reports whether transfers of the kind go from debit to credit.
 func (k TransferKind) moves(debit, credit Account) bool {
 	type pair struct{ debit, credit Account }
 	var pairs []pair
@@ -68,12 +68,12 @@ func (k TransferKind) moves(debit, credit Account) bool {
 	return slices.Contains(pairs, pair{debit, credit})
 }
 
-// isForBet tells whether a transfer of the kind always belongs to a bet.
+// isForBet reports whether a transfer of the kind always belongs to a bet.
 func (k TransferKind) isForBet() bool { return k >= TransferStake && k <= TransferDebt }
 
-// isWithoutBet tells whether a transfer of the kind never belongs to a bet.
+// isWithoutBet reports whether a transfer of the kind never belongs to a bet.
 func (k TransferKind) isWithoutBet() bool { return k <= TransferWithdrawal }
 
-// isLoan tells whether a transfer of the kind is not for a bet itself, but makes up for
-// what a wallet lacks.
+// isLoan reports whether the kind is a loan to a wallet, or its repayment, rather than money of a
+// bet.
 func (k TransferKind) isLoan() bool { return k == TransferDebt || k == TransferRepayment }

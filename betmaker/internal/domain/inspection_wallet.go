@@ -12,7 +12,7 @@ type inspectedUser struct {
 	stakedDay Day
 	staked    int64 // on stakedDay
 	opened    bool
-	negative  bool // has been found to be
+	negative  bool // already found to be negative
 	hasWallet bool
 }
 
@@ -25,7 +25,7 @@ func (i *Inspection) user(id UserID) *inspectedUser {
 	return user
 }
 
-// follow counts a transfer of the user.
+// follow applies a transfer of the user.
 func (u *inspectedUser) follow(i *Inspection, t Transfer) {
 	u.sums = u.sums.after(t)
 	if t.Kind == TransferOpening {

@@ -6,15 +6,14 @@ import (
 	"stavka.local/shared/money"
 )
 
-// keptFindings bounds the findings that are kept; the others are counted. Who has found so
-// many looks at the first ones.
+// keptFindings bounds the findings that are kept. The others are only counted.
 const keptFindings = 100
 
-// LedgerReport is what an inspection of the ledger came to.
+// LedgerReport is the result of an inspection of the ledger.
 type LedgerReport struct {
-	Seals, Transfers, Wallets, Events, Bets int64 // how many there are
-	Pending                                 int64 // bets that have no outcome yet
-	Behind                                  int64 // bets that do not follow their event's result yet, which is no fault
+	Seals, Transfers, Wallets, Events, Bets int64 // how many were checked
+	Pending                                 int64 // bets without an outcome
+	Behind                                  int64 // bets that do not follow their event's result yet, which is no inconsistency
 	Sealed                                  int64 // transfers that a seal covers
 	Head                                    Seal  // the newest seal
 
@@ -24,13 +23,13 @@ type LedgerReport struct {
 	totals sums
 }
 
-// Total returns what is in an account; for wallets and debts, of all users together.
+// Total returns the amount in an account; for wallets and debts the sum over all users.
 func (r LedgerReport) Total(a Account) money.Amount { return money.FromMinor(r.totals[a]) }
 
-// IsInOrder tells whether there are no findings.
+// IsInOrder reports whether there are no findings.
 func (r LedgerReport) IsInOrder() bool { return len(r.Findings) == 0 }
 
-// FindingCount returns how many findings there are.
+// FindingCount returns the number of findings.
 func (r LedgerReport) FindingCount() int64 {
 	count := int64(0)
 	for _, n := range r.Found {
@@ -39,10 +38,9 @@ func (r LedgerReport) FindingCount() int64 {
 	return count
 }
 
-// sums is what some transfers leave in each account, in minor units. It does its own
-// bookkeeping, so that a mistake in Wallet.After is found too, and it wraps around where
-// money refuses to go on: a number that does not fit is the work of somebody who has to be
-// found, not a reason to stop looking.
+// sums is the effect of some transfers on each account, in minor units. It is computed
+// independently, so that a mistake in Wallet.After is found too. Unlike money it wraps around on
+// overflow, because an impossible number is a finding and must not stop the inspection.
 type sums [AccountDebt + 1]int64
 
 // after returns the sums after a transfer.
@@ -54,7 +52,7 @@ func (s sums) after(t Transfer) sums {
 	return s
 }
 
-// String returns what a bet may change.
+// String returns the accounts that a bet may change.
 func (s sums) String() string {
 	return fmt.Sprintf("%s in the wallet, %s in escrow, %s with the house",
 		money.FromMinor(s[AccountWallet]), money.FromMinor(s[AccountEscrow]), money.FromMinor(s[AccountHouse]))

@@ -7,8 +7,9 @@ import (
 	"unicode/utf8"
 )
 
-// Lengths of what a user has, in characters.
+// Lengths of the members of a user, in characters.
 const (
+	// Lengths of the members of a user, in characters.
 	maxUsername = 64
 	maxName     = 128
 	minEmail    = 3
@@ -25,24 +26,24 @@ type NewUser struct {
 	Role     Role
 }
 
-// Validate returns ErrInvalidUser, with the field, when such a user must not be.
+// Validate returns ErrInvalidUser, with the field, if the user is not allowed.
 func (n NewUser) Validate() error {
 	return firstError(validateName(n.Name), validateUsername(n.Username), validateEmail(n.Email))
 }
 
-// User returns the user as they begin.
+// User returns the new user, active and with the first token version.
 func (n NewUser) User() User {
 	return User{Name: n.Name, Username: n.Username, Email: n.Email, Role: n.Role, Active: true, TokenVersion: 1}
 }
 
-// ValidatePassword returns ErrInvalidUser when a password must not be chosen: it has 8
-// to 128 characters. Which ones is the user's affair; length is what makes it strong.
+// ValidatePassword returns ErrInvalidUser unless a password has 8 to 128 characters. There is no
+// rule for the characters; length makes a password strong.
 func ValidatePassword(password string) error {
 	return validateLength("password", password, minPassword, maxPassword)
 }
 
-// MayBePassword tells whether somebody can sign in with a password of this length,
-// though a user could not choose it.
+// MayBePassword reports whether the length allows signing in with a password, even if a user could
+// not choose it.
 func MayBePassword(password string) bool {
 	return password != "" && utf8.RuneCountInString(password) <= maxPassword
 }
@@ -60,8 +61,8 @@ func validateName(name string) error {
 	return nil
 }
 
-// validateUsername refuses, besides spaces, what cannot be seen: two users must not
-// look the same because one has a zero-width character.
+// validateUsername refuses spaces and invisible characters, so that two usernames that look the
+// same cannot differ in a zero-width character.
 func validateUsername(username string) error {
 	if err := validateLength("username", username, 1, maxUsername); err != nil {
 		return err
@@ -72,8 +73,8 @@ func validateUsername(username string) error {
 	return nil
 }
 
-// validateEmail asks for one '@' with something on both sides, and nothing invisible.
-// Whether there is such a mailbox is found out by writing to it, not by its form.
+// validateEmail requires one '@' with text on both sides and no invisible characters. Only a
+// message to the address could show whether it exists.
 func validateEmail(email string) error {
 	if err := validateLength("email", email, minEmail, maxEmail); err != nil {
 		return err

@@ -8,38 +8,38 @@ import (
 	"stavka.local/shared/odds"
 )
 
-// OddsChange is which prices a user takes besides the one they saw.
+// OddsChange says which prices a user accepts besides the one they saw.
 type OddsChange uint8
 
-// The policies.
+// The policies for changed prices.
 const (
 	OddsChangeNone   OddsChange = iota + 1 // only the price seen
-	OddsChangeHigher                       // the price seen or a better one for the user
-	OddsChangeAny                          // whatever the price is
+	OddsChangeHigher                       // the price seen or a higher one
+	OddsChangeAny                          // any price
 )
 
-// Placement is a user's wish to place a bet.
+// Placement is a user's request to place a bet.
 type Placement struct {
 	UserID UserID
-	// TokenVersion is that of the token which the user was recognised by, when nobody has looked
-	// yet whether it still holds; 0 when somebody has.
+	// TokenVersion is the version of the token that authenticated the request, if nobody has
+	// checked yet that the token is still valid; 0 if that is checked.
 	TokenVersion int32
 	EventID      EventID
 	Stake        money.Amount
-	// Seen is the coefficient the user saw; zero when they did not say.
+	// Seen is the coefficient that the user saw; zero if the request does not say.
 	Seen   odds.Decimal
 	Policy OddsChange
-	// IdempotencyKey makes the wish safe to repeat; empty for none.
+	// IdempotencyKey makes the request safe to repeat; empty for none.
 	IdempotencyKey string
-	// RequestID is the first request's, kept with a refusal.
+	// RequestID is the id of the first request. It is stored with a refusal.
 	RequestID string
-	// EventLookedUp says that the line itself has been asked for the event, so
-	// that its absence is a verdict and not ignorance.
+	// EventLookedUp is set after the line was asked for the event. Only then is a missing event
+	// refused.
 	EventLookedUp bool
 }
 
-// Fingerprint is the SHA-256 of what is wished, whatever the spelling on the wire:
-// 10 and 10.00 are the same stake.
+// Fingerprint returns the SHA-256 of the content of the request. It does not depend on the
+// spelling: 10 and 10.00 are the same stake.
 func (p Placement) Fingerprint() [sha256.Size]byte {
 	text := make([]byte, 0, 64)
 	text = append(text, "bet"...)
@@ -49,8 +49,8 @@ func (p Placement) Fingerprint() [sha256.Size]byte {
 	return sha256.Sum256(text)
 }
 
-// takes tells whether the user takes the price (UKGC RTS 2C: the user chooses which
-// changes of the price they accept).
+// takes reports whether the user accepts the price (UKGC RTS 2C: the user chooses which changes of
+// the price they accept).
 func (p Placement) takes(price odds.Decimal) bool {
 	switch p.Policy {
 	case OddsChangeAny:

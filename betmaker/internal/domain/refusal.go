@@ -8,11 +8,11 @@ import (
 	"stavka.local/shared/odds"
 )
 
-// RefusalTTL is how long the refusal of a request with an idempotency key is
-// replayed. After it, the same key is decided anew.
+// RefusalTTL is how long the refusal of a request with an idempotency key is replayed. Afterwards a
+// request with the same key is decided anew.
 const RefusalTTL = 24 * time.Hour
 
-// RefusalCode is a reason for refusing a bet. The numbers are the stores'.
+// RefusalCode is the reason for refusing a bet or payment. The numbers are the stores'.
 type RefusalCode uint8
 
 // The reasons for which a bet is refused.
@@ -30,27 +30,27 @@ const (
 
 // The reasons for which a payment is refused.
 const (
-	RefusedWithdrawal      RefusalCode = 9 // for more than there is
+	RefusedWithdrawal      RefusalCode = 9 // for more than the balance
 	RefusedDebt            RefusalCode = 10
 	RefusedBalanceTooLarge RefusalCode = 11
 )
 
-// Refusal is a refused bet's verdict: the reason and what the answer carries. The
-// JSON names are those of the problem document and of the stores.
+// Refusal is the verdict on a refused bet or payment: the reason and the values that the answer
+// carries. The JSON names are those of the problem document and of the stores.
 type Refusal struct {
 	Code               RefusalCode  `json:"-"`
 	CurrentCoefficient odds.Decimal `json:"current_coefficient,omitzero"`
 	EventVersion       int64        `json:"event_version,omitzero"`
 	Min                money.Amount `json:"min,omitzero"`
 	Max                money.Amount `json:"max,omitzero"`
-	// MaxStake is the largest stake that would have passed; nothing when none would.
+	// MaxStake is the largest stake that would have passed; zero when none would.
 	MaxStake      money.Amount `json:"max_stake,omitzero"`
 	Limit         LimitName    `json:"limit,omitzero"`
 	ExcludedUntil time.Time    `json:"excluded_until,omitzero"`
 	Debt          money.Amount `json:"debt,omitzero"`
 }
 
-// IsZero tells whether nothing was refused.
+// IsZero reports whether there is no refusal.
 func (r Refusal) IsZero() bool { return r.Code == 0 }
 
 // Faults of refused bets, one per code.
@@ -68,8 +68,7 @@ var (
 	ErrBalanceTooLarge   = fault.New(fault.Conflict, "balance_too_large", "The wallet would hold more than it can.")
 )
 
-// Fault returns the refusal as the caller gets to see it. The same refusal always
-// gives the same fault.
+// Fault returns the fault that the caller sees. Equal refusals give equal faults.
 func (r Refusal) Fault() *fault.Error {
 	switch r.Code {
 	case RefusedEventNotFound:

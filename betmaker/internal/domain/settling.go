@@ -6,25 +6,25 @@ import (
 	"stavka.local/shared/money"
 )
 
-// Settling is what bets of one event are settled on. All of it has been read under locks
-// that hold until the settlements have been committed.
+// Settling is the input for settling bets of one event. All of it was read under locks that are
+// held until the settlements have been committed.
 type Settling struct {
 	// Now is the store's clock.
 	Now     time.Time
 	Event   Event
 	Bets    []Bet
-	Wallets map[UserID]Wallet // of the bets' users
+	Wallets map[UserID]Wallet // of the users of the bets
 }
 
-// Settled is what becomes of a bet, and the transfers that go with it: none when its
-// outcome stays the same.
+// Settled is the new settlement of a bet with its transfers. There are none when its outcome does
+// not change.
 type Settled struct {
 	Settlement
 	Transfers []Transfer
 }
 
-// Settle moves each bet to where the event wants it, in order, and returns as many
-// settlements. The wallets in the set are afterwards what the transfers make of them.
+// Settle settles each bet by the event, in order, and returns one settlement for each. It updates
+// Wallets by the transfers.
 func (s *Settling) Settle() []Settled {
 	settled := make([]Settled, len(s.Bets))
 	for i, bet := range s.Bets {
@@ -39,8 +39,7 @@ func (s *Settling) move(bet Bet, to Settlement) Settled {
 	return Settled{Settlement: to, Transfers: transfers}
 }
 
-// LiabilityChange returns by how much the settlements, one for each bet, change the
-// event's liability.
+// LiabilityChange returns the change of the event's liability by the settlements, one for each bet.
 func (s *Settling) LiabilityChange(settled []Settled) money.Amount {
 	change := money.Amount{}
 	for i, bet := range s.Bets {
@@ -51,9 +50,9 @@ func (s *Settling) LiabilityChange(settled []Settled) money.Amount {
 	return change
 }
 
-// transfers returns what moves between escrow, the user and the house when the bet goes
-// from what it is to another settlement: the difference, whatever was before. Of the
-// three, one alone gives or one alone takes, so there is one way to do it.
+// transfers returns the transfers between escrow, user and house that move the bet to another
+// settlement: the difference, whatever the bet was before. Of the three accounts either one alone
+// pays or one alone receives, so the transfers are unique.
 func (b Bet) transfers(to Settlement, now time.Time) []Transfer {
 	next := b
 	next.Settlement = to
@@ -82,7 +81,7 @@ func (b Bet) transfers(to Settlement, now time.Time) []Transfer {
 	return moves
 }
 
-// held returns what of the bet is in escrow.
+// held returns the part of the stake that is in escrow.
 func (b Bet) held() money.Amount {
 	if b.Status == StatusPending {
 		return b.Stake

@@ -13,11 +13,10 @@ var (
 	ErrCancelNotAllowed = fault.New(fault.Conflict, "cancel_not_allowed", "Bets cannot be cancelled.")
 )
 
-// Cancel voids the only bet of the set on the wish of its user, for good: no result
-// changes it any more. It may be done while the event takes bets and for window after
-// the bet was accepted. Cancelling once more changes nothing: false. Errors:
-// ErrBetNotPending, ErrEventClosed, ErrEventSuspended; ErrCancelNotAllowed when window
-// is over, or 0.
+// Cancel voids the only bet of the set on its user's request. This is final: no result changes the
+// bet afterwards. It is possible while the event takes bets and for the duration window after the
+// bet was accepted. Cancelling again changes nothing and reports false. Errors: ErrBetNotPending,
+// ErrEventClosed, ErrEventSuspended; ErrCancelNotAllowed when window is over or 0.
 func (s *Settling) Cancel(window time.Duration) (settled Settled, changed bool, err error) {
 	bet := s.Bets[0]
 	switch {
@@ -41,11 +40,11 @@ func (s *Settling) Cancel(window time.Duration) (settled Settled, changed bool, 
 	return settled, true, nil
 }
 
-// cancelledReference marks the refund of a bet that was cancelled: what is final is in the
-// transfers, and not only in the bet's row, which changes.
+// cancelledReference marks the refund of a cancelled bet. A final state must be in the transfers,
+// because the row of the bet changes.
 const cancelledReference = "cancelled"
 
-// isCancellation tells whether a transfer is the refund of a bet that its user has cancelled.
+// isCancellation reports whether the transfer is the refund of a bet that its user cancelled.
 func (t Transfer) isCancellation() bool {
 	return t.Kind == TransferRefund && t.Reference == cancelledReference
 }

@@ -6,20 +6,20 @@ import (
 	"stavka.local/shared/money"
 )
 
-// StakeLimitDelay is how long a user waits for a higher limit on their stakes, or none
-// (UKGC RTS 12D, DC 30-2114: a decrease works at once, an increase only later).
+// StakeLimitDelay is the time until a higher stake limit, or the removal of one, takes effect (UKGC
+// RTS 12D, DC 30-2114: a decrease works at once, an increase only later).
 const StakeLimitDelay = 24 * time.Hour
 
-// StakeLimit is how much a user lets themself stake in a day, in UTC. The zero value
-// sets no limit.
+// StakeLimit bounds the stakes that a user places in a day, in UTC. The user sets it. The zero
+// value sets no limit.
 type StakeLimit struct {
-	Amount money.Amount // nothing for no limit
-	// Next is what takes the place of Amount at NextAt; if that is zero, nothing does.
+	Amount money.Amount // zero for no limit
+	// Next replaces Amount at NextAt, unless NextAt is zero.
 	Next   money.Amount
 	NextAt time.Time
 }
 
-// At returns the limit as it is at an instant: what is due has taken its place.
+// At returns the limit that is in effect at the instant now.
 func (l StakeLimit) At(now time.Time) StakeLimit {
 	if !l.NextAt.IsZero() && !now.Before(l.NextAt) {
 		return StakeLimit{Amount: l.Next}
@@ -27,8 +27,8 @@ func (l StakeLimit) At(now time.Time) StakeLimit {
 	return l
 }
 
-// Set returns the limit after the user has wished for another one, nothing for none. A
-// lower one counts at once, and one that waits is forgotten; a higher one waits.
+// Set returns the limit after the user asked for another one, zero for none. A lower one takes
+// effect at once and discards a pending change; a higher one takes effect after StakeLimitDelay.
 func (l StakeLimit) Set(amount money.Amount, now time.Time) StakeLimit {
 	l = l.At(now)
 	if amount.IsPositive() && (!l.Amount.IsPositive() || !l.Amount.Less(amount)) || amount == l.Amount {

@@ -22,19 +22,19 @@ type VerdictKey struct {
 	Key    string
 }
 
-// Verdict is what was decided about a placement: a bet, or a refusal.
+// Verdict is the decision about a placement: a bet or a refusal.
 type Verdict struct {
 	Fingerprint [sha256.Size]byte
-	Bet         Bet     // as accepted; the zero Bet when refused
-	Refusal     Refusal // the zero Refusal when accepted
+	Bet         Bet     // as accepted; zero if refused
+	Refusal     Refusal // zero if accepted
 	RequestID   string  // of the request that was decided
 }
 
-// Accepted tells whether the verdict is a bet.
+// Accepted reports whether the verdict is a bet.
 func (v Verdict) Accepted() bool { return v.Bet.ID != 0 }
 
-// Replay answers a repeated request with the verdict of the first, provided that
-// it asks for the same.
+// Replay answers a repeated request with the verdict on the first one. If the content differs, the
+// decision has the error ErrKeyReused.
 func (v Verdict) Replay(fingerprint [sha256.Size]byte) Decision {
 	if v.Fingerprint != fingerprint {
 		return Decision{Err: ErrKeyReused}
@@ -45,22 +45,22 @@ func (v Verdict) Replay(fingerprint [sha256.Size]byte) Decision {
 // Decision is the answer to one placement of a batch.
 type Decision struct {
 	Verdict
-	// Replayed: the verdict was reached by an earlier request.
+	// Replayed: an earlier request reached the verdict.
 	Replayed bool
-	// Err is set instead of a verdict when there is none to keep: the key was used
-	// for something else, the user's token does not hold any more, the user is not active, the
-	// event has to be looked up, the line is not known.
+	// Err is set instead of a verdict that is kept. The key was used for another request, the
+	// user's token is no longer valid, the user is not active, the event has to be looked up, or
+	// the line is not known.
 	Err error
 }
 
-// IsNew tells whether the store has to write the decision's verdict down.
+// IsNew reports whether the store has to write the verdict.
 func (d Decision) IsNew() bool { return d.Err == nil && !d.Replayed }
 
-// ErrEventUnknown says that the event is not in the projection and the line has to
-// be asked. It never leaves bet-maker.
+// ErrEventUnknown says that the event is not in the projection and the line has to be asked for it.
+// It never leaves bet-maker.
 var ErrEventUnknown = fault.New(fault.NotFound, "event_unknown", "The event is not in the projection.")
 
-// Faults that end a placement without a verdict.
+// Faults that end a placement without a verdict to keep.
 var (
 	ErrKeyReused    = fault.New(fault.Unprocessable, "idempotency_key_reused", "This Idempotency-Key was used for another request.")
 	ErrUserInactive = fault.New(fault.Forbidden, "user_inactive", "The user is not active.")

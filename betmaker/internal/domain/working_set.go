@@ -6,30 +6,30 @@ import (
 	"stavka.local/shared/money"
 )
 
-// WorkingSet is what one batch of placements is decided on. All of it has been
-// read under locks that hold until the batch has committed.
+// WorkingSet is the input for deciding one batch of placements. All of it was read under locks that
+// are held until the batch has been committed.
 type WorkingSet struct {
 	Wallets map[UserID]Wallet
-	// TokenVersions are the versions of which tokens of the users hold.
+	// TokenVersions are the versions of the users' valid tokens.
 	TokenVersions map[UserID]int32
 
 	Events   map[EventID]Event
 	Verdicts map[VerdictKey]Verdict
-	// Liabilities are the liabilities of the events; nil when nobody asked for them.
+	// Liabilities are the liabilities of the events; nil if they are not needed.
 	Liabilities map[EventID]money.Amount
 	// BetIDs are reserved for the batch: at least one for each placement.
 	BetIDs []BetID
-	// Now is the store's clock, read after the last lock: every bet of the batch is accepted at it.
+	// Now is the store's clock, read after the last lock. It is the time of acceptance of every bet
+	// in the batch.
 	Now time.Time
-	// Blind is why nothing may be decided anew, because the line is not known; nil when it
-	// is. What was decided before can be replayed all the same.
+	// Blind is the reason why nothing new may be decided because the line is not known; nil if it
+	// is known. Earlier verdicts are replayed in either case.
 	Blind error
 }
 
-// Decide decides the placements of a batch, in order, and returns as many
-// decisions. Of two placements with the same key the first decides and the second
-// replays. Each is decided on what those before it have left: the wallets, liabilities
-// and verdicts in the set are afterwards what the decisions make of them.
+// Decide decides the placements of a batch in order and returns one decision for each. Of two
+// placements with the same key the first decides and the second replays. Each decision sees the
+// effects of the previous ones: Decide updates the wallets, liabilities and verdicts of the set.
 func (ws *WorkingSet) Decide(limits Limits, batch []Placement) []Decision {
 	decisions := make([]Decision, len(batch))
 	for i, p := range batch {
@@ -70,8 +70,8 @@ func (ws *WorkingSet) decide(limits Limits, p Placement) Decision {
 	return Decision{Verdict: verdict}
 }
 
-// admit returns why a placement is not to be answered at all: nil when its token holds, or
-// somebody has looked before.
+// admit returns the reason for not answering a placement at all; nil if its token is valid or was
+// checked before.
 func (ws *WorkingSet) admit(p Placement) error {
 	if p.TokenVersion == 0 {
 		return nil
@@ -85,9 +85,8 @@ func (ws *WorkingSet) admit(p Placement) error {
 	return err
 }
 
-// refusal returns why the placement is refused, or the zero Refusal. The order is
-// part of the contract: the request's own faults first, then the event's, then the
-// price, then the user's and the house's limits, and the money last.
+// refusal returns the refusal of the placement, or zero. The order is part of the contract: first
+// the request, then the event, the price, the limits of the user and the house, and last the money.
 func (ws *WorkingSet) refusal(limits Limits, p Placement, event Event) Refusal {
 	wallet := ws.Wallets[p.UserID]
 	switch {
@@ -114,8 +113,8 @@ func (ws *WorkingSet) refusal(limits Limits, p Placement, event Event) Refusal {
 	return Refusal{}
 }
 
-// largestStake returns the largest stake on an event that no limit forbids, and which
-// limit that is; "" when it is only that of one stake.
+// largestStake returns the largest stake that the limits allow on an event, and the name of the
+// limit that sets it; "" for the limit of one stake.
 func (ws *WorkingSet) largestStake(limits Limits, wallet Wallet, event Event) (LimitName, money.Amount) {
 	limit, largest := LimitName(""), limits.Stake.Max
 	consider := func(name LimitName, stake money.Amount) {
@@ -139,8 +138,8 @@ func (ws *WorkingSet) largestStake(limits Limits, wallet Wallet, event Event) (L
 	return limit, largest
 }
 
-// placeable returns the largest stake that may be placed, given one that is not too
-// large: that, or nothing when it is less than the smallest.
+// placeable returns the largest stake that may be placed, given an upper bound: zero if that is
+// less than the smallest stake.
 func placeable(limits Limits, stake money.Amount) money.Amount {
 	stake = money.Min(stake, limits.Stake.Max)
 	if stake.Less(limits.Stake.Min) {
@@ -149,8 +148,8 @@ func placeable(limits Limits, stake money.Amount) money.Amount {
 	return stake
 }
 
-// accept returns the bet, and takes its stake from the wallet. It begins at the event's
-// settle revision: no result or window so far is about a bet that was accepted after it.
+// accept returns the bet and takes its stake from the wallet. The bet starts at the event's settle
+// revision: results and windows so far do not concern it.
 func (ws *WorkingSet) accept(p Placement, event Event) Bet {
 	id := ws.BetIDs[0]
 	ws.BetIDs = ws.BetIDs[1:]
