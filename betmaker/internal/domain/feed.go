@@ -88,22 +88,22 @@ func (f *Feed) Turn(now time.Time, epoch Epoch) {
 	f.fallBehind(now)
 }
 
-// CaughtUp records that the change log has been read to its end: at the instant asked, lastSeq was
+// CaughtUp records that the change log has been read to its end: at the instant readAt, lastSeq was
 // the highest number of epoch, and everything up to it has been applied since.
-func (f *Feed) CaughtUp(asked time.Time, epoch Epoch, lastSeq int64) {
+func (f *Feed) CaughtUp(readAt time.Time, epoch Epoch, lastSeq int64) {
 	if epoch != f.epoch {
 		f.last = 0
 	}
 	f.epoch, f.seq, f.complete = epoch, lastSeq, true
 	f.last = max(f.last, lastSeq)
-	if asked.After(f.heard) {
-		f.heard = asked
+	if readAt.After(f.heard) {
+		f.heard = readAt
 	}
 	// Changes announced before the question are in the answer. Changes announced since may be newer
 	// than the answer.
 	f.behind = time.Time{}
-	if f.last > f.seq || f.foreign.After(asked) {
-		f.behind = asked
+	if f.last > f.seq || f.foreign.After(readAt) {
+		f.behind = readAt
 	}
 }
 

@@ -265,7 +265,7 @@ type feedHistory struct {
 	}
 }
 
-// mayBeAlive tells whether a feed with this history may be alive at the instant now: by
+// mayBeAlive reports whether a feed with this history may be alive at the instant now: by
 // what it knows, the line was heard of within the timeout, and nothing it has heard of
 // has been left unread for longer.
 func (h *feedHistory) mayBeAlive(now time.Time) bool {

@@ -18,23 +18,23 @@ import (
 )
 
 const (
-	// applyChunk is how many events one transaction locks against bets: few enough that
-	// bets on them hardly notice.
+	// applyChunk is how many events one transaction locks against bets. It bounds the wait of bets
+	// on them.
 	applyChunk = 64
-	// maxKnown bounds the memory of what has been applied. It costs about 100 bytes an event.
+	// maxKnown bounds the memory for applied changes.
 	maxKnown = 1 << 16
 )
 
-// Source is where a change comes from. It decides how far the change is trusted.
+// Source is the origin of a change. It decides how far the change is trusted.
 type Source uint8
 
 // The sources.
 const (
-	// FromPush is a message. It may be as old as the queue is long.
+	// FromPush is a message. It may have waited in the queue for long.
 	FromPush Source = iota + 1
-	// FromPage is a page of the line's change log, which speaks for the present data set.
+	// FromPage is a page of the line's change log, which is always of the present data set.
 	FromPage
-	// FromLookup is the line's answer about one event.
+	// FromLookup is the line's answer to a question for one event.
 	FromLookup
 )
 
@@ -50,40 +50,39 @@ func (s Source) String() string {
 	}
 }
 
-// ApplyConfig is what ApplyEventChange works with. All of it is required but
-// Applied, Impossible and Quarantined.
+// ApplyConfig configures ApplyEventChange. All members are required except Applied, Impossible and
+// Quarantined.
 type ApplyConfig struct {
 	Events ports.Events
-	// Dataset returns the data set being followed; empty while none is known.
+	// Dataset returns the current data set; empty while it is unknown.
 	Dataset func() string
-	// Offer is given every event as it stands after a change, once that is committed.
+	// Offer is called with the state of every event after a committed change.
 	Offer func(domain.Event)
-	// Resulted is told of every event whose bets have to be settled.
+	// Resulted is called with every event whose bets have to be settled.
 	Resulted func(domain.EventID)
-	// OtherDataset is told that a change of another data set than the one being followed
-	// has come: it is time to ask the line which of them is the present one.
+	// OtherDataset is called when a change of another data set has come, to make the poller ask the
+	// line for the present one.
 	OtherDataset func()
 	Logger       *slog.Logger
-	// Applied is told what became of a change that was not known before, and how old it
-	// was when that was committed. The line gives the time of a change in whole seconds
-	// and by its own clock, so the age may be up to a second too long.
+	// Applied is called with the effect of a new change and its age at the commit. The line gives
+	// times in whole seconds of its own clock, so the age may be up to a second too long.
 	Applied func(source Source, effect domain.Effect, change line.Change, age time.Duration)
-	// Impossible is told of every change that no line may send.
+	// Impossible is called for every change that the line must never send.
 	Impossible func(Source)
-	// Quarantined is told of every event that was put into quarantine.
+	// Quarantined is called for every event that was put into quarantine.
 	Quarantined func()
 }
 
-// ApplyEventChange brings changes of the line into the projection. Every change ends
-// here, by whichever path it came. It is idempotent, and the order of changes does not
-// matter: for each event the highest sequence number wins. It is safe for concurrent use.
+// ApplyEventChange applies changes of the line to the projection. All changes pass through it. It
+// is idempotent, and the order of changes does not matter: for each event the highest sequence
+// number wins. It is safe for concurrent use.
 type ApplyEventChange struct {
 	config ApplyConfig
 	known  applied
-	pushes singleflight.Group // by message: the queue and the watcher bring the same ones
+	pushes singleflight.Group // by message, because the queue and the watcher bring the same ones
 }
 
-// NewApplyEventChange returns the use case.
+// NewApplyEventChange returns an ApplyEventChange.
 func NewApplyEventChange(config ApplyConfig) *ApplyEventChange {
 	if config.Applied == nil {
 		config.Applied = func(Source, domain.Effect, line.Change, time.Duration) {}
@@ -97,8 +96,7 @@ func NewApplyEventChange(config ApplyConfig) *ApplyEventChange {
 	return &ApplyEventChange{config: config}
 }
 
-// Push applies a change that a message brought. An error is line.ErrPoison when no
-// repetition will help.
+// Push applies the change of a message. The error is line.ErrPoison if a retry cannot help.
 func (a *ApplyEventChange) Push(ctx context.Context, change line.Change) error {
 	_, err, _ := a.pushes.Do(change.MessageID(), func() (any, error) {
 		return nil, a.Apply(ctx, []line.Change{change}, FromPush)
@@ -106,25 +104,27 @@ func (a *ApplyEventChange) Push(ctx context.Context, change line.Change) error {
 	return err //nolint:wrapcheck // It is Apply's error.
 }
 
-// Lookup applies what the line answered when it was asked for one event.
+// Lookup applies the line's answer to a question for one event.
 func (a *ApplyEventChange) Lookup(ctx context.Context, change line.Change) error {
 	return a.Apply(ctx, []line.Change{change}, FromLookup)
 }
 
-// Apply returns nil once all changes are in the projection, or were in it already, or
-// do not belong there:
+// Apply returns nil once all changes are in the projection or are to be ignored. Two kinds are
+// ignored:
 //
-//   - A message about another data set than the one being followed is passed over: one of
-//     a former data set, which may have been in a queue for days, must not put an event of
-//     the present one into quarantine. Only a page can begin a data set. Nothing is lost:
-//     the poller is woken, and reads what there is to know from the change log.
-//   - An impossible change from a page is passed over, too, so that one defect of the line
-//     does not stop everything behind it.
+//   - A message about another data set. One of a former data set, which may have been in a queue
+//     for
+//
+// days, must not put an event of the present one into quarantine. Only a page can begin a data set.
+// Nothing is lost, because Apply wakes the poller, which reads the change log.
+//   - An impossible change from a page, so that one defect of the line does not stop all later
+//
+// changes.
 //
 // Errors: line.ErrPoison for an impossible change that is not from a page;
-// domain.ErrFeedUnavailable while no data set is known, and for an answer from another
-// one; those of ports.Events. Changes may then have been applied in part, and applying
-// them again is safe.
+// domain.ErrFeedUnavailable while no data set is known, and for an answer from another data set;
+// those of ports.Events. After an error some changes may have been applied. Applying them again is
+// safe.
 func (a *ApplyEventChange) Apply(ctx context.Context, changes []line.Change, source Source) error {
 	news, err := a.admit(ctx, changes, source)
 	if err != nil {
@@ -139,7 +139,7 @@ func (a *ApplyEventChange) Apply(ctx context.Context, changes []line.Change, sou
 	return nil
 }
 
-// admit returns those changes that may be news, by event.
+// admit returns the changes that may be new, by event.
 func (a *ApplyEventChange) admit(ctx context.Context, changes []line.Change, source Source) (map[domain.EventID][]line.Change, error) {
 	following := a.config.Dataset()
 	if following == "" && source != FromPage {
@@ -153,11 +153,11 @@ func (a *ApplyEventChange) admit(ctx context.Context, changes []line.Change, sou
 			if source != FromPage {
 				return nil, fmt.Errorf("%w: %w", line.ErrPoison, err)
 			}
-			a.config.Logger.ErrorContext(ctx, "an impossible change is passed over", "message_id", change.MessageID(), "error", err)
+			a.config.Logger.ErrorContext(ctx, "an impossible change is ignored", "message_id", change.MessageID(), "error", err)
 			continue
 		}
 		if source != FromPage && event.Dataset != following {
-			a.config.Logger.WarnContext(ctx, "a change of another data set is passed over",
+			a.config.Logger.WarnContext(ctx, "a change of another data set is ignored",
 				"message_id", change.MessageID(), "following", following, "source", source)
 			a.config.OtherDataset()
 			if source == FromLookup {
@@ -172,14 +172,14 @@ func (a *ApplyEventChange) admit(ctx context.Context, changes []line.Change, sou
 	return news, nil
 }
 
-// outcome is what a change did to an event.
+// outcome is the effect of a change on an event.
 type outcome struct {
 	change line.Change
 	effect domain.Effect
 	after  domain.Event
 }
 
-// commit applies the changes of some events in one transaction and tells everyone.
+// commit applies the changes of some events in one transaction and calls the observers.
 func (a *ApplyEventChange) commit(ctx context.Context, ids []domain.EventID, news map[domain.EventID][]line.Change, source Source) error {
 	var outcomes []outcome
 	err := a.config.Events.Update(ctx, ids, func(now time.Time, known map[domain.EventID]domain.Event) []domain.Event {
@@ -202,7 +202,7 @@ func (a *ApplyEventChange) commit(ctx context.Context, ids []domain.EventID, new
 	case err == nil:
 		a.report(ctx, outcomes, source)
 	case errors.Is(err, ports.ErrOutcomeUnknown):
-		// If it was committed, the repetition will find nothing new and wake nobody.
+		// If the transaction was committed, a retry will find nothing new and wake nothing.
 		a.wake(outcomes)
 	}
 	return err
@@ -212,7 +212,7 @@ func (a *ApplyEventChange) report(ctx context.Context, outcomes []outcome, sourc
 	a.wake(outcomes)
 	for _, o := range outcomes {
 		a.known.add(o.after.LineEvent)
-		// Without an effect, too: another replica may have applied the change before.
+		// Also without an effect, because another replica may have applied the change.
 		a.config.Offer(o.after)
 		if o.effect == domain.EffectNone {
 			continue
@@ -234,8 +234,8 @@ func (a *ApplyEventChange) wake(outcomes []outcome) {
 	}
 }
 
-// quarantine puts events into quarantine that the line does not have any more, unless
-// they have changed meanwhile.
+// quarantine puts events that the line no longer has into quarantine, unless they have changed
+// meanwhile.
 func (a *ApplyEventChange) quarantine(ctx context.Context, abandoned []domain.Event) error {
 	for chunk := range slices.Chunk(abandoned, applyChunk) {
 		ids := make([]domain.EventID, len(chunk))
@@ -261,20 +261,19 @@ func (a *ApplyEventChange) quarantine(ctx context.Context, abandoned []domain.Ev
 		for _, event := range quarantined {
 			a.config.Offer(event)
 			a.config.Quarantined()
-			a.config.Logger.ErrorContext(ctx, "the line does not know an undecided event any more: it is in quarantine until an operator resolves it",
+			a.config.Logger.ErrorContext(ctx, "the line no longer knows an undecided event: it is in quarantine until an operator resolves it",
 				"event_id", event.ID, "dataset", event.Dataset)
 		}
 	}
 	return nil
 }
 
-// Forget makes a look at the projection again for everything. It is for the case that
-// the projection has lost what it had, such as after restoring a backup.
+// Forget discards the memory of applied changes, for when the projection has lost changes, such as
+// after a restore.
 func (a *ApplyEventChange) Forget() { a.known.clear() }
 
-// applied remembers what is in the projection, so that changes that come by both
-// paths, as most do, take no locks the second time. What it remembers stays true, because
-// the projection only moves on within a data set.
+// applied remembers the changes in the projection, so that a change that comes by a second path
+// takes no locks. It stays valid because the projection only moves forward within a data set.
 type applied struct {
 	mu     sync.Mutex
 	events map[domain.EventID]appliedSeq
@@ -309,7 +308,7 @@ func (k *applied) clear() {
 	k.events = nil
 }
 
-// lineEvent returns a change in the domain's terms.
+// lineEvent converts a change to the domain's event.
 func lineEvent(change line.Change) domain.LineEvent {
 	event := change.Event
 	return domain.LineEvent{

@@ -8,12 +8,11 @@ import (
 	"stavka.local/betmaker/internal/ports"
 )
 
-// AuditLog shows administrators what has been done with privileges. Its member is
-// required.
+// AuditLog shows privileged actions to administrators. Its member is required.
 type AuditLog struct{ Store ports.AuditLog }
 
-// Records returns up to limit records that the filter lets through, the newest first.
-// Errors: domain.ErrForbidden; those of the store.
+// Records returns up to limit records that match the filter, newest first. Errors:
+// domain.ErrForbidden; those of the store.
 func (a AuditLog) Records(ctx context.Context, by domain.Actor, filter ports.AuditFilter, limit int) ([]domain.AuditRecord, error) {
 	if err := by.RequireAdmin(); err != nil {
 		return nil, err

@@ -10,16 +10,16 @@ import (
 	"stavka.local/betmaker/internal/ports"
 )
 
-// CancelBet lets users take bets back. Its members are required, though a Window of 0
-// allows nobody to.
+// CancelBet cancels bets for their users. All members are required; a Window of 0 allows no
+// cancellation.
 type CancelBet struct {
 	Settlements ports.Settlements
 	Window      time.Duration // after the acceptance
 }
 
-// Cancel voids a pending bet, as domain.Settling.Cancel says, and returns it. Repeating it
-// changes nothing. Errors: domain.ErrBetNotFound, also for one that the actor may not see;
-// those of domain.Settling.Cancel and of the store.
+// Cancel voids a pending bet, as domain.Settling.Cancel does, and returns it. Repeating it changes
+// nothing. Errors: domain.ErrBetNotFound, also if the actor may not see the bet; those of
+// domain.Settling.Cancel and of the store.
 func (c CancelBet) Cancel(ctx context.Context, by domain.Caller, id domain.BetID) (domain.Bet, error) {
 	bet, err := c.Settlements.CancelBet(ctx, id, func(set *domain.Settling) (*ports.Cancellation, error) {
 		bet := set.Bets[0]

@@ -10,15 +10,15 @@ import (
 	"stavka.local/betmaker/internal/ports"
 )
 
-// FirstUser is the admin who is there from the start.
+// FirstUser is the administrator that bet-maker creates at the start.
 type FirstUser struct {
 	Name, Username, Email, Password string
 }
 
-// EnsureFirst creates the first user, an admin, unless there is a user with their
-// username, who is then left as they are, active or not. Several replicas may do so at
-// the same time. The operator chose the password, so a short one is taken, with a
-// warning. Errors: domain.ErrInvalidUser; those of the store and of Passwords.
+// EnsureFirst creates the first user, an administrator, unless there is a user with that username.
+// It does not change an existing user, active or not. Several replicas may call it at the same
+// time. The operator chose the password, so a short one is accepted with a warning. Errors:
+// domain.ErrInvalidUser; those of the store and of Passwords.
 func (u *Users) EnsureFirst(ctx context.Context, first FirstUser, log *slog.Logger) error {
 	_, err := u.Store.ByUsername(ctx, first.Username)
 	if err == nil {
@@ -41,14 +41,14 @@ func (u *Users) EnsureFirst(ctx context.Context, first FirstUser, log *slog.Logg
 	case errors.Is(err, domain.ErrUsernameTaken): // another replica was faster
 		return nil
 	case errors.Is(err, domain.ErrEmailTaken):
-		log.WarnContext(ctx, "the first user is not created: somebody else has their email address", "username", first.Username)
+		log.WarnContext(ctx, "the first user is not created: another user has the email address", "username", first.Username)
 		return nil
 	case err != nil:
 		return fmt.Errorf("first user: %w", err)
 	}
 	log.InfoContext(ctx, "created the first user, an administrator", "user_id", created.ID, "username", created.Username)
 	if domain.ValidatePassword(first.Password) != nil {
-		log.WarnContext(ctx, "INSECURE: the first user's password is shorter than what a user may choose; change it", "username", created.Username)
+		log.WarnContext(ctx, "INSECURE: the first user's password is shorter than users may choose; change it", "username", created.Username)
 	}
 	return nil
 }

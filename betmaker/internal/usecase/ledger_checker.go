@@ -19,20 +19,20 @@ const (
 	loggedFindings = 10
 )
 
-// LedgerCheckerConfig is what a LedgerChecker works with. All of it is required.
+// LedgerCheckerConfig configures a LedgerChecker. All members are required.
 type LedgerCheckerConfig struct {
 	Ledger ports.Ledger
-	// Expected returns the newest seal that must be there, the zero Seal for none.
+	// Expected returns the newest seal that must exist; zero for none.
 	Expected func() domain.Seal
 	// Interval is the time between two checks.
 	Interval time.Duration
 	Logger   *slog.Logger
-	// Checked is told of every check: what it found, and how long it took.
+	// Checked is called after every check with its report and duration.
 	Checked func(report domain.LedgerReport, took time.Duration)
 }
 
-// LedgerChecker verifies the ledger every now and then. It alarms, and stops nothing: what
-// to do about a finding is for people to decide.
+// LedgerChecker verifies the ledger at intervals. It raises an alarm and stops nothing; people
+// decide about findings.
 type LedgerChecker struct{ config LedgerCheckerConfig }
 
 // NewLedgerChecker returns a LedgerChecker, which checks while Run runs.

@@ -22,26 +22,27 @@ const (
 	sealLogInterval = time.Minute
 )
 
-// LedgerSealerConfig is what a LedgerSealer works with. All of it is required.
+// LedgerSealerConfig configures a LedgerSealer. All members are required.
 type LedgerSealerConfig struct {
 	Ledger ports.Ledger
 	Logger *slog.Logger
-	// Sealed is told of the newest seal, at the start and whenever it is another one.
+	// Sealed is called with the newest seal at the start and whenever it changes.
 	Sealed func(head domain.Seal)
 }
 
-// LedgerSealer seals transfers soon after they have been made, whoever made them. It does
-// so apart from what makes them, which never waits for it. Several sealers take turns.
+// LedgerSealer seals transfers soon after any replica has made them. It works independently of the
+// transactions that make them, which never wait for it. Several sealers take turns.
 type LedgerSealer struct {
 	config LedgerSealerConfig
 
 	mu     sync.Mutex
-	head   domain.Seal // the newest seal that there must be
-	newest domain.Seal // the newest seal that there is
-	cutOff bool        // head is not there any more, or is another one
+	head   domain.Seal // the newest seal that must exist
+	newest domain.Seal // the newest seal in the store
+	cutOff bool        // head is missing or has changed
 
 	// Of Run alone.
 
+	// The members below belong to Run.
 	logged   domain.Seal
 	loggedAt time.Time
 	failing  bool
@@ -52,14 +53,14 @@ func NewLedgerSealer(config LedgerSealerConfig) *LedgerSealer {
 	return &LedgerSealer{config: config}
 }
 
-// Head returns the newest seal that there must be, as far as is known; the zero Seal for none.
+// Head returns the newest seal that must exist; zero if none is known.
 func (s *LedgerSealer) Head() domain.Seal {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.head
 }
 
-// Run seals until ctx ends, and what has been done until then, too.
+// Run seals until ctx ends, and then once more for the transfers made until then.
 func (s *LedgerSealer) Run(ctx context.Context) error {
 	ticker := time.NewTicker(sealInterval)
 	defer ticker.Stop()
@@ -81,7 +82,7 @@ func (s *LedgerSealer) Run(ctx context.Context) error {
 	}
 }
 
-// sealAll seals all that can be sealed now.
+// sealAll seals all transfers that can be sealed now.
 func (s *LedgerSealer) sealAll(ctx context.Context) {
 	for more := true; more && ctx.Err() == nil; {
 		var (
@@ -98,7 +99,7 @@ func (s *LedgerSealer) sealAll(ctx context.Context) {
 	}
 }
 
-// complain says that sealing failed, once, until it has succeeded again.
+// complain logs a failure as a warning once, until sealing has succeeded again.
 func (s *LedgerSealer) complain(ctx context.Context, err error) {
 	if ctx.Err() != nil {
 		return
@@ -111,8 +112,8 @@ func (s *LedgerSealer) complain(ctx context.Context, err error) {
 	say(ctx, "transfers are not sealed; trying again every second", "error", err)
 }
 
-// observe takes note of the newest seal. Seals are never taken back: a newest one that is
-// not head or after it is the work of somebody else, which the check is to find; head stays.
+// observe records the newest seal. Seals are never taken back. If the newest one is neither head
+// nor after it, somebody has changed the ledger: head stays, and the check has to find the change.
 func (s *LedgerSealer) observe(ctx context.Context, newest domain.Seal) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -130,7 +131,7 @@ func (s *LedgerSealer) observe(ctx context.Context, newest domain.Seal) {
 	s.config.Sealed(newest)
 }
 
-// logHead publishes the newest seal in the log, if it is not there yet.
+// logHead logs the newest seal unless it was logged before.
 func (s *LedgerSealer) logHead(ctx context.Context) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -10,45 +10,44 @@ import (
 )
 
 const (
-	// maxSeenPushes bounds the memory of messages. A page is applied within seconds of
-	// the messages about what is in it, so the newest are enough.
+	// maxSeenPushes bounds the memory for messages. A page is applied within seconds of the
+	// messages about its changes, so the newest are enough.
 	maxSeenPushes = 1 << 14
-	// clockMargin covers the line's clock, which may differ by maxClockSkew and is read in
-	// whole seconds.
+	// clockMargin covers the line's clock, which may differ by maxClockSkew and has whole seconds.
 	clockMargin = 2 * time.Second
 )
 
-// LossDetector finds out whether messages get lost: it counts the results which this
-// replica learnt from the change log and whose message never came, although the bus was
-// connected, and the line's heartbeats came, from before the result until a grace after
-// it was learnt. That it is often the change log that is faster does not matter, nor
-// does who consumed the message: a message goes by every replica.
+// LossDetector detects lost messages. It counts the results that this replica learnt from the
+// change log and whose message never came, although the bus was connected, and the line's
+// heartbeats came, from before the result until Grace after it was learnt. The change log may be
+// faster than the message, and another replica may consume it, because every message passes by
+// every replica.
 //
-// In a system that loses nothing the count stays 0; the change log has healed whatever
-// is counted. It is safe for concurrent use.
+// The count stays 0 while no message is lost. The change log has made up for those that are
+// counted. It is safe for concurrent use.
 type LossDetector struct {
-	// Grace is how long after a page a message may come.
+	// Grace is how long after a page its messages may come.
 	Grace time.Duration
-	// Heartbeats tells whether the line's heartbeats are coming.
+	// Heartbeats reports whether the line's heartbeats come.
 	Heartbeats func() bool
-	// Healed is told how many results were found to have had no message.
+	// Healed is called with the number of results found to have had no message.
 	Healed func(results int)
 	Logger *slog.Logger
 
 	mu        sync.Mutex
-	connected time.Time // since when the bus is; zero while it is not
+	connected time.Time // since when the bus is connected; zero while it is not
 	seen      map[pushed]struct{}
-	order     []pushed // of seen, the oldest first
+	order     []pushed // the keys of seen, oldest first
 	missing   map[pushed]time.Time
 }
 
-// pushed names a change, whatever the generation it was read in.
+// pushed identifies a change within any generation.
 type pushed struct {
 	dataset string
 	seq     int64
 }
 
-// Connected takes note that the watch on changes is connected, or not any more.
+// Connected records whether the watch on changes is connected.
 func (l *LossDetector) Connected(up bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -56,11 +55,11 @@ func (l *LossDetector) Connected(up bool) {
 	if up {
 		l.connected = time.Now()
 	}
-	// Their messages may have gone by while nobody was looking.
+	// Messages may have passed while the watch was not connected.
 	clear(l.missing)
 }
 
-// Pushed takes note of a message.
+// Pushed records a message.
 func (l *LossDetector) Pushed(change line.Change) {
 	key := pushed{change.Epoch.Dataset, change.Event.Seq}
 	l.mu.Lock()
@@ -80,7 +79,7 @@ func (l *LossDetector) Pushed(change line.Change) {
 	l.order = append(l.order, key)
 }
 
-// Learnt takes note of a result that a page brought before any message did.
+// Learnt records a result that a page brought before a message did.
 func (l *LossDetector) Learnt(change line.Change) {
 	key := pushed{change.Epoch.Dataset, change.Event.Seq}
 	l.mu.Lock()
@@ -115,7 +114,7 @@ func (l *LossDetector) count(ctx context.Context) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !heartbeats {
-		// The line is not well, so a message may come late.
+		// The line has a problem, so messages may come late.
 		clear(l.missing)
 		return
 	}

@@ -12,26 +12,25 @@ import (
 )
 
 const (
-	// maxPageAge is how old a page gets whose events have not been changed here: they may
-	// have been changed by another replica.
+	// maxPageAge is the age at which a page is read again even if this replica has not changed its
+	// events, because another replica may have changed them.
 	maxPageAge = time.Second
-	// maxOpenPages bounds the memory of pages, of which callers may ask for any: to 5 MB
-	// when they are of 500 events.
+	// maxOpenPages bounds the memory for pages, because callers may request any page.
 	maxOpenPages = 64
 )
 
-// OpenPage is a page of open events, as somebody has rendered it.
+// OpenPage is a rendered page of open events.
 type OpenPage struct {
 	Rendered []byte
-	// Last is the last of its events, when there are more; 0 otherwise.
+	// Last is the last event of the page if there are more; 0 otherwise.
 	Last domain.EventID
 
-	changes uint64    // how many had been applied before it was read
-	until   time.Time // when it is too old, or the first of its events closes
+	changes uint64    // the number applied before the page was read
+	until   time.Time // when the page is too old or its first event closes
 }
 
-// openPages remembers pages: everyone reads them, and little changes them. That made them
-// six times as fast. The zero value remembers none.
+// openPages caches pages, because many callers read the same ones and changes are rare. The zero
+// value is an empty cache.
 type openPages struct {
 	mu    sync.Mutex
 	pages map[openPageKey]*OpenPage
@@ -43,10 +42,9 @@ type openPageKey struct {
 	limit int
 }
 
-// OpenPage returns the page of up to limit open events, by id, that comes after one of them.
-// It shows every change that had been applied here before the call, and is at most a
-// second behind those that other replicas have applied. All callers render alike.
-// Errors: those of ports.Events and of render.
+// OpenPage returns the page of up to limit open events, by id, after the given one. It shows every
+// change that this replica applied before the call, and is at most a second behind changes by other
+// replicas. All callers must render alike. Errors: those of ports.Events and of render.
 func (c *Catalogue) OpenPage(
 	ctx context.Context, after domain.EventID, limit int, render func([]domain.Event) ([]byte, error),
 ) (*OpenPage, error) {
@@ -54,7 +52,8 @@ func (c *Catalogue) OpenPage(
 	if page := c.pages.get(key); page != nil && page.changes == changes && time.Now().Before(page.until) {
 		return page, nil
 	}
-	// Who asks after a change does not join a reading that may have begun before it.
+	// The key contains the number of changes, so that a caller does not join a read that may have
+	// begun before the latest change.
 	reading := fmt.Sprint(after, limit, changes)
 	return join(ctx, &c.pages.reads, reading, func(ctx context.Context) (*OpenPage, error) {
 		page, err := c.readOpenPage(ctx, key, render)
@@ -92,7 +91,7 @@ func (p *openPages) get(key openPageKey) *OpenPage {
 	return p.pages[key]
 }
 
-// put keeps a page, unless one that knows of more changes is there already.
+// put stores a page unless one that shows more changes is already there.
 func (p *openPages) put(key openPageKey, page *OpenPage) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -14,51 +14,51 @@ import (
 )
 
 const (
-	// maxBatch bounds one transaction of placements, so that nobody's locks are held for long.
+	// maxBatch bounds one transaction of placements and so the time for which it holds locks.
 	maxBatch = 512
-	// batchSpacing is the least time from one batch to the next while bets come together. Small
-	// batches cost most: with it the p99 of a bet at half of the peak rate went from about 30 to
-	// about 20 ms, and the peak up by a twentieth. 10 ms cost a tenth at 64 connections.
+	// batchSpacing is the least time between the starts of two batches under load. Without it
+	// batches are small, and each has a fixed cost. A longer one lowers the peak with few
+	// connections.
 	batchSpacing = 5 * time.Millisecond
-	// busyFor is for how long after a batch bets count as being placed.
+	// busyFor is how long after a batch bets count as being placed.
 	busyFor = 100 * time.Millisecond
-	// maxQueued bounds the placements that wait for a batch. Beyond it they are
-	// refused at once: a queue that only grows answers nobody in time.
+	// maxQueued bounds the placements that wait for a batch. Further ones are refused at once,
+	// because in a growing queue no request is answered in time.
 	maxQueued = 8 * maxBatch
-	// batchTimeout bounds one batch in the store. It is far above what a batch takes; it
-	// is there so that a store that hangs does not hold a worker for ever.
+	// batchTimeout bounds one batch in the store. It is far above the usual duration, and frees a
+	// worker if the store hangs.
 	batchTimeout = 15 * time.Second
 )
 
-// ErrOverloaded is what Place returns when more placements wait than can be answered soon.
+// ErrOverloaded is returned by Place when more placements wait than can be answered soon.
 var ErrOverloaded = fault.New(fault.Unavailable, "unavailable", "Too many bets are waiting; try again.").After(time.Second)
 
-// PlacerConfig is what a Placer works with. All of it is required but Observe.
+// PlacerConfig configures a Placer. All members are required except Observe.
 type PlacerConfig struct {
 	Placements ports.Placements
 	Limits     domain.Limits
-	// Workers is how many batches may be in the store at once.
+	// Workers is how many batches may be in the store at the same time.
 	Workers int
-	// FeedAlive returns nil while the line is known, and otherwise why bets are refused.
+	// FeedAlive returns nil while the line is known, and otherwise the reason for refusing bets.
 	FeedAlive func() error
-	// Confirm is that of an Authenticator, for a token that was only recognised so far.
+	// Confirm is Authenticator.Confirm, for a token that was only recognised.
 	Confirm func(context.Context, domain.AccessClaims) (domain.Actor, error)
 	// Peek returns an event from the local cache.
 	Peek func(domain.EventID) (domain.Event, bool)
-	// Fetch asks the line for an event that the projection does not have. It returns nil
-	// when the event is there now and domain.ErrEventNotFound when the line has none.
+	// Fetch asks the line for an event that the projection does not have. It returns nil if the
+	// projection has the event now, and domain.ErrEventNotFound if the line does not have it.
 	Fetch func(context.Context, domain.EventID) error
-	// Observe is told of every batch that went through the store.
+	// Observe is called for every batch that passed through the store.
 	Observe func(size int, took time.Duration)
 }
 
-// Placer places bets. Placements that arrive at the same time are decided together:
-// while a batch is in the store the next one fills, and a lone placement goes at once.
+// Placer places bets. It decides concurrent placements together: while a batch is in the store the
+// next one fills. A single placement does not wait.
 type Placer struct {
 	config    PlacerConfig
 	queue     chan *pendingPlacement
 	made      time.Time
-	lastBatch atomic.Int64 // when it began, in nanoseconds after made
+	lastBatch atomic.Int64 // when it began, in nanoseconds since made
 
 	gathering sync.Mutex // held by the worker that gathers the next batch
 	lastSize  int        // of the last batch
@@ -66,9 +66,9 @@ type Placer struct {
 
 type pendingPlacement struct {
 	domain.Placement
-	// left is closed when nobody waits for the answer any more.
+	// left is closed when the caller no longer waits for the answer.
 	left   <-chan struct{}
-	answer chan placementAnswer // holds one answer, so that answering never blocks
+	answer chan placementAnswer // of capacity 1, so that answering never blocks
 }
 
 type placementAnswer struct {
@@ -81,22 +81,22 @@ func NewPlacer(config PlacerConfig) *Placer {
 	return &Placer{config: config, queue: make(chan *pendingPlacement, maxQueued), made: time.Now().Add(-busyFor)}
 }
 
-// IsBusy tells whether bets are being placed at present.
+// IsBusy reports whether bets are being placed.
 func (p *Placer) IsBusy() bool { return p.sinceLastBatch() < busyFor }
 
 func (p *Placer) sinceLastBatch() time.Duration {
 	return time.Since(p.made) - time.Duration(p.lastBatch.Load())
 }
 
-// Place decides a placement and keeps the bet. A nil error means that there is a
-// verdict: a bet, which is then durable, or a refusal. Otherwise the error is a fault:
-// the line is not known (feed_unavailable), the store is not available, the outcome of
-// a commit is not known (outcome_unknown), the key was used for something else, or the
-// user is not active. Only after outcome_unknown, or when ctx ended, may there be a bet
-// nevertheless; repeating the placement with the same key tells.
+// Place decides a placement and stores the bet. A nil error means that there is a verdict: a bet,
+// which is durable, or a refusal. Otherwise the error is a fault: the line is not known
+// (feed_unavailable), the store is not available, the outcome of the commit is not known
+// (outcome_unknown), the key was used for another request, or the user is not active. Only after
+// outcome_unknown or the end of ctx may there be a bet in spite of the error. Repeating the
+// placement with the same key shows it.
 func (p *Placer) Place(ctx context.Context, placement domain.Placement) (domain.Decision, error) {
 	if err := p.config.FeedAlive(); err != nil {
-		// What was decided while the line was known stays decided.
+		// Earlier verdicts stay valid while the line is not known.
 		return p.confirmed(ctx, placement, func() (domain.Decision, error) { return p.replay(ctx, placement, err) })
 	}
 	if decision, ok := p.refuseFinal(placement); ok {
@@ -114,8 +114,8 @@ func (p *Placer) Place(ctx context.Context, placement domain.Placement) (domain.
 	return decision, errors.Join(err, decision.Err)
 }
 
-// confirmed gives an answer that is found without the wallet, which would have told whether
-// the user's token holds.
+// confirmed confirms the token for an answer that does not read the wallet, which would show
+// whether the token is valid.
 func (p *Placer) confirmed(
 	ctx context.Context, placement domain.Placement, answer func() (domain.Decision, error),
 ) (domain.Decision, error) {
@@ -128,8 +128,8 @@ func (p *Placer) confirmed(
 	return answer()
 }
 
-// replay answers a placement whose verdict is stored, or returns the reason why there
-// cannot be a new one.
+// replay answers a placement by its stored verdict. Without one it returns reason, which is why
+// there cannot be a new one.
 func (p *Placer) replay(ctx context.Context, placement domain.Placement, reason error) (domain.Decision, error) {
 	if placement.IdempotencyKey == "" {
 		return domain.Decision{}, reason
@@ -145,11 +145,10 @@ func (p *Placer) replay(ctx context.Context, placement domain.Placement, reason 
 	return decision, decision.Err
 }
 
-// refuseFinal refuses, without the store, a bet on an event that the cache knows to be
-// decided: that never changes back, while everything else may have and is decided on
-// the locked row; so may an event in quarantine, which an operator may have replaced by
-// an open one. A placement with a key goes to the store all the same, where its first
-// verdict may be kept.
+// refuseFinal refuses, without the store, a bet on an event that is final in the cache. Only that
+// is safe: a final event never changes back, while everything else may have changed and is decided
+// on the locked row. An event in quarantine may have been replaced by an open one. A placement with
+// a key goes to the store, which may have its first verdict.
 func (p *Placer) refuseFinal(placement domain.Placement) (domain.Decision, bool) {
 	if placement.IdempotencyKey != "" || !p.config.Limits.Stake.Allow(placement.Stake) {
 		return domain.Decision{}, false
@@ -177,8 +176,8 @@ func (p *Placer) submit(ctx context.Context, placement domain.Placement) (domain
 	}
 }
 
-// Run decides placements until ctx ends. Batches that are in the store by then are
-// finished; placements that still wait are refused as unavailable.
+// Run decides placements until ctx ends. It finishes the batches in the store, and refuses waiting
+// placements as unavailable.
 func (p *Placer) Run(ctx context.Context) error {
 	var workers sync.WaitGroup
 	for range p.config.Workers {
@@ -201,14 +200,14 @@ func (p *Placer) work(ctx context.Context) {
 		if !ok {
 			return
 		}
-		// A batch is not one request's: it outlives each of them, and a stop.
+		// A batch belongs to many requests. It outlives each of them, and a stop.
 		p.place(context.WithoutCancel(ctx), batch)
 	}
 }
 
-// gather waits for placements and returns them as a batch; false when ctx has ended. One
-// worker gathers at a time, and for as long as placements come together none begins a batch
-// right after another.
+// gather waits for placements and returns them as a batch. It reports false when ctx has ended. One
+// worker gathers at a time. After a batch of several placements it keeps batchSpacing before the
+// next.
 func (p *Placer) gather(ctx context.Context) ([]*pendingPlacement, bool) {
 	p.gathering.Lock()
 	defer p.gathering.Unlock()
@@ -229,7 +228,7 @@ func (p *Placer) gather(ctx context.Context) ([]*pendingPlacement, bool) {
 	}
 }
 
-// fill returns a batch of what is waiting now. Those whose caller has left are dropped.
+// fill returns a batch of the waiting placements. It drops those whose caller has left.
 func (p *Placer) fill(first *pendingPlacement) []*pendingPlacement {
 	batch := make([]*pendingPlacement, 0, min(1+len(p.queue), maxBatch))
 	for next := first; ; {
@@ -249,9 +248,9 @@ func (p *Placer) fill(first *pendingPlacement) []*pendingPlacement {
 	}
 }
 
-// place puts a batch through the store and answers everyone in it. A batch that the
-// store refuses for what is in it is tried again one placement at a time, so that one
-// bad placement never fails its neighbours.
+// place passes a batch through the store and answers all its callers. If the store refuses a batch
+// because of its content, place retries each placement separately, so that one bad placement does
+// not fail the others.
 func (p *Placer) place(ctx context.Context, batch []*pendingPlacement) {
 	if len(batch) == 0 {
 		return
@@ -284,8 +283,8 @@ func (p *Placer) transact(ctx context.Context, batch []*pendingPlacement) ([]dom
 	started := time.Now()
 	together := ports.Batch{Placements: placements, WithLiabilities: p.config.Limits.Liability.IsPositive()}
 	decisions, err := p.config.Placements.Place(ctx, together, func(ws *domain.WorkingSet) []domain.Decision {
-		// Asked once more: since Place was called the batch may have waited, for the store
-		// or for a process that was halted, and the line may have fallen silent.
+		// The batch may have waited since Place checked, for the store or in a halted process, and
+		// the line may have fallen silent.
 		ws.Blind = p.config.FeedAlive()
 		return ws.Decide(p.config.Limits, placements)
 	})

@@ -14,54 +14,54 @@ import (
 )
 
 const (
-	// pageLimit is how many changes are asked for at once: the most the line gives.
+	// pageLimit is how many changes a page has: the most that the line allows.
 	pageLimit = 500
 	// pollSoon is the pause between polls while heartbeats are missing or polls fail.
 	pollSoon = time.Second
-	// pollGap is the shortest pause between polls, however often the poller is woken:
-	// ten thousand stale messages must not become ten thousand polls.
+	// pollGap is the shortest pause between polls, so that many stale messages do not cause as many
+	// polls.
 	pollGap = 100 * time.Millisecond
-	// maxTurns bounds how often one poll begins from the beginning. A line that changes
-	// its epoch more often than that is not one to be followed; the next poll tries again.
+	// maxTurns bounds how often one poll starts again because the epoch changed. The next poll
+	// tries again.
 	maxTurns = 3
 )
 
-// PollerConfig is what a Poller works with. All of it is required but Polled.
+// PollerConfig configures a Poller. All members are required except Polled.
 type PollerConfig struct {
 	Line    ports.Line
 	Cursors ports.Cursors
 	Events  ports.Events
 	Apply   *ApplyEventChange
 	Feed    *Feed
-	// Interval is the time between polls when everything is well.
+	// Interval is the time between polls in normal operation.
 	Interval time.Duration
-	// HeartbeatInterval is the time between line-provider's heartbeats. After twice as much
-	// silence the poller polls every second.
+	// HeartbeatInterval is the time between line-provider's heartbeats. After twice that silence
+	// the poller polls every second.
 	HeartbeatInterval time.Duration
 	Logger            *slog.Logger
-	// Polled is told how each poll went and how long it took.
+	// Polled is called after each poll with its duration and error.
 	Polled func(took time.Duration, err error)
 }
 
-// Poller reads the line's change log, so that whatever became of the messages, what the
-// line says is in the projection. It polls at the start, whenever a heartbeat shows
-// something it does not know, every second while there are no heartbeats, and else at
-// its interval.
+// Poller reads the line's change log, so that lost messages do no harm. It polls at the start,
+// whenever a heartbeat announces something unknown, every second while there are no heartbeats, and
+// otherwise at its interval.
 //
-// Only a poll moves the cursor, which all replicas share, and only over what has been
-// committed. When the line begins another epoch the cursor goes back to its beginning.
+// Only a poll moves the cursor, which all replicas share, and only past committed changes. When the
+// line begins another epoch, the cursor goes back to its beginning.
 type Poller struct {
 	config PollerConfig
-	woken  chan struct{} // holds one signal, so that waking never blocks
+	woken  chan struct{} // of capacity 1, so that waking never blocks
 
-	// What follows belongs to Run.
+	// The members below belong to Run.
 
-	reached ports.Cursor // the furthest cursor that this replica has seen
-	swept   string       // the data set whose abandoned events have been looked for
+	// The members below belong to Run.
+	reached ports.Cursor // the furthest that this replica has seen
+	swept   string       // the last data set for which abandoned events were quarantined
 	failing bool
 }
 
-// NewPoller returns a poller, which polls while Run runs.
+// NewPoller returns a Poller, which polls while Run runs.
 func NewPoller(config PollerConfig) *Poller {
 	if config.Polled == nil {
 		config.Polled = func(time.Duration, error) {}
@@ -77,7 +77,7 @@ func (p *Poller) Wake() {
 	}
 }
 
-// Heartbeat takes a heartbeat in. It never blocks.
+// Heartbeat records a heartbeat. It never blocks.
 func (p *Poller) Heartbeat(ctx context.Context, heartbeat line.Heartbeat) {
 	if p.config.Feed.heartbeatCame(ctx, heartbeat) {
 		p.Wake()
@@ -93,7 +93,7 @@ func (p *Poller) Run(ctx context.Context) error {
 	return nil
 }
 
-// pollOnce polls and tells how that went. When ctx has ended there is nothing to tell.
+// pollOnce polls and reports the result, unless ctx has ended.
 func (p *Poller) pollOnce(ctx context.Context) error {
 	started := time.Now()
 	err := p.poll(ctx)
@@ -104,7 +104,7 @@ func (p *Poller) pollOnce(ctx context.Context) error {
 	return err
 }
 
-// report logs when polls begin to fail and when they work again.
+// report logs when polls begin to fail and when they succeed again.
 func (p *Poller) report(ctx context.Context, err error) {
 	switch {
 	case err != nil && !p.failing:
@@ -117,7 +117,7 @@ func (p *Poller) report(ctx context.Context, err error) {
 	p.failing = err != nil
 }
 
-// pause waits until the next poll is due. Heartbeats that come meanwhile put it off.
+// pause waits until the next poll is due. Heartbeats postpone it.
 func (p *Poller) pause(ctx context.Context, last time.Time, failed bool) {
 	if failed {
 		p.sleep(ctx, pollSoon, nil)
@@ -139,7 +139,8 @@ func (p *Poller) pause(ctx context.Context, last time.Time, failed bool) {
 	}
 }
 
-// sleep returns after d, or earlier when ctx ends or a signal comes, which it tells.
+// sleep returns after d, or earlier when ctx ends or a signal comes. It reports whether the signal
+// came.
 func (p *Poller) sleep(ctx context.Context, d time.Duration, signal <-chan struct{}) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -160,7 +161,7 @@ func (p *Poller) poll(ctx context.Context) error {
 		return err
 	}
 	for turns := 0; ; {
-		asked := time.Now()
+		readAt := time.Now()
 		page, err := p.config.Line.Changes(ctx, cursor.After, pageLimit)
 		if err != nil {
 			return fmt.Errorf("read the change log: %w", err)
@@ -170,8 +171,8 @@ func (p *Poller) poll(ctx context.Context) error {
 			return err
 		}
 		if now != cursor {
-			// Another replica was faster. If it has begun another data set, what was read
-			// here may be of the former one and must not be applied any more.
+			// Another replica was faster. If it has begun another data set, the page may be of the
+			// former one and must not be applied.
 			cursor = now
 			continue
 		}
@@ -194,12 +195,12 @@ func (p *Poller) poll(ctx context.Context) error {
 		if err := p.quarantineAbandoned(ctx, page.Epoch.Dataset); err != nil {
 			return err
 		}
-		p.config.Feed.reachedEnd(asked, page.Epoch, page.LastSeq)
+		p.config.Feed.reachedEnd(readAt, page.Epoch, page.LastSeq)
 		return nil
 	}
 }
 
-// cursor returns the cursor as it is now.
+// cursor returns the present cursor.
 func (p *Poller) cursor(ctx context.Context) (ports.Cursor, error) {
 	cursor, err := p.config.Cursors.Cursor(ctx)
 	if err != nil {
@@ -209,10 +210,10 @@ func (p *Poller) cursor(ctx context.Context) (ports.Cursor, error) {
 	return cursor, nil
 }
 
-// follow takes note of the cursor.
+// follow records the cursor.
 func (p *Poller) follow(ctx context.Context, cursor ports.Cursor) {
 	if cursor.Epoch == p.reached.Epoch && cursor.After < p.reached.After {
-		// Nothing but an older copy of the store, or a turn within an epoch, does this.
+		// Only a restored store, or a turn within an epoch, does this.
 		p.config.Logger.WarnContext(ctx, "the cursor has gone back", "epoch", cursor.Epoch, "from", p.reached.After, "to", cursor.After)
 		p.config.Apply.Forget()
 	}
@@ -220,7 +221,7 @@ func (p *Poller) follow(ctx context.Context, cursor ports.Cursor) {
 	p.config.Feed.follow(cursor.Epoch.Dataset)
 }
 
-// turn begins the epoch of page, from its beginning.
+// turn begins the epoch of page at its beginning.
 func (p *Poller) turn(ctx context.Context, cursor ports.Cursor, page ports.Page) (ports.Cursor, error) {
 	if cursor.Epoch.Dataset != "" {
 		p.config.Logger.WarnContext(ctx, "the line has begun another epoch and is read from its beginning",
@@ -230,7 +231,7 @@ func (p *Poller) turn(ctx context.Context, cursor ports.Cursor, page ports.Page)
 	return p.move(ctx, cursor, ports.Cursor{Epoch: page.Epoch})
 }
 
-// take applies a page and then moves the cursor over it.
+// take applies a page and then moves the cursor past it.
 func (p *Poller) take(ctx context.Context, cursor ports.Cursor, page ports.Page) (ports.Cursor, error) {
 	changes := make([]line.Change, len(page.Events))
 	for i, event := range page.Events {
@@ -246,8 +247,8 @@ func (p *Poller) take(ctx context.Context, cursor ports.Cursor, page ports.Page)
 	return p.move(ctx, cursor, ports.Cursor{Epoch: page.Epoch, After: page.NextAfter})
 }
 
-// move moves the cursor and returns where it is now: if another replica has moved it
-// meanwhile, that is somewhere else.
+// move moves the cursor and returns its new position, which is another one if another replica has
+// moved it meanwhile.
 func (p *Poller) move(ctx context.Context, from, to ports.Cursor) (ports.Cursor, error) {
 	moved, err := p.config.Cursors.MoveCursor(ctx, from, to)
 	if err != nil {
@@ -260,9 +261,9 @@ func (p *Poller) move(ctx context.Context, from, to ports.Cursor) (ports.Cursor,
 	return to, nil
 }
 
-// quarantineAbandoned puts events that have no result, and are not of the line's present
-// data set, into quarantine. The line does not know them, so it would never decide them.
-// Those whose ids the present data set uses again are in quarantine already.
+// quarantineAbandoned puts events without a result that are not of the present data set into
+// quarantine. The line does not know them, so it would never decide them. Those whose ids the
+// present data set uses again are already in quarantine.
 func (p *Poller) quarantineAbandoned(ctx context.Context, dataset string) error {
 	if p.swept == dataset {
 		return nil

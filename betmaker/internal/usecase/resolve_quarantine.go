@@ -10,28 +10,25 @@ import (
 	"stavka.local/betmaker/internal/ports"
 )
 
-// ErrNotOnLine is returned when an event cannot be adopted because the line has none of
-// that id.
+// ErrNotOnLine is returned when an event cannot be adopted because the line does not have it.
 var ErrNotOnLine = errors.New("the line has no such event to adopt")
 
-// ResolveQuarantine takes events out of quarantine, on an operator's decision.
+// ResolveQuarantine takes events out of quarantine on an operator's decision.
 type ResolveQuarantine struct {
 	Events ports.Events
 	Line   ports.Line
-	// Origin is who decides, for the audit log.
+	// Origin is the operator, for the audit log.
 	Origin domain.Origin
 }
 
-// Resolve takes an event out of quarantine and returns it as it is then. Its bets are
-// settled by any bet-maker that runs, at its next sweep. When the line does not have the
-// event any more, its bets can only be voided; then they can be without a quarantine, too,
-// as long as the event has no result: a line that was restored from a backup has lost the
-// events since, and nobody will ever decide them.
+// Resolve takes an event out of quarantine and returns its new state. A running bet-maker settles
+// its bets at the next sweep. If the line no longer has the event, its bets can only be voided. In
+// that case the event need not be in quarantine as long as it has no result: a line that was
+// restored from a backup has lost its latest events and will never decide them.
 //
-// Errors: domain.ErrEventNotFound when bet-maker does not know the event;
-// domain.ErrNotQuarantined; ErrNotOnLine; those of ports.Events and ports.Line. After an
-// error Resolve may be repeated, even if the event is out of quarantine already: it then
-// makes sure that the event is up to date.
+// Errors: domain.ErrEventNotFound if bet-maker does not know the event; domain.ErrNotQuarantined;
+// ErrNotOnLine; those of ports.Events and ports.Line. After an error Resolve may be repeated, even
+// if the event is already out of quarantine; it then brings the event up to date.
 func (r ResolveQuarantine) Resolve(ctx context.Context, id domain.EventID, how domain.Resolution) (domain.Event, error) {
 	known, err := r.Events.Event(ctx, id)
 	if errors.Is(err, ports.ErrNotFound) {
@@ -56,8 +53,8 @@ func (r ResolveQuarantine) Resolve(ctx context.Context, id domain.EventID, how d
 	if err != nil && refusal == nil {
 		return domain.Event{}, fmt.Errorf("resolve event %d: %w", id, err)
 	}
-	// What changed on the line after it was asked, and arrived here while the event was
-	// still in quarantine, was not applied. So it is asked once more.
+	// A change that arrived while the event was still in quarantine was not applied. The line may
+	// have published it after the first question, so it is asked again.
 	latest, _, err := r.current(ctx, resolved, how)
 	if err != nil {
 		return domain.Event{}, err
@@ -75,8 +72,8 @@ func (r ResolveQuarantine) Resolve(ctx context.Context, id domain.EventID, how d
 	return resolved, refusal
 }
 
-// current returns the event as the line has it now. One that the line does not have is
-// gone; when its bets are to be voided, it is cancelled.
+// current returns the present event of the line. If the line does not have it, current reports
+// gone; if its bets are to be voided, the event is then cancelled.
 func (r ResolveQuarantine) current(ctx context.Context, known domain.Event, how domain.Resolution) (event domain.LineEvent, gone bool, err error) {
 	change, err := r.Line.Event(ctx, known.ID)
 	switch {

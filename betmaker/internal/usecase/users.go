@@ -10,11 +10,11 @@ import (
 	"stavka.local/shared/money"
 )
 
-// Users manages users, for those who may. All members are required, though Opening may be nothing.
+// Users manages users. All members are required, though Opening may be zero.
 type Users struct {
 	Store     ports.Users
 	Passwords Passwords
-	// Opening is what the wallet of a new user begins with.
+	// Opening is the first balance of a new user's wallet.
 	Opening money.Amount
 }
 
@@ -49,8 +49,8 @@ func (u *Users) create(
 	return created, nil
 }
 
-// User returns a user as they are now. Errors: domain.ErrUserNotFound, also for one
-// whom the actor may not see; those of the store.
+// User returns a user. Errors: domain.ErrUserNotFound, also if the actor may not see the user;
+// those of the store.
 func (u *Users) User(ctx context.Context, by domain.Actor, id domain.UserID) (domain.User, error) {
 	if !by.MaySee(id) {
 		return domain.User{}, domain.ErrUserNotFound
@@ -62,8 +62,8 @@ func (u *Users) User(ctx context.Context, by domain.Actor, id domain.UserID) (do
 	return user, nil
 }
 
-// List returns up to limit users by id, from the first after the given one. Errors:
-// domain.ErrForbidden; those of the store.
+// List returns up to limit users by id, after the given one. Errors: domain.ErrForbidden; those of
+// the store.
 func (u *Users) List(ctx context.Context, by domain.Actor, after domain.UserID, limit int) ([]domain.User, error) {
 	if err := by.RequireAdmin(); err != nil {
 		return nil, err
@@ -75,9 +75,9 @@ func (u *Users) List(ctx context.Context, by domain.Actor, after domain.UserID, 
 	return users, nil
 }
 
-// Change changes a user. Errors: domain.ErrInvalidUser; domain.ErrUserNotFound, also
-// for one whom the actor may not see; domain.ErrForbidden; domain.ErrUsernameTaken,
-// domain.ErrEmailTaken, domain.ErrLastAdmin; those of the store and of Passwords.
+// Change changes a user. Errors: domain.ErrInvalidUser; domain.ErrUserNotFound, also if the actor
+// may not see the user; domain.ErrForbidden; domain.ErrUsernameTaken, domain.ErrEmailTaken,
+// domain.ErrLastAdmin; those of the store and of Passwords.
 func (u *Users) Change(ctx context.Context, by domain.Caller, id domain.UserID, change domain.UserChange) (domain.User, error) {
 	if err := change.Validate(); err != nil {
 		return domain.User{}, err
@@ -95,8 +95,8 @@ func (u *Users) Change(ctx context.Context, by domain.Caller, id domain.UserID, 
 	return u.update(ctx, by, id, change, hash)
 }
 
-// Deactivate keeps a user from signing in and betting, for good. Doing it again changes
-// nothing. Errors: as those of Change.
+// Deactivate ends signing in and betting for a user. It cannot be undone; repeating it changes
+// nothing. Errors: those of Change.
 func (u *Users) Deactivate(ctx context.Context, by domain.Caller, id domain.UserID) error {
 	change := domain.UserChange{Deactivate: true}
 	if err := change.Authorize(by.Actor, id); err != nil {
@@ -106,12 +106,11 @@ func (u *Users) Deactivate(ctx context.Context, by domain.Caller, id domain.User
 	return err
 }
 
-// errUnchanged ends an update that would write what is there already.
+// errUnchanged ends an update that would change nothing.
 var errUnchanged = errors.New("nothing to change")
 
-// update makes a change that is valid and authorized. hash is that of the new password,
-// if there is one. What users do to others is put on record, and so is whatever makes
-// administrators more or fewer.
+// update makes a valid, authorized change. hash is that of the new password, if there is one. It
+// records changes of other users and every change in the number of administrators.
 func (u *Users) update(ctx context.Context, by domain.Caller, id domain.UserID, change domain.UserChange, hash string) (domain.User, error) {
 	var unchanged domain.User
 	changed, err := u.Store.Update(ctx, id, func(user ports.Credentials, activeAdmins int) (ports.UserUpdate, error) {
@@ -142,8 +141,8 @@ func (u *Users) update(ctx context.Context, by domain.Caller, id domain.UserID, 
 	return changed, nil
 }
 
-// withoutKey replaces ports.ErrOutcomeUnknown, which tells the caller to repeat the
-// request with its key, for requests that have none.
+// withoutKey replaces ports.ErrOutcomeUnknown, which tells the caller to repeat the request with
+// its key, for requests without a key.
 func withoutKey(err error) error {
 	if errors.Is(err, ports.ErrOutcomeUnknown) {
 		return ports.ErrUnavailable.Detailf("It is not known whether this was done; look before you repeat it.").Because(err)

@@ -12,13 +12,13 @@ import (
 // progressStep is the number of rows between two calls of a LedgerProgress.
 const progressStep = 1000
 
-// LedgerProgress is told, now and then, how many transfers and bets have been checked.
+// LedgerProgress is called at intervals with the numbers of checked transfers and bets.
 type LedgerProgress func(transfers, bets int64)
 
-// VerifyLedger inspects all that concerns money, as it is now, and returns what it found;
-// an error means that it could not. expected is a seal that must be there, the zero Seal
-// for none. What is stored and cannot be read is a finding, which ends the inspection: the
-// store has not written it like that, and trying again would not help.
+// VerifyLedger inspects the present ledger and returns its findings. expected is a seal that must
+// exist; zero for none. A row that cannot be read is a finding that ends the inspection, because
+// the store did not write it and a retry cannot help. An error means that the inspection was not
+// possible.
 func VerifyLedger(ctx context.Context, ledger ports.Ledger, expected domain.Seal, progress LedgerProgress) (domain.LedgerReport, error) {
 	inspection := domain.NewInspection(expected)
 	err := ledger.Read(ctx, &watchedInspection{Inspection: inspection, tell: progress})
@@ -32,7 +32,7 @@ func VerifyLedger(ctx context.Context, ledger ports.Ledger, expected domain.Seal
 	}
 }
 
-// watchedInspection tells how far an inspection has got.
+// watchedInspection reports the progress of an inspection.
 type watchedInspection struct {
 	*domain.Inspection
 

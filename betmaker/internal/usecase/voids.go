@@ -10,16 +10,16 @@ import (
 	"stavka.local/betmaker/internal/ports"
 )
 
-// Voids is how administrators void the bets on an event that were accepted within a
-// window, and take that back. Its members are required.
+// Voids manages the windows in which administrators void the bets on an event. All members are
+// required.
 type Voids struct {
 	Events ports.Events
-	// Revised is told of an event whose bets have to be settled again.
+	// Revised is called with an event whose bets have to be settled again.
 	Revised func(domain.EventID)
 }
 
-// List returns the windows of an event, in order of their ids. Errors:
-// domain.ErrForbidden, domain.ErrEventNotFound; those of the store.
+// List returns the windows of an event in order of their ids. Errors: domain.ErrForbidden,
+// domain.ErrEventNotFound; those of the store.
 func (v Voids) List(ctx context.Context, by domain.Actor, id domain.EventID) ([]domain.VoidWindow, error) {
 	if err := by.RequireAdmin(); err != nil {
 		return nil, err
@@ -31,19 +31,17 @@ func (v Voids) List(ctx context.Context, by domain.Actor, id domain.EventID) ([]
 	return event.VoidWindows, nil
 }
 
-// Void voids the bets on an event accepted from one instant on and before another, as
-// domain.Event.Void says, and returns the window. The bets follow at once. Errors:
-// domain.ErrForbidden, domain.ErrEventNotFound; those of domain.Event.Void and of the
-// store.
+// Void voids the bets on an event that were accepted at or after from and before to, as
+// domain.Event.Void does, and returns the window. The bets are settled soon afterwards. Errors:
+// domain.ErrForbidden, domain.ErrEventNotFound; those of domain.Event.Void and of the store.
 func (v Voids) Void(ctx context.Context, by domain.Caller, id domain.EventID, from, to time.Time, reason string) (domain.VoidWindow, error) {
 	return v.amend(ctx, by, id, domain.ActionVoid, reason, func(event domain.Event, now time.Time) (domain.Event, domain.VoidWindow, bool, error) {
 		return event.Void(domain.VoidWindow{From: from.UTC(), To: to.UTC(), Reason: reason, By: by.ID}, now)
 	})
 }
 
-// Undo takes a window back: its bets become what they would be without it. Errors:
-// domain.ErrForbidden, domain.ErrEventNotFound; those of domain.Event.UndoVoid and of the
-// store.
+// Undo undoes a window, so that its bets get the outcome that they would have without it. Errors:
+// domain.ErrForbidden, domain.ErrEventNotFound; those of domain.Event.UndoVoid and of the store.
 func (v Voids) Undo(ctx context.Context, by domain.Caller, id domain.EventID, window int64, reason string) (domain.VoidWindow, error) {
 	return v.amend(ctx, by, id, domain.ActionUndoVoid, reason, func(event domain.Event, now time.Time) (domain.Event, domain.VoidWindow, bool, error) {
 		next, undone, err := event.UndoVoid(window, reason, by.ID, now)

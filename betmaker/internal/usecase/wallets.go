@@ -10,7 +10,7 @@ import (
 	"stavka.local/shared/money"
 )
 
-// Wallets is what users and administrators do with money. Its member is required.
+// Wallets manages the money and the limits of users. Its member is required.
 type Wallets struct{ Store ports.Wallets }
 
 // WalletStatus is a user's wallet at an instant of the store's clock.
@@ -20,8 +20,8 @@ type WalletStatus struct {
 	At time.Time
 }
 
-// Wallet returns the wallet of a user; 0 stands for who asks. Errors: domain.ErrForbidden
-// for another's, unless by an admin; domain.ErrUserNotFound; those of the store.
+// Wallet returns the wallet of a user; 0 stands for the actor. Errors: domain.ErrForbidden for
+// another user's, unless the actor is an administrator; domain.ErrUserNotFound; those of the store.
 func (w Wallets) Wallet(ctx context.Context, by domain.Actor, user domain.UserID) (WalletStatus, error) {
 	if user == 0 {
 		user = by.ID
@@ -36,9 +36,9 @@ func (w Wallets) Wallet(ctx context.Context, by domain.Actor, user domain.UserID
 	return WalletStatus{user, wallet, now}, nil
 }
 
-// Transfers returns a statement: up to limit transfers that the filter lets through, the
-// newest first. Without a user in the filter they are those of who asks. Errors:
-// domain.ErrForbidden for another's, unless by an admin; those of the store.
+// Transfers returns a statement: up to limit transfers that match the filter, newest first. Without
+// a user in the filter they are the actor's. Errors: domain.ErrForbidden for another user's, unless
+// the actor is an administrator; those of the store.
 func (w Wallets) Transfers(ctx context.Context, by domain.Actor, filter ports.TransferFilter, limit int) ([]domain.Transfer, error) {
 	if filter.UserID == 0 {
 		filter.UserID = by.ID
@@ -53,10 +53,10 @@ func (w Wallets) Transfers(ctx context.Context, by domain.Actor, filter ports.Tr
 	return transfers, nil
 }
 
-// Pay moves money into or out of a user's wallet; the payment's origin is that of by. A
-// nil error means that there is a verdict: a transfer, which is then durable, or a refusal.
-// Errors: domain.ErrInvalidPayment, domain.ErrForbidden, domain.ErrUserNotFound,
-// domain.ErrKeyReused; those of the store.
+// Pay moves money into or out of a user's wallet. It sets the payment's origin from by. A nil error
+// means that there is a verdict: a transfer, which is durable, or a refusal. Errors:
+// domain.ErrInvalidPayment, domain.ErrForbidden, domain.ErrUserNotFound, domain.ErrKeyReused; those
+// of the store.
 func (w Wallets) Pay(ctx context.Context, by domain.Caller, payment domain.Payment) (domain.PaymentDecision, error) {
 	if err := payment.Validate(); err != nil {
 		return domain.PaymentDecision{}, err
@@ -72,8 +72,8 @@ func (w Wallets) Pay(ctx context.Context, by domain.Caller, payment domain.Payme
 	return decision, decision.Err
 }
 
-// LimitStakes sets how much users let themselves stake in a day, nothing for no limit, as
-// domain.StakeLimit.Set says. Errors: those of the store.
+// LimitStakes sets the actor's own stake limit for a day, zero for none, as domain.StakeLimit.Set
+// does. Errors: those of the store.
 func (w Wallets) LimitStakes(ctx context.Context, by domain.Actor, amount money.Amount) (WalletStatus, error) {
 	return w.restrict(ctx, by, func(now time.Time, wallet domain.Wallet) (domain.Wallet, error) {
 		wallet.StakeLimit = wallet.StakeLimit.Set(amount, now)
@@ -81,9 +81,8 @@ func (w Wallets) LimitStakes(ctx context.Context, by domain.Actor, amount money.
 	})
 }
 
-// Exclude keeps users, on their own wish, from betting until an instant, as
-// domain.Wallet.Exclude says. Errors: domain.ErrInvalidExclusion,
-// domain.ErrExclusionTooShort; those of the store.
+// Exclude excludes the actor from betting until the given instant, as domain.Wallet.Exclude does.
+// Errors: domain.ErrInvalidExclusion, domain.ErrExclusionTooShort; those of the store.
 func (w Wallets) Exclude(ctx context.Context, by domain.Actor, until time.Time) (WalletStatus, error) {
 	return w.restrict(ctx, by, func(now time.Time, wallet domain.Wallet) (domain.Wallet, error) {
 		return wallet.Exclude(until.UTC().Truncate(time.Microsecond), now)

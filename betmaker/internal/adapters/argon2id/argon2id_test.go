@@ -65,7 +65,7 @@ func TestVerifyTellsWeakHashes(t *testing.T) {
 // Nobody's hash must cost what a real one costs, or time tells who exists.
 func TestNobodysHashIsLikeAnyOther(t *testing.T) {
 	t.Parallel()
-	used, salt, key, err := argon2id.DecodeHash(nobody)
+	used, salt, key, err := argon2id.DecodeHash(unknownUser)
 	if err != nil || *used != *params() || len(salt) != 16 || len(key) != 32 {
 		t.Fatalf("got %+v, %v; want the parameters of new hashes", used, err)
 	}

@@ -35,7 +35,7 @@ func (s *service) pay(t *testing.T, as session, to session, what, key, body stri
 	return s.send(t, as, http.MethodPost, fmt.Sprintf("/api/users/%d/%s", to.ID, what), body, header)
 }
 
-// isAmount tells whether a member of a problem is an amount.
+// isAmount reports whether a member of a problem is an amount.
 func isAmount(got *money.Amount, want string) bool {
 	return got != nil && *got == money.MustParse(want)
 }
