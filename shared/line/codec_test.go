@@ -113,8 +113,8 @@ func TestDecodePoison(t *testing.T) {
 
 	tests := []struct {
 		name     string
-		old, new string // what is replaced in the message, and by what; no old: the whole message
-		want     string // in the error
+		old, new string // old text in the message and its replacement; without old, new is the whole message
+		want     string // part of the error
 	}{
 		{"empty", "", "", "not one JSON value"},
 		{"text", "", "hello", "not one JSON value"},

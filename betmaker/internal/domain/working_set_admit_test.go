@@ -7,7 +7,7 @@ import (
 	"stavka.local/betmaker/internal/domain"
 )
 
-// A token that does not hold any more gets neither a bet nor an earlier verdict.
+// A revoked token gets neither a bet nor an earlier verdict.
 func TestDecideAnswersNobodyWhoseTokenDoesNotHold(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {

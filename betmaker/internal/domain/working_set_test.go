@@ -140,10 +140,10 @@ func TestDecideAcceptsJustBeforeTheDeadline(t *testing.T) {
 	}
 }
 
-// The price policy as the three by three table of the contract.
+// The price policy, as in the three by three table of the contract.
 func TestDecidePricePolicy(t *testing.T) {
 	t.Parallel()
-	const worse, same, better = "1.44", "1.45", "1.46" // the current price, where the user saw 1.45
+	const worse, same, better = "1.44", "1.45", "1.46" // the current price; the user saw 1.45
 	accepted := map[domain.OddsChange]map[string]bool{
 		domain.OddsChangeNone:   {worse: false, same: true, better: false},
 		domain.OddsChangeHigher: {worse: false, same: true, better: true},

@@ -10,8 +10,7 @@ import (
 	"stavka.local/shared/odds"
 )
 
-// TestReadsTheGoldenMessages holds what bet-maker understands against the messages that
-// line-provider's tests send.
+// TestReadsTheGoldenMessages decodes the messages that line-provider's tests send.
 func TestReadsTheGoldenMessages(t *testing.T) {
 	t.Parallel()
 	at := func(seconds int64) time.Time { return time.Unix(seconds, 0).UTC() }

@@ -17,8 +17,8 @@ import (
 	"stavka.local/shared/odds"
 )
 
-// Whatever the messages about an event go through, by either path, the projection ends
-// up where the last change alone would have put it.
+// After messages about an event in any order, by either path, the projection is as the last change
+// alone would leave it.
 func TestApplyEventChangeDoesNotDependOnOrderDuplicatesOrPath(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -64,7 +64,7 @@ func TestApplyEventChangeDoesNotDependOnOrderDuplicatesOrPath(t *testing.T) {
 	})
 }
 
-// catchUpTo makes the replica follow an epoch, without reading it.
+// catchUpTo makes the replica follow an epoch without reading it.
 func (w *world) catchUpTo(epoch line.Epoch) { usecase.Follow(w.feed, epoch.Dataset) }
 
 func TestApplyEventChange(t *testing.T) {

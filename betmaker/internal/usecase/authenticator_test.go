@@ -16,18 +16,17 @@ import (
 	"stavka.local/betmaker/internal/usecase"
 )
 
-// soon is how long a change of a user may take to be known everywhere; a test allows
-// five times as much.
+// soon is how long a change of a user may take to be known everywhere: five times the promise.
 const soon = 5 * time.Second
 
-// as is a user who asks.
+// session is a user who sends requests.
 func as(user domain.User) domain.Caller {
 	return domain.Caller{Actor: domain.Actor{ID: user.ID, Role: user.Role}}
 }
 
 var root = domain.Caller{Actor: domain.Actor{ID: 1_000_000, Role: domain.RoleAdmin}}
 
-// access is what decides who may come in, on a database of its own.
+// access is the authentication of a bet-maker with a database of its own.
 type access struct {
 	store     *sqlite.Store
 	passwords *watchedPasswords
@@ -54,7 +53,7 @@ func newAccess(t *testing.T) *access {
 	return a
 }
 
-// newReplica returns what another replica would find out with who asks.
+// newReplica returns the authenticator of another replica.
 func (a *access) newReplica() *usecase.Authenticator {
 	return &usecase.Authenticator{Tokens: jwt.NewCache(a.tokens, 10), Users: usercache.New(a.store.Users.User, 10)}
 }
@@ -82,12 +81,12 @@ func from(address, username, password string) usecase.Credentials {
 	return usecase.Credentials{Username: username, Password: password, Address: netip.MustParseAddr(address)}
 }
 
-// watchedPasswords are real ones, and remember what was checked.
+// watchedPasswords hashes real passwords and records the checks.
 type watchedPasswords struct {
 	*argon2id.Hasher
 	mu      sync.Mutex
 	checked []string // the hashes
-	hashing func()   // is called before a password is hashed, if set
+	hashing func()   // called before a password is hashed, if set
 }
 
 func (w *watchedPasswords) Verify(ctx context.Context, password, hash string) (matches, outdated bool, err error) {
@@ -104,7 +103,7 @@ func (w *watchedPasswords) Hash(ctx context.Context, password string) (string, e
 	return w.Hasher.Hash(ctx, password)
 }
 
-// takeChecked returns the hashes that passwords were checked against since it was last asked.
+// takeChecked returns the hashes that were checked since the last call.
 func (w *watchedPasswords) takeChecked() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -18,13 +18,13 @@ import (
 	"stavka.local/shared/money"
 )
 
-// fakeLedger is deposits to user 1 in memory.
+// fakeLedger holds deposits to user 1 in memory.
 type fakeLedger struct {
 	mu        sync.Mutex
 	transfers []domain.Transfer
 	seals     []domain.Seal
 	wallet    domain.Wallet
-	err       error // what sealing and reading end in
+	err       error // returned by sealing and reading
 	reads     int
 }
 
@@ -95,13 +95,13 @@ func (l *fakeLedger) Read(_ context.Context, reader ports.LedgerReader) error {
 	return reader.Wallet(1, l.wallet)
 }
 
-// running is a sealer at work, until it is stopped.
+// running is a sealer that runs until it is stopped.
 type running struct {
 	*usecase.LedgerSealer
 
 	ledger *fakeLedger
 	log    bytes.Buffer
-	heads  []domain.Seal // that it told of
+	heads  []domain.Seal // reported by the sealer
 	stop   func()
 }
 
@@ -202,7 +202,7 @@ func TestSealer(t *testing.T) {
 			was := r.Head()
 			r.ledger.change(func() { r.ledger.seals, r.ledger.transfers = r.ledger.seals[:1], r.ledger.transfers[:1000] })
 			time.Sleep(time.Second)
-			r.ledger.deposit(3000) // and goes beyond it
+			r.ledger.deposit(3000) // beyond the former end
 			time.Sleep(time.Second)
 			synctest.Wait()
 			if r.Head() != was || !strings.Contains(r.log.String(), "CUT OFF") {
@@ -242,7 +242,7 @@ func TestChecker(t *testing.T) {
 			t.Fatalf("after the first delay there are %+v\n%s", reports, log.String())
 		}
 
-		// A failure is tried again earlier.
+		// A failed check is repeated earlier.
 		ledger.change(func() { ledger.err = ports.ErrUnavailable.Because(errors.New("no store")) })
 		time.Sleep(time.Hour)
 		ledger.change(func() { ledger.err = nil })
@@ -252,13 +252,13 @@ func TestChecker(t *testing.T) {
 			t.Fatalf("after an hour and a minute there are %+v\n%s", reports, log.String())
 		}
 
-		// What is not in order is told, and so is a head that is not there.
+		// Findings are reported, and so is a missing head.
 		ledger.change(func() { ledger.wallet.Balance = money.FromMinor(1000) })
 		head.Store(1)
 		time.Sleep(time.Hour)
 		synctest.Wait()
 
-		// So is what cannot be read.
+		// An unreadable row is reported too.
 		ledger.change(func() { ledger.err = errors.New("bet 7: strange") })
 		time.Sleep(time.Hour)
 		cancel()

@@ -14,7 +14,7 @@ import (
 	"stavka.local/betmaker/internal/usecase"
 )
 
-// shelf is a store of which only the list of open events is read.
+// shelf is a store of which only the list of open events is used.
 type shelf struct {
 	ports.Events
 
@@ -22,7 +22,7 @@ type shelf struct {
 	events []domain.Event
 	err    error
 	reads  int
-	// reading is told of every reading, which goes on when it is told so; nil for no waiting.
+	// reading receives every read, which continues when the test sends; nil for no waiting.
 	reading chan chan struct{}
 }
 
@@ -51,7 +51,7 @@ func (s *shelf) put(events ...domain.Event) {
 	s.events = events
 }
 
-// forgetful is a cache that keeps nothing.
+// forgetful is a cache that stores nothing.
 type forgetful struct{}
 
 func (forgetful) Get(domain.EventID) (domain.Event, bool) { return domain.Event{}, false }
@@ -74,7 +74,7 @@ func render(events []domain.Event) ([]byte, error) {
 	return fmt.Append(nil, ids), nil
 }
 
-// shows checks what a page shows, and how often the store has been read by then.
+// shows checks the content of a page and how often the store has been read.
 func shows(t *testing.T, c *usecase.Catalogue, s *shelf, want string, reads int) {
 	t.Helper()
 	page, err := c.OpenPage(t.Context(), 0, 2, render)
@@ -95,19 +95,19 @@ func TestOpenPageIsKept(t *testing.T) {
 		shows(t, c, s, "[1]", 1)
 		shows(t, c, s, "[1]", 1)
 
-		// A change that was applied here shows at once.
+		// A change by this replica shows at once.
 		s.put(openEvent(1, time.Hour), openEvent(2, 1500*time.Millisecond))
 		c.Offer(s.events[1])
 		shows(t, c, s, "[1 2]", 2)
 
-		// One that another replica has applied shows within a second.
+		// A change by another replica shows within a second.
 		s.put(append(s.events, openEvent(3, time.Hour))...)
 		time.Sleep(time.Second - time.Nanosecond)
 		shows(t, c, s, "[1 2]", 2)
 		time.Sleep(time.Nanosecond)
 		shows(t, c, s, "[1 2]", 3)
 
-		// An event that has closed is not shown, however young the page.
+		// A closed event is not shown, even on a new page.
 		time.Sleep(500*time.Millisecond - time.Nanosecond)
 		shows(t, c, s, "[1 2]", 3)
 		time.Sleep(time.Nanosecond)
@@ -132,8 +132,8 @@ func TestOpenPageSaysWhereItEnds(t *testing.T) {
 	}
 }
 
-// Who asks after a change is not given what was read before it, even when that reading is
-// still under way; all others share it.
+// A caller after a change does not get a page that was read before it, even if that read is still
+// under way. All other callers share the read.
 func TestOpenPageIsReadOnceForManyButNotForThoseAfterAChange(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -160,7 +160,7 @@ func TestOpenPageIsReadOnceForManyButNotForThoseAfterAChange(t *testing.T) {
 		late := <-s.reading
 		close(late)
 		synctest.Wait()
-		close(early) // which must not replace what is newer
+		close(early) // must not replace the newer page
 		asking.Wait()
 		s.reading = nil
 		shows(t, c, s, "[1]", 2)

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// While bets come together, a batch begins some time after the one before; a lone bet waits
-// for nothing, and nor does who comes after it.
+// Under load a batch begins some time after the previous one. A single bet does not wait, and
+// neither does the one after it.
 func TestBatchesAreApartWhileBetsComeTogether(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -16,7 +16,7 @@ func TestBatchesAreApartWhileBetsComeTogether(t *testing.T) {
 			t.Error("nobody has placed a bet, and it is busy")
 		}
 		for _, step := range []struct {
-			after time.Duration // the batch before
+			after time.Duration // the previous batch
 			bets  int
 			waits time.Duration
 		}{

@@ -12,7 +12,7 @@ import (
 	"stavka.local/shared/money"
 )
 
-// newPlacer returns a placer that runs, on an open event 1, and a user.
+// newPlacer returns a running placer with an open event 1 and a user.
 func newPlacer(t *testing.T, feedAlive func() error) (*usecase.Placer, domain.UserID) {
 	t.Helper()
 	w := newWorld(t)
@@ -40,8 +40,8 @@ func newPlacer(t *testing.T, feedAlive func() error) (*usecase.Placer, domain.Us
 	return placer, user.ID
 }
 
-// Between the question whether the line is known and the decision a placement waits for
-// its batch, for locks, and perhaps for a process that was halted.
+// Between the check of the feed and the decision a placement waits for its batch, for locks, and
+// perhaps for a halted process.
 func TestABetThatWaitedUntilTheLineFellSilentIsRefused(t *testing.T) {
 	t.Parallel()
 	var asked atomic.Int64

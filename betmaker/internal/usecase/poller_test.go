@@ -46,7 +46,7 @@ func TestPollerReadsTheLineToItsEnd(t *testing.T) {
 	}
 }
 
-// The client of the line leaves out what it cannot read, which may be all of a page.
+// The client of the line leaves out events that it cannot read, which may be all of a page.
 func TestPollerIsNotAtTheEndBehindAPageOfWhichNothingCouldBeRead(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -126,8 +126,8 @@ func TestPollerReadsAnotherGenerationFromItsBeginning(t *testing.T) {
 		w.line.put(id+1, unchanged)
 	}
 	w.catchUp(t, w.replica)
-	// Redis went back in time: event 2 has lost its last change, event 3 is new, and
-	// numbers go on far above.
+	// Redis went back in time: event 2 has lost its last change, event 3 is new, and the numbers
+	// continue far above.
 	events := maps.Clone(w.line.events)
 	delete(events, 3)
 	w.line.restart(line.Epoch{Dataset: "a", Generation: 2}, 3+1<<20, events)
@@ -174,7 +174,7 @@ func TestPollerQuarantinesWhatAnotherDataSetContradicts(t *testing.T) {
 
 	for id, quarantined := range map[domain.EventID]bool{
 		1: true,  // another event now
-		2: true,  // open, and the line does not know it any more
+		2: true,  // open, and no longer on the line
 		3: true,  // likewise
 		4: false, // decided long ago
 		5: true,  // decided, and another event now
@@ -212,7 +212,7 @@ func TestPollerDropsAPageThatAnotherDataSetHasOvertaken(t *testing.T) {
 	}
 }
 
-// overtakenLine answers late: something happens between its first answer and its arrival.
+// overtakenLine answers late: a change happens between its first answer and its arrival.
 type overtakenLine struct {
 	*fakeLine
 	meanwhile func()
@@ -227,10 +227,9 @@ func (l *overtakenLine) Changes(ctx context.Context, after int64, limit int) (po
 	return page, err
 }
 
-// memory is a cursor and a projection for tests in which time is not real, so that they
-// cannot wait for a database.
+// memory is a cursor and a projection for tests with fake time, which cannot wait for a database.
 type memory struct {
-	ports.Events // what the poller does not use
+	ports.Events // for the methods that the poller does not use
 	mu           sync.Mutex
 	cursor       ports.Cursor
 	events       map[domain.EventID]domain.Event
@@ -279,7 +278,7 @@ func (m *memory) OpenEvents(context.Context, domain.EventID, int) ([]domain.Even
 	return nil, nil
 }
 
-// inBubble runs a story about a poller in a bubble, where time passes at once.
+// inBubble runs a test of a poller with fake time.
 func inBubble(t *testing.T, story func(ctx context.Context, lines *fakeLine, r *replica)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -407,7 +406,7 @@ func TestPollerGivesUpOnALineThatKeepsChangingItsEpoch(t *testing.T) {
 	})
 }
 
-// restlessLine is in another epoch at every question.
+// restlessLine is in another epoch at every request.
 type restlessLine struct {
 	*fakeLine
 	generation int64
@@ -501,7 +500,7 @@ func TestLostPushesAreCountedOnlyWhenTheyNeverCome(t *testing.T) {
 	}
 }
 
-// losses is what a story about lost messages happens to.
+// losses is the fixture of the tests of lost messages.
 type losses struct {
 	*usecase.LossDetector
 	line       *fakeLine

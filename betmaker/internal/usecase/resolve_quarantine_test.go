@@ -26,7 +26,7 @@ func (w *world) place(t *testing.T, user domain.UserID, event domain.EventID) do
 	return decisions[0].Verdict
 }
 
-// settle runs a settler, which finds by itself what there is to do, until nothing is left.
+// settle runs a settler until nothing is left. The settler finds its work by itself.
 func (w *world) settle(t *testing.T) {
 	t.Helper()
 	settler := usecase.NewSettler(usecase.SettlerConfig{
@@ -45,8 +45,8 @@ func (w *world) settle(t *testing.T) {
 	}
 }
 
-// quarantined returns a world in which there is a bet on event 7, and another line now
-// has an event 7 of its own, which edit makes. Event 8 the line does not have any more.
+// quarantined returns a world with a bet on event 7. Another line now has an event 7, which edit
+// makes, and no event 8.
 func quarantined(t *testing.T, edit func(*line.Event)) (w *world, on7, on8 domain.BetID) {
 	t.Helper()
 	w = newWorld(t)
@@ -168,7 +168,7 @@ func TestResolveQuarantine(t *testing.T) {
 		before := w.line.heartbeat().LastSeq
 		lines := &eagerLine{fakeLine: w.line, after: func() {
 			change := w.line.put(7, result(line.StateFinishedWin))
-			// In quarantine, so it is taken and has no effect.
+			// The event is in quarantine, so the change has no effect.
 			if err := w.apply.Push(t.Context(), change); err != nil {
 				t.Errorf("push: %v", err)
 			}
@@ -182,7 +182,7 @@ func TestResolveQuarantine(t *testing.T) {
 	})
 }
 
-// eagerLine changes an event right after it was asked for the first time.
+// eagerLine changes an event right after the first request for it.
 type eagerLine struct {
 	*fakeLine
 	after func()

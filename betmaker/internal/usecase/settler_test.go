@@ -15,7 +15,7 @@ import (
 	"stavka.local/shared/money"
 )
 
-// decided returns a world in which event 7 has won, with bets on it by one user.
+// decided returns a world with bets by one user on event 7, which has won.
 func decided(t *testing.T, bets int) *world {
 	t.Helper()
 	w := newWorld(t)
@@ -62,14 +62,14 @@ func (w *world) settleWith(t *testing.T, config usecase.SettlerConfig, bets int)
 	}
 }
 
-// chunk is one that was settled.
+// chunk is a settled chunk.
 type chunk struct {
 	bets       int
 	begin, end time.Time
 }
 
-// While bets are being placed, chunks are small, one is settled at a time, and there is room
-// for bets after each.
+// While bets are being placed, chunks are small, one is settled at a time, and there is a pause
+// after each.
 func TestSettlingGivesWayToBets(t *testing.T) {
 	t.Parallel()
 	const bets, small = 450, 100
@@ -107,7 +107,7 @@ func TestSettlingGivesWayToBets(t *testing.T) {
 	}
 }
 
-// counted counts the chunks that it settles.
+// counted counts its chunks.
 type counted struct {
 	ports.Settlements
 	chunks atomic.Int64
@@ -120,8 +120,8 @@ func (c *counted) SettleChunk(
 	return c.Settlements.SettleChunk(ctx, event, after, limit, decide)
 }
 
-// An event with more bets than one chunk is settled by all shares, and is settled when the
-// last of them has come to its end.
+// An event with more bets than one chunk is settled by all shares, and is settled when the last of
+// them has ended.
 func TestSharesOfAnEventAreJoined(t *testing.T) {
 	t.Parallel()
 	const bets = 1700
@@ -140,14 +140,14 @@ func TestSharesOfAnEventAreJoined(t *testing.T) {
 	}
 }
 
-// begun knows which of several shares have settled a chunk and not come to their end.
+// begun records which shares have settled a chunk and have not ended.
 type begun struct {
 	mu         sync.Mutex
 	shares     map[*watched]bool
 	most, ever int
 }
 
-// watched is a share whose beginning and end are written down.
+// watched is a share that records its begin and end.
 type watched struct {
 	ports.Settlements
 	*begun
@@ -172,8 +172,8 @@ func (w *watched) SettleChunk(
 	return chunk, err
 }
 
-// Of many shares only so many are in work on an event at a time, whatever workers there are;
-// each gets its turn, and the event is settled when the last of them has come to its end.
+// Of many shares only SharesAtOnce work on an event at the same time, with any number of workers.
+// All get their turn, and the event is settled when the last of them has ended.
 func TestSharesTakeTurns(t *testing.T) {
 	t.Parallel()
 	const bets, shares, atOnce = 2500, 7, 2

@@ -239,7 +239,7 @@ func TestOneAdminStays(t *testing.T) {
 	}
 }
 
-// Whatever ends a token does so within a second, on every replica.
+// Every revocation of a token takes effect within a second on every replica.
 func TestTokensEndSoon(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -285,8 +285,8 @@ func TestTokensEndSoon(t *testing.T) {
 	}
 }
 
-// A user who has changed their password and signed in again must not wait for replicas
-// that still remember them as they were.
+// A user who changed the password and signed in again must not wait for replicas that remember the
+// former state.
 func TestANewTokenWorksAtOnce(t *testing.T) {
 	t.Parallel()
 	a := newAccess(t)

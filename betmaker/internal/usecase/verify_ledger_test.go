@@ -19,22 +19,22 @@ import (
 	"stavka.local/shared/odds"
 )
 
-// The numbers of what is in the file that the tests of tampering change.
+// The ids of the rows in the file that the tests of tampering change.
 const (
 	anna, boris, clara = 1, 2, 3 // users
 
-	won, lost, voided, cancelled, pending = 1, 2, 3, 4, 5 // bets, of which the last two are on event 4
+	won, lost, voided, cancelled, pending = 1, 2, 3, 4, 5 // bets; the last two are on event 4
 
-	// Transfers have even ids, as PostgreSQL leaves gaps. These two are sealed.
+	// Transfers have even ids, because PostgreSQL leaves gaps. These two are sealed.
 	opening, staked = 2, 8
 )
 
-// unsealed is which transfers are not.
+// unsealed are the transfers without a seal.
 const unsealed = "id > (select max(last_transfer) from seals)"
 
-// ledgerFile is a file with all that happens to money in it: openings, payments, bets that
-// were won, lost, corrected into debt, voided and cancelled, and one that is pending. The
-// last transfers are not sealed.
+// ledgerFile is a file with every kind of movement: openings, payments, bets that were won, lost,
+// corrected into debt, voided and cancelled, and one that is pending. The last transfers are not
+// sealed.
 type ledgerFile struct {
 	path  string
 	head  domain.Seal
@@ -103,7 +103,7 @@ func (f *ledgerFile) pay(t *testing.T, user domain.UserID, kind domain.TransferK
 	}
 }
 
-// change makes the line say that the event is in a state.
+// change sets the state of an event on the line.
 func (f *ledgerFile) change(t *testing.T, id domain.EventID, state domain.State) {
 	t.Helper()
 	fatal(t, f.store.Events.Update(t.Context(), []domain.EventID{id}, func(now time.Time, known map[domain.EventID]domain.Event) []domain.Event {
@@ -153,7 +153,7 @@ func (f *ledgerFile) place(t *testing.T, user domain.UserID, event domain.EventI
 	}
 }
 
-// void voids all bets on an event so far.
+// void voids all bets placed on an event so far.
 func (f *ledgerFile) void(t *testing.T, id domain.EventID) {
 	t.Helper()
 	fatal(t, f.store.Events.Amend(t.Context(), id, func(now time.Time, event domain.Event) (*ports.Amendment, error) {
@@ -172,8 +172,8 @@ func (f *ledgerFile) cancel(t *testing.T, bet domain.BetID) {
 	fatal(t, err)
 }
 
-// spread gives the transfers ids with gaps between them, and stops what keeps them from
-// being changed, as somebody who owns the file can.
+// spread gives the transfers ids with gaps and removes the triggers that protect them, as the owner
+// of the file can.
 func (f *ledgerFile) spread(t *testing.T) {
 	t.Helper()
 	fatal(t, f.store.Close())
@@ -195,7 +195,7 @@ func (f *ledgerFile) seal(t *testing.T) {
 	}
 }
 
-// tamper changes a file past all that would object.
+// tamper changes a file despite its constraints.
 func tamper(ctx context.Context, path string, statements ...string) (err error) {
 	db, err := sql.Open("sqlite", path)
 	if err != nil {
@@ -238,7 +238,7 @@ func TestLedgerThatNobodyTamperedWith(t *testing.T) {
 	}
 }
 
-// Each kind of tampering is done to a copy of the data, and found.
+// Each kind of tampering is done to a copy of the data and must be found.
 func TestTamperingIsFound(t *testing.T) {
 	t.Parallel()
 	f := newLedgerFile(t)
@@ -300,7 +300,7 @@ func TestTamperingIsFound(t *testing.T) {
 	}
 }
 
-// Every column is edited that says something about money; the others are named here.
+// Every column about money is edited; the others are listed here.
 func TestAnEditOfAnyColumnIsFound(t *testing.T) {
 	t.Parallel()
 	f := newLedgerFile(t)
@@ -315,12 +315,12 @@ func TestAnEditOfAnyColumnIsFound(t *testing.T) {
 		transfers = []string{"id", "user_id", "debit", "credit", "amount", "kind", "bet_id", "revision", "reference", "at"}
 		seals     = map[string]domain.FindingKind{
 			"id": domain.FindingSealMissing, "last_transfer": domain.FindingSeal, "count": domain.FindingSeal, "hash": domain.FindingSeal,
-			"at": "", // is for people
+			"at": "", // for people
 		}
 		wallets = map[string]domain.FindingKind{
 			"user_id": domain.FindingWalletMissing, "balance": domain.FindingWallet, "held": domain.FindingWallet, "debt": domain.FindingWallet,
 			"staked": domain.FindingWallet, "staked_day": domain.FindingWallet,
-			// What a user may do is no money.
+			// Permissions are not money.
 			"open": "", "token_version": "", "stake_limit": "", "next_stake_limit": "", "next_stake_limit_at": "", "excluded_until": "",
 		}
 		bets = map[string]domain.FindingKind{
@@ -328,11 +328,11 @@ func TestAnEditOfAnyColumnIsFound(t *testing.T) {
 			"coefficient": domain.FindingBet, "event_version": domain.FindingBet, "accepted_at": domain.FindingBet,
 			"status": domain.FindingBet, "payout": domain.FindingBet,
 			"settle_revision": domain.FindingRevision, "void_reason": domain.FindingOutcome,
-			"settled_at": "", // moves nothing
+			"settled_at": "", // no money depends on it
 		}
 		liabilities = map[string]domain.FindingKind{
 			"amount":   domain.FindingLiability,
-			"event_id": "", // the store works out again what is not kept of an event
+			"event_id": "", // the store computes it again if it is missing
 		}
 	)
 	for _, row := range []struct {
@@ -375,7 +375,7 @@ func TestAnEditOfAnyColumnIsFound(t *testing.T) {
 	}
 }
 
-// What cannot be read is a finding, too.
+// An unreadable row is a finding too.
 func TestWhatCannotBeReadIsFound(t *testing.T) {
 	t.Parallel()
 	f := newLedgerFile(t)
@@ -400,7 +400,7 @@ func TestWhatCannotBeReadIsFound(t *testing.T) {
 
 type column struct{ table, name, kind string }
 
-// columns returns the columns of a table as it is in the file.
+// columns returns the columns of a table in the file.
 func (f *ledgerFile) columns(t *testing.T, table string) []column {
 	t.Helper()
 	db, err := sql.Open("sqlite", f.path)
@@ -419,7 +419,7 @@ func (f *ledgerFile) columns(t *testing.T, table string) []column {
 	return found
 }
 
-// other is another value than a row has.
+// other returns a value that the row does not have.
 func (c column) other() string {
 	switch {
 	case c.kind == "text":
@@ -427,7 +427,7 @@ func (c column) other() string {
 	case c.kind == "blob":
 		return "zeroblob(32)"
 	case c.table == "bets" && c.name == "event_id":
-		return "7 - event_id" // which exists
+		return "7 - event_id" // an existing event
 	case slices.Contains([]string{"id", "user_id", "event_id"}, c.name):
 		return c.name + " + 999"
 	default:
