@@ -1,6 +1,6 @@
-// Package api holds the contracts of Stavka, written by hand: what the two
-// services answer over HTTP, and what they say to each other on the bus. All code
-// at the edges is generated from them (see codegen) or checked against them.
+// Package api holds the contracts of Stavka, which are written by hand: the HTTP APIs of the two
+// services and the messages between them. Code is generated from them (see codegen) or checked
+// against them.
 package api
 
 import _ "embed" // for the contracts

@@ -85,7 +85,7 @@ type base struct {
 	prepared *preparation // of the store
 	feed     *usecase.Feed
 	lines    *lineclient.Client
-	losses   *usecase.LostPushes
+	losses   *usecase.LossDetector
 	bus      bus
 	busName  string // on /readyz
 }
@@ -106,7 +106,7 @@ func newBase(ctx context.Context, a *service.Assembly, c Config) (_ *base, err e
 		return nil, err
 	}
 	a.Parts.OnStop("line-provider", func(context.Context) error { b.lines.Close(); return nil })
-	b.losses = &usecase.LostPushes{
+	b.losses = &usecase.LossDetector{
 		Grace:      c.ReconcileInterval,
 		Heartbeats: func() bool { return b.feed.HasHeartbeat(2 * c.FeedHeartbeat) },
 		Healed:     func(results int) { metrics.AddCount(b.meters.healed, results) },
@@ -165,8 +165,6 @@ func newUseCases(c Config, b *base) (_ *useCases, err error) {
 		Behind:  func(events int) { metrics.SetCount(b.meters.unsettled, events) },
 		Healed:  func(bets int) { metrics.AddCount(b.meters.healed, bets) },
 	})
-	// Applying a change concerns use cases that themselves apply changes. They are registered here,
-	// before any loop runs.
-	u.apply.Resulted, u.apply.Offer, u.apply.OtherDataset = u.settler.Wake, u.catalogue.Offer, u.poller.Wake
+	u.apply.Follow(usecase.Followers{Offer: u.catalogue.Offer, Resulted: u.settler.Wake, OtherDataset: u.poller.Wake})
 	return u, nil
 }

@@ -95,7 +95,7 @@ const watchConnection = "changes-watch"
 
 // openBus returns the bus that the configuration names, and its name on /readyz. The bus need not be
 // reachable yet.
-func openBus(c Config, m *meters, losses *usecase.LostPushes, log *slog.Logger) (bus, string, error) {
+func openBus(c Config, m *meters, losses *usecase.LossDetector, log *slog.Logger) (bus, string, error) {
 	switch scheme := service.Scheme(c.BusURL); scheme {
 	case "amqp", "amqps":
 		connected := m.connections()

@@ -1,9 +1,7 @@
-// Package fault says what went wrong in the terms of the business: a kind (the
-// class of failure, from which an edge derives its status), a code (the stable
-// name that is part of the contract) and a detail that a person understands.
+// Package fault describes business failures: a kind (the class of failure, from which an edge
+// derives its status), a code (the stable name in the contract) and a detail for people.
 //
-// Anything that is not a fault is an internal failure, and its text is never
-// shown outside.
+// Any other error is an internal failure, whose text is never shown outside.
 package fault
 
 import (
@@ -18,30 +16,30 @@ type Kind uint8
 
 // The kinds. Package problem holds the only table from kinds to HTTP statuses.
 const (
-	Internal         Kind = iota // our defect, or a failure nobody foresaw
-	Invalid                      // the request's shape is wrong
-	Unauthenticated              // we do not know who asks
-	Forbidden                    // we know who asks, and they may not
-	NotFound                     // there is no such thing, or none that the asker may see
+	Internal         Kind = iota // a defect, or an unexpected failure
+	Invalid                      // the shape of the request is wrong
+	Unauthenticated              // the user is not known
+	Forbidden                    // the user is known but not allowed
+	NotFound                     // the thing does not exist, or the user may not see it
 	MethodNotAllowed             // the route exists, the method does not
-	Conflict                     // the state of things forbids it now
-	Precondition                 // somebody was faster (If-Match)
+	Conflict                     // the present state forbids it
+	Precondition                 // a concurrent change came first (If-Match)
 	TooLarge                     // the body is too long
-	UnsupportedMedia             // the body's media type is not taken here
+	UnsupportedMedia             // the body has a media type that is not accepted
 	Unprocessable                // the shape is right, a value breaks a rule
-	Throttled                    // too many tries; later
-	Unavailable                  // something we depend on is down; later
+	Throttled                    // too many attempts; try again later
+	Unavailable                  // a dependency is down; try again later
 )
 
-// Error is a failure with a name. Create a sentinel with New; derive the concrete
-// failure from it with Detailf, With, After or Because, which copy.
-// errors.Is compares codes, so every derived error is its sentinel.
+// Error is a failure with a name. Create a sentinel with New, and derive a failure from it with
+// Detailf, With, After or Because, which copy. errors.Is compares codes, so a derived error is its
+// sentinel.
 type Error struct {
 	Kind       Kind
-	Code       string         // stable, lower_snake: part of the contract
-	Detail     string         // for a person; holds no internals
+	Code       string         // stable, in lower_snake; part of the contract
+	Detail     string         // for people: a sentence without internals
 	Params     map[string]any // members added to the problem document; nil for none
-	RetryAfter time.Duration  // when trying again makes sense; zero for never said
+	RetryAfter time.Duration  // when a retry makes sense; zero if unknown
 	cause      error
 }
 
@@ -58,13 +56,13 @@ func (e *Error) Error() string {
 	return e.Code + ": " + e.Detail
 }
 
-// Is tells whether target is a fault with the same code.
+// Is reports whether target is a fault with the same code.
 func (e *Error) Is(target error) bool {
-	t, ok := target.(*Error) // errors.Is walks the chain and calls this for each link
+	t, ok := target.(*Error) // errors.Is walks the chain and calls this for each error
 	return ok && t.Code == e.Code
 }
 
-// Unwrap returns the cause, which is for logs only.
+// Unwrap returns the cause, which is only for logs.
 func (e *Error) Unwrap() error { return e.cause }
 
 // Detailf returns a copy of e with another detail.
@@ -74,8 +72,8 @@ func (e *Error) Detailf(format string, args ...any) *Error {
 	return &c
 }
 
-// With returns a copy of e that carries a value the caller can use, such as
-// the current price. The value must marshal to JSON.
+// With returns a copy of e with a value for the caller, such as the current price. The value must
+// marshal to JSON.
 func (e *Error) With(key string, value any) *Error {
 	c := *e
 	c.Params = maps.Clone(e.Params)
@@ -86,21 +84,21 @@ func (e *Error) With(key string, value any) *Error {
 	return &c
 }
 
-// After returns a copy of e that says when to try again.
+// After returns a copy of e that says when a retry makes sense.
 func (e *Error) After(d time.Duration) *Error {
 	c := *e
 	c.RetryAfter = d
 	return &c
 }
 
-// Because returns a copy of e with the cause that logs show and callers do not.
+// Because returns a copy of e with a cause, which logs show and callers do not see.
 func (e *Error) Because(err error) *Error {
 	c := *e
 	c.cause = err
 	return &c
 }
 
-// Find returns the fault in err's chain, or nil when err is an internal failure.
+// Find returns the fault in the chain of err, or nil if err is an internal failure.
 func Find(err error) *Error {
 	e, _ := errors.AsType[*Error](err)
 	return e

@@ -18,19 +18,19 @@ const (
 	TypeHeartbeat = "feed.alive"
 )
 
-// MaxBody is the size in bytes that no message exceeds. The codec refuses a
-// larger one unread, so that nobody can make a consumer busy with it.
+// MaxBody is the greatest size of a message in bytes. The codec refuses a larger one unread, so
+// that it costs a consumer nothing.
 const MaxBody = 64 << 10
 
-// maxUnix is the last second of the year 9999, the last that every store and
-// every text form of an instant can hold.
+// maxUnix is the last second of the year 9999, the last one that every store and text form can
+// hold.
 const maxUnix = 253402300799
 
-// minHundredths is 1.00: odds below would pay back less than the stake.
+// minHundredths is 1.00. Lower odds would return less than the stake.
 const minHundredths = 100
 
-// changeBody is the body of event.changed: line-provider's event, as its HTTP
-// API answers it, and the epoch.
+// changeBody is the body of event.changed: an event as line-provider's HTTP API answers it, and the
+// epoch.
 type changeBody struct {
 	Epoch          string       `json:"epoch"`
 	EventID        int64        `json:"event_id"`
@@ -54,13 +54,13 @@ type heartbeatBody struct {
 	SentAt  int64  `json:"sent_at"`
 }
 
-// EncodeChange returns the body of the message event.changed: one JSON object,
-// instants in Unix seconds, the coefficient a number with two decimals, an empty
-// name and an unsaid effective_at as null.
+// EncodeChange returns the body of the message event.changed: one JSON object, instants in Unix
+// seconds, the coefficient a number with two decimals, an empty name and a missing effective_at as
+// null.
 //
-// What DecodeChange would refuse is refused here already, with an error that is
-// ErrPoison and names the member: such a change must not reach the bus, and
-// trying again will not help. Fractions of a second are cut off.
+// It refuses a change that DecodeChange would refuse, with an error that is ErrPoison and names the
+// member: such a change must not reach the bus, and a retry cannot help. Instants are truncated to
+// seconds.
 func EncodeChange(change Change) ([]byte, error) {
 	event := change.Event
 	body := changeBody{
@@ -90,7 +90,7 @@ func EncodeChange(change Change) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode %s: %w", TypeChange, err)
 	}
-	// The rules are written once, in the decoder: what it reads back is valid.
+	// The rules are only in the decoder: a body that it can read is valid.
 	if _, err := DecodeChange(text); err != nil {
 		return nil, fmt.Errorf("encode %s: %w", TypeChange, err)
 	}
@@ -99,42 +99,42 @@ func EncodeChange(change Change) ([]byte, error) {
 
 // DecodeChange reads the body of the message event.changed.
 //
-// It is strict, because a change that is misread settles bets wrongly: every
-// member must be there once and have its type and a possible value. Numbers are
-// read from their digits. An error is ErrPoison and names the member and the
-// reason. Unknown members are passed over on purpose: while a newer line-provider
-// is rolled out, older consumers read its messages.
+// It is strict, because a misread change settles bets wrongly: every member must occur once with
+// its type and a possible value. Numbers are read from their digits. An error is ErrPoison and
+// names the member and the reason. Unknown members are ignored, because older consumers must read
+// the messages of a newer line-provider during an upgrade.
 func DecodeChange(body []byte) (Change, error) {
 	m, err := readMembers(body)
 	if err != nil {
 		return Change{}, fmt.Errorf("decode %s: %w", TypeChange, err)
 	}
-	change := Change{
-		Epoch: m.epoch("epoch"),
-		Event: Event{
-			ID:             m.integer("event_id", 1),
-			Coefficient:    m.coefficient("coefficient"),
-			Deadline:       m.instant("deadline"),
-			State:          m.state("state"),
-			CreatedAt:      m.instant("create_date"),
-			UpdatedAt:      m.instant("update_date"),
-			Name:           m.nameOrNull("name"),
-			Suspended:      m.boolean("suspended"),
-			Version:        m.integer("version", 1),
-			Seq:            m.integer("seq", 1),
-			ResultRevision: m.integer("result_revision", 0),
-			EffectiveAt:    m.instantOrNull("effective_at"),
-		},
-	}
+	change := Change{Epoch: m.epoch("epoch"), Event: m.event()}
 	if m.err != nil {
 		return Change{}, fmt.Errorf("decode %s: %w", TypeChange, m.err)
 	}
 	return change, nil
 }
 
-// EncodeHeartbeat returns the body of the message feed.alive: one JSON object,
-// sent_at in Unix milliseconds. It refuses what DecodeHeartbeat would refuse,
-// with an error that is ErrPoison.
+// DecodeEvent reads an event as line-provider's HTTP API answers it, by the same strict rules as
+// DecodeChange. The API tells the epoch elsewhere, so an event that has a member epoch is refused.
+func DecodeEvent(epoch Epoch, body []byte) (Change, error) {
+	m, err := readMembers(body)
+	if err != nil {
+		return Change{}, fmt.Errorf("decode an event: %w", err)
+	}
+	if _, ok := m.raw["epoch"]; ok {
+		m.fail("epoch", "not a member of an event")
+	}
+	change := Change{Epoch: epoch, Event: m.event()}
+	if m.err != nil {
+		return Change{}, fmt.Errorf("decode an event: %w", m.err)
+	}
+	return change, nil
+}
+
+// EncodeHeartbeat returns the body of the message feed.alive: one JSON object, sent_at in Unix
+// milliseconds. It refuses a heartbeat that DecodeHeartbeat would refuse, with an error that is
+// ErrPoison.
 func EncodeHeartbeat(heartbeat Heartbeat) ([]byte, error) {
 	text, err := encode(heartbeatBody{
 		Epoch:   heartbeat.Epoch.String(),
@@ -168,8 +168,7 @@ func DecodeHeartbeat(body []byte) (Heartbeat, error) {
 	return heartbeat, nil
 }
 
-// encode writes body as JSON, leaving the characters that only matter inside HTML
-// as they are.
+// encode returns body as JSON without escaping the characters that matter only in HTML.
 func encode(body any) ([]byte, error) {
 	var buffer bytes.Buffer
 	encoder := json.NewEncoder(&buffer)
@@ -180,8 +179,7 @@ func encode(body any) ([]byte, error) {
 	return bytes.TrimSuffix(buffer.Bytes(), []byte("\n")), nil
 }
 
-// poison is the error for the member of that name; an empty name means the body
-// as a whole.
+// poison returns the error for the named member; an empty name stands for the body as a whole.
 func poison(name, reason string, args ...any) error {
 	reason = fmt.Sprintf(reason, args...)
 	if name == "" {
@@ -190,20 +188,17 @@ func poison(name, reason string, args ...any) error {
 	return fmt.Errorf("%w: %s: %s", ErrPoison, name, reason)
 }
 
-// members holds the members of a JSON object, each still as it was written, and
-// the first problem that reading one of them brought up. After a problem the
-// methods return zero values.
+// members holds the undecoded members of a JSON object and the first problem in reading them. After
+// a problem the methods return zero values.
 type members struct {
 	raw map[string]string
 	err error
 }
 
-// readMembers splits body, which must be one JSON object in UTF-8 in which no
-// name occurs twice.
+// readMembers splits body, which must be one JSON object in UTF-8 without duplicate names.
 //
-// encoding/json by itself would let the last of two equal names win, match names
-// whatever their case and replace what is not UTF-8: a message could then mean
-// one thing to us and another to somebody else.
+// encoding/json takes the last of two equal names, ignores the case of names and replaces invalid
+// UTF-8: a message could then mean one thing to us and another to other readers.
 func readMembers(body []byte) (*members, error) {
 	switch {
 	case len(body) > MaxBody:
@@ -236,7 +231,7 @@ func readMembers(body []byte) (*members, error) {
 	return m, nil
 }
 
-// value returns the text of the member, and whether there is one to read.
+// value returns the text of a member and whether it can be read.
 func (m *members) value(name string) (string, bool) {
 	if m.err != nil {
 		return "", false
@@ -252,9 +247,8 @@ func (m *members) fail(name, reason string, args ...any) {
 	m.err = poison(name, reason, args...)
 }
 
-// integer reads a whole number of at least minimum, which is not negative,
-// written in plain digits: 1.0 and 1e3 are whole too, but nobody who keeps to
-// the contract writes them.
+// integer reads a whole number of at least minimum, which must not be negative, in plain digits.
+// 1.0 and 1e3 are whole too, but the contract excludes them.
 func (m *members) integer(name string, minimum int64) int64 {
 	text, ok := m.value(name)
 	if !ok {
@@ -276,6 +270,24 @@ func (m *members) integer(name string, minimum int64) int64 {
 		return 0
 	}
 	return n
+}
+
+// event reads the members of an event.
+func (m *members) event() Event {
+	return Event{
+		ID:             m.integer("event_id", 1),
+		Coefficient:    m.coefficient("coefficient"),
+		Deadline:       m.instant("deadline"),
+		State:          m.state("state"),
+		CreatedAt:      m.instant("create_date"),
+		UpdatedAt:      m.instant("update_date"),
+		Name:           m.nameOrNull("name"),
+		Suspended:      m.boolean("suspended"),
+		Version:        m.integer("version", 1),
+		Seq:            m.integer("seq", 1),
+		ResultRevision: m.integer("result_revision", 0),
+		EffectiveAt:    m.instantOrNull("effective_at"),
+	}
 }
 
 func (m *members) instant(name string) time.Time {
@@ -325,9 +337,8 @@ func (m *members) text(name string) string {
 	return text
 }
 
-// nameOrNull reads the event's name. No name is null: an empty one would be a
-// second way to say the same. U+0000 is a character that PostgreSQL cannot keep,
-// so a store would refuse such a message for ever.
+// nameOrNull reads the name of an event. No name is null, so an empty one is refused as a second
+// spelling of it. U+0000 is refused because PostgreSQL cannot store it.
 func (m *members) nameOrNull(name string) string {
 	if raw, ok := m.value(name); !ok || raw == "null" {
 		return ""
@@ -398,7 +409,7 @@ func (m *members) epoch(name string) Epoch {
 	return epoch
 }
 
-// shorten keeps an error readable whatever the message holds.
+// shorten bounds the length of texts in errors.
 func shorten(text string) string {
 	const enough = 40
 	if len(text) <= enough {

@@ -78,6 +78,25 @@ func TestCodec(t *testing.T) {
 	})
 }
 
+// An event of the HTTP API is a change without the epoch.
+func TestDecodeEvent(t *testing.T) {
+	t.Parallel()
+	for name, want := range linetest.GoldenChanges() {
+		body, err := line.EncodeChange(want)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		event := bytes.Replace(body, []byte(`"epoch":"`+want.Epoch.String()+`",`), nil, 1)
+		if got, err := line.DecodeEvent(want.Epoch, event); err != nil || got != want {
+			t.Errorf("%s: got %+v, %v; want %+v", event, got, err, want)
+		}
+		spoilt := bytes.Replace(event, []byte(`"seq":`), []byte(`"seq":-`), 1)
+		if got, err := line.DecodeEvent(want.Epoch, spoilt); !errors.Is(err, line.ErrPoison) || got != (line.Change{}) {
+			t.Errorf("%s: got %+v, %v; want ErrPoison", spoilt, got, err)
+		}
+	}
+}
+
 func TestDecodePoison(t *testing.T) {
 	t.Parallel()
 	const change = `{"epoch":"d.1","event_id":1,"coefficient":1.45,"deadline":1737178310,"state":1,"create_date":1737173310,` +
@@ -94,8 +113,8 @@ func TestDecodePoison(t *testing.T) {
 
 	tests := []struct {
 		name     string
-		old, new string // what is replaced in the message, and by what; no old: the whole message
-		want     string // in the error
+		old, new string // old text in the message and its replacement; without old, new is the whole message
+		want     string // part of the error
 	}{
 		{"empty", "", "", "not one JSON value"},
 		{"text", "", "hello", "not one JSON value"},

@@ -1,10 +1,9 @@
-// Package line is the contract between line-provider and bet-maker: the event as
-// it travels, the messages about it, and the bus that carries them.
+// Package line is the contract between line-provider and bet-maker: the event on the wire, the
+// messages about it, and the bus that carries them.
 //
-// A message holds the whole event after a change (state transfer, not a delta).
-// Among messages about one event the highest Seq wins; older ones are dropped, and
-// a missing one in the middle does no harm. Adapters of the bus are the packages
-// below this one; linetest is the suite that all of them pass.
+// A message holds the whole event after a change (state transfer, not a delta). Of the messages
+// about one event the highest Seq wins. Older ones are dropped, and a missing one does no harm. The
+// packages below this one are adapters of the bus; linetest is their common suite.
 package line
 
 import (
@@ -16,25 +15,27 @@ import (
 	"stavka.local/shared/odds"
 )
 
-// State is where an event is in its life. The numbers are the wire's.
+// State is the state of an event. The numbers are those of the wire.
 type State uint8
 
 // The states. An event starts as StateNew; the three others are final, though a
 // correction may replace one of them by another.
 const (
+	// The states. An event starts as StateNew. The others are final, though a correction may
+	// replace one by another.
 	StateNew          State = 1
 	StateFinishedWin  State = 2
 	StateFinishedLose State = 3
 	StateCancelled    State = 4
 )
 
-// IsValid tells whether s is one of the four states.
+// IsValid reports whether s is one of the four states.
 func (s State) IsValid() bool { return s >= StateNew && s <= StateCancelled }
 
-// IsFinal tells whether s decides the bets on the event.
+// IsFinal reports whether s decides the bets on the event.
 func (s State) IsFinal() bool { return s > StateNew && s <= StateCancelled }
 
-// String returns the state's name as the contract spells it.
+// String returns the name of the state as the contract spells it.
 func (s State) String() string {
 	switch s {
 	case StateNew:
@@ -50,8 +51,7 @@ func (s State) String() string {
 	}
 }
 
-// Event is an event as line-provider publishes it. Instants have whole seconds
-// and are in UTC.
+// Event is an event as line-provider publishes it. Instants are in UTC and have whole seconds.
 type Event struct {
 	ID             int64 // from 1
 	Coefficient    odds.Decimal
@@ -59,28 +59,28 @@ type Event struct {
 	State          State
 	CreatedAt      time.Time
 	UpdatedAt      time.Time
-	Name           string // empty when the event has none
+	Name           string // empty for none
 	Suspended      bool
 	Version        int64     // of this event: 1, 2, 3, ...
 	Seq            int64     // of the whole line: the highest wins
 	ResultRevision int64     // 0 while undecided; +1 with every result
-	EffectiveAt    time.Time // when the result became fact; zero when not said
+	EffectiveAt    time.Time // when the result became fact; zero if unknown
 }
 
-// Epoch names the data set that sequence numbers belong to.
+// Epoch identifies the data set to which sequence numbers belong, and a generation of it.
 type Epoch struct {
-	// Dataset is random and made with the data set. Numbers and event ids of
-	// different data sets have nothing to do with each other.
+	// Dataset is random and created with the data set. Numbers and event ids of different data sets
+	// are unrelated.
 	Dataset string
-	// Generation grows, within a data set, whenever the store may have gone back
-	// in time. Sequence numbers keep growing across generations.
+	// Generation grows within a data set whenever the store may have gone back in time. Sequence
+	// numbers keep growing across generations.
 	Generation int64
 }
 
-// String returns the epoch as it travels: "D.G".
+// String returns the epoch as the wire spells it: "D.G".
 func (e Epoch) String() string { return e.Dataset + "." + strconv.FormatInt(e.Generation, 10) }
 
-// IsZero tells whether e is no epoch.
+// IsZero reports whether e is the zero Epoch.
 func (e Epoch) IsZero() bool { return e == Epoch{} }
 
 // ParseEpoch reads "D.G": D is 1 to 64 letters, digits, '-' or '_', G a number from 1.
@@ -112,13 +112,13 @@ type Change struct {
 	Event Event
 }
 
-// MessageID names the change on the bus, the same at every publication: "D.G:seq".
+// MessageID identifies the change on the bus, the same at every publication: "D.G:seq".
 func (c Change) MessageID() string {
 	return c.Epoch.String() + ":" + strconv.FormatInt(c.Event.Seq, 10)
 }
 
-// Heartbeat is the message feed.alive: line-provider is there, and this is the
-// highest sequence number it has allotted.
+// Heartbeat is the message feed.alive: line-provider is alive, and LastSeq is the highest sequence
+// number that it has assigned.
 type Heartbeat struct {
 	Epoch   Epoch
 	LastSeq int64

@@ -56,6 +56,12 @@ func TestOrder(t *testing.T) {
 	if !debt.Less(nothing) || !nothing.Less(cent) || cent.Less(cent) || cent.Less(debt) {
 		t.Error("Less is not the order of the numbers")
 	}
+	if money.Min(cent, debt) != debt || money.Min(debt, cent) != debt || money.Max(cent, debt) != cent || money.Max(debt, cent) != cent {
+		t.Error("Min and Max do not follow Less")
+	}
+	if debt.Neg() != cent || cent.Neg() != debt || nothing.Neg() != nothing {
+		t.Error("Neg is wrong")
+	}
 	if debt.IsPositive() || nothing.IsPositive() || !cent.IsPositive() {
 		t.Error("IsPositive is wrong")
 	}
@@ -106,7 +112,7 @@ func TestPayoutIsExact(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(1, 2)) // the same pairs in every run
 	for range 1_000_000 {
-		// Small numbers as often as big ones, so that halves come up.
+		// Small numbers are as frequent as big ones, so that halves occur.
 		stake := money.FromMinor(random.Int64N(1 << random.IntN(43)))
 		price, err := odds.FromHundredths(random.Int64N(1<<random.IntN(24)) % (99999_99 + 1))
 		if err != nil {
@@ -159,7 +165,7 @@ func TestJSON(t *testing.T) {
 	}
 }
 
-// FuzzJSON shows that whatever is accepted comes back the same.
+// FuzzJSON checks that accepted text round-trips.
 func FuzzJSON(f *testing.F) {
 	for _, text := range []string{"10.50", "10.5", "10", "0", "-0.01", "1e2", `"1"`, "null", largest} {
 		f.Add(text)

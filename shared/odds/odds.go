@@ -1,8 +1,7 @@
-// Package odds holds decimal odds: the return per unit staked, the stake
-// included. 1.45 means that a stake of 10.00 returns 14.50. On the wire the
-// same number is called coefficient.
+// Package odds holds decimal odds: the return per unit staked, including the stake. 1.45 means that
+// a stake of 10.00 returns 14.50. On the wire the same number is called coefficient.
 //
-// Odds are exact. They are read from their digits and kept as hundredths.
+// Odds are exact. They are read from their digits and held as hundredths.
 package odds
 
 import (
@@ -11,18 +10,17 @@ import (
 	"stavka.local/shared/internal/decimal"
 )
 
-// maxHundredths bounds every Decimal, whatever a service allows on top, so that
-// the payout of any money.Amount at any Decimal fits 64 bits.
+// maxHundredths bounds every Decimal, so that the payout of any money.Amount at any Decimal fits 64
+// bits. Services may have lower limits.
 const maxHundredths = 99_999_99
 
-// Decimal is decimal odds with two decimals. The zero value is no odds at all;
-// IsZero tells. Decimals are comparable with ==.
+// Decimal is decimal odds with two decimals. The zero value means no odds, see IsZero. Decimals are
+// comparable with ==.
 type Decimal struct{ hundredths int64 }
 
-// Parse reads odds from their digits: "1.45". It accepts at most two decimals,
-// no sign, no exponent, at most 20 characters, and values from 0.00 to 99999.99;
-// which of them may be offered is the line's decision, not the parser's.
-// Any other text is refused with an error that names it and the reason.
+// Parse reads odds from their digits: "1.45". It accepts at most two decimals, no sign, no
+// exponent, at most 20 characters, and values from 0.00 to 99999.99. The line decides which of them
+// may be offered. For any other text it returns an error with the text and the reason.
 func Parse(text string) (Decimal, error) {
 	hundredths, err := decimal.Parse(text, maxHundredths)
 	if err == nil && (hundredths < 0 || text[0] == '-') {
@@ -34,8 +32,8 @@ func Parse(text string) (Decimal, error) {
 	return Decimal{hundredths}, nil
 }
 
-// FromHundredths returns the odds of n hundredths, as stores keep them: 145 is
-// 1.45. It returns an error when n is negative or beyond 99999.99.
+// FromHundredths returns the odds of n hundredths, as stores hold them: 145 is 1.45. It returns an
+// error if n is negative or beyond 99999.99.
 func FromHundredths(n int64) (Decimal, error) {
 	if n < 0 || n > maxHundredths {
 		return Decimal{}, fmt.Errorf("odds of %d hundredths: %w", n, decimal.ErrRange)
@@ -43,7 +41,7 @@ func FromHundredths(n int64) (Decimal, error) {
 	return Decimal{n}, nil
 }
 
-// MustParse is Parse for constants in code and tests; it panics on an error.
+// MustParse is Parse for constants in code and tests. It panics on an error.
 func MustParse(text string) Decimal {
 	d, err := Parse(text)
 	if err != nil {
@@ -55,10 +53,10 @@ func MustParse(text string) Decimal {
 // Hundredths returns the odds as a whole number of hundredths.
 func (d Decimal) Hundredths() int64 { return d.hundredths }
 
-// IsZero tells whether d is the zero value, which is no odds.
+// IsZero reports whether d is the zero value, which means no odds.
 func (d Decimal) IsZero() bool { return d.hundredths == 0 }
 
-// Less tells whether d is worse for the user than o.
+// Less reports whether d is lower than o.
 func (d Decimal) Less(o Decimal) bool { return d.hundredths < o.hundredths }
 
 // Append appends the digits with two decimals to dst.
@@ -70,8 +68,8 @@ func (d Decimal) String() string { return string(decimal.Append(nil, d.hundredth
 // MarshalJSON writes a JSON number with two decimals.
 func (d Decimal) MarshalJSON() ([]byte, error) { return decimal.Append(nil, d.hundredths), nil }
 
-// UnmarshalJSON reads a JSON number by the rules of Parse. A JSON string, null
-// or anything else that is not a number is refused.
+// UnmarshalJSON reads a JSON number by the rules of Parse. It refuses strings, null and other
+// values.
 func (d *Decimal) UnmarshalJSON(data []byte) error {
 	parsed, err := Parse(string(data))
 	if err != nil {

@@ -1,6 +1,5 @@
-// Package problem writes errors as RFC 9457 problem documents, the only way in
-// which either service answers anything but success. It holds the only table
-// from fault kinds to HTTP statuses.
+// Package problem writes errors as RFC 9457 problem documents. Both services write every answer but
+// success with it. It holds the only table from fault kinds to HTTP statuses.
 package problem
 
 import (
@@ -22,12 +21,11 @@ import (
 // ContentType is the media type of a problem document.
 const ContentType = "application/problem+json"
 
-// StatusClientGone is what the access log and the metrics show for a request whose
-// client went away, or did not send it in time; nobody receives it. nginx made the
-// number known.
+// StatusClientGone is the status in the access log and the metrics of a request whose client left
+// or did not send it in time. No client receives it. The number is that of nginx.
 const StatusClientGone = 499
 
-// errInternal is what the outside learns of everything that is not a fault.
+// errInternal is the answer for every error that is not a fault.
 var errInternal = fault.New(fault.Internal, "internal_error", "Something went wrong on our side.")
 
 // Status returns the HTTP status of a kind of failure.
@@ -64,16 +62,14 @@ func Status(kind fault.Kind) int {
 	}
 }
 
-// Write answers r with err as a problem document: status, title, detail, code,
-// request id, and the fault's parameters as further members; Retry-After when
-// the fault says when to try again; WWW-Authenticate with a 401. What is not
-// a fault, or is an internal one, is answered with internal_error and nothing
-// more.
+// Write answers r with err as a problem document: status, title, detail, code, request id, and the
+// fault's parameters as further members. It sets Retry-After if the fault says when to retry, and
+// WWW-Authenticate with a 401. An error that is not a fault, or is an internal one, is answered
+// with internal_error and nothing more.
 //
-// It logs failures of ours, with their causes, on the default logger: nobody else
-// needs to. When the client has gone away, and err is nothing but the consequence,
-// there is nobody to answer, and nothing is written but a status for the access
-// log.
+// It logs internal and dependency failures with their causes on the default logger; callers must
+// not log them again. If the client has left and err is only the consequence, Write writes nothing
+// but a status for the access log.
 //
 // Nothing may have been written to w before.
 func Write(w http.ResponseWriter, r *http.Request, err error) {
@@ -90,14 +86,14 @@ func Write(w http.ResponseWriter, r *http.Request, err error) {
 	Answer(w, r, f)
 }
 
-// Answer is Write without the logging, for a fault that comes in crowds.
+// Answer is Write without logging, for a fault that may come in large numbers.
 func Answer(w http.ResponseWriter, r *http.Request, f *fault.Error) {
 	status := Status(f.Kind)
 	header := w.Header()
 	header.Set("Content-Type", ContentType)
 	header.Set("Cache-Control", "no-store")
 	if f.RetryAfter > 0 {
-		// Rounded up: a client that comes back as told must not come too early.
+		// Rounded up, so that a client does not return too early.
 		seconds := (f.RetryAfter + time.Second - 1) / time.Second
 		header.Set("Retry-After", strconv.FormatInt(int64(seconds), 10))
 	}
@@ -112,9 +108,8 @@ func Answer(w http.ResponseWriter, r *http.Request, f *fault.Error) {
 	}
 }
 
-// log tells what the operator must know: failures of ours as errors, those of the
-// servers we depend on as warnings, and the hidden cause of a refusal for whoever
-// looks closely.
+// log logs internal failures as errors, failures of dependencies as warnings, and the hidden cause
+// of a refusal for debugging.
 func log(ctx context.Context, err error, f *fault.Error, status int) {
 	switch {
 	case status == http.StatusInternalServerError:
@@ -126,7 +121,7 @@ func log(ctx context.Context, err error, f *fault.Error, status int) {
 	}
 }
 
-// members are those that every problem has, in the order in which they are shown.
+// members are the members of every problem, in the order in which they are shown.
 type members struct {
 	Type      string `json:"type"`
 	Title     string `json:"title"`
@@ -136,8 +131,8 @@ type members struct {
 	RequestID string `json:"request_id"`
 }
 
-// document renders the problem: the members that every problem has, then the
-// fault's parameters by name. A parameter cannot replace one of the former.
+// document returns the problem: the members of every problem, then the fault's parameters by name.
+// A parameter cannot replace one of the former.
 func document(ctx context.Context, f *fault.Error, status int) []byte {
 	var b bytes.Buffer
 	_ = appendJSON(&b, members{ // texts and a number always marshal
@@ -169,8 +164,8 @@ func appendParameter(b *bytes.Buffer, name string, value any) error {
 	return appendJSON(b, value)
 }
 
-// appendJSON does not escape '<', '>' and '&', which a person reads and no browser
-// takes for HTML in this media type.
+// appendJSON does not escape '<', '>' and '&': people read them, and no browser takes this media
+// type for HTML.
 func appendJSON(b *bytes.Buffer, value any) error {
 	e := json.NewEncoder(b)
 	e.SetEscapeHTML(false)

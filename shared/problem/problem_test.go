@@ -29,7 +29,7 @@ var update = flag.Bool("update", false, "write the golden files")
 
 var errSecret = errors.New(`dial tcp 10.0.0.7:5432: password "hunter2" refused`)
 
-// answer writes err as the answer to a request with a known id.
+// answer writes err as the answer to a request with a fixed id.
 func answer(t *testing.T, method string, err error) *http.Response {
 	t.Helper()
 	r := httptest.NewRequestWithContext(requestid.With(t.Context(), "req-1"), method, "/api/bets", http.NoBody)
@@ -38,7 +38,7 @@ func answer(t *testing.T, method string, err error) *http.Response {
 	return w.Result()
 }
 
-// TestGolden compares whole answers, as clients of the contract see them.
+// TestGolden compares whole answers, as clients see them.
 func TestGolden(t *testing.T) {
 	t.Parallel()
 	tests := map[string]error{
@@ -162,14 +162,14 @@ func TestClientGone(t *testing.T) {
 		t.Errorf("status %d, body %q; want 499 and nothing", w.Code, w.Body)
 	}
 
-	// Something else went wrong at the same time: that must not be hidden.
+	// Another failure happened at the same time and must not be hidden.
 	w = httptest.NewRecorder()
 	problem.Write(w, r, io.ErrUnexpectedEOF)
 	if w.Code != 500 {
 		t.Errorf("status %d, want 500", w.Code)
 	}
 
-	// Cancelled by ourselves while the client waits: it gets an answer.
+	// We cancelled the request while the client waits, so it gets an answer.
 	w = httptest.NewRecorder()
 	problem.Write(w, r.WithContext(t.Context()), context.Canceled)
 	if w.Code != 500 {

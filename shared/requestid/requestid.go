@@ -1,5 +1,5 @@
-// Package requestid names requests, so that an answer, its log lines and a
-// person's question can be brought together. The id travels in the context.
+// Package requestid identifies requests, so that an answer, its log lines and a question about it
+// can be matched. The id travels in the context.
 package requestid
 
 import (
@@ -7,10 +7,10 @@ import (
 	"crypto/rand"
 )
 
-// Header is the HTTP header that carries the id, in requests and in answers.
+// Header is the HTTP header of the id in requests and answers.
 const Header = "X-Request-Id"
 
-// maxLength bounds the ids taken from outside.
+// maxLength bounds the ids from outside.
 const maxLength = 64
 
 type contextKey struct{}
@@ -18,8 +18,8 @@ type contextKey struct{}
 // New returns a fresh random id of 26 letters and digits.
 func New() string { return rand.Text() }
 
-// IsValid tells whether an id from outside may be used as it is: 1 to 64
-// letters, digits, '.', '_', '-' or ':', which are harmless in headers and logs.
+// IsValid reports whether an id from outside may be used unchanged: 1 to 64 letters, digits, '.',
+// '_', '-' or ':', which are harmless in headers and logs.
 func IsValid(id string) bool {
 	if id == "" || len(id) > maxLength {
 		return false

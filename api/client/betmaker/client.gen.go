@@ -199,8 +199,8 @@ func (e TransferKind) Valid() bool {
 	}
 }
 
-// Account Where money is: `wallet:ID`, what user ID can stake or withdraw; `escrow`, the stakes of pending bets; `house`;
-// `external`, the world outside; `debt:ID`, what user ID owes.
+// Account A place where money is: `wallet:ID`, available to user ID for stakes and withdrawals; `escrow`, the stakes of
+// pending bets; `house`; `external`, the outside world; `debt:ID`, the debt of user ID.
 //
 // Example: wallet:2
 type Account = string
@@ -212,32 +212,32 @@ type Amount = money.Amount
 
 // AuditRecord One privileged action. It is never changed.
 type AuditRecord struct {
-	// Action What was done, such as `user.change` or `event.void`.
+	// Action The name of the action, such as `user.change` or `event.void`.
 	Action string `json:"action"`
 
-	// ActorID Who; null for an operator at a terminal, and for the first administrator, whom the configuration names.
+	// ActorID The user who did it; null for an operator at a terminal and for the creation of the first administrator, which the configuration causes.
 	ActorID *int64 `json:"actor_id"`
 
-	// Address The address that the request came from; `terminal` for an operator, `configuration` for what it names; empty when it is not known.
+	// Address The address of the client; `terminal` for an operator, `configuration` for a setting; empty if it is not known.
 	Address string `json:"address"`
 
-	// After As it is then; null for nothing.
+	// After The state of the subject after the action; null for none.
 	After *json.RawMessage `json:"after"`
 
-	// At When.
+	// At When the action was done.
 	At time.Time `json:"at"`
 
-	// Before What the action is about, as it was; null for nothing.
+	// Before The state of the subject before the action; null for none.
 	Before *json.RawMessage `json:"before"`
 	ID     int64            `json:"id"`
 
-	// Reason What whoever did it says about it, or null.
+	// Reason The reason given in the request, or null.
 	Reason *string `json:"reason"`
 
 	// RequestID The `X-Request-Id` of the request.
 	RequestID string `json:"request_id"`
 
-	// Subject What it was done to, such as `user:2`, `event:1` or `bet:1`.
+	// Subject The object of the action, such as `user:2`, `event:1` or `bet:1`.
 	Subject string `json:"subject"`
 }
 
@@ -257,10 +257,10 @@ type Bet struct {
 	EventVersion int64 `json:"event_version"`
 	ID           int64 `json:"id"`
 
-	// Payout What was paid; null while pending.
+	// Payout The payout; null while pending.
 	Payout *money.Amount `json:"payout"`
 
-	// PotentialPayout What is paid if the bet is won, the stake included.
+	// PotentialPayout The payout if the bet is won, including the stake.
 	PotentialPayout Amount `json:"potential_payout"`
 
 	// SettleRevision 0 while pending; otherwise the settle revision of the event that the bet follows.
@@ -274,9 +274,9 @@ type Bet struct {
 	Status BetStatus `json:"status"`
 	UserID int64     `json:"user_id"`
 
-	// VoidReason Why the bet is void, else null: `event_cancelled`; `past_post`, accepted when the result was a fact already;
-	// `line_reset`, line-provider lost the event; `void_window`, accepted within a window that an administrator has
-	// voided; `cancelled_by_user`.
+	// VoidReason The reason why the bet is void, or null: `event_cancelled`; `past_post`, accepted after the result became
+	// fact; `line_reset`, line-provider lost the event; `void_window`, accepted within a window that an
+	// administrator voided; `cancelled_by_user`.
 	VoidReason *string `json:"void_reason"`
 }
 
@@ -284,7 +284,7 @@ type Bet struct {
 // (payout is the stake). A bet can be void earlier, and a correction of the result settles it again.
 type BetStatus string
 
-// Coefficient Decimal odds, what a stake of 1 returns, the stake included. Plain digits, at most two decimals.
+// Coefficient Decimal odds: the return of a stake of 1, including the stake. Plain digits, at most two decimals.
 //
 // Example: 1.45
 type Coefficient = odds.Decimal
@@ -295,12 +295,12 @@ type Credentials struct {
 	Username SignInName     `json:"username"`
 }
 
-// Email Unique, whatever the case of its letters.
+// Email Unique, ignoring case.
 type Email = string
 
-// Event An event one can bet on.
+// Event An event that takes bets, or took them.
 type Event struct {
-	// Coefficient Decimal odds, what a stake of 1 returns, the stake included. Plain digits, at most two decimals.
+	// Coefficient Decimal odds: the return of a stake of 1, including the stake. Plain digits, at most two decimals.
 	//
 	// Example: 1.45
 	Coefficient Coefficient `json:"coefficient"`
@@ -309,13 +309,13 @@ type Event struct {
 	Deadline int64 `json:"deadline"`
 	EventID  int64 `json:"event_id"`
 
-	// Name What people call it.
+	// Name The name for people.
 	Name *string `json:"name"`
 
 	// State 1 NEW, 2 FINISHED_WIN, 3 FINISHED_LOSE, 4 CANCELLED.
 	State EventState `json:"state"`
 
-	// Suspended True while no bets are taken, though the event is open.
+	// Suspended True while the event is open but takes no bets.
 	Suspended bool `json:"suspended"`
 
 	// Version Grows by one with every change of this event.
@@ -325,7 +325,7 @@ type Event struct {
 // EventState 1 NEW, 2 FINISHED_WIN, 3 FINISHED_LOSE, 4 CANCELLED.
 type EventState int
 
-// Instant A time, RFC 3339, to the microsecond at most.
+// Instant A time in RFC 3339, with at most microseconds.
 type Instant = time.Time
 
 // NewBet defines model for NewBet.
@@ -333,18 +333,18 @@ type NewBet struct {
 	// Amount The stake, within `MIN_STAKE`..`MAX_STAKE` (0.01 to 1000000.00).
 	Amount Amount `json:"amount"`
 
-	// Coefficient The price you saw. Null or absent to accept any.
+	// Coefficient The price that you saw. Null or absent accepts any price.
 	Coefficient *odds.Decimal `json:"coefficient,omitempty"`
 	EventID     int64         `json:"event_id"`
 
-	// OddsChange What to do when the price is no longer `coefficient`. `none` and `higher` need a `coefficient`; without one they
-	// are answered 400.
+	// OddsChange Which prices to accept if the price is no longer `coefficient`. `none` and `higher` need a `coefficient`;
+	// without it they are answered 400.
 	OddsChange *OddsChange `json:"odds_change,omitempty"`
 }
 
 // NewExclusion defines model for NewExclusion.
 type NewExclusion struct {
-	// Until Until when; 1 to 36500 days from now.
+	// Until The end of the exclusion, 1 to 36500 days from now.
 	Until Instant `json:"until"`
 }
 
@@ -356,7 +356,7 @@ type NewPayment struct {
 	// Amount At least 0.01.
 	Amount Amount `json:"amount"`
 
-	// Reference What to call it, in the statement and in the audit log.
+	// Reference A text for the statement and the audit log.
 	Reference *string `json:"reference,omitempty"`
 }
 
@@ -368,38 +368,38 @@ type NewStakeLimit struct {
 
 // NewUser defines model for NewUser.
 type NewUser struct {
-	// Email Unique, whatever the case of its letters.
+	// Email Unique, ignoring case.
 	Email Email `json:"email"`
 
-	// Name What to call the user.
+	// Name The name of the person.
 	Name     PersonName  `json:"name"`
 	Password NewPassword `json:"password"`
 	Role     *Role       `json:"role,omitempty"`
 
-	// Username What the user signs in with. No spaces; unique, whatever the case of its letters.
+	// Username The name for signing in. It has no spaces and is unique, ignoring case.
 	Username Username `json:"username"`
 }
 
 // NewVoidUndo defines model for NewVoidUndo.
 type NewVoidUndo struct {
-	// Reason Why it is done, for whoever reads about it later.
+	// Reason The reason, for the record.
 	Reason Reason `json:"reason"`
 }
 
 // NewVoidWindow defines model for NewVoidWindow.
 type NewVoidWindow struct {
-	// From The first instant; not before 1970.
+	// From The first instant of the window, not before 1970.
 	From Instant `json:"from"`
 
-	// Reason Why it is done, for whoever reads about it later.
+	// Reason The reason, for the record.
 	Reason Reason `json:"reason"`
 
-	// To The first instant after it; later than `from`, and not in the future.
+	// To The first instant after the window, later than `from` and not in the future.
 	To Instant `json:"to"`
 }
 
-// OddsChange What to do when the price is no longer `coefficient`. `none` and `higher` need a `coefficient`; without one they
-// are answered 400.
+// OddsChange Which prices to accept if the price is no longer `coefficient`. `none` and `higher` need a `coefficient`;
+// without it they are answered 400.
 type OddsChange string
 
 // PasswordGrant The OAuth2 password grant (RFC 6749, 4.3).
@@ -420,25 +420,25 @@ type PasswordGrant struct {
 // GrantType defines model for PasswordGrant.grant_type.
 type GrantType string
 
-// PersonName What to call the user.
+// PersonName The name of the person.
 type PersonName = string
 
-// Problem What went wrong (RFC 9457). The members after `request_id` come with some codes only, as the table of
-// problems says. More members may be added.
+// Problem An error (RFC 9457). The members after `request_id` come only with some codes, as the table of problems says.
+// More members may be added.
 type Problem struct {
-	// Code What happened, for a program. Stable.
+	// Code The stable name of the error for programs.
 	Code string `json:"code"`
 
-	// CurrentCoefficient With `price_changed`, the price now.
+	// CurrentCoefficient With `price_changed`, the present price.
 	CurrentCoefficient *Coefficient `json:"current_coefficient,omitempty"`
 
-	// Debt With `outstanding_debt`, what is owed.
+	// Debt With `outstanding_debt`, the debt.
 	Debt *Amount `json:"debt,omitempty"`
 
-	// Detail What happened, for a person.
+	// Detail The error in a sentence for people.
 	Detail string `json:"detail"`
 
-	// EventVersion With `price_changed`, the event's version now.
+	// EventVersion With `price_changed`, the present version of the event.
 	EventVersion *int64 `json:"event_version,omitempty"`
 
 	// ExcludedUntil With `self_excluded` and `exclusion_not_shortened`, when the self-exclusion ends.
@@ -447,15 +447,15 @@ type Problem struct {
 	// Field With `invalid_request`, the parameter, header or body field at fault.
 	Field *string `json:"field,omitempty"`
 
-	// Limit With `limit_exceeded`, which one: `payout`, what one bet may pay; `liability`, what all bets on the event may
-	// cost the house; `daily`, what the user lets themself stake in a day.
+	// Limit With `limit_exceeded`, the name of the limit: `payout`, of one bet; `liability`, of all bets on the event;
+	// `daily`, the user's own limit for a day.
 	Limit *LimitName `json:"limit,omitempty"`
 
-	// Max With `stake_out_of_limits`, the greatest amount allowed; with `insufficient_funds`, if it is a withdrawal, what
-	// can be withdrawn; with `balance_too_large`, the most that a wallet holds.
+	// Max With `stake_out_of_limits`, the greatest amount allowed; with `insufficient_funds` for a withdrawal, the
+	// balance; with `balance_too_large`, the greatest balance of a wallet.
 	Max *Amount `json:"max,omitempty"`
 
-	// MaxStake With `limit_exceeded`, and with `insufficient_funds` if it is a bet, the largest stake that would do; 0 when
+	// MaxStake With `limit_exceeded`, and with `insufficient_funds` for a bet, the largest stake that would pass; 0 if
 	// none would.
 	MaxStake *Amount `json:"max_stake,omitempty"`
 
@@ -469,15 +469,15 @@ type Problem struct {
 	// Title The status in words.
 	Title string `json:"title"`
 
-	// Type Always `about:blank`; `code` says it all.
+	// Type Always `about:blank`; see `code`.
 	Type string `json:"type"`
 }
 
-// LimitName With `limit_exceeded`, which one: `payout`, what one bet may pay; `liability`, what all bets on the event may
-// cost the house; `daily`, what the user lets themself stake in a day.
+// LimitName With `limit_exceeded`, the name of the limit: `payout`, of one bet; `liability`, of all bets on the event;
+// `daily`, the user's own limit for a day.
 type LimitName string
 
-// Reason Why it is done, for whoever reads about it later.
+// Reason The reason, for the record.
 type Reason = string
 
 // Role defines model for Role.
@@ -506,37 +506,39 @@ type Transfer struct {
 	// Amount More than 0.
 	Amount Amount `json:"amount"`
 
-	// BetID The bet it is for; null for none.
+	// BetID The bet for which it was made; null for none.
 	BetID *int64 `json:"bet_id"`
 
 	// CreatedAt When it was made.
 	CreatedAt time.Time `json:"created_at"`
 
-	// Credit Where it arrives.
+	// Credit The account at which the amount arrives.
 	Credit Account `json:"credit"`
 
-	// Debit Where the amount leaves.
+	// Debit The account that the amount leaves.
 	Debit Account `json:"debit"`
 	ID    int64   `json:"id"`
 
-	// Kind Why money moved: `opening`, what a user begins with; `deposit`; `withdrawal`; `stake`, a bet was accepted;
-	// `payout`, one was won (its stake, and its profit); `loss`, one was lost; `refund`, one became void; `correction`,
-	// a settled bet got another outcome; `debt`, what a wallet lacked for a correction; `repayment`.
+	// Kind The reason for a transfer: `opening`, the first money of a user; `deposit`; `withdrawal`; `stake`, a bet was
+	// accepted; `payout`, a bet was won (its stake, and its profit); `loss`, a bet was lost; `refund`, a bet became
+	// void; `correction`, a settled bet got another outcome; `debt`, lent to a wallet that was too small for a
+	// correction; `repayment`.
 	Kind TransferKind `json:"kind"`
 
-	// Reference What whoever made a deposit or withdrawal calls it; of a stake, what was bet on and at which price; of a refund, `cancelled` if the bet was cancelled by the user; else null.
+	// Reference The operator's text for a deposit or withdrawal, the terms of the bet for a stake, and `cancelled` for the refund of a bet that its user cancelled; otherwise null.
 	Reference *string `json:"reference"`
 
-	// SettleRevision The settle revision that the bet follows with it; 0 without a bet.
+	// SettleRevision The settle revision that the bet follows with this transfer; 0 without a bet.
 	SettleRevision int64 `json:"settle_revision"`
 
-	// UserID Whose money it is.
+	// UserID The owner of the money.
 	UserID int64 `json:"user_id"`
 }
 
-// TransferKind Why money moved: `opening`, what a user begins with; `deposit`; `withdrawal`; `stake`, a bet was accepted;
-// `payout`, one was won (its stake, and its profit); `loss`, one was lost; `refund`, one became void; `correction`,
-// a settled bet got another outcome; `debt`, what a wallet lacked for a correction; `repayment`.
+// TransferKind The reason for a transfer: `opening`, the first money of a user; `deposit`; `withdrawal`; `stake`, a bet was
+// accepted; `payout`, a bet was won (its stake, and its profit); `loss`, a bet was lost; `refund`, a bet became
+// void; `correction`, a settled bet got another outcome; `debt`, lent to a wallet that was too small for a
+// correction; `repayment`.
 type TransferKind string
 
 // User defines model for User.
@@ -554,22 +556,22 @@ type User struct {
 
 // UserPatch defines model for UserPatch.
 type UserPatch struct {
-	// Email Unique, whatever the case of its letters.
+	// Email Unique, ignoring case.
 	Email *Email `json:"email,omitempty"`
 
-	// Name What to call the user.
+	// Name The name of the person.
 	Name     *PersonName  `json:"name,omitempty"`
 	Password *NewPassword `json:"password,omitempty"`
 	Role     *Role        `json:"role,omitempty"`
 
-	// Username What the user signs in with. No spaces; unique, whatever the case of its letters.
+	// Username The name for signing in. It has no spaces and is unique, ignoring case.
 	Username *Username `json:"username,omitempty"`
 }
 
-// Username What the user signs in with. No spaces; unique, whatever the case of its letters.
+// Username The name for signing in. It has no spaces and is unique, ignoring case.
 type Username = string
 
-// VoidWindow Voids the bets on an event that were accepted from `from` on and before `to`, unless it is undone.
+// VoidWindow A window voids the bets on an event that were accepted at or after `from` and before `to`, unless it is undone.
 type VoidWindow struct {
 	// By The administrator.
 	By int64 `json:"by"`
@@ -578,52 +580,52 @@ type VoidWindow struct {
 	CreatedAt time.Time `json:"created_at"`
 	EventID   int64     `json:"event_id"`
 
-	// From The first instant.
+	// From The first instant of the window.
 	From time.Time `json:"from"`
 
 	// ID From 1, for each event.
 	ID int64 `json:"id"`
 
-	// Reason Why.
+	// Reason The reason.
 	Reason string `json:"reason"`
 
-	// To The first instant after it.
+	// To The first instant after the window.
 	To time.Time `json:"to"`
 
-	// UndoReason Why it was undone, or null.
+	// UndoReason The reason for undoing it, or null.
 	UndoReason *string `json:"undo_reason"`
 
-	// UndoneAt When it was undone; null when it is not.
+	// UndoneAt When it was undone, or null.
 	UndoneAt *time.Time `json:"undone_at"`
 
-	// UndoneBy Who undid it, or null.
+	// UndoneBy The administrator who undid it, or null.
 	UndoneBy *int64 `json:"undone_by"`
 }
 
 // Wallet defines model for Wallet.
 type Wallet struct {
-	// Balance What can be staked or withdrawn.
+	// Balance The amount available for stakes and withdrawals.
 	Balance Amount `json:"balance"`
 
-	// DailyStakeLimit How much the user lets themself stake in a day; null for no limit.
+	// DailyStakeLimit The user's own limit of stakes in a day; null for no limit.
 	DailyStakeLimit *money.Amount `json:"daily_stake_limit"`
 
-	// Debt What is owed; 0 while there is a balance.
+	// Debt The debt; 0 while there is a balance.
 	Debt Amount `json:"debt"`
 
-	// ExcludedUntil No bets before it; null when the user is not excluded.
+	// ExcludedUntil The end of the self-exclusion; null if the user is not excluded.
 	ExcludedUntil *time.Time `json:"excluded_until"`
 
 	// Held The stakes of pending bets.
 	Held Amount `json:"held"`
 
-	// NextDailyStakeLimit What takes its place at `next_daily_stake_limit_at`; null for no limit, or when nothing does.
+	// NextDailyStakeLimit The limit from `next_daily_stake_limit_at` on; null for no limit, or if no change is pending.
 	NextDailyStakeLimit *money.Amount `json:"next_daily_stake_limit"`
 
-	// NextDailyStakeLimitAt When another limit, or none, takes its place; null when nothing does.
+	// NextDailyStakeLimitAt When the pending change takes effect; null if none is pending.
 	NextDailyStakeLimitAt *time.Time `json:"next_daily_stake_limit_at"`
 
-	// StakedToday The stakes accepted today (in UTC), whatever became of the bets.
+	// StakedToday The stakes accepted today (in UTC), including those of settled bets.
 	StakedToday Amount `json:"staked_today"`
 	UserID      int64  `json:"user_id"`
 }
@@ -657,19 +659,19 @@ type WalletOwner = int64
 
 // ListAuditRecordsParams defines parameters for ListAuditRecords.
 type ListAuditRecordsParams struct {
-	// ActorID Only what this user did.
+	// ActorID Only actions by this user.
 	ActorID *int64 `form:"actor_id,omitempty" json:"actor_id,omitempty"`
 
-	// Action Only actions of this name.
+	// Action Only actions with this name.
 	Action *string `form:"action,omitempty" json:"action,omitempty"`
 
-	// Subject Only what was done to this.
+	// Subject Only actions on this subject.
 	Subject *string `form:"subject,omitempty" json:"subject,omitempty"`
 
-	// After Where the previous page ended. Take it from that page's `Link`; it means nothing else.
+	// After The opaque end of the previous page, from that page's `Link`.
 	After *After `form:"after,omitempty" json:"after,omitempty"`
 
-	// Limit At most so many.
+	// Limit The greatest length of the page.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
@@ -681,19 +683,19 @@ type ListBetsParams struct {
 	// EventID Only bets on this event.
 	EventID *int64 `form:"event_id,omitempty" json:"event_id,omitempty"`
 
-	// UserID Only this user's bets. Another user than oneself is for administrators (403).
+	// UserID Only bets of this user. Only administrators may name another user (403).
 	UserID *int64 `form:"user_id,omitempty" json:"user_id,omitempty"`
 
-	// After Where the previous page ended. Take it from that page's `Link`; it means nothing else.
+	// After The opaque end of the previous page, from that page's `Link`.
 	After *After `form:"after,omitempty" json:"after,omitempty"`
 
-	// Limit At most so many.
+	// Limit The greatest length of the page.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
 // PlaceBetParams defines parameters for PlaceBet.
 type PlaceBetParams struct {
-	// IdempotencyKey 1 to 255 printable characters that name this bet; a repetition with the same key has no second effect.
+	// IdempotencyKey 1 to 255 printable characters that identify this bet. A repeated request with the same key has no second effect.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -702,40 +704,40 @@ type ListEventsParams struct {
 	// After Only events with a greater id.
 	After *int64 `form:"after,omitempty" json:"after,omitempty"`
 
-	// Limit At most so many.
+	// Limit The greatest length of the page.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
 // ListUsersParams defines parameters for ListUsers.
 type ListUsersParams struct {
-	// After Where the previous page ended. Take it from that page's `Link`; it means nothing else.
+	// After The opaque end of the previous page, from that page's `Link`.
 	After *After `form:"after,omitempty" json:"after,omitempty"`
 
-	// Limit At most so many.
+	// Limit The greatest length of the page.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
 // DepositParams defines parameters for Deposit.
 type DepositParams struct {
-	// IdempotencyKey 1 to 255 printable characters that name this payment; a repetition with the same key has no second effect.
+	// IdempotencyKey 1 to 255 printable characters that identify this payment. A repeated request with the same key has no second effect.
 	IdempotencyKey PaymentKey `json:"Idempotency-Key"`
 }
 
 // WithdrawParams defines parameters for Withdraw.
 type WithdrawParams struct {
-	// IdempotencyKey 1 to 255 printable characters that name this payment; a repetition with the same key has no second effect.
+	// IdempotencyKey 1 to 255 printable characters that identify this payment. A repeated request with the same key has no second effect.
 	IdempotencyKey PaymentKey `json:"Idempotency-Key"`
 }
 
 // GetWalletParams defines parameters for GetWallet.
 type GetWalletParams struct {
-	// UserID Whose; your own if absent. Another user than oneself is for administrators (403).
+	// UserID The owner of the wallet; you if absent. Only administrators may name another user (403).
 	UserID *WalletOwner `form:"user_id,omitempty" json:"user_id,omitempty"`
 }
 
 // ListTransfersParams defines parameters for ListTransfers.
 type ListTransfersParams struct {
-	// UserID Whose; your own if absent. Another user than oneself is for administrators (403).
+	// UserID The owner of the wallet; you if absent. Only administrators may name another user (403).
 	UserID *WalletOwner `form:"user_id,omitempty" json:"user_id,omitempty"`
 
 	// Kind Only transfers of this kind.
@@ -744,10 +746,10 @@ type ListTransfersParams struct {
 	// BetID Only transfers for this bet.
 	BetID *int64 `form:"bet_id,omitempty" json:"bet_id,omitempty"`
 
-	// After Where the previous page ended. Take it from that page's `Link`; it means nothing else.
+	// After The opaque end of the previous page, from that page's `Link`.
 	After *After `form:"after,omitempty" json:"after,omitempty"`
 
-	// Limit At most so many.
+	// Limit The greatest length of the page.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
@@ -860,30 +862,31 @@ type ClientInterface interface {
 
 	// ListAuditRecords Read the audit log
 	//
-	// For administrators. What has been done with privileges, newest first: every action that administrators take on
-	// others, and operators at a terminal.
+	// For administrators. Lists privileged actions, newest first: every action of administrators on other users, and
+	// of operators at a terminal.
 	//
 	// Corresponds with GET /api/audit (the `ListAuditRecords` operationId).
 	ListAuditRecords(ctx context.Context, params *ListAuditRecordsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListBets List bets
 	//
-	// Bets, newest first: your own, or everybody's for administrators.
+	// Lists bets, newest first. Users see their own bets, administrators all.
 	//
 	// Corresponds with GET /api/bets (the `ListBets` operationId).
 	ListBets(ctx context.Context, params *ListBetsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// PlaceBetWithBody Place a bet
 	//
-	// Bets `amount` that the event will be won. The bet keeps the price it was accepted at, whatever happens to the
-	// price later.
+	// Places a bet of `amount` that the event will be won. The bet keeps the price at its acceptance, whatever
+	// happens to the price later.
 	//
-	// `odds_change` says what to do when the price is no longer the `coefficient` you saw: `none` refuses any other
-	// price (the default when `coefficient` is sent), `higher` accepts the same or a better one for you, `any` accepts
-	// whatever it is (the default, and the only choice, without `coefficient`).
+	// `odds_change` says which prices to accept if the price is no longer the `coefficient` that you saw. `none`
+	// refuses any other price; it is the default when `coefficient` is sent. `higher` accepts the same price or a
+	// higher one. `any` accepts any price; it is the default, and the only choice, without `coefficient`.
 	//
-	// The stake leaves your wallet. Of several reasons for a refusal the first counts: `stake_out_of_limits`, those of
-	// the event, `price_changed`, `self_excluded`, `limit_exceeded`, `insufficient_funds`.
+	// The stake leaves your wallet. If there are several reasons for a refusal, the answer gives the first in this
+	// order: `stake_out_of_limits`, those of the event, `price_changed`, `self_excluded`, `limit_exceeded`,
+	// `insufficient_funds`.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -892,15 +895,16 @@ type ClientInterface interface {
 
 	// PlaceBet Place a bet
 	//
-	// Bets `amount` that the event will be won. The bet keeps the price it was accepted at, whatever happens to the
-	// price later.
+	// Places a bet of `amount` that the event will be won. The bet keeps the price at its acceptance, whatever
+	// happens to the price later.
 	//
-	// `odds_change` says what to do when the price is no longer the `coefficient` you saw: `none` refuses any other
-	// price (the default when `coefficient` is sent), `higher` accepts the same or a better one for you, `any` accepts
-	// whatever it is (the default, and the only choice, without `coefficient`).
+	// `odds_change` says which prices to accept if the price is no longer the `coefficient` that you saw. `none`
+	// refuses any other price; it is the default when `coefficient` is sent. `higher` accepts the same price or a
+	// higher one. `any` accepts any price; it is the default, and the only choice, without `coefficient`.
 	//
-	// The stake leaves your wallet. Of several reasons for a refusal the first counts: `stake_out_of_limits`, those of
-	// the event, `price_changed`, `self_excluded`, `limit_exceeded`, `insufficient_funds`.
+	// The stake leaves your wallet. If there are several reasons for a refusal, the answer gives the first in this
+	// order: `stake_out_of_limits`, those of the event, `price_changed`, `self_excluded`, `limit_exceeded`,
+	// `insufficient_funds`.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -909,48 +913,48 @@ type ClientInterface interface {
 
 	// GetBet Read one bet
 	//
-	// Your own, or anybody's for administrators.
+	// Users read their own profile, administrators any.
 	//
 	// Corresponds with GET /api/bets/{bet_id} (the `GetBet` operationId).
 	GetBet(ctx context.Context, betID BetID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// CancelBet Take a bet back
+	// CancelBet Cancel a bet
 	//
-	// Your own, or anybody's for administrators. Within `BET_CANCEL_WINDOW` of its acceptance, if the operator allows
-	// it at all, and while the event takes bets, a pending bet can be cancelled: it becomes `void`, reason
-	// `cancelled_by_user`, its stake is paid back, and no result changes it any more. Repeating it is answered with
-	// the bet and changes nothing.
+	// Users cancel their own bets, administrators any. A pending bet can be cancelled within `BET_CANCEL_WINDOW` of
+	// its acceptance while the event takes bets, if the operator allows it at all. The bet becomes `void`, reason
+	// `cancelled_by_user`, its stake is paid back, and no result changes it afterwards. A repeated request is
+	// answered with the bet and changes nothing.
 	//
 	// Corresponds with POST /api/bets/{bet_id}/cancel (the `CancelBet` operationId).
 	CancelBet(ctx context.Context, betID BetID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListEvents List the events open for bets
 	//
-	// Events in state 1 (NEW) whose deadline has not passed, in ascending order of id. Suspended ones are listed, with
-	// `suspended` true: they may take bets again.
+	// Lists the events in state 1 (NEW) whose deadline has not passed, in ascending order of id. Suspended ones are
+	// included with `suspended` true, because they may take bets again.
 	//
 	// Corresponds with GET /api/events (the `ListEvents` operationId).
 	ListEvents(ctx context.Context, params *ListEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetEvent Read one event
 	//
-	// Whatever its state.
+	// Returns an event in any state.
 	//
 	// Corresponds with GET /api/events/{event_id} (the `GetEvent` operationId).
 	GetEvent(ctx context.Context, eventID EventID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListVoids List the void windows of an event
 	//
-	// For administrators. In ascending order of id, those that were undone included.
+	// For administrators. Lists all windows, including undone ones, in ascending order of id.
 	//
 	// Corresponds with GET /api/events/{event_id}/voids (the `ListVoids` operationId).
 	ListVoids(ctx context.Context, eventID EventID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// VoidBetsWithBody Void the bets accepted within a window
 	//
-	// For administrators. Voids the bets on the event that were accepted from `from` on and before `to`: their stakes
-	// are paid back, whatever the result is or will be. A window lies in the past. Repeating it with the same content
-	// is answered with the same window as long as that is not undone, and changes nothing.
+	// For administrators. Voids the bets on the event that were accepted at or after `from` and before `to`: their
+	// stakes are paid back, whatever the result. A window must be in the past. A repeated request with the same
+	// content gets the same window, unless that has been undone, and changes nothing.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -959,9 +963,9 @@ type ClientInterface interface {
 
 	// VoidBets Void the bets accepted within a window
 	//
-	// For administrators. Voids the bets on the event that were accepted from `from` on and before `to`: their stakes
-	// are paid back, whatever the result is or will be. A window lies in the past. Repeating it with the same content
-	// is answered with the same window as long as that is not undone, and changes nothing.
+	// For administrators. Voids the bets on the event that were accepted at or after `from` and before `to`: their
+	// stakes are paid back, whatever the result. A window must be in the past. A repeated request with the same
+	// content gets the same window, unless that has been undone, and changes nothing.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -970,8 +974,8 @@ type ClientInterface interface {
 
 	// UndoVoidWithBody Undo a void window
 	//
-	// For administrators. The window no longer voids anything: its bets become what they would be without it. The
-	// window itself stays on record.
+	// For administrators. The window no longer voids anything, and its bets get the outcome that they would have
+	// without it. The window itself is kept.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -980,8 +984,8 @@ type ClientInterface interface {
 
 	// UndoVoid Undo a void window
 	//
-	// For administrators. The window no longer voids anything: its bets become what they would be without it. The
-	// window itself stays on record.
+	// For administrators. The window no longer voids anything, and its bets get the outcome that they would have
+	// without it. The window itself is kept.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -990,7 +994,7 @@ type ClientInterface interface {
 
 	// ListUsers List users
 	//
-	// For administrators. Inactive users included, in ascending order of id.
+	// For administrators. Lists all users, including inactive ones, in ascending order of id.
 	//
 	// Corresponds with GET /api/users (the `ListUsers` operationId).
 	ListUsers(ctx context.Context, params *ListUsersParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -1020,23 +1024,23 @@ type ClientInterface interface {
 
 	// DeactivateUser Deactivate a user
 	//
-	// Yourself, or anybody for administrators. The user can no longer sign in or bet; profile and bets are kept, and
-	// bets are settled. Repeating it is answered 204 and changes nothing.
+	// Users deactivate themselves, administrators any user. The user can no longer sign in or bet. The profile and
+	// the bets are kept, and the bets are settled. A repeated request is answered 204 and changes nothing.
 	//
 	// Corresponds with DELETE /api/users/{user_id} (the `DeactivateUser` operationId).
 	DeactivateUser(ctx context.Context, userID UserID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetUser Read a profile
 	//
-	// Your own, or anybody's for administrators.
+	// Users read their own profile, administrators any.
 	//
 	// Corresponds with GET /api/users/{user_id} (the `GetUser` operationId).
 	GetUser(ctx context.Context, userID UserID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ChangeUserWithBody Change a profile
 	//
-	// Your own, or anybody's for administrators. Fields that are absent stay as they are. Only administrators change
-	// a `role`. A new password or role ends the validity of the user's tokens within a second.
+	// Users change their own profile, administrators any. Fields that are absent stay as they are. Only
+	// administrators can change a `role`. A new password or role revokes the user's tokens within a second.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -1045,8 +1049,8 @@ type ClientInterface interface {
 
 	// ChangeUser Change a profile
 	//
-	// Your own, or anybody's for administrators. Fields that are absent stay as they are. Only administrators change
-	// a `role`. A new password or role ends the validity of the user's tokens within a second.
+	// Users change their own profile, administrators any. Fields that are absent stay as they are. Only
+	// administrators can change a `role`. A new password or role revokes the user's tokens within a second.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -1055,8 +1059,7 @@ type ClientInterface interface {
 
 	// DepositWithBody Put money into a wallet
 	//
-	// For administrators. Whether or not the user is active. What they owe is repaid at once, by transfers of kind
-	// `repayment`.
+	// For administrators. The user may be inactive. A debt is repaid at once by transfers of kind `repayment`.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -1065,8 +1068,7 @@ type ClientInterface interface {
 
 	// Deposit Put money into a wallet
 	//
-	// For administrators. Whether or not the user is active. What they owe is repaid at once, by transfers of kind
-	// `repayment`.
+	// For administrators. The user may be inactive. A debt is repaid at once by transfers of kind `repayment`.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -1075,8 +1077,8 @@ type ClientInterface interface {
 
 	// WithdrawWithBody Take money out of a wallet
 	//
-	// For administrators. Whether or not the user is active. All of the balance can be withdrawn, but nothing while
-	// something is owed. What is held for pending bets is not part of the balance.
+	// For administrators. The user may be inactive. The whole balance can be withdrawn, but nothing while there is a
+	// debt. Stakes of pending bets are not part of the balance.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -1085,8 +1087,8 @@ type ClientInterface interface {
 
 	// Withdraw Take money out of a wallet
 	//
-	// For administrators. Whether or not the user is active. All of the balance can be withdrawn, but nothing while
-	// something is owed. What is held for pending bets is not part of the balance.
+	// For administrators. The user may be inactive. The whole balance can be withdrawn, but nothing while there is a
+	// debt. Stakes of pending bets are not part of the balance.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -1095,15 +1097,15 @@ type ClientInterface interface {
 
 	// GetWallet Read a wallet
 	//
-	// Your own, or anybody's for administrators.
+	// Users read their own profile, administrators any.
 	//
 	// Corresponds with GET /api/wallet (the `GetWallet` operationId).
 	GetWallet(ctx context.Context, params *GetWalletParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// SetExclusionWithBody Exclude yourself from betting
 	//
-	// Until an instant 1 to 36500 days from now you can place no bets. There is no way back before it; it can only be
-	// made later.
+	// Excludes you from betting until an instant that is 1 to 36500 days from now. The exclusion cannot be
+	// shortened, only extended.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -1112,30 +1114,30 @@ type ClientInterface interface {
 
 	// SetExclusion Exclude yourself from betting
 	//
-	// Until an instant 1 to 36500 days from now you can place no bets. There is no way back before it; it can only be
-	// made later.
+	// Excludes you from betting until an instant that is 1 to 36500 days from now. The exclusion cannot be
+	// shortened, only extended.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with PUT /api/wallet/exclusion (the `SetExclusion` operationId).
 	SetExclusion(ctx context.Context, body SetExclusionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// SetStakeLimitWithBody Limit what you stake in a day
+	// SetStakeLimitWithBody Limit your stakes in a day
 	//
-	// Sets how much you let yourself stake in a day (in UTC), or null for as much as you like. A lower limit counts at
-	// once, and so does the first; a higher one, and none, only 24 hours later. Setting the limit that counts now takes
-	// back one that still waits.
+	// Limits your stakes in a day (in UTC); null removes the limit. The first limit and a lower one take effect at
+	// once. A higher one, and null, take effect 24 hours later. Setting the limit that is in effect discards a
+	// pending change.
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PUT /api/wallet/limit (the `SetStakeLimit` operationId).
 	SetStakeLimitWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// SetStakeLimit Limit what you stake in a day
+	// SetStakeLimit Limit your stakes in a day
 	//
-	// Sets how much you let yourself stake in a day (in UTC), or null for as much as you like. A lower limit counts at
-	// once, and so does the first; a higher one, and none, only 24 hours later. Setting the limit that counts now takes
-	// back one that still waits.
+	// Limits your stakes in a day (in UTC); null removes the limit. The first limit and a lower one take effect at
+	// once. A higher one, and null, take effect 24 hours later. Setting the limit that is in effect discards a
+	// pending change.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -1144,17 +1146,17 @@ type ClientInterface interface {
 
 	// ListTransfers Read a statement
 	//
-	// The transfers of one user's money, newest first: your own, or anybody's for administrators. All that a wallet
-	// says of money is their sum.
+	// Lists the transfers of one user, newest first. Users see their own, administrators any. The amounts of a
+	// wallet are the sums of its transfers.
 	//
 	// Corresponds with GET /api/wallet/transfers (the `ListTransfers` operationId).
 	ListTransfers(ctx context.Context, params *ListTransfersParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// IssueTokenWithBody Sign in
 	//
-	// Exchanges a user name and a password for an access token: as the OAuth2 password form (which Swagger UI sends;
-	// fields other than `username` and `password` are ignored) or as JSON. Unknown users and wrong passwords are
-	// answered alike.
+	// Exchanges a user name and a password for an access token. The body is the OAuth2 password form, which Swagger
+	// UI sends, or JSON. Fields of the form other than `username` and `password` are ignored. Unknown users and
+	// wrong passwords get the same answer.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -1163,9 +1165,9 @@ type ClientInterface interface {
 
 	// IssueToken Sign in
 	//
-	// Exchanges a user name and a password for an access token: as the OAuth2 password form (which Swagger UI sends;
-	// fields other than `username` and `password` are ignored) or as JSON. Unknown users and wrong passwords are
-	// answered alike.
+	// Exchanges a user name and a password for an access token. The body is the OAuth2 password form, which Swagger
+	// UI sends, or JSON. Fields of the form other than `username` and `password` are ignored. Unknown users and
+	// wrong passwords get the same answer.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -1174,9 +1176,9 @@ type ClientInterface interface {
 
 	// IssueTokenWithFormdataBody Sign in
 	//
-	// Exchanges a user name and a password for an access token: as the OAuth2 password form (which Swagger UI sends;
-	// fields other than `username` and `password` are ignored) or as JSON. Unknown users and wrong passwords are
-	// answered alike.
+	// Exchanges a user name and a password for an access token. The body is the OAuth2 password form, which Swagger
+	// UI sends, or JSON. Fields of the form other than `username` and `password` are ignored. Unknown users and
+	// wrong passwords get the same answer.
 	//
 	// Takes a body of the `application/x-www-form-urlencoded` content type.
 	//
@@ -1186,8 +1188,8 @@ type ClientInterface interface {
 
 // ListAuditRecords Read the audit log
 //
-// For administrators. What has been done with privileges, newest first: every action that administrators take on
-// others, and operators at a terminal.
+// For administrators. Lists privileged actions, newest first: every action of administrators on other users, and
+// of operators at a terminal.
 //
 // Corresponds with GET /api/audit (the `ListAuditRecords` operationId).
 func (c *Client) ListAuditRecords(ctx context.Context, params *ListAuditRecordsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1204,7 +1206,7 @@ func (c *Client) ListAuditRecords(ctx context.Context, params *ListAuditRecordsP
 
 // ListBets List bets
 //
-// Bets, newest first: your own, or everybody's for administrators.
+// Lists bets, newest first. Users see their own bets, administrators all.
 //
 // Corresponds with GET /api/bets (the `ListBets` operationId).
 func (c *Client) ListBets(ctx context.Context, params *ListBetsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1221,15 +1223,16 @@ func (c *Client) ListBets(ctx context.Context, params *ListBetsParams, reqEditor
 
 // PlaceBetWithBody Place a bet
 //
-// Bets `amount` that the event will be won. The bet keeps the price it was accepted at, whatever happens to the
-// price later.
+// Places a bet of `amount` that the event will be won. The bet keeps the price at its acceptance, whatever
+// happens to the price later.
 //
-// `odds_change` says what to do when the price is no longer the `coefficient` you saw: `none` refuses any other
-// price (the default when `coefficient` is sent), `higher` accepts the same or a better one for you, `any` accepts
-// whatever it is (the default, and the only choice, without `coefficient`).
+// `odds_change` says which prices to accept if the price is no longer the `coefficient` that you saw. `none`
+// refuses any other price; it is the default when `coefficient` is sent. `higher` accepts the same price or a
+// higher one. `any` accepts any price; it is the default, and the only choice, without `coefficient`.
 //
-// The stake leaves your wallet. Of several reasons for a refusal the first counts: `stake_out_of_limits`, those of
-// the event, `price_changed`, `self_excluded`, `limit_exceeded`, `insufficient_funds`.
+// The stake leaves your wallet. If there are several reasons for a refusal, the answer gives the first in this
+// order: `stake_out_of_limits`, those of the event, `price_changed`, `self_excluded`, `limit_exceeded`,
+// `insufficient_funds`.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1248,15 +1251,16 @@ func (c *Client) PlaceBetWithBody(ctx context.Context, params *PlaceBetParams, c
 
 // PlaceBet Place a bet
 //
-// Bets `amount` that the event will be won. The bet keeps the price it was accepted at, whatever happens to the
-// price later.
+// Places a bet of `amount` that the event will be won. The bet keeps the price at its acceptance, whatever
+// happens to the price later.
 //
-// `odds_change` says what to do when the price is no longer the `coefficient` you saw: `none` refuses any other
-// price (the default when `coefficient` is sent), `higher` accepts the same or a better one for you, `any` accepts
-// whatever it is (the default, and the only choice, without `coefficient`).
+// `odds_change` says which prices to accept if the price is no longer the `coefficient` that you saw. `none`
+// refuses any other price; it is the default when `coefficient` is sent. `higher` accepts the same price or a
+// higher one. `any` accepts any price; it is the default, and the only choice, without `coefficient`.
 //
-// The stake leaves your wallet. Of several reasons for a refusal the first counts: `stake_out_of_limits`, those of
-// the event, `price_changed`, `self_excluded`, `limit_exceeded`, `insufficient_funds`.
+// The stake leaves your wallet. If there are several reasons for a refusal, the answer gives the first in this
+// order: `stake_out_of_limits`, those of the event, `price_changed`, `self_excluded`, `limit_exceeded`,
+// `insufficient_funds`.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -1275,7 +1279,7 @@ func (c *Client) PlaceBet(ctx context.Context, params *PlaceBetParams, body Plac
 
 // GetBet Read one bet
 //
-// Your own, or anybody's for administrators.
+// Users read their own profile, administrators any.
 //
 // Corresponds with GET /api/bets/{bet_id} (the `GetBet` operationId).
 func (c *Client) GetBet(ctx context.Context, betID BetID, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1290,12 +1294,12 @@ func (c *Client) GetBet(ctx context.Context, betID BetID, reqEditors ...RequestE
 	return c.Client.Do(req)
 }
 
-// CancelBet Take a bet back
+// CancelBet Cancel a bet
 //
-// Your own, or anybody's for administrators. Within `BET_CANCEL_WINDOW` of its acceptance, if the operator allows
-// it at all, and while the event takes bets, a pending bet can be cancelled: it becomes `void`, reason
-// `cancelled_by_user`, its stake is paid back, and no result changes it any more. Repeating it is answered with
-// the bet and changes nothing.
+// Users cancel their own bets, administrators any. A pending bet can be cancelled within `BET_CANCEL_WINDOW` of
+// its acceptance while the event takes bets, if the operator allows it at all. The bet becomes `void`, reason
+// `cancelled_by_user`, its stake is paid back, and no result changes it afterwards. A repeated request is
+// answered with the bet and changes nothing.
 //
 // Corresponds with POST /api/bets/{bet_id}/cancel (the `CancelBet` operationId).
 func (c *Client) CancelBet(ctx context.Context, betID BetID, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1312,8 +1316,8 @@ func (c *Client) CancelBet(ctx context.Context, betID BetID, reqEditors ...Reque
 
 // ListEvents List the events open for bets
 //
-// Events in state 1 (NEW) whose deadline has not passed, in ascending order of id. Suspended ones are listed, with
-// `suspended` true: they may take bets again.
+// Lists the events in state 1 (NEW) whose deadline has not passed, in ascending order of id. Suspended ones are
+// included with `suspended` true, because they may take bets again.
 //
 // Corresponds with GET /api/events (the `ListEvents` operationId).
 func (c *Client) ListEvents(ctx context.Context, params *ListEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1330,7 +1334,7 @@ func (c *Client) ListEvents(ctx context.Context, params *ListEventsParams, reqEd
 
 // GetEvent Read one event
 //
-// Whatever its state.
+// Returns an event in any state.
 //
 // Corresponds with GET /api/events/{event_id} (the `GetEvent` operationId).
 func (c *Client) GetEvent(ctx context.Context, eventID EventID, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1347,7 +1351,7 @@ func (c *Client) GetEvent(ctx context.Context, eventID EventID, reqEditors ...Re
 
 // ListVoids List the void windows of an event
 //
-// For administrators. In ascending order of id, those that were undone included.
+// For administrators. Lists all windows, including undone ones, in ascending order of id.
 //
 // Corresponds with GET /api/events/{event_id}/voids (the `ListVoids` operationId).
 func (c *Client) ListVoids(ctx context.Context, eventID EventID, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1364,9 +1368,9 @@ func (c *Client) ListVoids(ctx context.Context, eventID EventID, reqEditors ...R
 
 // VoidBetsWithBody Void the bets accepted within a window
 //
-// For administrators. Voids the bets on the event that were accepted from `from` on and before `to`: their stakes
-// are paid back, whatever the result is or will be. A window lies in the past. Repeating it with the same content
-// is answered with the same window as long as that is not undone, and changes nothing.
+// For administrators. Voids the bets on the event that were accepted at or after `from` and before `to`: their
+// stakes are paid back, whatever the result. A window must be in the past. A repeated request with the same
+// content gets the same window, unless that has been undone, and changes nothing.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1385,9 +1389,9 @@ func (c *Client) VoidBetsWithBody(ctx context.Context, eventID EventID, contentT
 
 // VoidBets Void the bets accepted within a window
 //
-// For administrators. Voids the bets on the event that were accepted from `from` on and before `to`: their stakes
-// are paid back, whatever the result is or will be. A window lies in the past. Repeating it with the same content
-// is answered with the same window as long as that is not undone, and changes nothing.
+// For administrators. Voids the bets on the event that were accepted at or after `from` and before `to`: their
+// stakes are paid back, whatever the result. A window must be in the past. A repeated request with the same
+// content gets the same window, unless that has been undone, and changes nothing.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -1406,8 +1410,8 @@ func (c *Client) VoidBets(ctx context.Context, eventID EventID, body VoidBetsJSO
 
 // UndoVoidWithBody Undo a void window
 //
-// For administrators. The window no longer voids anything: its bets become what they would be without it. The
-// window itself stays on record.
+// For administrators. The window no longer voids anything, and its bets get the outcome that they would have
+// without it. The window itself is kept.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1426,8 +1430,8 @@ func (c *Client) UndoVoidWithBody(ctx context.Context, eventID EventID, voidID V
 
 // UndoVoid Undo a void window
 //
-// For administrators. The window no longer voids anything: its bets become what they would be without it. The
-// window itself stays on record.
+// For administrators. The window no longer voids anything, and its bets get the outcome that they would have
+// without it. The window itself is kept.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -1446,7 +1450,7 @@ func (c *Client) UndoVoid(ctx context.Context, eventID EventID, voidID VoidID, b
 
 // ListUsers List users
 //
-// For administrators. Inactive users included, in ascending order of id.
+// For administrators. Lists all users, including inactive ones, in ascending order of id.
 //
 // Corresponds with GET /api/users (the `ListUsers` operationId).
 func (c *Client) ListUsers(ctx context.Context, params *ListUsersParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1516,8 +1520,8 @@ func (c *Client) GetCurrentUser(ctx context.Context, reqEditors ...RequestEditor
 
 // DeactivateUser Deactivate a user
 //
-// Yourself, or anybody for administrators. The user can no longer sign in or bet; profile and bets are kept, and
-// bets are settled. Repeating it is answered 204 and changes nothing.
+// Users deactivate themselves, administrators any user. The user can no longer sign in or bet. The profile and
+// the bets are kept, and the bets are settled. A repeated request is answered 204 and changes nothing.
 //
 // Corresponds with DELETE /api/users/{user_id} (the `DeactivateUser` operationId).
 func (c *Client) DeactivateUser(ctx context.Context, userID UserID, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1534,7 +1538,7 @@ func (c *Client) DeactivateUser(ctx context.Context, userID UserID, reqEditors .
 
 // GetUser Read a profile
 //
-// Your own, or anybody's for administrators.
+// Users read their own profile, administrators any.
 //
 // Corresponds with GET /api/users/{user_id} (the `GetUser` operationId).
 func (c *Client) GetUser(ctx context.Context, userID UserID, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1551,8 +1555,8 @@ func (c *Client) GetUser(ctx context.Context, userID UserID, reqEditors ...Reque
 
 // ChangeUserWithBody Change a profile
 //
-// Your own, or anybody's for administrators. Fields that are absent stay as they are. Only administrators change
-// a `role`. A new password or role ends the validity of the user's tokens within a second.
+// Users change their own profile, administrators any. Fields that are absent stay as they are. Only
+// administrators can change a `role`. A new password or role revokes the user's tokens within a second.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1571,8 +1575,8 @@ func (c *Client) ChangeUserWithBody(ctx context.Context, userID UserID, contentT
 
 // ChangeUser Change a profile
 //
-// Your own, or anybody's for administrators. Fields that are absent stay as they are. Only administrators change
-// a `role`. A new password or role ends the validity of the user's tokens within a second.
+// Users change their own profile, administrators any. Fields that are absent stay as they are. Only
+// administrators can change a `role`. A new password or role revokes the user's tokens within a second.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -1591,8 +1595,7 @@ func (c *Client) ChangeUser(ctx context.Context, userID UserID, body ChangeUserJ
 
 // DepositWithBody Put money into a wallet
 //
-// For administrators. Whether or not the user is active. What they owe is repaid at once, by transfers of kind
-// `repayment`.
+// For administrators. The user may be inactive. A debt is repaid at once by transfers of kind `repayment`.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1611,8 +1614,7 @@ func (c *Client) DepositWithBody(ctx context.Context, userID UserID, params *Dep
 
 // Deposit Put money into a wallet
 //
-// For administrators. Whether or not the user is active. What they owe is repaid at once, by transfers of kind
-// `repayment`.
+// For administrators. The user may be inactive. A debt is repaid at once by transfers of kind `repayment`.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -1631,8 +1633,8 @@ func (c *Client) Deposit(ctx context.Context, userID UserID, params *DepositPara
 
 // WithdrawWithBody Take money out of a wallet
 //
-// For administrators. Whether or not the user is active. All of the balance can be withdrawn, but nothing while
-// something is owed. What is held for pending bets is not part of the balance.
+// For administrators. The user may be inactive. The whole balance can be withdrawn, but nothing while there is a
+// debt. Stakes of pending bets are not part of the balance.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1651,8 +1653,8 @@ func (c *Client) WithdrawWithBody(ctx context.Context, userID UserID, params *Wi
 
 // Withdraw Take money out of a wallet
 //
-// For administrators. Whether or not the user is active. All of the balance can be withdrawn, but nothing while
-// something is owed. What is held for pending bets is not part of the balance.
+// For administrators. The user may be inactive. The whole balance can be withdrawn, but nothing while there is a
+// debt. Stakes of pending bets are not part of the balance.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -1671,7 +1673,7 @@ func (c *Client) Withdraw(ctx context.Context, userID UserID, params *WithdrawPa
 
 // GetWallet Read a wallet
 //
-// Your own, or anybody's for administrators.
+// Users read their own profile, administrators any.
 //
 // Corresponds with GET /api/wallet (the `GetWallet` operationId).
 func (c *Client) GetWallet(ctx context.Context, params *GetWalletParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1688,8 +1690,8 @@ func (c *Client) GetWallet(ctx context.Context, params *GetWalletParams, reqEdit
 
 // SetExclusionWithBody Exclude yourself from betting
 //
-// Until an instant 1 to 36500 days from now you can place no bets. There is no way back before it; it can only be
-// made later.
+// Excludes you from betting until an instant that is 1 to 36500 days from now. The exclusion cannot be
+// shortened, only extended.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1708,8 +1710,8 @@ func (c *Client) SetExclusionWithBody(ctx context.Context, contentType string, b
 
 // SetExclusion Exclude yourself from betting
 //
-// Until an instant 1 to 36500 days from now you can place no bets. There is no way back before it; it can only be
-// made later.
+// Excludes you from betting until an instant that is 1 to 36500 days from now. The exclusion cannot be
+// shortened, only extended.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -1726,11 +1728,11 @@ func (c *Client) SetExclusion(ctx context.Context, body SetExclusionJSONRequestB
 	return c.Client.Do(req)
 }
 
-// SetStakeLimitWithBody Limit what you stake in a day
+// SetStakeLimitWithBody Limit your stakes in a day
 //
-// Sets how much you let yourself stake in a day (in UTC), or null for as much as you like. A lower limit counts at
-// once, and so does the first; a higher one, and none, only 24 hours later. Setting the limit that counts now takes
-// back one that still waits.
+// Limits your stakes in a day (in UTC); null removes the limit. The first limit and a lower one take effect at
+// once. A higher one, and null, take effect 24 hours later. Setting the limit that is in effect discards a
+// pending change.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1747,11 +1749,11 @@ func (c *Client) SetStakeLimitWithBody(ctx context.Context, contentType string, 
 	return c.Client.Do(req)
 }
 
-// SetStakeLimit Limit what you stake in a day
+// SetStakeLimit Limit your stakes in a day
 //
-// Sets how much you let yourself stake in a day (in UTC), or null for as much as you like. A lower limit counts at
-// once, and so does the first; a higher one, and none, only 24 hours later. Setting the limit that counts now takes
-// back one that still waits.
+// Limits your stakes in a day (in UTC); null removes the limit. The first limit and a lower one take effect at
+// once. A higher one, and null, take effect 24 hours later. Setting the limit that is in effect discards a
+// pending change.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -1770,8 +1772,8 @@ func (c *Client) SetStakeLimit(ctx context.Context, body SetStakeLimitJSONReques
 
 // ListTransfers Read a statement
 //
-// The transfers of one user's money, newest first: your own, or anybody's for administrators. All that a wallet
-// says of money is their sum.
+// Lists the transfers of one user, newest first. Users see their own, administrators any. The amounts of a
+// wallet are the sums of its transfers.
 //
 // Corresponds with GET /api/wallet/transfers (the `ListTransfers` operationId).
 func (c *Client) ListTransfers(ctx context.Context, params *ListTransfersParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1788,9 +1790,9 @@ func (c *Client) ListTransfers(ctx context.Context, params *ListTransfersParams,
 
 // IssueTokenWithBody Sign in
 //
-// Exchanges a user name and a password for an access token: as the OAuth2 password form (which Swagger UI sends;
-// fields other than `username` and `password` are ignored) or as JSON. Unknown users and wrong passwords are
-// answered alike.
+// Exchanges a user name and a password for an access token. The body is the OAuth2 password form, which Swagger
+// UI sends, or JSON. Fields of the form other than `username` and `password` are ignored. Unknown users and
+// wrong passwords get the same answer.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1809,9 +1811,9 @@ func (c *Client) IssueTokenWithBody(ctx context.Context, contentType string, bod
 
 // IssueToken Sign in
 //
-// Exchanges a user name and a password for an access token: as the OAuth2 password form (which Swagger UI sends;
-// fields other than `username` and `password` are ignored) or as JSON. Unknown users and wrong passwords are
-// answered alike.
+// Exchanges a user name and a password for an access token. The body is the OAuth2 password form, which Swagger
+// UI sends, or JSON. Fields of the form other than `username` and `password` are ignored. Unknown users and
+// wrong passwords get the same answer.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -1830,9 +1832,9 @@ func (c *Client) IssueToken(ctx context.Context, body IssueTokenJSONRequestBody,
 
 // IssueTokenWithFormdataBody Sign in
 //
-// Exchanges a user name and a password for an access token: as the OAuth2 password form (which Swagger UI sends;
-// fields other than `username` and `password` are ignored) or as JSON. Unknown users and wrong passwords are
-// answered alike.
+// Exchanges a user name and a password for an access token. The body is the OAuth2 password form, which Swagger
+// UI sends, or JSON. Fields of the form other than `username` and `password` are ignored. Unknown users and
+// wrong passwords get the same answer.
 //
 // Takes a body of the `application/x-www-form-urlencoded` content type.
 //
@@ -3112,8 +3114,8 @@ type ClientWithResponsesInterface interface {
 
 	// ListAuditRecordsWithResponse Read the audit log
 	//
-	// For administrators. What has been done with privileges, newest first: every action that administrators take on
-	// others, and operators at a terminal.
+	// For administrators. Lists privileged actions, newest first: every action of administrators on other users, and
+	// of operators at a terminal.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -3122,7 +3124,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListBetsWithResponse List bets
 	//
-	// Bets, newest first: your own, or everybody's for administrators.
+	// Lists bets, newest first. Users see their own bets, administrators all.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -3131,15 +3133,16 @@ type ClientWithResponsesInterface interface {
 
 	// PlaceBetWithBodyWithResponse Place a bet
 	//
-	// Bets `amount` that the event will be won. The bet keeps the price it was accepted at, whatever happens to the
-	// price later.
+	// Places a bet of `amount` that the event will be won. The bet keeps the price at its acceptance, whatever
+	// happens to the price later.
 	//
-	// `odds_change` says what to do when the price is no longer the `coefficient` you saw: `none` refuses any other
-	// price (the default when `coefficient` is sent), `higher` accepts the same or a better one for you, `any` accepts
-	// whatever it is (the default, and the only choice, without `coefficient`).
+	// `odds_change` says which prices to accept if the price is no longer the `coefficient` that you saw. `none`
+	// refuses any other price; it is the default when `coefficient` is sent. `higher` accepts the same price or a
+	// higher one. `any` accepts any price; it is the default, and the only choice, without `coefficient`.
 	//
-	// The stake leaves your wallet. Of several reasons for a refusal the first counts: `stake_out_of_limits`, those of
-	// the event, `price_changed`, `self_excluded`, `limit_exceeded`, `insufficient_funds`.
+	// The stake leaves your wallet. If there are several reasons for a refusal, the answer gives the first in this
+	// order: `stake_out_of_limits`, those of the event, `price_changed`, `self_excluded`, `limit_exceeded`,
+	// `insufficient_funds`.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -3148,15 +3151,16 @@ type ClientWithResponsesInterface interface {
 
 	// PlaceBetWithResponse Place a bet
 	//
-	// Bets `amount` that the event will be won. The bet keeps the price it was accepted at, whatever happens to the
-	// price later.
+	// Places a bet of `amount` that the event will be won. The bet keeps the price at its acceptance, whatever
+	// happens to the price later.
 	//
-	// `odds_change` says what to do when the price is no longer the `coefficient` you saw: `none` refuses any other
-	// price (the default when `coefficient` is sent), `higher` accepts the same or a better one for you, `any` accepts
-	// whatever it is (the default, and the only choice, without `coefficient`).
+	// `odds_change` says which prices to accept if the price is no longer the `coefficient` that you saw. `none`
+	// refuses any other price; it is the default when `coefficient` is sent. `higher` accepts the same price or a
+	// higher one. `any` accepts any price; it is the default, and the only choice, without `coefficient`.
 	//
-	// The stake leaves your wallet. Of several reasons for a refusal the first counts: `stake_out_of_limits`, those of
-	// the event, `price_changed`, `self_excluded`, `limit_exceeded`, `insufficient_funds`.
+	// The stake leaves your wallet. If there are several reasons for a refusal, the answer gives the first in this
+	// order: `stake_out_of_limits`, those of the event, `price_changed`, `self_excluded`, `limit_exceeded`,
+	// `insufficient_funds`.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -3165,19 +3169,19 @@ type ClientWithResponsesInterface interface {
 
 	// GetBetWithResponse Read one bet
 	//
-	// Your own, or anybody's for administrators.
+	// Users read their own profile, administrators any.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /api/bets/{bet_id} (the `GetBet` operationId).
 	GetBetWithResponse(ctx context.Context, betID BetID, reqEditors ...RequestEditorFn) (*GetBetResponse, error)
 
-	// CancelBetWithResponse Take a bet back
+	// CancelBetWithResponse Cancel a bet
 	//
-	// Your own, or anybody's for administrators. Within `BET_CANCEL_WINDOW` of its acceptance, if the operator allows
-	// it at all, and while the event takes bets, a pending bet can be cancelled: it becomes `void`, reason
-	// `cancelled_by_user`, its stake is paid back, and no result changes it any more. Repeating it is answered with
-	// the bet and changes nothing.
+	// Users cancel their own bets, administrators any. A pending bet can be cancelled within `BET_CANCEL_WINDOW` of
+	// its acceptance while the event takes bets, if the operator allows it at all. The bet becomes `void`, reason
+	// `cancelled_by_user`, its stake is paid back, and no result changes it afterwards. A repeated request is
+	// answered with the bet and changes nothing.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -3186,8 +3190,8 @@ type ClientWithResponsesInterface interface {
 
 	// ListEventsWithResponse List the events open for bets
 	//
-	// Events in state 1 (NEW) whose deadline has not passed, in ascending order of id. Suspended ones are listed, with
-	// `suspended` true: they may take bets again.
+	// Lists the events in state 1 (NEW) whose deadline has not passed, in ascending order of id. Suspended ones are
+	// included with `suspended` true, because they may take bets again.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -3196,7 +3200,7 @@ type ClientWithResponsesInterface interface {
 
 	// GetEventWithResponse Read one event
 	//
-	// Whatever its state.
+	// Returns an event in any state.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -3205,7 +3209,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListVoidsWithResponse List the void windows of an event
 	//
-	// For administrators. In ascending order of id, those that were undone included.
+	// For administrators. Lists all windows, including undone ones, in ascending order of id.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -3214,9 +3218,9 @@ type ClientWithResponsesInterface interface {
 
 	// VoidBetsWithBodyWithResponse Void the bets accepted within a window
 	//
-	// For administrators. Voids the bets on the event that were accepted from `from` on and before `to`: their stakes
-	// are paid back, whatever the result is or will be. A window lies in the past. Repeating it with the same content
-	// is answered with the same window as long as that is not undone, and changes nothing.
+	// For administrators. Voids the bets on the event that were accepted at or after `from` and before `to`: their
+	// stakes are paid back, whatever the result. A window must be in the past. A repeated request with the same
+	// content gets the same window, unless that has been undone, and changes nothing.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -3225,9 +3229,9 @@ type ClientWithResponsesInterface interface {
 
 	// VoidBetsWithResponse Void the bets accepted within a window
 	//
-	// For administrators. Voids the bets on the event that were accepted from `from` on and before `to`: their stakes
-	// are paid back, whatever the result is or will be. A window lies in the past. Repeating it with the same content
-	// is answered with the same window as long as that is not undone, and changes nothing.
+	// For administrators. Voids the bets on the event that were accepted at or after `from` and before `to`: their
+	// stakes are paid back, whatever the result. A window must be in the past. A repeated request with the same
+	// content gets the same window, unless that has been undone, and changes nothing.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -3236,8 +3240,8 @@ type ClientWithResponsesInterface interface {
 
 	// UndoVoidWithBodyWithResponse Undo a void window
 	//
-	// For administrators. The window no longer voids anything: its bets become what they would be without it. The
-	// window itself stays on record.
+	// For administrators. The window no longer voids anything, and its bets get the outcome that they would have
+	// without it. The window itself is kept.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -3246,8 +3250,8 @@ type ClientWithResponsesInterface interface {
 
 	// UndoVoidWithResponse Undo a void window
 	//
-	// For administrators. The window no longer voids anything: its bets become what they would be without it. The
-	// window itself stays on record.
+	// For administrators. The window no longer voids anything, and its bets get the outcome that they would have
+	// without it. The window itself is kept.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -3256,7 +3260,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListUsersWithResponse List users
 	//
-	// For administrators. Inactive users included, in ascending order of id.
+	// For administrators. Lists all users, including inactive ones, in ascending order of id.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -3290,8 +3294,8 @@ type ClientWithResponsesInterface interface {
 
 	// DeactivateUserWithResponse Deactivate a user
 	//
-	// Yourself, or anybody for administrators. The user can no longer sign in or bet; profile and bets are kept, and
-	// bets are settled. Repeating it is answered 204 and changes nothing.
+	// Users deactivate themselves, administrators any user. The user can no longer sign in or bet. The profile and
+	// the bets are kept, and the bets are settled. A repeated request is answered 204 and changes nothing.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -3300,7 +3304,7 @@ type ClientWithResponsesInterface interface {
 
 	// GetUserWithResponse Read a profile
 	//
-	// Your own, or anybody's for administrators.
+	// Users read their own profile, administrators any.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -3309,8 +3313,8 @@ type ClientWithResponsesInterface interface {
 
 	// ChangeUserWithBodyWithResponse Change a profile
 	//
-	// Your own, or anybody's for administrators. Fields that are absent stay as they are. Only administrators change
-	// a `role`. A new password or role ends the validity of the user's tokens within a second.
+	// Users change their own profile, administrators any. Fields that are absent stay as they are. Only
+	// administrators can change a `role`. A new password or role revokes the user's tokens within a second.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -3319,8 +3323,8 @@ type ClientWithResponsesInterface interface {
 
 	// ChangeUserWithResponse Change a profile
 	//
-	// Your own, or anybody's for administrators. Fields that are absent stay as they are. Only administrators change
-	// a `role`. A new password or role ends the validity of the user's tokens within a second.
+	// Users change their own profile, administrators any. Fields that are absent stay as they are. Only
+	// administrators can change a `role`. A new password or role revokes the user's tokens within a second.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -3329,8 +3333,7 @@ type ClientWithResponsesInterface interface {
 
 	// DepositWithBodyWithResponse Put money into a wallet
 	//
-	// For administrators. Whether or not the user is active. What they owe is repaid at once, by transfers of kind
-	// `repayment`.
+	// For administrators. The user may be inactive. A debt is repaid at once by transfers of kind `repayment`.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -3339,8 +3342,7 @@ type ClientWithResponsesInterface interface {
 
 	// DepositWithResponse Put money into a wallet
 	//
-	// For administrators. Whether or not the user is active. What they owe is repaid at once, by transfers of kind
-	// `repayment`.
+	// For administrators. The user may be inactive. A debt is repaid at once by transfers of kind `repayment`.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -3349,8 +3351,8 @@ type ClientWithResponsesInterface interface {
 
 	// WithdrawWithBodyWithResponse Take money out of a wallet
 	//
-	// For administrators. Whether or not the user is active. All of the balance can be withdrawn, but nothing while
-	// something is owed. What is held for pending bets is not part of the balance.
+	// For administrators. The user may be inactive. The whole balance can be withdrawn, but nothing while there is a
+	// debt. Stakes of pending bets are not part of the balance.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -3359,8 +3361,8 @@ type ClientWithResponsesInterface interface {
 
 	// WithdrawWithResponse Take money out of a wallet
 	//
-	// For administrators. Whether or not the user is active. All of the balance can be withdrawn, but nothing while
-	// something is owed. What is held for pending bets is not part of the balance.
+	// For administrators. The user may be inactive. The whole balance can be withdrawn, but nothing while there is a
+	// debt. Stakes of pending bets are not part of the balance.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -3369,7 +3371,7 @@ type ClientWithResponsesInterface interface {
 
 	// GetWalletWithResponse Read a wallet
 	//
-	// Your own, or anybody's for administrators.
+	// Users read their own profile, administrators any.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -3378,8 +3380,8 @@ type ClientWithResponsesInterface interface {
 
 	// SetExclusionWithBodyWithResponse Exclude yourself from betting
 	//
-	// Until an instant 1 to 36500 days from now you can place no bets. There is no way back before it; it can only be
-	// made later.
+	// Excludes you from betting until an instant that is 1 to 36500 days from now. The exclusion cannot be
+	// shortened, only extended.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -3388,30 +3390,30 @@ type ClientWithResponsesInterface interface {
 
 	// SetExclusionWithResponse Exclude yourself from betting
 	//
-	// Until an instant 1 to 36500 days from now you can place no bets. There is no way back before it; it can only be
-	// made later.
+	// Excludes you from betting until an instant that is 1 to 36500 days from now. The exclusion cannot be
+	// shortened, only extended.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PUT /api/wallet/exclusion (the `SetExclusion` operationId).
 	SetExclusionWithResponse(ctx context.Context, body SetExclusionJSONRequestBody, reqEditors ...RequestEditorFn) (*SetExclusionResponse, error)
 
-	// SetStakeLimitWithBodyWithResponse Limit what you stake in a day
+	// SetStakeLimitWithBodyWithResponse Limit your stakes in a day
 	//
-	// Sets how much you let yourself stake in a day (in UTC), or null for as much as you like. A lower limit counts at
-	// once, and so does the first; a higher one, and none, only 24 hours later. Setting the limit that counts now takes
-	// back one that still waits.
+	// Limits your stakes in a day (in UTC); null removes the limit. The first limit and a lower one take effect at
+	// once. A higher one, and null, take effect 24 hours later. Setting the limit that is in effect discards a
+	// pending change.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PUT /api/wallet/limit (the `SetStakeLimit` operationId).
 	SetStakeLimitWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetStakeLimitResponse, error)
 
-	// SetStakeLimitWithResponse Limit what you stake in a day
+	// SetStakeLimitWithResponse Limit your stakes in a day
 	//
-	// Sets how much you let yourself stake in a day (in UTC), or null for as much as you like. A lower limit counts at
-	// once, and so does the first; a higher one, and none, only 24 hours later. Setting the limit that counts now takes
-	// back one that still waits.
+	// Limits your stakes in a day (in UTC); null removes the limit. The first limit and a lower one take effect at
+	// once. A higher one, and null, take effect 24 hours later. Setting the limit that is in effect discards a
+	// pending change.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -3420,8 +3422,8 @@ type ClientWithResponsesInterface interface {
 
 	// ListTransfersWithResponse Read a statement
 	//
-	// The transfers of one user's money, newest first: your own, or anybody's for administrators. All that a wallet
-	// says of money is their sum.
+	// Lists the transfers of one user, newest first. Users see their own, administrators any. The amounts of a
+	// wallet are the sums of its transfers.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -3430,9 +3432,9 @@ type ClientWithResponsesInterface interface {
 
 	// IssueTokenWithBodyWithResponse Sign in
 	//
-	// Exchanges a user name and a password for an access token: as the OAuth2 password form (which Swagger UI sends;
-	// fields other than `username` and `password` are ignored) or as JSON. Unknown users and wrong passwords are
-	// answered alike.
+	// Exchanges a user name and a password for an access token. The body is the OAuth2 password form, which Swagger
+	// UI sends, or JSON. Fields of the form other than `username` and `password` are ignored. Unknown users and
+	// wrong passwords get the same answer.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -3441,9 +3443,9 @@ type ClientWithResponsesInterface interface {
 
 	// IssueTokenWithResponse Sign in
 	//
-	// Exchanges a user name and a password for an access token: as the OAuth2 password form (which Swagger UI sends;
-	// fields other than `username` and `password` are ignored) or as JSON. Unknown users and wrong passwords are
-	// answered alike.
+	// Exchanges a user name and a password for an access token. The body is the OAuth2 password form, which Swagger
+	// UI sends, or JSON. Fields of the form other than `username` and `password` are ignored. Unknown users and
+	// wrong passwords get the same answer.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -3452,9 +3454,9 @@ type ClientWithResponsesInterface interface {
 
 	// IssueTokenWithFormdataBodyWithResponse Sign in
 	//
-	// Exchanges a user name and a password for an access token: as the OAuth2 password form (which Swagger UI sends;
-	// fields other than `username` and `password` are ignored) or as JSON. Unknown users and wrong passwords are
-	// answered alike.
+	// Exchanges a user name and a password for an access token. The body is the OAuth2 password form, which Swagger
+	// UI sends, or JSON. Fields of the form other than `username` and `password` are ignored. Unknown users and
+	// wrong passwords get the same answer.
 	//
 	// Takes a body of the `application/x-www-form-urlencoded` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -4632,8 +4634,8 @@ func (r IssueTokenResponse) ContentType() string {
 
 // ListAuditRecordsWithResponse Read the audit log
 //
-// For administrators. What has been done with privileges, newest first: every action that administrators take on
-// others, and operators at a terminal.
+// For administrators. Lists privileged actions, newest first: every action of administrators on other users, and
+// of operators at a terminal.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -4648,7 +4650,7 @@ func (c *ClientWithResponses) ListAuditRecordsWithResponse(ctx context.Context, 
 
 // ListBetsWithResponse List bets
 //
-// Bets, newest first: your own, or everybody's for administrators.
+// Lists bets, newest first. Users see their own bets, administrators all.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -4663,15 +4665,16 @@ func (c *ClientWithResponses) ListBetsWithResponse(ctx context.Context, params *
 
 // PlaceBetWithBodyWithResponse Place a bet
 //
-// Bets `amount` that the event will be won. The bet keeps the price it was accepted at, whatever happens to the
-// price later.
+// Places a bet of `amount` that the event will be won. The bet keeps the price at its acceptance, whatever
+// happens to the price later.
 //
-// `odds_change` says what to do when the price is no longer the `coefficient` you saw: `none` refuses any other
-// price (the default when `coefficient` is sent), `higher` accepts the same or a better one for you, `any` accepts
-// whatever it is (the default, and the only choice, without `coefficient`).
+// `odds_change` says which prices to accept if the price is no longer the `coefficient` that you saw. `none`
+// refuses any other price; it is the default when `coefficient` is sent. `higher` accepts the same price or a
+// higher one. `any` accepts any price; it is the default, and the only choice, without `coefficient`.
 //
-// The stake leaves your wallet. Of several reasons for a refusal the first counts: `stake_out_of_limits`, those of
-// the event, `price_changed`, `self_excluded`, `limit_exceeded`, `insufficient_funds`.
+// The stake leaves your wallet. If there are several reasons for a refusal, the answer gives the first in this
+// order: `stake_out_of_limits`, those of the event, `price_changed`, `self_excluded`, `limit_exceeded`,
+// `insufficient_funds`.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -4686,15 +4689,16 @@ func (c *ClientWithResponses) PlaceBetWithBodyWithResponse(ctx context.Context, 
 
 // PlaceBetWithResponse Place a bet
 //
-// Bets `amount` that the event will be won. The bet keeps the price it was accepted at, whatever happens to the
-// price later.
+// Places a bet of `amount` that the event will be won. The bet keeps the price at its acceptance, whatever
+// happens to the price later.
 //
-// `odds_change` says what to do when the price is no longer the `coefficient` you saw: `none` refuses any other
-// price (the default when `coefficient` is sent), `higher` accepts the same or a better one for you, `any` accepts
-// whatever it is (the default, and the only choice, without `coefficient`).
+// `odds_change` says which prices to accept if the price is no longer the `coefficient` that you saw. `none`
+// refuses any other price; it is the default when `coefficient` is sent. `higher` accepts the same price or a
+// higher one. `any` accepts any price; it is the default, and the only choice, without `coefficient`.
 //
-// The stake leaves your wallet. Of several reasons for a refusal the first counts: `stake_out_of_limits`, those of
-// the event, `price_changed`, `self_excluded`, `limit_exceeded`, `insufficient_funds`.
+// The stake leaves your wallet. If there are several reasons for a refusal, the answer gives the first in this
+// order: `stake_out_of_limits`, those of the event, `price_changed`, `self_excluded`, `limit_exceeded`,
+// `insufficient_funds`.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -4709,7 +4713,7 @@ func (c *ClientWithResponses) PlaceBetWithResponse(ctx context.Context, params *
 
 // GetBetWithResponse Read one bet
 //
-// Your own, or anybody's for administrators.
+// Users read their own profile, administrators any.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -4722,12 +4726,12 @@ func (c *ClientWithResponses) GetBetWithResponse(ctx context.Context, betID BetI
 	return ParseGetBetResponse(rsp)
 }
 
-// CancelBetWithResponse Take a bet back
+// CancelBetWithResponse Cancel a bet
 //
-// Your own, or anybody's for administrators. Within `BET_CANCEL_WINDOW` of its acceptance, if the operator allows
-// it at all, and while the event takes bets, a pending bet can be cancelled: it becomes `void`, reason
-// `cancelled_by_user`, its stake is paid back, and no result changes it any more. Repeating it is answered with
-// the bet and changes nothing.
+// Users cancel their own bets, administrators any. A pending bet can be cancelled within `BET_CANCEL_WINDOW` of
+// its acceptance while the event takes bets, if the operator allows it at all. The bet becomes `void`, reason
+// `cancelled_by_user`, its stake is paid back, and no result changes it afterwards. A repeated request is
+// answered with the bet and changes nothing.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -4742,8 +4746,8 @@ func (c *ClientWithResponses) CancelBetWithResponse(ctx context.Context, betID B
 
 // ListEventsWithResponse List the events open for bets
 //
-// Events in state 1 (NEW) whose deadline has not passed, in ascending order of id. Suspended ones are listed, with
-// `suspended` true: they may take bets again.
+// Lists the events in state 1 (NEW) whose deadline has not passed, in ascending order of id. Suspended ones are
+// included with `suspended` true, because they may take bets again.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -4758,7 +4762,7 @@ func (c *ClientWithResponses) ListEventsWithResponse(ctx context.Context, params
 
 // GetEventWithResponse Read one event
 //
-// Whatever its state.
+// Returns an event in any state.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -4773,7 +4777,7 @@ func (c *ClientWithResponses) GetEventWithResponse(ctx context.Context, eventID 
 
 // ListVoidsWithResponse List the void windows of an event
 //
-// For administrators. In ascending order of id, those that were undone included.
+// For administrators. Lists all windows, including undone ones, in ascending order of id.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -4788,9 +4792,9 @@ func (c *ClientWithResponses) ListVoidsWithResponse(ctx context.Context, eventID
 
 // VoidBetsWithBodyWithResponse Void the bets accepted within a window
 //
-// For administrators. Voids the bets on the event that were accepted from `from` on and before `to`: their stakes
-// are paid back, whatever the result is or will be. A window lies in the past. Repeating it with the same content
-// is answered with the same window as long as that is not undone, and changes nothing.
+// For administrators. Voids the bets on the event that were accepted at or after `from` and before `to`: their
+// stakes are paid back, whatever the result. A window must be in the past. A repeated request with the same
+// content gets the same window, unless that has been undone, and changes nothing.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -4805,9 +4809,9 @@ func (c *ClientWithResponses) VoidBetsWithBodyWithResponse(ctx context.Context, 
 
 // VoidBetsWithResponse Void the bets accepted within a window
 //
-// For administrators. Voids the bets on the event that were accepted from `from` on and before `to`: their stakes
-// are paid back, whatever the result is or will be. A window lies in the past. Repeating it with the same content
-// is answered with the same window as long as that is not undone, and changes nothing.
+// For administrators. Voids the bets on the event that were accepted at or after `from` and before `to`: their
+// stakes are paid back, whatever the result. A window must be in the past. A repeated request with the same
+// content gets the same window, unless that has been undone, and changes nothing.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -4822,8 +4826,8 @@ func (c *ClientWithResponses) VoidBetsWithResponse(ctx context.Context, eventID 
 
 // UndoVoidWithBodyWithResponse Undo a void window
 //
-// For administrators. The window no longer voids anything: its bets become what they would be without it. The
-// window itself stays on record.
+// For administrators. The window no longer voids anything, and its bets get the outcome that they would have
+// without it. The window itself is kept.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -4838,8 +4842,8 @@ func (c *ClientWithResponses) UndoVoidWithBodyWithResponse(ctx context.Context, 
 
 // UndoVoidWithResponse Undo a void window
 //
-// For administrators. The window no longer voids anything: its bets become what they would be without it. The
-// window itself stays on record.
+// For administrators. The window no longer voids anything, and its bets get the outcome that they would have
+// without it. The window itself is kept.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -4854,7 +4858,7 @@ func (c *ClientWithResponses) UndoVoidWithResponse(ctx context.Context, eventID 
 
 // ListUsersWithResponse List users
 //
-// For administrators. Inactive users included, in ascending order of id.
+// For administrators. Lists all users, including inactive ones, in ascending order of id.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -4912,8 +4916,8 @@ func (c *ClientWithResponses) GetCurrentUserWithResponse(ctx context.Context, re
 
 // DeactivateUserWithResponse Deactivate a user
 //
-// Yourself, or anybody for administrators. The user can no longer sign in or bet; profile and bets are kept, and
-// bets are settled. Repeating it is answered 204 and changes nothing.
+// Users deactivate themselves, administrators any user. The user can no longer sign in or bet. The profile and
+// the bets are kept, and the bets are settled. A repeated request is answered 204 and changes nothing.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -4928,7 +4932,7 @@ func (c *ClientWithResponses) DeactivateUserWithResponse(ctx context.Context, us
 
 // GetUserWithResponse Read a profile
 //
-// Your own, or anybody's for administrators.
+// Users read their own profile, administrators any.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -4943,8 +4947,8 @@ func (c *ClientWithResponses) GetUserWithResponse(ctx context.Context, userID Us
 
 // ChangeUserWithBodyWithResponse Change a profile
 //
-// Your own, or anybody's for administrators. Fields that are absent stay as they are. Only administrators change
-// a `role`. A new password or role ends the validity of the user's tokens within a second.
+// Users change their own profile, administrators any. Fields that are absent stay as they are. Only
+// administrators can change a `role`. A new password or role revokes the user's tokens within a second.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -4959,8 +4963,8 @@ func (c *ClientWithResponses) ChangeUserWithBodyWithResponse(ctx context.Context
 
 // ChangeUserWithResponse Change a profile
 //
-// Your own, or anybody's for administrators. Fields that are absent stay as they are. Only administrators change
-// a `role`. A new password or role ends the validity of the user's tokens within a second.
+// Users change their own profile, administrators any. Fields that are absent stay as they are. Only
+// administrators can change a `role`. A new password or role revokes the user's tokens within a second.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -4975,8 +4979,7 @@ func (c *ClientWithResponses) ChangeUserWithResponse(ctx context.Context, userID
 
 // DepositWithBodyWithResponse Put money into a wallet
 //
-// For administrators. Whether or not the user is active. What they owe is repaid at once, by transfers of kind
-// `repayment`.
+// For administrators. The user may be inactive. A debt is repaid at once by transfers of kind `repayment`.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -4991,8 +4994,7 @@ func (c *ClientWithResponses) DepositWithBodyWithResponse(ctx context.Context, u
 
 // DepositWithResponse Put money into a wallet
 //
-// For administrators. Whether or not the user is active. What they owe is repaid at once, by transfers of kind
-// `repayment`.
+// For administrators. The user may be inactive. A debt is repaid at once by transfers of kind `repayment`.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -5007,8 +5009,8 @@ func (c *ClientWithResponses) DepositWithResponse(ctx context.Context, userID Us
 
 // WithdrawWithBodyWithResponse Take money out of a wallet
 //
-// For administrators. Whether or not the user is active. All of the balance can be withdrawn, but nothing while
-// something is owed. What is held for pending bets is not part of the balance.
+// For administrators. The user may be inactive. The whole balance can be withdrawn, but nothing while there is a
+// debt. Stakes of pending bets are not part of the balance.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -5023,8 +5025,8 @@ func (c *ClientWithResponses) WithdrawWithBodyWithResponse(ctx context.Context, 
 
 // WithdrawWithResponse Take money out of a wallet
 //
-// For administrators. Whether or not the user is active. All of the balance can be withdrawn, but nothing while
-// something is owed. What is held for pending bets is not part of the balance.
+// For administrators. The user may be inactive. The whole balance can be withdrawn, but nothing while there is a
+// debt. Stakes of pending bets are not part of the balance.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -5039,7 +5041,7 @@ func (c *ClientWithResponses) WithdrawWithResponse(ctx context.Context, userID U
 
 // GetWalletWithResponse Read a wallet
 //
-// Your own, or anybody's for administrators.
+// Users read their own profile, administrators any.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -5054,8 +5056,8 @@ func (c *ClientWithResponses) GetWalletWithResponse(ctx context.Context, params 
 
 // SetExclusionWithBodyWithResponse Exclude yourself from betting
 //
-// Until an instant 1 to 36500 days from now you can place no bets. There is no way back before it; it can only be
-// made later.
+// Excludes you from betting until an instant that is 1 to 36500 days from now. The exclusion cannot be
+// shortened, only extended.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -5070,8 +5072,8 @@ func (c *ClientWithResponses) SetExclusionWithBodyWithResponse(ctx context.Conte
 
 // SetExclusionWithResponse Exclude yourself from betting
 //
-// Until an instant 1 to 36500 days from now you can place no bets. There is no way back before it; it can only be
-// made later.
+// Excludes you from betting until an instant that is 1 to 36500 days from now. The exclusion cannot be
+// shortened, only extended.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -5084,11 +5086,11 @@ func (c *ClientWithResponses) SetExclusionWithResponse(ctx context.Context, body
 	return ParseSetExclusionResponse(rsp)
 }
 
-// SetStakeLimitWithBodyWithResponse Limit what you stake in a day
+// SetStakeLimitWithBodyWithResponse Limit your stakes in a day
 //
-// Sets how much you let yourself stake in a day (in UTC), or null for as much as you like. A lower limit counts at
-// once, and so does the first; a higher one, and none, only 24 hours later. Setting the limit that counts now takes
-// back one that still waits.
+// Limits your stakes in a day (in UTC); null removes the limit. The first limit and a lower one take effect at
+// once. A higher one, and null, take effect 24 hours later. Setting the limit that is in effect discards a
+// pending change.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -5101,11 +5103,11 @@ func (c *ClientWithResponses) SetStakeLimitWithBodyWithResponse(ctx context.Cont
 	return ParseSetStakeLimitResponse(rsp)
 }
 
-// SetStakeLimitWithResponse Limit what you stake in a day
+// SetStakeLimitWithResponse Limit your stakes in a day
 //
-// Sets how much you let yourself stake in a day (in UTC), or null for as much as you like. A lower limit counts at
-// once, and so does the first; a higher one, and none, only 24 hours later. Setting the limit that counts now takes
-// back one that still waits.
+// Limits your stakes in a day (in UTC); null removes the limit. The first limit and a lower one take effect at
+// once. A higher one, and null, take effect 24 hours later. Setting the limit that is in effect discards a
+// pending change.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -5120,8 +5122,8 @@ func (c *ClientWithResponses) SetStakeLimitWithResponse(ctx context.Context, bod
 
 // ListTransfersWithResponse Read a statement
 //
-// The transfers of one user's money, newest first: your own, or anybody's for administrators. All that a wallet
-// says of money is their sum.
+// Lists the transfers of one user, newest first. Users see their own, administrators any. The amounts of a
+// wallet are the sums of its transfers.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -5136,9 +5138,9 @@ func (c *ClientWithResponses) ListTransfersWithResponse(ctx context.Context, par
 
 // IssueTokenWithBodyWithResponse Sign in
 //
-// Exchanges a user name and a password for an access token: as the OAuth2 password form (which Swagger UI sends;
-// fields other than `username` and `password` are ignored) or as JSON. Unknown users and wrong passwords are
-// answered alike.
+// Exchanges a user name and a password for an access token. The body is the OAuth2 password form, which Swagger
+// UI sends, or JSON. Fields of the form other than `username` and `password` are ignored. Unknown users and
+// wrong passwords get the same answer.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -5153,9 +5155,9 @@ func (c *ClientWithResponses) IssueTokenWithBodyWithResponse(ctx context.Context
 
 // IssueTokenWithResponse Sign in
 //
-// Exchanges a user name and a password for an access token: as the OAuth2 password form (which Swagger UI sends;
-// fields other than `username` and `password` are ignored) or as JSON. Unknown users and wrong passwords are
-// answered alike.
+// Exchanges a user name and a password for an access token. The body is the OAuth2 password form, which Swagger
+// UI sends, or JSON. Fields of the form other than `username` and `password` are ignored. Unknown users and
+// wrong passwords get the same answer.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -5170,9 +5172,9 @@ func (c *ClientWithResponses) IssueTokenWithResponse(ctx context.Context, body I
 
 // IssueTokenWithFormdataBodyWithResponse Sign in
 //
-// Exchanges a user name and a password for an access token: as the OAuth2 password form (which Swagger UI sends;
-// fields other than `username` and `password` are ignored) or as JSON. Unknown users and wrong passwords are
-// answered alike.
+// Exchanges a user name and a password for an access token. The body is the OAuth2 password form, which Swagger
+// UI sends, or JSON. Fields of the form other than `username` and `password` are ignored. Unknown users and
+// wrong passwords get the same answer.
 //
 // Takes a body of the `application/x-www-form-urlencoded` content type, and returns a wrapper object for the known response body format(s).
 //

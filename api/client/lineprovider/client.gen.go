@@ -70,25 +70,25 @@ func (e HistoryAction) Valid() bool {
 
 // ChangesPage defines model for ChangesPage.
 type ChangesPage struct {
-	// Epoch The data set that the numbers belong to, as `D.G`.
+	// Epoch The data set of the numbers, as `D.G`.
 	Epoch  string  `json:"epoch"`
 	Events []Event `json:"events"`
 
-	// LastSeq The highest `seq` allotted so far; 0 when there was no change yet.
+	// LastSeq The highest `seq` assigned so far; 0 before the first change.
 	LastSeq int64 `json:"last_seq"`
 
-	// NextAfter What to send as `after` next.
+	// NextAfter The `after` of the next request.
 	NextAfter int64 `json:"next_after"`
 }
 
-// Coefficient Decimal odds, what a stake of 1 returns, the stake included. Plain digits, at most two decimals.
+// Coefficient Decimal odds: the return of a stake of 1, including the stake. Plain digits, at most two decimals.
 //
 // Example: 1.45
 type Coefficient = odds.Decimal
 
 // Event An event on the line.
 type Event struct {
-	// Coefficient Decimal odds, what a stake of 1 returns, the stake included. Plain digits, at most two decimals.
+	// Coefficient Decimal odds: the return of a stake of 1, including the stake. Plain digits, at most two decimals.
 	//
 	// Example: 1.45
 	Coefficient Coefficient `json:"coefficient"`
@@ -99,11 +99,11 @@ type Event struct {
 	// Deadline Bets are accepted before this second, not at it. Unix seconds.
 	Deadline int64 `json:"deadline"`
 
-	// EffectiveAt When the result became fact, if somebody said so. Unix seconds.
+	// EffectiveAt When the result became fact, or null if unknown. Unix seconds.
 	EffectiveAt *int64 `json:"effective_at"`
 	EventID     int64  `json:"event_id"`
 
-	// Name What people call it.
+	// Name The name for people.
 	Name *string `json:"name"`
 
 	// ResultRevision 0 while there is no result; grows by one with every result.
@@ -115,7 +115,7 @@ type Event struct {
 	// State 1 NEW, 2 FINISHED_WIN, 3 FINISHED_LOSE, 4 CANCELLED.
 	State EventState `json:"state"`
 
-	// Suspended True while no bets are taken, though the event is open.
+	// Suspended True while the event is open but takes no bets.
 	Suspended bool `json:"suspended"`
 
 	// UpdateDate When the last change was made. Unix seconds.
@@ -127,7 +127,7 @@ type Event struct {
 
 // EventPatch defines model for EventPatch.
 type EventPatch struct {
-	// Coefficient Decimal odds, what a stake of 1 returns, the stake included. Plain digits, at most two decimals.
+	// Coefficient Decimal odds: the return of a stake of 1, including the stake. Plain digits, at most two decimals.
 	//
 	// Example: 1.45
 	Coefficient *Coefficient `json:"coefficient,omitempty"`
@@ -135,10 +135,10 @@ type EventPatch struct {
 	// Deadline Unix seconds, not in the past.
 	Deadline *int64 `json:"deadline,omitempty"`
 
-	// Name What people call it, without control characters. Empty takes the name away.
+	// Name The name for people, without control characters. An empty one removes the name.
 	Name *string `json:"name,omitempty"`
 
-	// Suspended True stops bets at once, false takes them again.
+	// Suspended True stops bets at once; false takes bets again.
 	Suspended *bool `json:"suspended,omitempty"`
 }
 
@@ -147,31 +147,31 @@ type EventState int
 
 // HistoryEntry One accepted change.
 type HistoryEntry struct {
-	// Action What was done.
+	// Action The kind of change.
 	Action HistoryAction `json:"action"`
 
-	// Actor By whom, as `X-Actor` said.
+	// Actor The value of `X-Actor`.
 	Actor *string `json:"actor"`
 
-	// At When. Unix seconds.
+	// At When the change was made. Unix seconds.
 	At int64 `json:"at"`
 
 	// Event An event on the line.
 	Event Event `json:"event"`
 
-	// Reason Why, if somebody said so.
+	// Reason The reason, or null if none was given.
 	Reason *string `json:"reason"`
 
 	// Token The label of the service token that was used; never the token.
 	Token string `json:"token"`
 }
 
-// HistoryAction What was done.
+// HistoryAction The kind of change.
 type HistoryAction string
 
 // NewEvent defines model for NewEvent.
 type NewEvent struct {
-	// Coefficient Decimal odds, what a stake of 1 returns, the stake included. Plain digits, at most two decimals.
+	// Coefficient Decimal odds: the return of a stake of 1, including the stake. Plain digits, at most two decimals.
 	//
 	// Example: 1.45
 	Coefficient Coefficient `json:"coefficient"`
@@ -179,30 +179,30 @@ type NewEvent struct {
 	// Deadline Unix seconds, not in the past. Null or absent for the default.
 	Deadline *int64 `json:"deadline,omitempty"`
 
-	// Name What people call it, without control characters. Null, empty or absent for none.
+	// Name The name for people, without control characters. Null, empty or absent for none.
 	Name *string `json:"name,omitempty"`
 }
 
 // NewState defines model for NewState.
 type NewState struct {
 	// EffectiveAt When the result became fact: neither in the future nor before the event was created. Bets accepted at or
-	// after this second are voided, reason `past_post`. Unix seconds.
+	// after this second are voided with the reason `past_post`. Unix seconds.
 	EffectiveAt *int64 `json:"effective_at,omitempty"`
 
-	// Reason Why, for the history. A correction needs one.
+	// Reason The reason, for the history. Required for a correction.
 	Reason *string `json:"reason,omitempty"`
 
 	// State 1 NEW, 2 FINISHED_WIN, 3 FINISHED_LOSE, 4 CANCELLED.
 	State EventState `json:"state"`
 }
 
-// Problem What went wrong (RFC 9457). The members after `request_id` come with some codes only, as the table of
-// problems says. More members may be added.
+// Problem An error (RFC 9457). The members after `request_id` come only with some codes, as the table of problems says.
+// More members may be added.
 type Problem struct {
-	// Code What happened, for a program. Stable.
+	// Code The stable name of the error for programs.
 	Code string `json:"code"`
 
-	// Detail What happened, for a person.
+	// Detail The error in a sentence for people.
 	Detail string `json:"detail"`
 
 	// Field With `invalid_request`, the parameter, header or body field at fault.
@@ -221,7 +221,7 @@ type Problem struct {
 	// Title The status in words.
 	Title string `json:"title"`
 
-	// Type Always `about:blank`; `code` says it all.
+	// Type Always `about:blank`; see `code`.
 	Type string `json:"type"`
 }
 
@@ -242,46 +242,46 @@ type Limit = int
 
 // CreateEventParams defines parameters for CreateEvent.
 type CreateEventParams struct {
-	// IdempotencyKey 1 to 255 printable characters that name this request; a repetition with the same key has no second effect.
+	// IdempotencyKey 1 to 255 printable characters that identify this request. A repeated request with the same key has no second effect.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 
-	// Actor Who is behind this call, for the event's history. At most 128 printable characters.
+	// Actor The person or program behind this call, for the event's history. At most 128 printable characters.
 	Actor *Actor `json:"X-Actor,omitempty"`
 }
 
 // RemoveEventParams defines parameters for RemoveEvent.
 type RemoveEventParams struct {
-	// IfMatch Change the event only if this is still its version, in double quotes as in `ETag`.
+	// IfMatch The version that the event must have, in double quotes as in `ETag`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 
-	// Actor Who is behind this call, for the event's history. At most 128 printable characters.
+	// Actor The person or program behind this call, for the event's history. At most 128 printable characters.
 	Actor *Actor `json:"X-Actor,omitempty"`
 }
 
 // ChangeEventParams defines parameters for ChangeEvent.
 type ChangeEventParams struct {
-	// IfMatch Change the event only if this is still its version, in double quotes as in `ETag`.
+	// IfMatch The version that the event must have, in double quotes as in `ETag`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 
-	// Actor Who is behind this call, for the event's history. At most 128 printable characters.
+	// Actor The person or program behind this call, for the event's history. At most 128 printable characters.
 	Actor *Actor `json:"X-Actor,omitempty"`
 }
 
 // EventHistoryParams defines parameters for EventHistory.
 type EventHistoryParams struct {
-	// After Only changes that made a greater version.
+	// After Only changes to a greater version.
 	After *int64 `form:"after,omitempty" json:"after,omitempty"`
 
-	// Limit At most so many.
+	// Limit The greatest length of the page.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
 // SetEventStateParams defines parameters for SetEventState.
 type SetEventStateParams struct {
-	// IfMatch Change the event only if this is still its version, in double quotes as in `ETag`.
+	// IfMatch The version that the event must have, in double quotes as in `ETag`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 
-	// Actor Who is behind this call, for the event's history. At most 128 printable characters.
+	// Actor The person or program behind this call, for the event's history. At most 128 printable characters.
 	Actor *Actor `json:"X-Actor,omitempty"`
 }
 
@@ -293,7 +293,7 @@ type ListEventsParams struct {
 	// After Only events with a greater id.
 	After *int64 `form:"after,omitempty" json:"after,omitempty"`
 
-	// Limit At most so many.
+	// Limit The greatest length of the page.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
@@ -302,7 +302,7 @@ type EventChangesParams struct {
 	// After Only events whose `seq` is greater. 0 reads the whole line.
 	After *int64 `form:"after,omitempty" json:"after,omitempty"`
 
-	// Limit At most so many.
+	// Limit The greatest length of the page.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
@@ -391,7 +391,7 @@ type ClientInterface interface {
 
 	// CreateEventWithBody Create an event
 	//
-	// Puts a new event on the line, open for bets at once. Without `deadline` it takes bets for
+	// Adds a new event to the line, which takes bets at once. Without `deadline` it takes bets for
 	// `MINIMUM_EVENT_DURATION` seconds (5000) from now.
 	//
 	// Takes any type of body and a specified content type.
@@ -401,7 +401,7 @@ type ClientInterface interface {
 
 	// CreateEvent Create an event
 	//
-	// Puts a new event on the line, open for bets at once. Without `deadline` it takes bets for
+	// Adds a new event to the line, which takes bets at once. Without `deadline` it takes bets for
 	// `MINIMUM_EVENT_DURATION` seconds (5000) from now.
 	//
 	// Takes a body of the `application/json` content type.
@@ -409,10 +409,10 @@ type ClientInterface interface {
 	// Corresponds with POST /event (the `CreateEvent` operationId).
 	CreateEvent(ctx context.Context, params *CreateEventParams, body CreateEventJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// RemoveEvent Take an event off the line
+	// RemoveEvent Cancel an event
 	//
-	// Cancels the event (state 4), so that its bets are voided. Repeating it is answered 204 and changes nothing.
-	// An event that has a result (state 2 or 3) cannot be removed; correct its result instead.
+	// Cancels the event (state 4), so that its bets are voided. A repeated request is answered 204 and changes
+	// nothing. An event that has a result (state 2 or 3) cannot be cancelled here; correct its result instead.
 	//
 	// Corresponds with DELETE /event/{event_id} (the `RemoveEvent` operationId).
 	RemoveEvent(ctx context.Context, eventID EventID, params *RemoveEventParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -424,9 +424,9 @@ type ClientInterface interface {
 
 	// ChangeEventWithBody Reprice, move, rename, suspend or resume an event
 	//
-	// Changes an event in state 1 (NEW). Fields that are absent stay as they are. Once the deadline has passed,
-	// neither `coefficient` nor `deadline` may be sent. A request that changes nothing is answered 200 with the
-	// event as it is; its `version` stays.
+	// Changes an event in state 1 (NEW). Fields that are absent stay as they are. After the deadline, neither
+	// `coefficient` nor `deadline` may be sent. A request that changes nothing is answered 200 with the event; its
+	// `version` stays.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -435,28 +435,28 @@ type ClientInterface interface {
 
 	// ChangeEvent Reprice, move, rename, suspend or resume an event
 	//
-	// Changes an event in state 1 (NEW). Fields that are absent stay as they are. Once the deadline has passed,
-	// neither `coefficient` nor `deadline` may be sent. A request that changes nothing is answered 200 with the
-	// event as it is; its `version` stays.
+	// Changes an event in state 1 (NEW). Fields that are absent stay as they are. After the deadline, neither
+	// `coefficient` nor `deadline` may be sent. A request that changes nothing is answered 200 with the event; its
+	// `version` stays.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with PATCH /event/{event_id} (the `ChangeEvent` operationId).
 	ChangeEvent(ctx context.Context, eventID EventID, params *ChangeEventParams, body ChangeEventJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// EventHistory Read who changed an event, when and why
+	// EventHistory Read the history of an event
 	//
-	// Every accepted change of the event, in ascending order of version, starting with its creation.
+	// Lists the accepted changes of the event with their time, actor and reason, in ascending order of version, starting with its creation.
 	//
 	// Corresponds with GET /event/{event_id}/history (the `EventHistory` operationId).
 	EventHistory(ctx context.Context, eventID EventID, params *EventHistoryParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// SetEventStateWithBody Finish, cancel or correct an event
 	//
-	// From state 1 (NEW) to 2 (WIN), 3 (LOSE) or 4 (CANCELLED) finishes the event, whatever its deadline. From any
-	// of 2, 3, 4 to another of them is a correction: it needs `reason` and makes a new `result_revision`, and
-	// bet-maker settles the bets again. The same state again is answered 200 and changes nothing. There is no way
-	// back to 1.
+	// A change from state 1 (NEW) to 2 (WIN), 3 (LOSE) or 4 (CANCELLED) finishes the event, before or after its
+	// deadline. A change between 2, 3 and 4 is a correction: it needs `reason` and makes a new `result_revision`,
+	// and bet-maker settles the bets again. The present state is answered 200 and changes nothing. State 1 cannot be
+	// restored.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -465,10 +465,10 @@ type ClientInterface interface {
 
 	// SetEventState Finish, cancel or correct an event
 	//
-	// From state 1 (NEW) to 2 (WIN), 3 (LOSE) or 4 (CANCELLED) finishes the event, whatever its deadline. From any
-	// of 2, 3, 4 to another of them is a correction: it needs `reason` and makes a new `result_revision`, and
-	// bet-maker settles the bets again. The same state again is answered 200 and changes nothing. There is no way
-	// back to 1.
+	// A change from state 1 (NEW) to 2 (WIN), 3 (LOSE) or 4 (CANCELLED) finishes the event, before or after its
+	// deadline. A change between 2, 3 and 4 is a correction: it needs `reason` and makes a new `result_revision`,
+	// and bet-maker settles the bets again. The present state is answered 200 and changes nothing. State 1 cannot be
+	// restored.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -477,19 +477,19 @@ type ClientInterface interface {
 
 	// ListEvents List events
 	//
-	// Events in ascending order of id, cancelled and finished ones included unless `state` says otherwise.
+	// Lists events in ascending order of id, including cancelled and finished ones unless `state` is given.
 	//
 	// Corresponds with GET /events (the `ListEvents` operationId).
 	ListEvents(ctx context.Context, params *ListEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// EventChanges Read what changed
+	// EventChanges Read changed events
 	//
-	// The recovery feed. It returns the events whose last change came after `after`, each as it is now, in
-	// ascending order of `seq`, together with the epoch and the highest `seq` allotted, all from one atomic read.
+	// The recovery feed. It returns the events whose last change has a `seq` greater than `after`, each in its
+	// present state, in ascending order of `seq`, with the epoch and the highest assigned `seq`, all from one atomic
+	// read.
 	//
-	// Read on from `next_after` until `events` is empty. An event that changes while you read appears again
-	// further on with a higher `seq`; none is missed. When `epoch` differs from the one you know, read again
-	// from 0.
+	// Read on from `next_after` until `events` is empty. An event that changes meanwhile appears again later with a
+	// higher `seq`, so none is missed. If `epoch` differs from the known one, read again from 0.
 	//
 	// Corresponds with GET /events/changes (the `EventChanges` operationId).
 	EventChanges(ctx context.Context, params *EventChangesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -497,7 +497,7 @@ type ClientInterface interface {
 
 // CreateEventWithBody Create an event
 //
-// Puts a new event on the line, open for bets at once. Without `deadline` it takes bets for
+// Adds a new event to the line, which takes bets at once. Without `deadline` it takes bets for
 // `MINIMUM_EVENT_DURATION` seconds (5000) from now.
 //
 // Takes any type of body and a specified content type.
@@ -517,7 +517,7 @@ func (c *Client) CreateEventWithBody(ctx context.Context, params *CreateEventPar
 
 // CreateEvent Create an event
 //
-// Puts a new event on the line, open for bets at once. Without `deadline` it takes bets for
+// Adds a new event to the line, which takes bets at once. Without `deadline` it takes bets for
 // `MINIMUM_EVENT_DURATION` seconds (5000) from now.
 //
 // Takes a body of the `application/json` content type.
@@ -535,10 +535,10 @@ func (c *Client) CreateEvent(ctx context.Context, params *CreateEventParams, bod
 	return c.Client.Do(req)
 }
 
-// RemoveEvent Take an event off the line
+// RemoveEvent Cancel an event
 //
-// Cancels the event (state 4), so that its bets are voided. Repeating it is answered 204 and changes nothing.
-// An event that has a result (state 2 or 3) cannot be removed; correct its result instead.
+// Cancels the event (state 4), so that its bets are voided. A repeated request is answered 204 and changes
+// nothing. An event that has a result (state 2 or 3) cannot be cancelled here; correct its result instead.
 //
 // Corresponds with DELETE /event/{event_id} (the `RemoveEvent` operationId).
 func (c *Client) RemoveEvent(ctx context.Context, eventID EventID, params *RemoveEventParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -570,9 +570,9 @@ func (c *Client) GetEvent(ctx context.Context, eventID EventID, reqEditors ...Re
 
 // ChangeEventWithBody Reprice, move, rename, suspend or resume an event
 //
-// Changes an event in state 1 (NEW). Fields that are absent stay as they are. Once the deadline has passed,
-// neither `coefficient` nor `deadline` may be sent. A request that changes nothing is answered 200 with the
-// event as it is; its `version` stays.
+// Changes an event in state 1 (NEW). Fields that are absent stay as they are. After the deadline, neither
+// `coefficient` nor `deadline` may be sent. A request that changes nothing is answered 200 with the event; its
+// `version` stays.
 //
 // Takes any type of body and a specified content type.
 //
@@ -591,9 +591,9 @@ func (c *Client) ChangeEventWithBody(ctx context.Context, eventID EventID, param
 
 // ChangeEvent Reprice, move, rename, suspend or resume an event
 //
-// Changes an event in state 1 (NEW). Fields that are absent stay as they are. Once the deadline has passed,
-// neither `coefficient` nor `deadline` may be sent. A request that changes nothing is answered 200 with the
-// event as it is; its `version` stays.
+// Changes an event in state 1 (NEW). Fields that are absent stay as they are. After the deadline, neither
+// `coefficient` nor `deadline` may be sent. A request that changes nothing is answered 200 with the event; its
+// `version` stays.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -610,9 +610,9 @@ func (c *Client) ChangeEvent(ctx context.Context, eventID EventID, params *Chang
 	return c.Client.Do(req)
 }
 
-// EventHistory Read who changed an event, when and why
+// EventHistory Read the history of an event
 //
-// Every accepted change of the event, in ascending order of version, starting with its creation.
+// Lists the accepted changes of the event with their time, actor and reason, in ascending order of version, starting with its creation.
 //
 // Corresponds with GET /event/{event_id}/history (the `EventHistory` operationId).
 func (c *Client) EventHistory(ctx context.Context, eventID EventID, params *EventHistoryParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -629,10 +629,10 @@ func (c *Client) EventHistory(ctx context.Context, eventID EventID, params *Even
 
 // SetEventStateWithBody Finish, cancel or correct an event
 //
-// From state 1 (NEW) to 2 (WIN), 3 (LOSE) or 4 (CANCELLED) finishes the event, whatever its deadline. From any
-// of 2, 3, 4 to another of them is a correction: it needs `reason` and makes a new `result_revision`, and
-// bet-maker settles the bets again. The same state again is answered 200 and changes nothing. There is no way
-// back to 1.
+// A change from state 1 (NEW) to 2 (WIN), 3 (LOSE) or 4 (CANCELLED) finishes the event, before or after its
+// deadline. A change between 2, 3 and 4 is a correction: it needs `reason` and makes a new `result_revision`,
+// and bet-maker settles the bets again. The present state is answered 200 and changes nothing. State 1 cannot be
+// restored.
 //
 // Takes any type of body and a specified content type.
 //
@@ -651,10 +651,10 @@ func (c *Client) SetEventStateWithBody(ctx context.Context, eventID EventID, par
 
 // SetEventState Finish, cancel or correct an event
 //
-// From state 1 (NEW) to 2 (WIN), 3 (LOSE) or 4 (CANCELLED) finishes the event, whatever its deadline. From any
-// of 2, 3, 4 to another of them is a correction: it needs `reason` and makes a new `result_revision`, and
-// bet-maker settles the bets again. The same state again is answered 200 and changes nothing. There is no way
-// back to 1.
+// A change from state 1 (NEW) to 2 (WIN), 3 (LOSE) or 4 (CANCELLED) finishes the event, before or after its
+// deadline. A change between 2, 3 and 4 is a correction: it needs `reason` and makes a new `result_revision`,
+// and bet-maker settles the bets again. The present state is answered 200 and changes nothing. State 1 cannot be
+// restored.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -673,7 +673,7 @@ func (c *Client) SetEventState(ctx context.Context, eventID EventID, params *Set
 
 // ListEvents List events
 //
-// Events in ascending order of id, cancelled and finished ones included unless `state` says otherwise.
+// Lists events in ascending order of id, including cancelled and finished ones unless `state` is given.
 //
 // Corresponds with GET /events (the `ListEvents` operationId).
 func (c *Client) ListEvents(ctx context.Context, params *ListEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -688,14 +688,14 @@ func (c *Client) ListEvents(ctx context.Context, params *ListEventsParams, reqEd
 	return c.Client.Do(req)
 }
 
-// EventChanges Read what changed
+// EventChanges Read changed events
 //
-// The recovery feed. It returns the events whose last change came after `after`, each as it is now, in
-// ascending order of `seq`, together with the epoch and the highest `seq` allotted, all from one atomic read.
+// The recovery feed. It returns the events whose last change has a `seq` greater than `after`, each in its
+// present state, in ascending order of `seq`, with the epoch and the highest assigned `seq`, all from one atomic
+// read.
 //
-// Read on from `next_after` until `events` is empty. An event that changes while you read appears again
-// further on with a higher `seq`; none is missed. When `epoch` differs from the one you know, read again
-// from 0.
+// Read on from `next_after` until `events` is empty. An event that changes meanwhile appears again later with a
+// higher `seq`, so none is missed. If `epoch` differs from the known one, read again from 0.
 //
 // Corresponds with GET /events/changes (the `EventChanges` operationId).
 func (c *Client) EventChanges(ctx context.Context, params *EventChangesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1279,7 +1279,7 @@ type ClientWithResponsesInterface interface {
 
 	// CreateEventWithBodyWithResponse Create an event
 	//
-	// Puts a new event on the line, open for bets at once. Without `deadline` it takes bets for
+	// Adds a new event to the line, which takes bets at once. Without `deadline` it takes bets for
 	// `MINIMUM_EVENT_DURATION` seconds (5000) from now.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -1289,7 +1289,7 @@ type ClientWithResponsesInterface interface {
 
 	// CreateEventWithResponse Create an event
 	//
-	// Puts a new event on the line, open for bets at once. Without `deadline` it takes bets for
+	// Adds a new event to the line, which takes bets at once. Without `deadline` it takes bets for
 	// `MINIMUM_EVENT_DURATION` seconds (5000) from now.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -1297,10 +1297,10 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /event (the `CreateEvent` operationId).
 	CreateEventWithResponse(ctx context.Context, params *CreateEventParams, body CreateEventJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateEventResponse, error)
 
-	// RemoveEventWithResponse Take an event off the line
+	// RemoveEventWithResponse Cancel an event
 	//
-	// Cancels the event (state 4), so that its bets are voided. Repeating it is answered 204 and changes nothing.
-	// An event that has a result (state 2 or 3) cannot be removed; correct its result instead.
+	// Cancels the event (state 4), so that its bets are voided. A repeated request is answered 204 and changes
+	// nothing. An event that has a result (state 2 or 3) cannot be cancelled here; correct its result instead.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -1316,9 +1316,9 @@ type ClientWithResponsesInterface interface {
 
 	// ChangeEventWithBodyWithResponse Reprice, move, rename, suspend or resume an event
 	//
-	// Changes an event in state 1 (NEW). Fields that are absent stay as they are. Once the deadline has passed,
-	// neither `coefficient` nor `deadline` may be sent. A request that changes nothing is answered 200 with the
-	// event as it is; its `version` stays.
+	// Changes an event in state 1 (NEW). Fields that are absent stay as they are. After the deadline, neither
+	// `coefficient` nor `deadline` may be sent. A request that changes nothing is answered 200 with the event; its
+	// `version` stays.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -1327,18 +1327,18 @@ type ClientWithResponsesInterface interface {
 
 	// ChangeEventWithResponse Reprice, move, rename, suspend or resume an event
 	//
-	// Changes an event in state 1 (NEW). Fields that are absent stay as they are. Once the deadline has passed,
-	// neither `coefficient` nor `deadline` may be sent. A request that changes nothing is answered 200 with the
-	// event as it is; its `version` stays.
+	// Changes an event in state 1 (NEW). Fields that are absent stay as they are. After the deadline, neither
+	// `coefficient` nor `deadline` may be sent. A request that changes nothing is answered 200 with the event; its
+	// `version` stays.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /event/{event_id} (the `ChangeEvent` operationId).
 	ChangeEventWithResponse(ctx context.Context, eventID EventID, params *ChangeEventParams, body ChangeEventJSONRequestBody, reqEditors ...RequestEditorFn) (*ChangeEventResponse, error)
 
-	// EventHistoryWithResponse Read who changed an event, when and why
+	// EventHistoryWithResponse Read the history of an event
 	//
-	// Every accepted change of the event, in ascending order of version, starting with its creation.
+	// Lists the accepted changes of the event with their time, actor and reason, in ascending order of version, starting with its creation.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -1347,10 +1347,10 @@ type ClientWithResponsesInterface interface {
 
 	// SetEventStateWithBodyWithResponse Finish, cancel or correct an event
 	//
-	// From state 1 (NEW) to 2 (WIN), 3 (LOSE) or 4 (CANCELLED) finishes the event, whatever its deadline. From any
-	// of 2, 3, 4 to another of them is a correction: it needs `reason` and makes a new `result_revision`, and
-	// bet-maker settles the bets again. The same state again is answered 200 and changes nothing. There is no way
-	// back to 1.
+	// A change from state 1 (NEW) to 2 (WIN), 3 (LOSE) or 4 (CANCELLED) finishes the event, before or after its
+	// deadline. A change between 2, 3 and 4 is a correction: it needs `reason` and makes a new `result_revision`,
+	// and bet-maker settles the bets again. The present state is answered 200 and changes nothing. State 1 cannot be
+	// restored.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -1359,10 +1359,10 @@ type ClientWithResponsesInterface interface {
 
 	// SetEventStateWithResponse Finish, cancel or correct an event
 	//
-	// From state 1 (NEW) to 2 (WIN), 3 (LOSE) or 4 (CANCELLED) finishes the event, whatever its deadline. From any
-	// of 2, 3, 4 to another of them is a correction: it needs `reason` and makes a new `result_revision`, and
-	// bet-maker settles the bets again. The same state again is answered 200 and changes nothing. There is no way
-	// back to 1.
+	// A change from state 1 (NEW) to 2 (WIN), 3 (LOSE) or 4 (CANCELLED) finishes the event, before or after its
+	// deadline. A change between 2, 3 and 4 is a correction: it needs `reason` and makes a new `result_revision`,
+	// and bet-maker settles the bets again. The present state is answered 200 and changes nothing. State 1 cannot be
+	// restored.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -1371,21 +1371,21 @@ type ClientWithResponsesInterface interface {
 
 	// ListEventsWithResponse List events
 	//
-	// Events in ascending order of id, cancelled and finished ones included unless `state` says otherwise.
+	// Lists events in ascending order of id, including cancelled and finished ones unless `state` is given.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /events (the `ListEvents` operationId).
 	ListEventsWithResponse(ctx context.Context, params *ListEventsParams, reqEditors ...RequestEditorFn) (*ListEventsResponse, error)
 
-	// EventChangesWithResponse Read what changed
+	// EventChangesWithResponse Read changed events
 	//
-	// The recovery feed. It returns the events whose last change came after `after`, each as it is now, in
-	// ascending order of `seq`, together with the epoch and the highest `seq` allotted, all from one atomic read.
+	// The recovery feed. It returns the events whose last change has a `seq` greater than `after`, each in its
+	// present state, in ascending order of `seq`, with the epoch and the highest assigned `seq`, all from one atomic
+	// read.
 	//
-	// Read on from `next_after` until `events` is empty. An event that changes while you read appears again
-	// further on with a higher `seq`; none is missed. When `epoch` differs from the one you know, read again
-	// from 0.
+	// Read on from `next_after` until `events` is empty. An event that changes meanwhile appears again later with a
+	// higher `seq`, so none is missed. If `epoch` differs from the known one, read again from 0.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -1837,7 +1837,7 @@ func (r EventChangesResponse) ContentType() string {
 
 // CreateEventWithBodyWithResponse Create an event
 //
-// Puts a new event on the line, open for bets at once. Without `deadline` it takes bets for
+// Adds a new event to the line, which takes bets at once. Without `deadline` it takes bets for
 // `MINIMUM_EVENT_DURATION` seconds (5000) from now.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -1853,7 +1853,7 @@ func (c *ClientWithResponses) CreateEventWithBodyWithResponse(ctx context.Contex
 
 // CreateEventWithResponse Create an event
 //
-// Puts a new event on the line, open for bets at once. Without `deadline` it takes bets for
+// Adds a new event to the line, which takes bets at once. Without `deadline` it takes bets for
 // `MINIMUM_EVENT_DURATION` seconds (5000) from now.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -1867,10 +1867,10 @@ func (c *ClientWithResponses) CreateEventWithResponse(ctx context.Context, param
 	return ParseCreateEventResponse(rsp)
 }
 
-// RemoveEventWithResponse Take an event off the line
+// RemoveEventWithResponse Cancel an event
 //
-// Cancels the event (state 4), so that its bets are voided. Repeating it is answered 204 and changes nothing.
-// An event that has a result (state 2 or 3) cannot be removed; correct its result instead.
+// Cancels the event (state 4), so that its bets are voided. A repeated request is answered 204 and changes
+// nothing. An event that has a result (state 2 or 3) cannot be cancelled here; correct its result instead.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -1898,9 +1898,9 @@ func (c *ClientWithResponses) GetEventWithResponse(ctx context.Context, eventID 
 
 // ChangeEventWithBodyWithResponse Reprice, move, rename, suspend or resume an event
 //
-// Changes an event in state 1 (NEW). Fields that are absent stay as they are. Once the deadline has passed,
-// neither `coefficient` nor `deadline` may be sent. A request that changes nothing is answered 200 with the
-// event as it is; its `version` stays.
+// Changes an event in state 1 (NEW). Fields that are absent stay as they are. After the deadline, neither
+// `coefficient` nor `deadline` may be sent. A request that changes nothing is answered 200 with the event; its
+// `version` stays.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -1915,9 +1915,9 @@ func (c *ClientWithResponses) ChangeEventWithBodyWithResponse(ctx context.Contex
 
 // ChangeEventWithResponse Reprice, move, rename, suspend or resume an event
 //
-// Changes an event in state 1 (NEW). Fields that are absent stay as they are. Once the deadline has passed,
-// neither `coefficient` nor `deadline` may be sent. A request that changes nothing is answered 200 with the
-// event as it is; its `version` stays.
+// Changes an event in state 1 (NEW). Fields that are absent stay as they are. After the deadline, neither
+// `coefficient` nor `deadline` may be sent. A request that changes nothing is answered 200 with the event; its
+// `version` stays.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -1930,9 +1930,9 @@ func (c *ClientWithResponses) ChangeEventWithResponse(ctx context.Context, event
 	return ParseChangeEventResponse(rsp)
 }
 
-// EventHistoryWithResponse Read who changed an event, when and why
+// EventHistoryWithResponse Read the history of an event
 //
-// Every accepted change of the event, in ascending order of version, starting with its creation.
+// Lists the accepted changes of the event with their time, actor and reason, in ascending order of version, starting with its creation.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -1947,10 +1947,10 @@ func (c *ClientWithResponses) EventHistoryWithResponse(ctx context.Context, even
 
 // SetEventStateWithBodyWithResponse Finish, cancel or correct an event
 //
-// From state 1 (NEW) to 2 (WIN), 3 (LOSE) or 4 (CANCELLED) finishes the event, whatever its deadline. From any
-// of 2, 3, 4 to another of them is a correction: it needs `reason` and makes a new `result_revision`, and
-// bet-maker settles the bets again. The same state again is answered 200 and changes nothing. There is no way
-// back to 1.
+// A change from state 1 (NEW) to 2 (WIN), 3 (LOSE) or 4 (CANCELLED) finishes the event, before or after its
+// deadline. A change between 2, 3 and 4 is a correction: it needs `reason` and makes a new `result_revision`,
+// and bet-maker settles the bets again. The present state is answered 200 and changes nothing. State 1 cannot be
+// restored.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -1965,10 +1965,10 @@ func (c *ClientWithResponses) SetEventStateWithBodyWithResponse(ctx context.Cont
 
 // SetEventStateWithResponse Finish, cancel or correct an event
 //
-// From state 1 (NEW) to 2 (WIN), 3 (LOSE) or 4 (CANCELLED) finishes the event, whatever its deadline. From any
-// of 2, 3, 4 to another of them is a correction: it needs `reason` and makes a new `result_revision`, and
-// bet-maker settles the bets again. The same state again is answered 200 and changes nothing. There is no way
-// back to 1.
+// A change from state 1 (NEW) to 2 (WIN), 3 (LOSE) or 4 (CANCELLED) finishes the event, before or after its
+// deadline. A change between 2, 3 and 4 is a correction: it needs `reason` and makes a new `result_revision`,
+// and bet-maker settles the bets again. The present state is answered 200 and changes nothing. State 1 cannot be
+// restored.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -1983,7 +1983,7 @@ func (c *ClientWithResponses) SetEventStateWithResponse(ctx context.Context, eve
 
 // ListEventsWithResponse List events
 //
-// Events in ascending order of id, cancelled and finished ones included unless `state` says otherwise.
+// Lists events in ascending order of id, including cancelled and finished ones unless `state` is given.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -1996,14 +1996,14 @@ func (c *ClientWithResponses) ListEventsWithResponse(ctx context.Context, params
 	return ParseListEventsResponse(rsp)
 }
 
-// EventChangesWithResponse Read what changed
+// EventChangesWithResponse Read changed events
 //
-// The recovery feed. It returns the events whose last change came after `after`, each as it is now, in
-// ascending order of `seq`, together with the epoch and the highest `seq` allotted, all from one atomic read.
+// The recovery feed. It returns the events whose last change has a `seq` greater than `after`, each in its
+// present state, in ascending order of `seq`, with the epoch and the highest assigned `seq`, all from one atomic
+// read.
 //
-// Read on from `next_after` until `events` is empty. An event that changes while you read appears again
-// further on with a higher `seq`; none is missed. When `epoch` differs from the one you know, read again
-// from 0.
+// Read on from `next_after` until `events` is empty. An event that changes meanwhile appears again later with a
+// higher `seq`, so none is missed. If `epoch` differs from the known one, read again from 0.
 //
 // Returns a wrapper object for the known response body format(s).
 //

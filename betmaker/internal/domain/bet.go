@@ -1,16 +1,17 @@
 package domain
 
 import (
+	"strconv"
 	"time"
 
 	"stavka.local/shared/money"
 	"stavka.local/shared/odds"
 )
 
-// BetID names a bet, from 1.
+// BetID identifies a bet. Ids start at 1.
 type BetID int64
 
-// Status is what a bet is at the moment.
+// Status is the present state of a bet.
 type Status uint8
 
 // The statuses of a bet.
@@ -31,7 +32,7 @@ func (s Status) String() string {
 	return statusNames[s]
 }
 
-// ParseStatus is the inverse of String.
+// ParseStatus is the inverse of String. It reports false for an unknown status.
 func ParseStatus(text string) (Status, bool) {
 	for s := StatusPending; s <= StatusVoid; s++ {
 		if statusNames[s] == text {
@@ -41,17 +42,17 @@ func ParseStatus(text string) (Status, bool) {
 	return 0, false
 }
 
-// VoidReason says why a bet is void. The zero value is for bets that are not.
+// VoidReason is the reason for which a bet is void. It is zero for other bets.
 type VoidReason uint8
 
 // The reasons for voiding a bet.
 const (
-	VoidEventCancelled VoidReason = 1 // the event will not be decided
-	VoidPastPost       VoidReason = 2 // accepted at or after the result became fact
-	VoidLineReset      VoidReason = 3 // the line lost the event the bet was placed on
-	// VoidWindowed: accepted within a window that an administrator has voided.
+	VoidEventCancelled VoidReason = 1 // the event was cancelled
+	VoidPastPost       VoidReason = 2 // accepted at or after the instant at which the result became fact
+	VoidLineReset      VoidReason = 3 // the line lost the event
+	// VoidWindowed: accepted within a window that an administrator voided.
 	VoidWindowed VoidReason = 4
-	// VoidCancelledByUser: the user did not want the bet any more. It is final.
+	// VoidCancelledByUser: the user cancelled the bet. This is final.
 	VoidCancelledByUser VoidReason = 5
 )
 
@@ -68,7 +69,7 @@ func (r VoidReason) String() string {
 	return voidReasonNames[r]
 }
 
-// Bet is an accepted bet. Everything up to AcceptedAt never changes.
+// Bet is an accepted bet. The fields up to AcceptedAt never change.
 type Bet struct {
 	ID           BetID
 	UserID       UserID
@@ -80,27 +81,26 @@ type Bet struct {
 	Settlement
 }
 
-// PotentialPayout is what the bet returns if it wins.
+// PotentialPayout returns what the bet pays if it wins.
 func (b Bet) PotentialPayout() money.Amount { return b.Stake.Payout(b.Coefficient) }
 
-// Settlement is what has become of a bet so far.
+// Settlement is the outcome of a bet so far.
 type Settlement struct {
 	Outcome
-	Revision  int64     // the event's settle revision that this follows; 0 for none yet
+	Revision  int64     // the settle revision of the event that it follows; 0 for none yet
 	SettledAt time.Time // zero while pending
 }
 
-// Outcome is what becomes of a bet under a result.
+// Outcome is the result of a bet.
 type Outcome struct {
 	Status     Status
-	Payout     money.Amount // the total returned: nothing while pending and when lost
+	Payout     money.Amount // the total returned; zero while pending and when lost
 	VoidReason VoidReason
 }
 
-// Outcome returns what the bet should be, given the event as it is now. It is a
-// pure function: however many results came before, in whatever order their
-// messages arrived, only the present one counts. A bet that its user has cancelled
-// stays so.
+// Outcome returns the outcome that the bet should have, given the present state of the event. It is
+// a pure function: earlier results, and the order in which their messages arrived, do not matter. A
+// bet that its user cancelled keeps its outcome.
 func (e Event) Outcome(b Bet) Outcome {
 	switch {
 	case b.VoidReason == VoidCancelledByUser:
@@ -126,8 +126,8 @@ func void(b Bet, why VoidReason) Outcome {
 	return Outcome{Status: StatusVoid, Payout: b.Stake, VoidReason: why}
 }
 
-// Settle returns what the bet's settlement is once it follows e, at the instant now.
-// A bet whose outcome does not change keeps the time it was settled at.
+// Settle returns the settlement of a bet that follows e, at the instant now. A bet whose outcome
+// does not change keeps its SettledAt.
 func (e Event) Settle(b Bet, now time.Time) Settlement {
 	next := Settlement{Outcome: e.Outcome(b), Revision: e.SettleRevision}
 	switch {
@@ -138,4 +138,20 @@ func (e Event) Settle(b Bet, now time.Time) Settlement {
 		next.SettledAt = now
 	}
 	return next
+}
+
+// StakeTransfer returns the transfer of an accepted bet's stake. Its reference holds the terms of
+// the bet, such as "event 7 v3 @ 1.45", so that the seals cover them too.
+func (b Bet) StakeTransfer() Transfer {
+	return Transfer{
+		UserID: b.UserID, Debit: AccountWallet, Credit: AccountEscrow, Amount: b.Stake, Kind: TransferStake,
+		BetID: b.ID, Revision: b.Revision, Reference: b.terms(), At: b.AcceptedAt,
+	}
+}
+
+func (b Bet) terms() string {
+	text := make([]byte, 0, 48)
+	text = strconv.AppendInt(append(text, "event "...), int64(b.EventID), 10)
+	text = strconv.AppendInt(append(text, " v"...), b.EventVersion, 10)
+	return string(b.Coefficient.Append(append(text, " @ "...)))
 }

@@ -1,7 +1,6 @@
-// Package domain holds the rules of bet-maker: when a bet is accepted, at which
-// price, what becomes of it when the event is decided, and who may do what. It is
-// plain Go on values: it reads no clock, store or network, so that every store and
-// every shape of Stavka decides alike.
+// Package domain holds the rules of bet-maker: when a bet is accepted and at which price, how it
+// is settled, and who may do what. It consists of plain Go values and reads no clock, store or
+// network, so that every store and every shape of Stavka decides alike.
 //
 // The life of a bet:
 //
@@ -13,6 +12,6 @@
 //	           └ post, line reset ─▶ │ void│ ◀─┘
 //	                                 └─────┘
 //
-// What a bet should be is a function of the bet and of its event as it is now
-// (Event.Outcome). Settling moves a bet to there, from wherever it is.
+// The outcome of a bet is a function of the bet and of the present state of its event
+// (Event.Outcome). Settling moves a bet to that outcome, whatever it was before.
 package domain

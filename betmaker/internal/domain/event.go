@@ -7,10 +7,10 @@ import (
 	"stavka.local/shared/odds"
 )
 
-// EventID names an event of the line, from 1.
+// EventID identifies an event of the line. Ids start at 1.
 type EventID int64
 
-// State is where an event is in its life. The numbers are the line's.
+// State is the state of an event. The numbers are those of the line.
 type State uint8
 
 // The states of an event. The last three decide its bets.
@@ -21,13 +21,13 @@ const (
 	StateCancelled    State = 4
 )
 
-// IsFinal tells whether s decides the bets.
+// IsFinal reports whether s decides the bets on the event.
 func (s State) IsFinal() bool { return s >= StateFinishedWin && s <= StateCancelled }
 
-// LineEvent is an event as the line says it is after one change.
+// LineEvent is an event as the line publishes it after one change.
 type LineEvent struct {
 	ID EventID
-	// Dataset is the data set of the line that ID and Seq belong to.
+	// Dataset is the data set of the line to which ID and Seq belong.
 	Dataset        string
 	Seq            int64
 	Version        int64
@@ -37,79 +37,78 @@ type LineEvent struct {
 	State          State
 	Suspended      bool
 	ResultRevision int64
-	EffectiveAt    time.Time // when the result became fact; zero when not said
+	EffectiveAt    time.Time // when the result became fact; zero when the line does not say
 	CreatedAt      time.Time
 	UpdatedAt      time.Time
 }
 
-// ErrImpossibleEvent is what Validate returns for an event that no line may send.
-var ErrImpossibleEvent = fault.New(fault.Invalid, "impossible_event", "the event breaks the line's own rules")
+// ErrImpossibleEvent is returned by Validate for an event that the line must never send.
+var ErrImpossibleEvent = fault.New(fault.Invalid, "impossible_event", "The event breaks the line's own rules.")
 
-// Validate refuses an event that no retry could make acceptable.
+// Validate returns ErrImpossibleEvent for an event that no retry could make acceptable.
 func (l LineEvent) Validate() error {
 	switch {
 	case l.ID < 1, l.Seq < 1, l.Version < 1, l.Dataset == "":
-		return ErrImpossibleEvent.Detailf("event %d of data set %q has seq %d, version %d", l.ID, l.Dataset, l.Seq, l.Version)
+		return ErrImpossibleEvent.Detailf("Event %d of data set %q has seq %d, version %d.", l.ID, l.Dataset, l.Seq, l.Version)
 	case l.Coefficient.Hundredths() < 100:
-		return ErrImpossibleEvent.Detailf("event %d has coefficient %s, less than 1.00", l.ID, l.Coefficient)
+		return ErrImpossibleEvent.Detailf("Event %d has coefficient %s, less than 1.00.", l.ID, l.Coefficient)
 	case l.State != StateNew && !l.State.IsFinal():
-		return ErrImpossibleEvent.Detailf("event %d has state %d", l.ID, l.State)
+		return ErrImpossibleEvent.Detailf("Event %d has state %d.", l.ID, l.State)
 	case l.State.IsFinal() != (l.ResultRevision > 0):
-		return ErrImpossibleEvent.Detailf("event %d has state %d and result revision %d", l.ID, l.State, l.ResultRevision)
+		return ErrImpossibleEvent.Detailf("Event %d has state %d and result revision %d.", l.ID, l.State, l.ResultRevision)
 	case l.Deadline.IsZero():
-		return ErrImpossibleEvent.Detailf("event %d has no deadline", l.ID)
+		return ErrImpossibleEvent.Detailf("Event %d has no deadline.", l.ID)
 	}
 	return nil
 }
 
-// Event is bet-maker's projection of an event: what the line says, and what
-// bet-maker has made of it. The zero Event is one that bet-maker has not seen.
+// Event is bet-maker's projection of an event: the state of the line and what bet-maker added to
+// it. The zero Event is one that bet-maker has not seen.
 type Event struct {
 	LineEvent
-	// Quarantined events take no bets and are not settled until an operator has
-	// decided: their id came up in two data sets, or a result was taken back.
+	// Quarantined events take no bets and are not settled until an operator resolves them. Their id
+	// occurred in two data sets, or a result was taken back.
 	Quarantined bool
 	// VoidBefore voids the bets accepted before it; zero for none.
 	VoidBefore time.Time
-	// VoidWindows void the bets accepted within them, in order of their ids.
+	// VoidWindows void the bets accepted within them. They are in order of their ids.
 	VoidWindows []VoidWindow
-	// ClosedAt is when the first result was committed here; zero until then.
+	// ClosedAt is when the first result was committed in bet-maker's store; zero until then.
 	ClosedAt time.Time
 	// ResultedAt is when SettleRevision last grew; zero while it is 0.
 	ResultedAt time.Time
-	// SettleRevision grows by one whenever what bets should be may have changed.
+	// SettleRevision grows by one whenever the outcome of bets may have changed.
 	SettleRevision int64
 }
 
-// IsZero tells whether bet-maker has never seen the event.
+// IsZero reports whether bet-maker has never seen the event.
 func (e Event) IsZero() bool { return e.ID == 0 }
 
-// IsClosed tells whether e takes no more bets at an instant.
+// IsClosed reports whether e takes no more bets at the instant now.
 func (e Event) IsClosed(now time.Time) bool { return e.State.IsFinal() || !now.Before(e.Deadline) }
 
-// IsSettleable tells whether the bets of e may be moved to their outcome now.
+// IsSettleable reports whether the bets of e may be settled now.
 func (e Event) IsSettleable() bool { return !e.Quarantined && e.SettleRevision > 0 }
 
-// Effect says what applying a change did to the projection.
+// Effect is what a change did to the projection.
 type Effect uint8
 
 // The effects of a change.
 const (
-	// EffectNone: the change is not newer than what is known, or the event is in
-	// quarantine. There is nothing to write.
+	// EffectNone: the change is not newer than the projection, or the event is in quarantine. There
+	// is nothing to write.
 	EffectNone Effect = iota
-	// EffectUpdated: the projection took the change over.
+	// EffectUpdated: the projection took over the change.
 	EffectUpdated
-	// EffectResulted: it did, and bets have to be settled.
+	// EffectResulted: the projection took over the change, and bets have to be settled.
 	EffectResulted
-	// EffectQuarantined: the change contradicts what is known; the event is now in quarantine.
+	// EffectQuarantined: the change contradicts the projection, and the event is now in quarantine.
 	EffectQuarantined
 )
 
-// Apply returns e after a change of the same event, and what that did. The change
-// must be valid. now is the store's clock, read while e is locked against bets: no
-// bet accepted so far is later. Changes may come twice and in any order: the
-// highest Seq wins.
+// Apply returns e after a valid change of the same event, and the effect of the change. now is the
+// store's clock, read while e is locked against bets, so that no accepted bet is later. Changes may
+// come repeatedly and in any order: the highest Seq wins.
 func (e Event) Apply(change LineEvent, now time.Time) (Event, Effect) {
 	switch {
 	case e.IsZero():
@@ -121,6 +120,7 @@ func (e Event) Apply(change LineEvent, now time.Time) (Event, Effect) {
 	case e.Quarantined:
 		return e, EffectNone
 	case e.Dataset != change.Dataset:
+		// The line never takes a result back, so this is another event with the same id.
 		e.Quarantined = true
 		return e, EffectQuarantined
 	case change.Seq <= e.Seq:
@@ -138,14 +138,14 @@ func (e Event) Apply(change LineEvent, now time.Time) (Event, Effect) {
 	return e.resulted(now), EffectResulted
 }
 
-// Resolution is an operator's decision on an event in quarantine.
+// Resolution is an operator's decision about an event in quarantine.
 type Resolution uint8
 
 // The resolutions.
 const (
-	// ResolveVoid voids every bet accepted so far and goes on with the line's event.
+	// ResolveVoid voids every bet accepted so far and goes on with the event of the line.
 	ResolveVoid Resolution = iota + 1
-	// ResolveAdopt says that the line's event is the one the bets were placed on.
+	// ResolveAdopt takes the event of the line as the one on which the bets were placed.
 	ResolveAdopt
 )
 
@@ -158,13 +158,13 @@ func (r Resolution) String() string {
 }
 
 // ErrNotQuarantined is returned when there is nothing to resolve.
-var ErrNotQuarantined = fault.New(fault.Conflict, "event_not_quarantined", "the event is not in quarantine")
+var ErrNotQuarantined = fault.New(fault.Conflict, "event_not_quarantined", "The event is not in quarantine.")
 
-// Resolve takes e out of quarantine, with the event as the line has it now. now is
-// the store's clock, read while e is locked against bets.
+// Resolve takes e out of quarantine with the current event of the line. now is the store's clock,
+// read while e is locked against bets. Error: ErrNotQuarantined.
 func (e Event) Resolve(how Resolution, current LineEvent, now time.Time) (Event, error) {
 	if !e.Quarantined {
-		return e, ErrNotQuarantined.Detailf("event %d is not in quarantine", e.ID)
+		return e, ErrNotQuarantined.Detailf("Event %d is not in quarantine.", e.ID)
 	}
 	e.Quarantined = false
 	e.LineEvent = current
@@ -185,7 +185,7 @@ func (e Event) resulted(now time.Time) Event {
 	return e.revised(now)
 }
 
-// revised makes every bet on e be looked at again.
+// revised returns e with a new settle revision, so that all its bets are settled again.
 func (e Event) revised(now time.Time) Event {
 	e.SettleRevision++
 	e.ResultedAt = now

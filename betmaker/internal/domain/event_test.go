@@ -47,8 +47,8 @@ func apply(event domain.Event, changes []domain.LineEvent) domain.Event {
 	return event
 }
 
-// Any multiset and permutation of an event's messages that holds the last one gives
-// the same projection and the same outcome of every bet.
+// Any multiset and permutation of an event's messages that contains the last one gives the same
+// projection and the same outcome of every bet.
 func TestApplyDoesNotDependOnOrderLossOrDuplicates(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -74,7 +74,7 @@ func TestApplyDoesNotDependOnOrderLossOrDuplicates(t *testing.T) {
 	})
 }
 
-// Resettling leads to what the last result alone would have led to.
+// Settling again gives the result that the last result alone would give.
 func TestSettleForgetsFormerResults(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {

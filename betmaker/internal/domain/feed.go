@@ -6,9 +6,8 @@ import (
 	"stavka.local/shared/fault"
 )
 
-// Epoch names a data set of the line and a generation of it. Sequence numbers of
-// different data sets have nothing to do with each other; within one they grow
-// across generations.
+// Epoch identifies a data set of the line and a generation of it. Sequence numbers of different
+// data sets are unrelated; within one data set they grow across generations.
 type Epoch struct {
 	Dataset    string
 	Generation int64
@@ -16,15 +15,15 @@ type Epoch struct {
 
 // ErrFeedUnavailable is returned while bet-maker cannot know the line.
 var ErrFeedUnavailable = fault.New(fault.Unavailable, "feed_unavailable",
-	"the line is not known at the moment, so no bets are taken").After(2 * time.Second)
+	"The line is not known at the moment, so no bets are taken.").After(2 * time.Second)
 
-// Feed is what one replica knows about how well it follows the line. It decides
-// whether bets may be taken: the line must have been heard of within the timeout, and
-// nothing that the replica knows to exist may have been unapplied for that long.
+// Feed tracks how well one replica follows the line and decides whether bets may be taken: the line
+// must have been heard of within the timeout, and no change that the replica knows to exist may
+// have been unapplied for that long.
 //
-// Its instants must come from time.Now of one process, because they are compared by
-// the monotonic clock: setting the wall clock neither revives nor kills a feed.
-// The zero Feed has heard nothing and is not alive. It is not safe for concurrent use.
+// All instants must come from time.Now of one process, because they are compared by the monotonic
+// clock, so that setting the wall clock has no effect. The zero Feed has heard nothing and is not
+// alive. It is not safe for concurrent use.
 type Feed struct {
 	timeout time.Duration
 
@@ -32,28 +31,26 @@ type Feed struct {
 	complete bool
 	epoch    Epoch
 	seq      int64
-	// last is the highest seq of epoch heard of, at least seq.
+	// last is the highest seq of epoch heard of. It is at least seq.
 	last int64
-	// heard is when the line was last heard of in a way that counts.
+	// heard is the last sign of life of the line.
 	heard time.Time
-	// foreign is when a heartbeat of another epoch than epoch last came.
+	// foreign is when a heartbeat of another epoch last came.
 	foreign time.Time
-	// behind is since when something known to exist may have been unapplied; zero
-	// when nothing is.
+	// behind is since when a known change may have been unapplied; zero for no such change.
 	behind time.Time
 }
 
-// NewFeed returns a feed that dies after a silence, or a lag, of timeout.
+// NewFeed returns a feed that is dead after a silence, or a lag, of timeout.
 func NewFeed(timeout time.Duration) Feed { return Feed{timeout: timeout} }
 
-// Heartbeat takes note of a heartbeat that came at the instant now, and tells whether
-// the change log has to be read because of it.
+// Heartbeat records a heartbeat that came at the instant now, and reports whether the change log
+// has to be read because of it.
 //
-// Only a heartbeat of the epoch that is being followed, and not older than what has
-// been read already, is a sign of life. One of another epoch may be a straggler or the
-// first of a new one; only the change log can tell. Nor does one that brings news end a
-// silence that has killed the feed: what it tells of may be as old as the silence, and
-// bets must wait until it has been read.
+// A heartbeat is a sign of life only if it is of the current epoch and not older than what was read
+// already. One of another epoch may be late, or the first of a new epoch; only the change log can
+// tell. A heartbeat that announces changes does not end a silence that has killed the feed: the
+// changes may be as old as the silence, and bets must wait until they have been read.
 func (f *Feed) Heartbeat(now time.Time, epoch Epoch, lastSeq int64) (news bool) {
 	switch {
 	case epoch != f.epoch:
@@ -75,12 +72,12 @@ func (f *Feed) Heartbeat(now time.Time, epoch Epoch, lastSeq int64) (news bool) 
 	return true
 }
 
-// Turn takes note, at the instant now, that the change log has begun another epoch,
-// which has to be read from its beginning. If it is another data set the feed is dead
-// until that is done: the events that bets would be placed on are no longer the line's.
+// Turn records, at the instant now, that the change log has begun another epoch, which has to be
+// read from its beginning. If it is another data set, the feed is dead until then, because the
+// events in the projection are no longer those of the line.
 func (f *Feed) Turn(now time.Time, epoch Epoch) {
 	if epoch == f.epoch {
-		// The same epoch, but its numbers went back.
+		// The epoch is the same, but its numbers went back.
 		f.seq, f.last, f.complete = 0, 0, false
 		f.fallBehind(now)
 		return
@@ -91,23 +88,22 @@ func (f *Feed) Turn(now time.Time, epoch Epoch) {
 	f.fallBehind(now)
 }
 
-// CaughtUp takes note that the change log has been read to its end: when it was asked,
-// at the instant asked, lastSeq was the highest number of epoch, and everything up to
-// there has been applied since.
-func (f *Feed) CaughtUp(asked time.Time, epoch Epoch, lastSeq int64) {
+// CaughtUp records that the change log has been read to its end: at the instant readAt, lastSeq was
+// the highest number of epoch, and everything up to it has been applied since.
+func (f *Feed) CaughtUp(readAt time.Time, epoch Epoch, lastSeq int64) {
 	if epoch != f.epoch {
 		f.last = 0
 	}
 	f.epoch, f.seq, f.complete = epoch, lastSeq, true
 	f.last = max(f.last, lastSeq)
-	if asked.After(f.heard) {
-		f.heard = asked
+	if readAt.After(f.heard) {
+		f.heard = readAt
 	}
-	// What came up before the question is answered. What came up since may be newer
-	// than the answer; it was not there when the question was asked.
+	// Changes announced before the question are in the answer. Changes announced since may be newer
+	// than the answer.
 	f.behind = time.Time{}
-	if f.last > f.seq || f.foreign.After(asked) {
-		f.behind = asked
+	if f.last > f.seq || f.foreign.After(readAt) {
+		f.behind = readAt
 	}
 }
 
@@ -117,8 +113,8 @@ func (f *Feed) fallBehind(now time.Time) {
 	}
 }
 
-// Check returns nil while the feed is alive, and otherwise ErrFeedUnavailable with
-// the reason for the logs.
+// Check returns nil while the feed is alive, and ErrFeedUnavailable otherwise. Its cause is for the
+// logs.
 func (f *Feed) Check(now time.Time) error {
 	switch {
 	case !f.complete:
@@ -133,6 +129,7 @@ func (f *Feed) Check(now time.Time) error {
 
 // The reasons why a feed is dead.
 const (
+	// The causes of a dead feed.
 	errNotCaughtUp = feedError("the line has not been read yet")
 	errSilent      = feedError("the line is silent")
 	errBehind      = feedError("changes of the line have been waiting to be applied for too long")
@@ -142,17 +139,17 @@ type feedError string
 
 func (e feedError) Error() string { return string(e) }
 
-// FeedStatus is a feed at one instant, for people.
+// FeedStatus describes a feed at one instant for people.
 type FeedStatus struct {
 	Alive   bool
-	Epoch   Epoch     // the zero Epoch while none is known
+	Epoch   Epoch     // zero if unknown
 	Applied int64     // everything up to it has been applied here
 	Last    int64     // the highest number heard of
 	Heard   time.Time // when the line was last heard of; zero for never
-	Behind  time.Time // since when something known is unapplied; zero when nothing is
+	Behind  time.Time // since when a known change is unapplied; zero for no such change
 }
 
-// Status describes the feed as of now.
+// Status returns the status of the feed at the instant now.
 func (f *Feed) Status(now time.Time) FeedStatus {
 	return FeedStatus{
 		Alive:   f.Check(now) == nil,
@@ -164,9 +161,9 @@ func (f *Feed) Status(now time.Time) FeedStatus {
 	}
 }
 
-// IsNewerThan tells whether e is a later state of an event's projection than other,
-// which is of the same event. Revisions only grow, quarantine ends only with another
-// revision, and in between the sequence number grows.
+// IsNewerThan reports whether e is a later state than other of the same event's projection. Settle
+// revisions only grow. Quarantine ends only with a new revision. In between the sequence number
+// grows.
 func (e Event) IsNewerThan(other Event) bool {
 	switch {
 	case e.SettleRevision != other.SettleRevision:

@@ -238,7 +238,7 @@ func TestFeedAsksForTheChangeLogOnlyWhenAHeartbeatShowsSomethingNew(t *testing.T
 	}{
 		{epochA1, 5, false},
 		{epochA1, 6, true},
-		{epochA1, 4, true}, // the line went back, or this is a straggler
+		{epochA1, 4, true}, // the line went back, or the heartbeat is late
 		{epochA2, 5, true},
 		{epochB1, 5, true},
 	} {
@@ -248,10 +248,10 @@ func TestFeedAsksForTheChangeLogOnlyWhenAHeartbeatShowsSomethingNew(t *testing.T
 	}
 }
 
-// feedHistory is what happened to a feed, kept in full: the oracle of the property below.
+// feedHistory records everything that happened to a feed. It is the oracle of the property below.
 type feedHistory struct {
-	following  domain.Epoch // what a page said last
-	soonest    time.Time    // when the next read may have been asked for
+	following  domain.Epoch // the epoch of the last page
+	soonest    time.Time    // the earliest time of the next read
 	heartbeats []struct {
 		at        time.Time
 		epoch     domain.Epoch
@@ -265,9 +265,8 @@ type feedHistory struct {
 	}
 }
 
-// mayBeAlive tells whether a feed with this history may be alive at the instant now: by
-// what it knows, the line was heard of within the timeout, and nothing it has heard of
-// has been left unread for longer.
+// mayBeAlive reports whether a feed with this history may be alive at the instant now: the line was
+// heard of within the timeout, and nothing announced has been left unread for longer.
 func (h *feedHistory) mayBeAlive(now time.Time) bool {
 	if len(h.reads) == 0 {
 		return false
@@ -299,7 +298,7 @@ func TestFeedIsNeverAliveWithoutReason(t *testing.T) {
 			seq := rapid.Int64Range(0, 4).Draw(t, "seq")
 			switch rapid.IntRange(0, 3).Draw(t, "what") {
 			case 0:
-				// One read after the other, and a new one after every turn.
+				// Reads do not overlap, and every turn is followed by a new read.
 				asked := now.Add(-time.Duration(rapid.IntRange(0, 8000).Draw(t, "took")) * time.Millisecond)
 				if epoch != history.following {
 					f.Turn(now, epoch)

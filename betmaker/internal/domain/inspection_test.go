@@ -14,9 +14,9 @@ import (
 	"stavka.local/shared/odds"
 )
 
-// book is a whole ledger in memory, made by the rules. Users 1 and 2 have bet on event 7:
-// bet 1 won, was corrected when its payout had been withdrawn, and left a debt; bet 2 lost and
-// was corrected, too. Bet 3 is pending, on event 8. The last transfers are not sealed.
+// book is a whole ledger in memory, made by the rules. Users 1 and 2 have bet on event 7: bet 1 won
+// and was corrected after its payout had been withdrawn, which left a debt; bet 2 lost and was
+// corrected too. Bet 3 is pending on event 8. The last transfers are not sealed.
 type book struct {
 	seals       []domain.Seal
 	transfers   []domain.Transfer
@@ -63,7 +63,7 @@ func newBook(t *testing.T) *book {
 
 func (b *book) write(transfers ...domain.Transfer) {
 	for _, transfer := range transfers {
-		transfer.ID = domain.TransferID(2*len(b.transfers) + 2) // there may be gaps
+		transfer.ID = domain.TransferID(2*len(b.transfers) + 2) // with gaps
 		b.transfers = append(b.transfers, transfer)
 	}
 }
@@ -117,7 +117,7 @@ func (b *book) seal() {
 	b.seals = append(b.seals, newest.Next(rest, b.now))
 }
 
-// inspect shows the ledger to an inspection as a store does.
+// inspect passes the ledger to an inspection as a store does.
 func (b *book) inspect(expected domain.Seal) domain.LedgerReport {
 	inspection := domain.NewInspection(expected)
 	seals := b.seals

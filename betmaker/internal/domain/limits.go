@@ -9,36 +9,36 @@ import (
 	"stavka.local/shared/odds"
 )
 
-// StakeLimits bounds the stake of one bet, both ends included.
+// StakeLimits bounds the stake of one bet. Both ends are allowed.
 type StakeLimits struct{ Min, Max money.Amount }
 
-// Allow tells whether a stake is within the limits.
+// Allow reports whether a stake is within the limits.
 func (l StakeLimits) Allow(stake money.Amount) bool {
 	return !stake.Less(l.Min) && !l.Max.Less(stake)
 }
 
-// Limits is what the house lets users stake.
+// Limits are the limits that the house sets.
 type Limits struct {
 	Stake StakeLimits
-	// Payout bounds what one bet may pay; nothing for no limit.
+	// Payout bounds the payout of one bet; zero for no limit.
 	Payout money.Amount
-	// Liability bounds the liability of each event; nothing for no limit.
+	// Liability bounds the liability of each event; zero for no limit.
 	Liability money.Amount
 }
 
-// LimitName says which limit a bet would have exceeded.
+// LimitName names the limit that a bet would have exceeded.
 type LimitName string
 
 // The limits that a refusal can name.
 const (
 	LimitPayout    LimitName = "payout"    // MAX_PAYOUT, of one bet
 	LimitLiability LimitName = "liability" // EVENT_LIABILITY_LIMIT, of all bets on an event
-	LimitDaily     LimitName = "daily"     // what the user lets themself stake in a day
+	LimitDaily     LimitName = "daily"     // the user's own limit for a day
 )
 
-// Liability is what the house would lose on a pending bet if it won: the potential
-// payout minus the stake, which is held already. That of an event is the sum over its
-// pending bets. A bet that is not pending adds nothing.
+// Liability returns what the house would lose if the pending bet won: the potential payout minus
+// the stake, which is in escrow. The liability of an event is the sum over its pending bets. A bet
+// that is not pending adds nothing.
 func (b Bet) Liability() money.Amount {
 	if b.Status != StatusPending {
 		return money.Amount{}
@@ -64,15 +64,14 @@ func (p PendingBets) Liability() money.Amount {
 	return money.FromMinor(int64(low))
 }
 
-// stakeFor returns the largest stake whose payout is at most the given one. The payout
-// is rounded half to even, so that a stake may return up to half a minor unit more than
-// the limit before it is over it.
+// stakeFor returns the largest stake with at most the given payout. The payout is rounded half to
+// even, so the exact payout of that stake may exceed the limit by up to half a minor unit.
 func stakeFor(price odds.Decimal, payout money.Amount) money.Amount {
 	return largest(payout, price.Hundredths(), func(stake money.Amount) bool { return !payout.Less(stake.Payout(price)) })
 }
 
-// stakeWithin returns the largest stake that adds at most room to an event's liability;
-// false when any does.
+// stakeWithin returns the largest stake that adds at most room to the liability of an event. It
+// reports false when any stake does.
 func stakeWithin(price odds.Decimal, room money.Amount) (money.Amount, bool) {
 	if price.Hundredths() == 100 {
 		return money.Amount{}, false
@@ -82,9 +81,9 @@ func stakeWithin(price odds.Decimal, room money.Amount) (money.Amount, bool) {
 	}), true
 }
 
-// largest returns the largest stake for which stake x hundredths / 100, rounded, is at
-// most the bound, or nothing. Only at a half does it depend on how fits rounds; a
-// smaller stake is below that half.
+// largest returns the largest stake for which stake x hundredths / 100, rounded, is at most bound,
+// or zero. The rounding of fits matters only at exactly one half; the next smaller stake is below
+// it.
 func largest(bound money.Amount, hundredths int64, fits func(money.Amount) bool) money.Amount {
 	if bound.Minor() < 0 {
 		return money.Amount{}

@@ -16,7 +16,8 @@ import (
 
 func amount(text string) money.Amount { return money.MustParse(text) }
 
-// Two bets of one user in one batch are decided in order, on what the first has left.
+// Two bets of one user in one batch are decided in order, the second on the balance after the
+// first.
 func TestDecideTakesStakesFromTheRunningBalance(t *testing.T) {
 	t.Parallel()
 	ws := workingSet(openEvent())
@@ -145,11 +146,11 @@ func TestTheNamedStakeIsTheLargest(t *testing.T) {
 	})
 }
 
-// worth is what the user has, all in all, but for what is in escrow.
+// worth is the total money of the user outside escrow.
 func worth(w domain.Wallet) money.Amount { return w.Balance.Minus(w.Debt) }
 
-// Whatever results, windows, their undoing and operators' decisions come, in any number
-// and order, and whichever of them are skipped: the money is that of the last state alone.
+// After any number of results, windows, their undoing and operators' decisions in any order, and
+// whichever of them are skipped, the money is that of the last state alone.
 func TestSettlingMovesMoneyToTheLastResultAlone(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -197,7 +198,7 @@ func TestSettlingMovesMoneyToTheLastResultAlone(t *testing.T) {
 	})
 }
 
-// amended is the event after something that makes its bets be looked at again.
+// amended returns the event after a change after which its bets are settled again.
 func amended(t *rapid.T, event domain.Event, step int, now time.Time) domain.Event {
 	switch rapid.IntRange(0, 3).Draw(t, "what") {
 	case 0:
@@ -217,7 +218,7 @@ func amended(t *rapid.T, event domain.Event, step int, now time.Time) domain.Eve
 			t.Fatal(err)
 		}
 		return next
-	case 2: // an operator adopts what has become an open event again
+	case 2: // an operator adopts an event that is open again
 		event.Quarantined = true
 		open := openEvent().LineEvent
 		open.Seq, open.Version = event.Seq+1, event.Version+1
@@ -235,9 +236,9 @@ func amended(t *rapid.T, event domain.Event, step int, now time.Time) domain.Eve
 	}
 }
 
-// settleAll settles the bets and checks what every settlement must keep: no wallet is
-// ever negative on the way, debt and a balance do not stand side by side, transfers are
-// positive, between two accounts, and at most one of each pair per bet and revision.
+// settleAll settles the bets and checks the invariants of every settlement: no wallet is ever
+// negative on the way, no wallet has both a debt and a balance, and transfers are positive, between
+// two accounts, and at most one of each pair per bet and revision.
 func settleAll(
 	t *rapid.T, event domain.Event, wallet domain.Wallet, ledger []domain.Transfer, bets []domain.Bet, now time.Time,
 ) (domain.Wallet, []domain.Transfer, []domain.Bet) {
@@ -321,7 +322,7 @@ func TestCancel(t *testing.T) {
 		if settled.Outcome != want || len(settled.Transfers) != 1 || set.Wallets[1].Balance != b.Stake {
 			t.Errorf("%s: got %+v and the wallet %+v", name, settled, set.Wallets[1])
 		}
-		// It is final, and doing it again changes nothing.
+		// A cancellation is final, and repeating it changes nothing.
 		b.Settlement = settled.Settlement
 		event.State = domain.StateFinishedWin
 		again := &domain.Settling{Now: tt.at, Event: event, Bets: []domain.Bet{b}}
@@ -475,7 +476,7 @@ func TestPayments(t *testing.T) {
 	}
 }
 
-// The canonical bytes tell any two transfers apart.
+// Different transfers have different canonical bytes.
 func TestCanonicalBytesCoverEveryField(t *testing.T) {
 	t.Parallel()
 	base := domain.Transfer{

@@ -10,13 +10,13 @@ import (
 	"stavka.local/shared/money"
 )
 
-// Payment is an administrator's wish to move money into or out of a user's wallet.
+// Payment is an administrator's request to move money into or out of a user's wallet.
 type Payment struct {
 	UserID    UserID
 	Kind      TransferKind // TransferDeposit or TransferWithdrawal
 	Amount    money.Amount
 	Reference string
-	// IdempotencyKey, in the scope of who pays and of Kind, makes the wish safe to repeat.
+	// IdempotencyKey makes the request safe to repeat. Its scope is the administrator and Kind.
 	IdempotencyKey string
 	Origin
 }
@@ -26,10 +26,10 @@ var maxPayment = money.MustParse("99999999999.99")
 
 const maxReference = 200
 
-// ErrInvalidPayment is for a payment that nobody may make.
-var ErrInvalidPayment = fault.New(fault.Invalid, "invalid_request", "the payment is malformed")
+// ErrInvalidPayment is the fault of a malformed payment.
+var ErrInvalidPayment = fault.New(fault.Invalid, "invalid_request", "The payment is malformed.")
 
-// Validate returns ErrInvalidPayment, with the field, when nobody may make the payment.
+// Validate returns ErrInvalidPayment, with the field, if the payment is malformed.
 func (p Payment) Validate() error {
 	switch {
 	case !p.Amount.IsPositive():
@@ -40,25 +40,33 @@ func (p Payment) Validate() error {
 	return nil
 }
 
-// Fingerprint is the SHA-256 of what is wished.
+// Operation returns the operation that scopes the payment's key.
+func (p Payment) Operation() Operation {
+	if p.Kind == TransferWithdrawal {
+		return OperationWithdrawal
+	}
+	return OperationDeposit
+}
+
+// Fingerprint returns the SHA-256 of the content of the request.
 func (p Payment) Fingerprint() [sha256.Size]byte {
 	return sha256.Sum256(fmt.Appendf(nil, "payment|%d|%d|%d|%s", p.UserID, p.Kind, p.Amount.Minor(), p.Reference))
 }
 
-// PaymentVerdict is what was decided about a payment: a transfer, or a refusal.
+// PaymentVerdict is the decision about a payment: a transfer or a refusal.
 type PaymentVerdict struct {
 	Fingerprint [sha256.Size]byte
-	Transfer    Transfer // the zero Transfer when refused
-	Refusal     Refusal  // the zero Refusal when paid
+	Transfer    Transfer // zero if refused
+	Refusal     Refusal  // zero if paid
 	RequestID   string   // of the request that was decided
 }
 
-// PaymentSet is what a payment is decided on, read under the locks of the wallets of its
-// user and of who pays.
+// PaymentSet is the input for deciding a payment. It was read under the locks of the wallets of the
+// user and of the administrator.
 type PaymentSet struct {
 	Now    time.Time
 	Wallet Wallet
-	// Verdict is what was decided on the same key before; nil for nothing.
+	// Verdict is the earlier verdict on the same key; nil for none.
 	Verdict *PaymentVerdict
 }
 
@@ -66,19 +74,19 @@ type PaymentSet struct {
 type PaymentDecision struct {
 	PaymentVerdict
 	Replayed bool
-	// Transfers is what to write down: that of the verdict first.
+	// Transfers are to be written. The verdict's own is the first.
 	Transfers []Transfer
 	Wallet    Wallet      // afterwards
 	Audit     AuditRecord // of a payment that was made
-	// Err is set instead of a verdict when there is none to keep.
+	// Err is set instead of a verdict that is kept.
 	Err error
 }
 
-// IsNew tells whether the store has to write the decision's verdict down.
+// IsNew reports whether the store has to write the verdict.
 func (d PaymentDecision) IsNew() bool { return d.Err == nil && !d.Replayed }
 
-// Decide decides a valid payment. Money comes in whatever the state of the wallet, and
-// repays debt first; it goes out only when there is enough and nothing is owed.
+// Decide decides a valid payment. A deposit is always accepted up to the largest balance and first
+// repays debt. A withdrawal needs a sufficient balance and no debt.
 func (s PaymentSet) Decide(p Payment) PaymentDecision {
 	verdict := PaymentVerdict{Fingerprint: p.Fingerprint(), RequestID: p.RequestID}
 	if known := s.Verdict; known != nil {

@@ -8,11 +8,11 @@ import (
 	"stavka.local/shared/odds"
 )
 
-// RefusalTTL is how long the refusal of a request with an idempotency key is
-// replayed. After it, the same key is decided anew.
+// RefusalTTL is how long the refusal of a request with an idempotency key is replayed. Afterwards a
+// request with the same key is decided anew.
 const RefusalTTL = 24 * time.Hour
 
-// RefusalCode is a reason for refusing a bet. The numbers are the stores'.
+// RefusalCode is the reason for refusing a bet or payment. The numbers are the stores'.
 type RefusalCode uint8
 
 // The reasons for which a bet is refused.
@@ -30,46 +30,45 @@ const (
 
 // The reasons for which a payment is refused.
 const (
-	RefusedWithdrawal      RefusalCode = 9 // for more than there is
+	RefusedWithdrawal      RefusalCode = 9 // for more than the balance
 	RefusedDebt            RefusalCode = 10
 	RefusedBalanceTooLarge RefusalCode = 11
 )
 
-// Refusal is a refused bet's verdict: the reason and what the answer carries. The
-// JSON names are those of the problem document and of the stores.
+// Refusal is the verdict on a refused bet or payment: the reason and the values that the answer
+// carries. The JSON names are those of the problem document and of the stores.
 type Refusal struct {
 	Code               RefusalCode  `json:"-"`
 	CurrentCoefficient odds.Decimal `json:"current_coefficient,omitzero"`
 	EventVersion       int64        `json:"event_version,omitzero"`
 	Min                money.Amount `json:"min,omitzero"`
 	Max                money.Amount `json:"max,omitzero"`
-	// MaxStake is the largest stake that would have passed; nothing when none would.
+	// MaxStake is the largest stake that would have passed; zero when none would.
 	MaxStake      money.Amount `json:"max_stake,omitzero"`
 	Limit         LimitName    `json:"limit,omitzero"`
 	ExcludedUntil time.Time    `json:"excluded_until,omitzero"`
 	Debt          money.Amount `json:"debt,omitzero"`
 }
 
-// IsZero tells whether nothing was refused.
+// IsZero reports whether there is no refusal.
 func (r Refusal) IsZero() bool { return r.Code == 0 }
 
 // Faults of refused bets, one per code.
 var (
-	ErrEventNotFound    = fault.New(fault.NotFound, "event_not_found", "there is no such event")
-	ErrEventClosed      = fault.New(fault.Conflict, "event_closed", "the event takes no more bets")
-	ErrEventSuspended   = fault.New(fault.Conflict, "event_suspended", "the event takes no bets at the moment")
-	ErrPriceChanged     = fault.New(fault.Conflict, "price_changed", "the price has changed")
-	ErrStakeOutOfLimits = fault.New(fault.Unprocessable, "stake_out_of_limits", "the stake is out of limits")
+	ErrEventNotFound    = fault.New(fault.NotFound, "event_not_found", "There is no such event.")
+	ErrEventClosed      = fault.New(fault.Conflict, "event_closed", "The event takes no more bets.")
+	ErrEventSuspended   = fault.New(fault.Conflict, "event_suspended", "The event takes no bets at the moment.")
+	ErrPriceChanged     = fault.New(fault.Conflict, "price_changed", "The price has changed.")
+	ErrStakeOutOfLimits = fault.New(fault.Unprocessable, "stake_out_of_limits", "The stake is outside the limits.")
 
-	ErrInsufficientFunds = fault.New(fault.Conflict, "insufficient_funds", "the wallet does not hold enough")
-	ErrLimitExceeded     = fault.New(fault.Conflict, "limit_exceeded", "the stake would exceed a limit")
-	ErrSelfExcluded      = fault.New(fault.Forbidden, "self_excluded", "the user has excluded themself")
-	ErrOutstandingDebt   = fault.New(fault.Conflict, "outstanding_debt", "nothing can be withdrawn while something is owed")
-	ErrBalanceTooLarge   = fault.New(fault.Conflict, "balance_too_large", "the wallet would hold more than it can")
+	ErrInsufficientFunds = fault.New(fault.Conflict, "insufficient_funds", "The wallet does not hold enough.")
+	ErrLimitExceeded     = fault.New(fault.Conflict, "limit_exceeded", "The stake would exceed a limit.")
+	ErrSelfExcluded      = fault.New(fault.Forbidden, "self_excluded", "The user has excluded themself from betting.")
+	ErrOutstandingDebt   = fault.New(fault.Conflict, "outstanding_debt", "Nothing can be withdrawn while there is a debt.")
+	ErrBalanceTooLarge   = fault.New(fault.Conflict, "balance_too_large", "The wallet would hold more than it can.")
 )
 
-// Fault returns the refusal as the caller gets to see it. The same refusal always
-// gives the same fault.
+// Fault returns the fault that the caller sees. Equal refusals give equal faults.
 func (r Refusal) Fault() *fault.Error {
 	switch r.Code {
 	case RefusedEventNotFound:
@@ -79,29 +78,29 @@ func (r Refusal) Fault() *fault.Error {
 	case RefusedEventSuspended:
 		return ErrEventSuspended
 	case RefusedPriceChanged:
-		return ErrPriceChanged.Detailf("the price is now %s", r.CurrentCoefficient).
+		return ErrPriceChanged.Detailf("The price is now %s.", r.CurrentCoefficient).
 			With("current_coefficient", r.CurrentCoefficient).
 			With("event_version", r.EventVersion)
 	case RefusedStakeOutOfLimits:
-		return ErrStakeOutOfLimits.Detailf("a stake is from %s to %s", r.Min, r.Max).
+		return ErrStakeOutOfLimits.Detailf("A stake must be from %s to %s.", r.Min, r.Max).
 			With("min", r.Min).
 			With("max", r.Max)
 	case RefusedInsufficientFunds:
-		return ErrInsufficientFunds.Detailf("the largest stake that the wallet allows is %s", r.MaxStake).With("max_stake", r.MaxStake)
+		return ErrInsufficientFunds.Detailf("The largest stake that the wallet allows is %s.", r.MaxStake).With("max_stake", r.MaxStake)
 	case RefusedLimitExceeded:
-		return ErrLimitExceeded.Detailf("the largest stake that the %s limit allows is %s", r.Limit, r.MaxStake).
+		return ErrLimitExceeded.Detailf("The largest stake that the %s limit allows is %s.", r.Limit, r.MaxStake).
 			With("max_stake", r.MaxStake).
 			With("limit", r.Limit)
 	case RefusedSelfExcluded:
-		return ErrSelfExcluded.Detailf("you have excluded yourself until %s", r.ExcludedUntil.Format(time.RFC3339)).
+		return ErrSelfExcluded.Detailf("You have excluded yourself until %s.", r.ExcludedUntil.Format(time.RFC3339)).
 			With("excluded_until", r.ExcludedUntil)
 	case RefusedWithdrawal:
-		return ErrInsufficientFunds.Detailf("the wallet holds %s", r.Max).With("max", r.Max)
+		return ErrInsufficientFunds.Detailf("The wallet holds %s.", r.Max).With("max", r.Max)
 	case RefusedDebt:
-		return ErrOutstandingDebt.Detailf("the user owes %s", r.Debt).With("debt", r.Debt)
+		return ErrOutstandingDebt.Detailf("The user owes %s.", r.Debt).With("debt", r.Debt)
 	case RefusedBalanceTooLarge:
-		return ErrBalanceTooLarge.Detailf("a wallet holds at most %s", r.Max).With("max", r.Max)
+		return ErrBalanceTooLarge.Detailf("A wallet holds at most %s.", r.Max).With("max", r.Max)
 	default:
-		return fault.New(fault.Internal, "internal_error", "the refusal has no known reason")
+		return fault.New(fault.Internal, "internal_error", "The refusal has no known reason.")
 	}
 }

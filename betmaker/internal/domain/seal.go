@@ -11,20 +11,19 @@ import (
 	"time"
 )
 
-// Seal fixes a stretch of transfers: those after the seal before it, up to Last. Its hash
-// covers them and the hash of the seal before it, so that nothing sealed can be changed,
-// removed, added or put in another place without every seal from there on being wrong.
-// Whoever knows the newest seal, the head, can tell that the end has not been cut off.
+// Seal covers a range of transfers: those after the previous seal, up to Last. Its hash covers them
+// and the hash of the previous seal. A sealed transfer that is changed, removed, added or moved
+// makes every later seal wrong. The newest seal, the head, shows whether the end has been cut off.
 type Seal struct {
 	ID    int64 // from 1, without gaps; 0 for no seal yet
 	Last  TransferID
-	Count int64 // how many transfers it covers, at least one
+	Count int64 // the number of transfers that it covers, at least one
 	Hash  [sha256.Size]byte
-	At    time.Time // when it was made; not covered
+	At    time.Time // when it was made; the hash does not cover it
 }
 
-// Next returns the seal after s of transfers, which are all there are after s.Last up to
-// the last of them, in order of their ids.
+// Next returns the seal after s. transfers are all transfers after s.Last up to the last one that
+// the seal covers, in order of their ids.
 func (s Seal) Next(transfers []Transfer, at time.Time) Seal {
 	next := s.begin()
 	for _, transfer := range transfers {
@@ -33,7 +32,7 @@ func (s Seal) Next(transfers []Transfer, at time.Time) Seal {
 	return next.end(at)
 }
 
-// sealing is a seal in the making.
+// sealing is a seal under construction.
 type sealing struct {
 	seal   Seal
 	hash   hash.Hash
@@ -66,7 +65,7 @@ func (s *sealing) end(at time.Time) Seal {
 // String returns the seal as it is published: its number and its hash.
 func (s Seal) String() string { return fmt.Sprintf("%d:%s", s.ID, hex.EncodeToString(s.Hash[:])) }
 
-// ParseSeal is the inverse of String: it returns a seal's number and its hash.
+// ParseSeal is the inverse of String. The seal that it returns has only a number and a hash.
 func ParseSeal(text string) (Seal, error) {
 	number, digits, _ := strings.Cut(text, ":")
 	id, err := strconv.ParseInt(number, 10, 64)

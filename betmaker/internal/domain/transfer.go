@@ -8,28 +8,27 @@ import (
 	"stavka.local/shared/money"
 )
 
-// Account is where money is. The numbers are the stores'. A wallet and a debt belong to
-// the transfer's user; the others are shared.
+// Account is a place where money is. The numbers are the stores'. Wallet and debt belong to the
+// user of a transfer; the other accounts are shared.
 type Account uint8
 
 // The accounts.
 const (
-	AccountWallet   Account = 1 // what a user may stake or withdraw; never negative
+	AccountWallet   Account = 1 // available for stakes and withdrawals; never negative
 	AccountEscrow   Account = 2 // the stakes of pending bets
-	AccountHouse    Account = 3 // what the house has won; negative when it has lost
-	AccountExternal Account = 4 // the world outside: where deposits come from
-	AccountDebt     Account = 5 // what a user owes, as a negative sum; never positive
+	AccountHouse    Account = 3 // the winnings of the house; negative for a loss
+	AccountExternal Account = 4 // the outside: the source of deposits
+	AccountDebt     Account = 5 // a user's debt as a negative sum; never positive
 )
 
 var accountNames = [...]string{
 	AccountWallet: "wallet", AccountEscrow: "escrow", AccountHouse: "house", AccountExternal: "external", AccountDebt: "debt",
 }
 
-// IsKnown tells whether a is one of the accounts.
+// IsKnown reports whether a is one of the accounts.
 func (a Account) IsKnown() bool { return a >= AccountWallet && a <= AccountDebt }
 
-// Name returns the account as the API spells it: "escrow", or "wallet:7" for one of
-// user 7.
+// Name returns the account as the API spells it: "escrow", or "wallet:7" for that of user 7.
 func (a Account) Name(user UserID) string {
 	switch {
 	case !a.IsKnown():
@@ -41,12 +40,12 @@ func (a Account) Name(user UserID) string {
 	}
 }
 
-// TransferKind says why money moved. The numbers are the stores'.
+// TransferKind is the reason for a transfer. The numbers are the stores'.
 type TransferKind uint8
 
 // The kinds of transfers.
 const (
-	TransferOpening    TransferKind = 1 // what a user begins with
+	TransferOpening    TransferKind = 1 // the first money of a user
 	TransferDeposit    TransferKind = 2
 	TransferWithdrawal TransferKind = 3
 	TransferStake      TransferKind = 4 // a bet was accepted
@@ -54,7 +53,7 @@ const (
 	TransferLoss       TransferKind = 6 // a bet lost
 	TransferRefund     TransferKind = 7 // a bet became void
 	TransferCorrection TransferKind = 8 // a settled bet got another outcome: the difference
-	TransferDebt       TransferKind = 9 // what a wallet lacked for a correction
+	TransferDebt       TransferKind = 9 // lent to a wallet that was too small for a correction
 	TransferRepayment  TransferKind = 10
 )
 
@@ -72,7 +71,7 @@ func (k TransferKind) String() string {
 	return transferKindNames[k]
 }
 
-// ParseTransferKind is the inverse of String.
+// ParseTransferKind is the inverse of String. It reports false for an unknown kind.
 func ParseTransferKind(text string) (TransferKind, bool) {
 	for k := TransferOpening; k <= TransferRepayment; k++ {
 		if transferKindNames[k] == text {
@@ -82,32 +81,32 @@ func ParseTransferKind(text string) (TransferKind, bool) {
 	return 0, false
 }
 
-// TransferID names a transfer, from 1. A later transfer of the same user has a higher one.
+// TransferID identifies a transfer. Ids start at 1. A later transfer of the same user has a higher
+// id.
 type TransferID int64
 
-// Transfer is one double entry: Amount leaves Debit and arrives in Credit. Transfers are
-// never changed nor deleted; all else that is known of money follows from them.
+// Transfer is one double entry: Amount leaves Debit and arrives in Credit. Transfers are never
+// changed or deleted; all other amounts follow from them.
 type Transfer struct {
 	ID     TransferID
-	UserID UserID // whose money it is: there are no transfers between users
+	UserID UserID // the owner of the money; there are no transfers between users
 	Debit  Account
 	Credit Account
-	Amount money.Amount // more than nothing
+	Amount money.Amount // positive
 	Kind   TransferKind
-	// BetID is the bet that it is for; 0 for none.
+	// BetID is the bet for which it is made; 0 for none.
 	BetID BetID
-	// Revision is the settle revision that the bet follows with it. For each bet and
-	// revision there is at most one transfer from one account to another.
+	// Revision is the settle revision that the bet follows with the transfer. For each bet and
+	// revision there is at most one transfer between the same accounts in the same direction.
 	Revision int64
-	// Reference is what whoever made a deposit or withdrawal calls it; of a stake, what was
-	// bet on; of a refund, "cancelled" if the user took the bet back.
+	// Reference is the operator's text for a deposit or withdrawal, the terms of the bet for a
+	// stake, and "cancelled" for the refund of a cancelled bet.
 	Reference string
 	At        time.Time
 }
 
-// AppendCanonical appends the transfer to dst as bytes: the same for the same transfer,
-// whichever store it was read from, and different for different ones. The instant counts
-// to the microsecond.
+// AppendCanonical appends a byte form of the transfer to dst. Equal transfers have the same form in
+// every store, and different transfers have different forms. Instants count to the microsecond.
 func (t Transfer) AppendCanonical(dst []byte) []byte {
 	for _, number := range [...]int64{
 		int64(t.ID), int64(t.UserID), int64(t.Debit), int64(t.Credit), t.Amount.Minor(), int64(t.Kind),

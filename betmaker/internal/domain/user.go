@@ -7,10 +7,10 @@ import (
 	"stavka.local/shared/fault"
 )
 
-// UserID names a user, from 1.
+// UserID identifies a user. Ids start at 1.
 type UserID int64
 
-// Role is what a user may do.
+// Role says what a user may do.
 type Role uint8
 
 // The roles.
@@ -31,23 +31,23 @@ func (r Role) String() string {
 	}
 }
 
-// User is someone who places bets, or runs the place.
+// User is a person who places bets or administers the service.
 type User struct {
 	ID           UserID
 	Name         string
-	Username     string // unique without regard to case
-	Email        string // unique without regard to case
+	Username     string // unique, ignoring case
+	Email        string // unique, ignoring case
 	Role         Role
 	Active       bool
-	TokenVersion int32 // tokens with another version are not accepted
+	TokenVersion int32 // tokens with another version are refused
 	CreatedAt    time.Time
 	UpdatedAt    time.Time
 }
 
 func (u User) isActiveAdmin() bool { return u.Active && u.Role == RoleAdmin }
 
-// FoldCase returns what usernames, or email addresses, that are the same without
-// regard to case have in common.
+// FoldCase returns a form of a username or email address that is equal for names that differ only
+// in case.
 func FoldCase(name string) string { return strings.ToLower(name) }
 
 // Faults about users.
@@ -59,7 +59,7 @@ var (
 	ErrLastAdmin     = fault.New(fault.Conflict, "last_admin", "This is the last active administrator.")
 )
 
-// Faults of those who ask.
+// Faults of authentication and authorization.
 var (
 	ErrInvalidCredentials = fault.New(fault.Unauthenticated, "invalid_credentials", "User name or password is wrong.")
 	ErrUnauthenticated    = fault.New(fault.Unauthenticated, "unauthenticated", "A valid access token is needed.")

@@ -1,18 +1,17 @@
 package domain
 
-// UserChange is a wish to change a user. Nil members stay as they are.
+// UserChange is a request to change a user. Nil members stay as they are.
 type UserChange struct {
 	Name     *string
 	Username *string
 	Email    *string
 	Role     *Role
 	Password *string
-	// Deactivate: the user can no longer sign in or bet. There is no way back.
+	// Deactivate ends signing in and betting. It cannot be undone.
 	Deactivate bool
 }
 
-// Validate returns ErrInvalidUser, with the field, when nobody may have what the
-// change sets.
+// Validate returns ErrInvalidUser, with the field, if a new value is not allowed for any user.
 func (c UserChange) Validate() error {
 	var errs []error
 	if c.Name != nil {
@@ -30,9 +29,9 @@ func (c UserChange) Validate() error {
 	return firstError(errs...)
 }
 
-// Authorize tells whether the actor may make the change to the user with the id.
-// Errors: ErrUserNotFound, for anybody but the user and admins; ErrForbidden, for a
-// role, which only admins change, be it to what it is already.
+// Authorize reports whether the actor may make the change to the user id. Errors: ErrUserNotFound
+// if the actor is neither the user nor an administrator; ErrForbidden for a role, even the present
+// one, unless the actor is an administrator.
 func (c UserChange) Authorize(by Actor, id UserID) error {
 	if !by.MaySee(id) {
 		return ErrUserNotFound
@@ -43,9 +42,9 @@ func (c UserChange) Authorize(by Actor, id UserID) error {
 	return nil
 }
 
-// Change returns u after a valid change that was authorized, given how many active
-// admins there are. A new password, another role and deactivation raise TokenVersion.
-// Errors: ErrLastAdmin.
+// Change returns u after a valid, authorized change. activeAdmins is the number of active
+// administrators. A new password, another role and deactivation raise TokenVersion. Error:
+// ErrLastAdmin.
 func (u User) Change(change UserChange, activeAdmins int) (User, error) {
 	next := u
 	set(&next.Name, change.Name)

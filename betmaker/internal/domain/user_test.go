@@ -127,8 +127,8 @@ func TestValidate(t *testing.T) {
 	}
 }
 
-// validate validates a change and, where there is such a field, a new user, and fails to
-// compare when they differ.
+// validate validates a change and, for a field that it has, a new user, and fails if the results
+// differ.
 func validate(field, text string) error {
 	user := domain.NewUser{Name: "n", Username: "u", Email: "e@x", Role: domain.RoleUser}
 	change := domain.UserChange{}

@@ -8,15 +8,15 @@ import (
 	"stavka.local/shared/fault"
 )
 
-// maxVoidWindows bounds the windows of one event, which is read with all of them.
+// maxVoidWindows bounds the windows of one event, which are always read together with it.
 const maxVoidWindows = 100
 
-// maxReason bounds the text that gives a reason, in characters.
+// maxReason bounds the text of a reason, in characters.
 const maxReason = 500
 
-// VoidWindow voids the bets on an event that were accepted from From on and before To.
+// VoidWindow voids the bets on an event that were accepted at or after From and before To.
 type VoidWindow struct {
-	ID     int64     `json:"id"` // from 1, for each event
+	ID     int64     `json:"id"` // from 1 for each event
 	From   time.Time `json:"from"`
 	To     time.Time `json:"to"`
 	Reason string    `json:"reason"`
@@ -25,12 +25,13 @@ type VoidWindow struct {
 
 	// A window that was undone is kept, and voids nothing.
 
+	// A window that was undone is kept but voids nothing.
 	UndoneAt   time.Time `json:"undone_at,omitzero"`
 	UndoneBy   UserID    `json:"undone_by,omitzero"`
 	UndoReason string    `json:"undo_reason,omitzero"`
 }
 
-// IsActive tells whether the window voids bets.
+// IsActive reports whether the window voids bets.
 func (w VoidWindow) IsActive() bool { return w.UndoneAt.IsZero() }
 
 func (w VoidWindow) holds(at time.Time) bool {
@@ -39,17 +40,16 @@ func (w VoidWindow) holds(at time.Time) bool {
 
 // Faults of void windows.
 var (
-	ErrInvalidVoid    = fault.New(fault.Invalid, "invalid_request", "the window is malformed")
-	ErrVoidNotFound   = fault.New(fault.NotFound, "void_not_found", "the event has no such void window")
-	ErrVoidUndone     = fault.New(fault.Conflict, "void_undone", "the void window has been undone already")
-	ErrTooManyWindows = fault.New(fault.Conflict, "too_many_voids", "the event has as many void windows as there may be")
+	ErrInvalidVoid    = fault.New(fault.Invalid, "invalid_request", "The void window is malformed.")
+	ErrVoidNotFound   = fault.New(fault.NotFound, "void_not_found", "The event has no such void window.")
+	ErrVoidUndone     = fault.New(fault.Conflict, "void_undone", "The void window has already been undone.")
+	ErrTooManyWindows = fault.New(fault.Conflict, "too_many_voids", "The event already has the most void windows allowed.")
 )
 
-// Void returns e with a window that voids bets, and the window. Its bets have to be
-// settled then. The window must be in the past: of bets that are yet to come, users
-// would not know. An equal window that is active is returned instead of a second one,
-// so that the wish can be repeated: false. Errors: ErrInvalidVoid, with the field;
-// ErrTooManyWindows.
+// Void returns e with a new window and the window. The caller must settle the bets of e afterwards.
+// The window must be in the past, because users could not know about a future one. If an equal
+// window is active, Void returns that one and false, so that the request may be repeated. Errors:
+// ErrInvalidVoid, with the field; ErrTooManyWindows.
 func (e Event) Void(window VoidWindow, now time.Time) (Event, VoidWindow, bool, error) {
 	switch {
 	case !window.From.Before(window.To):
@@ -73,9 +73,8 @@ func (e Event) Void(window VoidWindow, now time.Time) (Event, VoidWindow, bool, 
 	return e.revised(now), window, true, nil
 }
 
-// UndoVoid returns e with a window that no longer voids anything, and the window. Its
-// bets have to be settled then. Errors: ErrVoidNotFound, ErrVoidUndone; ErrInvalidVoid,
-// with the field.
+// UndoVoid returns e with the window undone, and the window. The caller must settle the bets of e
+// afterwards. Errors: ErrVoidNotFound; ErrVoidUndone; ErrInvalidVoid, with the field.
 func (e Event) UndoVoid(id int64, reason string, by UserID, now time.Time) (Event, VoidWindow, error) {
 	if err := validateReason(reason); err != nil {
 		return e, VoidWindow{}, err
@@ -92,7 +91,7 @@ func (e Event) UndoVoid(id int64, reason string, by UserID, now time.Time) (Even
 	return e.revised(now), e.VoidWindows[i], nil
 }
 
-// isVoided tells whether an active window holds an instant.
+// isVoided reports whether an active window contains the instant.
 func (e Event) isVoided(at time.Time) bool {
 	return slices.ContainsFunc(e.VoidWindows, func(w VoidWindow) bool { return w.holds(at) })
 }

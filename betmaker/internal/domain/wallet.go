@@ -6,30 +6,29 @@ import (
 	"stavka.local/shared/money"
 )
 
-// Wallet is a user's account: their money, and what they may do with it. All that it says
-// of money is the sum of the user's transfers; that it is kept is for speed.
+// Wallet is the account of a user: the user's money and limits. The amounts are the sums of the
+// user's transfers. They are stored for speed.
 type Wallet struct {
 	Open    bool         // the user is active
-	Balance money.Amount // what may be staked or withdrawn; never negative
+	Balance money.Amount // available for stakes and withdrawals; never negative
 	Held    money.Amount // the stakes of pending bets
-	Debt    money.Amount // what is owed; nothing while there is a balance
+	Debt    money.Amount // owed by the user; zero while Balance is positive
 
-	// Staked is the sum of the stakes accepted on StakedDay. A stake counts for its day
-	// whatever becomes of the bet.
+	// Staked is the sum of the stakes accepted on StakedDay, whatever the bets pay.
 	Staked    money.Amount
 	StakedDay Day
 
 	StakeLimit    StakeLimit
-	ExcludedUntil time.Time // no bets before it; zero for never excluded
+	ExcludedUntil time.Time // no bets before it; zero for no exclusion
 }
 
-// Day is a day in UTC: days since 1970.
+// Day is a day in UTC: the number of days since 1970.
 type Day int32
 
 // DayOf returns the day of an instant.
 func DayOf(t time.Time) Day { return Day(t.Unix() / (24 * 60 * 60)) }
 
-// StakedOn returns the sum of the stakes of a day, which must not be before StakedDay.
+// StakedOn returns the sum of the stakes on a day, which must not be before StakedDay.
 func (w Wallet) StakedOn(day Day) money.Amount {
 	if day != w.StakedDay {
 		return money.Amount{}
@@ -39,10 +38,10 @@ func (w Wallet) StakedOn(day Day) money.Amount {
 
 // After returns the wallet after a transfer of its user.
 func (w Wallet) After(t Transfer) Wallet {
-	return w.with(t.Debit, money.Amount{}.Minus(t.Amount)).with(t.Credit, t.Amount)
+	return w.with(t.Debit, t.Amount.Neg()).with(t.Credit, t.Amount)
 }
 
-// with returns the wallet after an account has changed.
+// with returns the wallet after a change of one account.
 func (w Wallet) with(a Account, change money.Amount) Wallet {
 	switch a {
 	case AccountWallet:
@@ -56,15 +55,15 @@ func (w Wallet) with(a Account, change money.Amount) Wallet {
 	return w
 }
 
-// HasSameMoney tells whether balance, held stakes and debt are those of other.
+// HasSameMoney reports whether balance, held stakes and debt equal those of other.
 func (w Wallet) HasSameMoney(other Wallet) bool {
 	return w.Balance == other.Balance && w.Held == other.Held && w.Debt == other.Debt
 }
 
-// move makes transfers that belong together: of one user, one bet or payment, and one
-// instant, none of which takes from the wallet if another gives to it. What the wallet
-// lacks for them becomes debt, first; what it has afterwards repays debt, last. It
-// returns the wallet then, and all transfers in order.
+// move applies transfers that belong together: of one user, one bet or payment, and one instant.
+// None of them may debit the wallet if another credits it. If the balance is too small, move first
+// lends the rest; afterwards it repays debt from the balance. It returns the resulting wallet and
+// all transfers in order.
 func (w Wallet) move(transfers ...Transfer) (Wallet, []Transfer) {
 	if len(transfers) == 0 {
 		return w, nil
@@ -83,28 +82,21 @@ func (w Wallet) move(transfers ...Transfer) (Wallet, []Transfer) {
 		w = w.After(t)
 	}
 	if w.Debt.IsPositive() && w.Balance.IsPositive() {
-		repayment := transfers[0].between(AccountWallet, AccountDebt, lesser(w.Debt, w.Balance), TransferRepayment)
+		repayment := transfers[0].between(AccountWallet, AccountDebt, money.Min(w.Debt, w.Balance), TransferRepayment)
 		transfers = append(transfers, repayment)
 		w = w.After(repayment)
 	}
 	return w, transfers
 }
 
-// between returns a transfer like t between other accounts.
+// between returns a copy of t between other accounts.
 func (t Transfer) between(debit, credit Account, amount money.Amount, kind TransferKind) Transfer {
 	t.Debit, t.Credit, t.Amount, t.Kind = debit, credit, amount, kind
 	return t
 }
 
-func lesser(a, b money.Amount) money.Amount {
-	if b.Less(a) {
-		return b
-	}
-	return a
-}
-
-// OpenWallet returns the wallet of a new user, and the transfer that it begins with; none
-// when that is nothing.
+// OpenWallet returns the wallet of a new user and its first transfer; no transfer if opening is
+// zero.
 func OpenWallet(user UserID, opening money.Amount, now time.Time) (Wallet, []Transfer) {
 	wallet := Wallet{Open: true}
 	if !opening.IsPositive() {

@@ -24,9 +24,9 @@ var ErrNotFound = errors.New("not found")
 
 // ErrUnavailable is returned if the server behind a port cannot be reached. It is a fault, so it may be
 // shown to clients; adapters add the cause with Because.
-var ErrUnavailable = fault.New(fault.Unavailable, "unavailable", "a server that this needs is not available").After(time.Second)
+var ErrUnavailable = fault.New(fault.Unavailable, "unavailable", "A server that this needs is not available.").After(time.Second)
 
 // ErrOutcomeUnknown is returned if the connection was lost during a commit: the transaction may have been
 // committed or not. It is a fault, too.
 var ErrOutcomeUnknown = fault.New(fault.Unavailable, "outcome_unknown",
-	"whether this was done is not known; repeat it with the same Idempotency-Key").After(time.Second)
+	"It is not known whether this was done; repeat the request with the same Idempotency-Key.").After(time.Second)

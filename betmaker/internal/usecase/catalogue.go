@@ -15,95 +15,94 @@ import (
 	"stavka.local/shared/line"
 )
 
-// lookupTimeout bounds one look at the store and the line on behalf of everyone who
-// waits for the same event.
+// lookupTimeout bounds one look-up in the store and at the line on behalf of all callers that wait
+// for the same event.
 const lookupTimeout = 5 * time.Second
 
 // EventCache keeps events in memory for a while. It is safe for concurrent use.
 type EventCache interface {
-	// Get returns an event, if it is there.
+	// Get returns an event if the cache has it.
 	Get(id domain.EventID) (domain.Event, bool)
-	// Offer puts an event there unless a newer state of it is there already.
+	// Offer adds an event unless the cache has a newer state of it.
 	Offer(event domain.Event)
 }
 
-// UnknownEvents remembers for about a second which events do not exist, so that asking
-// for one again and again does not reach line-provider. It is safe for concurrent use.
+// UnknownEvents remembers for about a second which events do not exist, so that repeated requests
+// for one do not reach line-provider. It is safe for concurrent use.
 type UnknownEvents interface {
 	Has(id domain.EventID) bool
 	Add(id domain.EventID)
 }
 
-// CatalogueConfig is what a Catalogue works with. All of it is required.
+// CatalogueConfig configures a Catalogue. All members are required.
 type CatalogueConfig struct {
 	Cache   EventCache
 	Unknown UnknownEvents
 	Events  ports.Events
 	Line    ports.Line
-	// Apply brings what the line answered into the projection.
+	// Apply brings the line's answer into the projection.
 	Apply func(context.Context, line.Change) error
 }
 
-// Catalogue finds events: in the cache, in the projection, and at last by asking the
-// line. Many who look for the same event at once cause one look. It is safe for
-// concurrent use.
+// Catalogue finds events in the cache, then in the projection and last by asking the line. It
+// batches concurrent look-ups of the same event into one. It is safe for concurrent use.
 type Catalogue struct {
-	CatalogueConfig
+	config         CatalogueConfig
 	loads, fetches singleflight.Group
-	changes        atomic.Uint64 // applied here
+	changes        atomic.Uint64 // the number applied by this replica
 	pages          openPages
 }
 
 // NewCatalogue returns a catalogue.
-func NewCatalogue(config CatalogueConfig) *Catalogue { return &Catalogue{CatalogueConfig: config} }
+func NewCatalogue(config CatalogueConfig) *Catalogue { return &Catalogue{config: config} }
 
-// Peek returns an event from the cache alone. It may be as old as the cache keeps it;
-// only that an event is final can be relied on.
-func (c *Catalogue) Peek(id domain.EventID) (domain.Event, bool) { return c.Cache.Get(id) }
+// Peek returns an event from the cache alone. It may be outdated by the time to live of the cache;
+// only a final state can be relied on.
+func (c *Catalogue) Peek(id domain.EventID) (domain.Event, bool) { return c.config.Cache.Get(id) }
 
-// Offer takes an event as a change that was applied here has left it.
+// Offer adds the state of an event after a change that this replica applied.
 func (c *Catalogue) Offer(event domain.Event) {
 	c.changes.Add(1)
-	c.Cache.Offer(event)
+	c.config.Cache.Offer(event)
 }
 
-// Event returns an event, up to the cache's time to live old. Errors:
-// domain.ErrEventNotFound; domain.ErrFeedUnavailable when only the line could know and
-// it cannot be asked; those of ports.Events.
+// Event returns an event, which may be outdated by the time to live of the cache. Errors:
+// domain.ErrEventNotFound; domain.ErrFeedUnavailable if only the line could know the event and
+// cannot be asked; those of ports.Events.
 func (c *Catalogue) Event(ctx context.Context, id domain.EventID) (domain.Event, error) {
-	if event, ok := c.Cache.Get(id); ok {
+	if event, ok := c.config.Cache.Get(id); ok {
 		return event, nil
 	}
 	return once(ctx, &c.loads, id, c.load)
 }
 
-// load finds an event that was not in the cache, and puts it there. Between the look into
-// the cache and this one, another load may have done so.
+// load finds an event that was not in the cache and adds it. It looks into the cache again, because
+// another load may have added the event meanwhile.
 func (c *Catalogue) load(ctx context.Context, id domain.EventID) (domain.Event, error) {
-	if event, ok := c.Cache.Get(id); ok {
+	if event, ok := c.config.Cache.Get(id); ok {
 		return event, nil
 	}
-	event, err := c.Events.Event(ctx, id)
+	event, err := c.config.Events.Event(ctx, id)
 	if errors.Is(err, ports.ErrNotFound) {
 		if err := c.Fetch(ctx, id); err != nil {
 			return domain.Event{}, err
 		}
-		event, err = c.Events.Event(ctx, id)
+		event, err = c.config.Events.Event(ctx, id)
 	}
 	if err != nil {
 		return domain.Event{}, fmt.Errorf("load event %d: %w", id, err)
 	}
 	// While this was being read, a newer state may have been pushed into the cache.
-	c.Cache.Offer(event)
+	c.config.Cache.Offer(event)
 	return event, nil
 }
 
-// Fetch asks the line for an event that the projection does not have, and puts it
-// there. It returns nil when the event is there now. Errors: domain.ErrEventNotFound
-// when the line has no such event, or had none a second ago; domain.ErrFeedUnavailable
-// when it cannot be asked; those of ports.Events.
+// Fetch asks the line for an event that the projection does not have, and adds it. It returns nil
+// if the projection has the event now. Errors: domain.ErrEventNotFound if the line does not have
+// the event, or did not have it a second ago; domain.ErrFeedUnavailable if the line cannot be
+// asked; those of ports.Events.
 func (c *Catalogue) Fetch(ctx context.Context, id domain.EventID) error {
-	if c.Unknown.Has(id) {
+	if c.config.Unknown.Has(id) {
 		return domain.ErrEventNotFound
 	}
 	_, err := once(ctx, &c.fetches, id, func(ctx context.Context, id domain.EventID) (struct{}, error) {
@@ -113,29 +112,29 @@ func (c *Catalogue) Fetch(ctx context.Context, id domain.EventID) error {
 }
 
 func (c *Catalogue) fetch(ctx context.Context, id domain.EventID) error {
-	change, err := c.Line.Event(ctx, id)
+	change, err := c.config.Line.Event(ctx, id)
 	switch {
 	case errors.Is(err, ports.ErrNotFound):
-		c.Unknown.Add(id)
+		c.config.Unknown.Add(id)
 		return domain.ErrEventNotFound
 	case err != nil:
 		return domain.ErrFeedUnavailable.Because(fmt.Errorf("ask the line for event %d: %w", id, err))
 	}
-	err = c.Apply(ctx, change)
+	err = c.config.Apply(ctx, change)
 	if errors.Is(err, line.ErrPoison) {
 		return domain.ErrFeedUnavailable.Because(err)
 	}
 	return err
 }
 
-// once runs find for the first of all who look for id at the same time.
+// once runs find for the first of the concurrent callers with the same id.
 func once[T any](ctx context.Context, group *singleflight.Group, id domain.EventID, find func(context.Context, domain.EventID) (T, error)) (T, error) {
 	return join(ctx, group, strconv.FormatInt(int64(id), 10), func(ctx context.Context) (T, error) { return find(ctx, id) })
 }
 
-// join runs find for the first of all who look for the same at the same time, and gives
-// what it finds to all of them. It does not end when the first one leaves: the others wait
-// for it too.
+// join runs find for the first of the concurrent callers with the same key and gives its result to
+// all of them. find does not end when the first caller leaves, because the others still wait for
+// it.
 func join[T any](ctx context.Context, group *singleflight.Group, key string, find func(context.Context) (T, error)) (T, error) {
 	results := group.DoChan(key, func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookupTimeout)

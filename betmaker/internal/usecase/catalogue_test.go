@@ -107,7 +107,7 @@ func TestCatalogueFindsAnEvent(t *testing.T) {
 	})
 }
 
-// gate is a projection whose answers wait for somebody to let them pass.
+// gate is a projection whose answers wait until the test lets them pass.
 type gate struct {
 	ports.Events
 	asked chan struct{}
@@ -187,8 +187,8 @@ func TestCatalogueLooksOnceForMany(t *testing.T) {
 	}
 }
 
-// Another replica may be the one that brings a change into the projection. The cache of
-// this one has to follow all the same, and never gets ahead.
+// Another replica may apply a change to the projection. The cache of this replica has to follow and
+// must never be ahead.
 func TestTheCacheFollowsWhatAnotherReplicaApplied(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

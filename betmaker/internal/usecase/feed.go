@@ -10,13 +10,12 @@ import (
 	"stavka.local/shared/line"
 )
 
-// maxClockSkew is by how much line-provider's clock may differ from ours before
-// somebody should look at it. Deadlines do not depend on it, but what people read does.
+// maxClockSkew is the difference between line-provider's clock and ours that is logged. Deadlines
+// do not depend on it, but the times that people read do.
 const maxClockSkew = time.Second
 
-// Feed is what this replica knows about the line, shared by whoever learns about it
-// (the poller, the watcher of heartbeats) and whoever depends on it (placing bets).
-// It is safe for concurrent use.
+// Feed tracks the line for one replica. The poller and the watcher of heartbeats update it; placing
+// bets depends on it. It is safe for concurrent use.
 type Feed struct {
 	timeout time.Duration
 	logger  *slog.Logger
@@ -24,13 +23,13 @@ type Feed struct {
 
 	mu        sync.Mutex
 	state     domain.Feed
-	dataset   string        // of the cursor; empty while it is not known
-	heartbeat time.Time     // when the last heartbeat came, whatever it said
-	skew      time.Duration // how far line-provider's clock is ahead, as last seen
+	dataset   string        // of the cursor; empty while it is unknown
+	heartbeat time.Time     // when the last one came, whatever it said
+	skew      time.Duration // of line-provider's clock, ahead of ours
 	caughtUp  bool
 }
 
-// NewFeed returns a feed that dies after a silence, or a lag, of timeout.
+// NewFeed returns a feed that is dead after a silence, or a lag, of timeout.
 func NewFeed(timeout time.Duration, logger *slog.Logger) *Feed {
 	return &Feed{timeout: timeout, logger: logger, ready: make(chan struct{}), state: domain.NewFeed(timeout)}
 }
@@ -42,7 +41,7 @@ func (f *Feed) Check() error {
 	return f.state.Check(time.Now())
 }
 
-// Run logs when the feed comes alive and when it dies, until ctx ends.
+// Run logs when the feed becomes alive or dead, until ctx ends.
 func (f *Feed) Run(ctx context.Context) error {
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
@@ -55,7 +54,7 @@ func (f *Feed) Run(ctx context.Context) error {
 		switch err := f.Check(); {
 		case alive && err != nil:
 			alive = false
-			f.logger.ErrorContext(ctx, "the line is not known any more: no bets are taken", "error", err)
+			f.logger.ErrorContext(ctx, "the line is no longer known: no bets are taken", "error", err)
 		case !alive && err == nil:
 			alive = true
 			f.logger.InfoContext(ctx, "the line is known: bets are taken")
@@ -63,34 +62,33 @@ func (f *Feed) Run(ctx context.Context) error {
 	}
 }
 
-// Status describes the feed as it is now.
+// Status returns the present status of the feed.
 func (f *Feed) Status() domain.FeedStatus {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.state.Status(time.Now())
 }
 
-// Ready returns a channel that is closed once the line has been read to its end for
-// the first time.
+// Ready returns a channel that is closed once the line has been read to its end.
 func (f *Feed) Ready() <-chan struct{} { return f.ready }
 
-// Dataset returns the data set that is being followed; empty while none is known.
+// Dataset returns the current data set; empty while it is unknown.
 func (f *Feed) Dataset() string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.dataset
 }
 
-// ClockSkew returns how far line-provider's clock was ahead of ours when last seen;
-// negative when it is behind.
+// ClockSkew returns how far line-provider's clock was last ahead of ours; negative if it was
+// behind.
 func (f *Feed) ClockSkew() time.Duration {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.skew
 }
 
-// ObserveClock takes note of how far line-provider's clock was ahead of ours in an
-// answer to us. Heartbeats tell it more exactly, so it counts only in their absence.
+// ObserveClock records how far line-provider's clock was ahead of ours in an answer. Heartbeats are
+// more exact, so it counts only in their absence.
 func (f *Feed) ObserveClock(ctx context.Context, aheadBy time.Duration) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -99,8 +97,8 @@ func (f *Feed) ObserveClock(ctx context.Context, aheadBy time.Duration) {
 	}
 }
 
-// observeClock logs when the clocks begin to differ too much and when that is mended.
-// It needs f.mu.
+// observeClock logs when the clocks begin to differ too much and when they agree again. It needs
+// f.mu.
 func (f *Feed) observeClock(ctx context.Context, aheadBy time.Duration) {
 	wasOff, isOff := f.skew.Abs() > maxClockSkew, aheadBy.Abs() > maxClockSkew
 	f.skew = aheadBy
@@ -112,8 +110,8 @@ func (f *Feed) observeClock(ctx context.Context, aheadBy time.Duration) {
 	}
 }
 
-// heartbeatCame takes note of a heartbeat and tells whether the change log has to be
-// read because of it.
+// heartbeatCame records a heartbeat and reports whether the change log has to be read because of
+// it.
 func (f *Feed) heartbeatCame(ctx context.Context, heartbeat line.Heartbeat) (news bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -130,29 +128,28 @@ func (f *Feed) lastHeartbeat() time.Time {
 	return f.heartbeat
 }
 
-// HasHeartbeat tells whether a heartbeat came less than d ago.
+// HasHeartbeat reports whether a heartbeat came less than d ago.
 func (f *Feed) HasHeartbeat(d time.Duration) bool { return time.Since(f.lastHeartbeat()) < d }
 
-// follow says which data set the cursor is on.
+// follow sets the data set of the cursor.
 func (f *Feed) follow(dataset string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.dataset = dataset
 }
 
-// turn takes note that the change log has begun another epoch.
+// turn records that the change log has begun another epoch.
 func (f *Feed) turn(epoch line.Epoch) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.state.Turn(time.Now(), domain.Epoch(epoch))
 }
 
-// reachedEnd takes note that the change log, asked at the instant asked, has been
-// applied to its end.
-func (f *Feed) reachedEnd(asked time.Time, epoch line.Epoch, lastSeq int64) {
+// reachedEnd records that the change log, read at the instant readAt, has been applied to its end.
+func (f *Feed) reachedEnd(readAt time.Time, epoch line.Epoch, lastSeq int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.state.CaughtUp(asked, domain.Epoch(epoch), lastSeq)
+	f.state.CaughtUp(readAt, domain.Epoch(epoch), lastSeq)
 	if !f.caughtUp {
 		f.caughtUp = true
 		close(f.ready)

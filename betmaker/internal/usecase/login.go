@@ -12,13 +12,13 @@ import (
 	"stavka.local/betmaker/internal/ports"
 )
 
-// Passwords hashes and checks passwords. Both may return a fault of kind Unavailable
-// when too many are waiting. It is safe for concurrent use.
+// Passwords hashes and verifies passwords. Both methods may return a fault of kind Unavailable when
+// too many passwords are waiting. It is safe for concurrent use.
 type Passwords interface {
-	// Hash returns the hash of a password, in a form that says how it was made.
+	// Hash returns the hash of a password in a form that names its parameters.
 	Hash(ctx context.Context, password string) (string, error)
-	// Verify tells whether the hash is the password's, and whether one made today would
-	// be stronger. The empty hash takes as long as any other, and never matches.
+	// Verify reports whether the hash is that of the password, and whether a new hash would be
+	// stronger. The empty hash takes as long as any other and never matches.
 	Verify(ctx context.Context, password, hash string) (matches, outdated bool, err error)
 }
 
@@ -31,22 +31,22 @@ type Login struct {
 	Logger    *slog.Logger
 }
 
-// Credentials is what somebody signs in with, and from where.
+// Credentials are the input of a login.
 type Credentials struct {
 	Username string
 	Password string
-	Address  netip.Addr // the zero Addr when it is not known
+	Address  netip.Addr // zero if it is not known
 }
 
-// AccessToken is what somebody who has signed in gets.
+// AccessToken is the result of a login.
 type AccessToken struct {
 	Token string
-	Valid time.Duration // for whole seconds
+	Valid time.Duration // in whole seconds
 }
 
-// Login signs a user in. Errors: domain.ErrThrottled; domain.ErrInvalidCredentials,
-// after the same time for a user who does not exist; domain.ErrUserInactive, only when
-// the password is right; those of the store and of Passwords.
+// Login signs a user in. Errors: domain.ErrThrottled; domain.ErrInvalidCredentials, after the same
+// time if the user does not exist; domain.ErrUserInactive, only if the password is right; those of
+// the store and of Passwords.
 func (l *Login) Login(ctx context.Context, c Credentials) (AccessToken, error) {
 	guess, err := l.Throttle.begin(ctx, c.Username, c.Address)
 	if err != nil {
@@ -58,7 +58,7 @@ func (l *Login) Login(ctx context.Context, c Credentials) (AccessToken, error) {
 	if err != nil && !errors.Is(err, ports.ErrNotFound) {
 		return AccessToken{}, fmt.Errorf("look for a user by name: %w", err)
 	}
-	// For a user who is not there the hash is empty, and all goes on as if they were.
+	// The hash of a missing user is empty, and the check takes the same time.
 	matches, outdated, err := l.Passwords.Verify(ctx, c.Password, user.PasswordHash)
 	if err != nil {
 		return AccessToken{}, err
@@ -82,11 +82,11 @@ func (l *Login) Login(ctx context.Context, c Credentials) (AccessToken, error) {
 	return AccessToken{Token: token, Valid: valid}, nil
 }
 
-// errOtherPassword: the password has been changed since it was checked.
+// errOtherPassword: the password was changed after it was checked.
 var errOtherPassword = errors.New("the user has another password now")
 
-// rehash replaces a hash that was made with weaker parameters. The user has not noticed
-// anything, so their tokens stay valid, and when it fails the next login tries again.
+// rehash replaces a hash that was made with weaker parameters. Tokens stay valid. After a failure
+// the next login tries again.
 func (l *Login) rehash(ctx context.Context, user ports.Credentials, password string) {
 	hash, err := l.Passwords.Hash(ctx, password)
 	if err == nil {
@@ -99,6 +99,6 @@ func (l *Login) rehash(ctx context.Context, user ports.Credentials, password str
 		})
 	}
 	if err != nil {
-		l.Logger.WarnContext(ctx, "a password could not be hashed anew", "user_id", user.ID, "error", err)
+		l.Logger.WarnContext(ctx, "a password could not be hashed again", "user_id", user.ID, "error", err)
 	}
 }

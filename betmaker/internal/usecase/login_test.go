@@ -58,8 +58,8 @@ func TestLogin(t *testing.T) {
 	}
 }
 
-// Who does not exist must cost what a wrong password costs: one check of a password and
-// one failure counted. How long that takes is the hasher's promise.
+// A login of a missing user must cost as much as a wrong password: one check of a password and one
+// counted failure. The hasher promises that the check takes the same time.
 func TestUnknownUsersTakeTheSamePath(t *testing.T) {
 	t.Parallel()
 	a := newAccess(t)
@@ -108,7 +108,7 @@ func TestLoginMakesOldHashesStronger(t *testing.T) {
 	}
 }
 
-// Between the check of a weak hash and its replacement the user may change the password.
+// The user may change the password between the check of a weak hash and its replacement.
 func TestHashingAnewUndoesNoChange(t *testing.T) {
 	t.Parallel()
 	a := newAccess(t)
@@ -148,7 +148,7 @@ func TestLoginFailsClosed(t *testing.T) {
 	}
 }
 
-// throttle is a login throttle whose clock the test moves.
+// throttle is a login throttle with a clock that the test moves.
 type throttle struct {
 	*usecase.LoginThrottle
 	failures ports.LoginFailures
@@ -197,7 +197,7 @@ func TestOneAddressWaitsLongerAndLonger(t *testing.T) {
 	for _, wait := range []time.Duration{
 		time.Second, 4 * time.Second, 16 * time.Second, 64 * time.Second, 256 * time.Second, 1024 * time.Second,
 	} {
-		for range 3 { // which must not prolong it
+		for range 3 { // attempts must not prolong the delay
 			refused(t, "at once", th.Guess(t.Context(), "anna", address(home)), wait)
 		}
 		th.pass(wait - time.Millisecond)

@@ -17,50 +17,48 @@ import (
 const (
 	// loginWindow is how long a failed login counts.
 	loginWindow = time.Hour
-	// maxAccountFailures bounds the guesses at one password from everywhere. It leaves
-	// room below the 100 an hour that ASVS 2.2.1 allows for replicas that let
-	// a guess pass at the same moment.
+	// maxAccountFailures bounds the guesses at one password from all addresses. It is below the 100
+	// an hour that ASVS 2.2.1 allows, because replicas may admit some guesses at the same moment.
 	maxAccountFailures = 90
-	// maxAddressFailures bounds the guesses from one address at all passwords. It is the
-	// widest, because many honest users may share an address.
+	// maxAddressFailures bounds the guesses from one address at all passwords. It is the highest
+	// limit, because many honest users may share an address.
 	maxAddressFailures = 300
-	// freePairFailures is how often one address may be wrong about one account before it
-	// has to wait.
+	// freePairFailures is how many failures one address may have at one account without a delay.
 	freePairFailures = 5
-	// maxPairDelay is how long it has to wait at last.
+	// maxPairDelay bounds that delay.
 	maxPairDelay = time.Hour
 
-	// fullRetry is what is suggested to whom one of the hourly limits stops. They come
-	// free one failure at a time.
+	// fullRetry is the suggested wait after an hourly limit. Failures expire one at a time.
 	fullRetry = 10 * time.Minute
 
-	// guessLocks is how many accounts can be tried at the same time by one replica, at
-	// most; two accounts that share a lock only wait for each other.
+	// guessLocks is how many accounts one replica can check at the same time. Two accounts that
+	// share a lock only wait for each other.
 	guessLocks = 256
-	// guessPatience is how long an attempt waits for those before it at the same account.
+	// guessPatience is how long an attempt waits for earlier ones at the same account.
 	guessPatience = 10 * time.Second
 
 	forgetInterval = 10 * time.Minute
 )
 
-// ErrTooManyLogins is what an attempt gets that would have to wait for too long.
-var ErrTooManyLogins = fault.New(fault.Unavailable, "unavailable", "Too many are signing in; try again.").After(time.Second)
+// ErrTooManyLogins is returned for an attempt that would have to wait for too long.
+var ErrTooManyLogins = fault.New(fault.Unavailable, "unavailable", "Too many users are signing in; try again.").After(time.Second)
 
-// LoginThrottle bounds how fast passwords can be guessed. Failed logins are counted in
-// the store, for all replicas together, for an hour, by account (whether there is one
-// or not), by address, and by both:
+// LoginThrottle bounds the rate of password guesses. Failed logins are counted in the store for all
+// replicas together, for an hour, by account (existing or not), by address, and by both:
 //
-//   - One address and one account: after 5 failures the next attempt has to wait 1 s
-//     after the last one, then 4 s, 16 s, 64 s, 4 min, 17 min, 1 h. An attacker gets about
-//     ten guesses an hour; a person who mistypes hardly notices.
-//   - One account: 90 failures, whatever the addresses. To lock a victim out, for an
-//     hour at most, an attacker needs nine addresses or more. Tokens stay valid.
-//   - One address: 300 failures, whatever the accounts.
+//   - One address and one account: after 5 failures the next attempt has to wait 1 s after the last
 //
-// Attempts that are refused for that are not counted, and the password is not looked
-// at, so that nobody prolongs the wait by trying.
+// one, then 4 s, 16 s, 64 s, 4 min, 17 min, 1 h. An attacker gets about ten guesses an hour; a
+// person who mistypes hardly notices.
+//   - One account: 90 failures from all addresses. To lock out a victim, for an hour at most, an
 //
-// An IPv6 address counts with all of its /64, which is what one customer has.
+// attacker needs nine addresses or more. Tokens stay valid.
+//   - One address: 300 failures at all accounts.
+//
+// A throttled attempt is not counted and its password is not checked, so that attempts do not
+// prolong the wait.
+//
+// An IPv6 address counts together with its /64, which is the network of one customer.
 type LoginThrottle struct {
 	failures ports.LoginFailures
 	now      func() time.Time
@@ -68,7 +66,7 @@ type LoginThrottle struct {
 	locks    [guessLocks]chan struct{}
 }
 
-// NewLoginThrottle returns a throttle that tells the time by now.
+// NewLoginThrottle returns a throttle with the clock now.
 func NewLoginThrottle(failures ports.LoginFailures, now func() time.Time, log *slog.Logger) *LoginThrottle {
 	t := &LoginThrottle{failures: failures, now: now, log: log}
 	for i := range t.locks {
@@ -77,19 +75,18 @@ func NewLoginThrottle(failures ports.LoginFailures, now func() time.Time, log *s
 	return t
 }
 
-// guess is one attempt at an account from an address, while it has the account's lock.
+// guess is one attempt at an account from an address. It holds the lock of the account.
 type guess struct {
 	throttle               *LoginThrottle
 	account, address, pair string
 	unlock                 func()
 }
 
-// begin lets an attempt pass, or returns domain.ErrThrottled. Attempts at one account
-// pass one after the other, each after the one before has ended: otherwise many at
-// once would all pass before the first has failed. Whoever passes calls end. Errors:
-// ErrTooManyLogins; those of the store, that of ctx.
+// begin admits an attempt or returns domain.ErrThrottled. Attempts at one account are admitted one
+// at a time; otherwise many concurrent ones would pass before the first fails. After success the
+// caller must call end. Errors: ErrTooManyLogins; those of the store, that of ctx.
 func (t *LoginThrottle) begin(ctx context.Context, username string, address netip.Addr) (*guess, error) {
-	// What was typed may be a password, so only its hash is kept.
+	// Users may type a password in place of the name, so only the hash is kept.
 	name := sha256.Sum256([]byte(domain.FoldCase(username)))
 	account, network := hex.EncodeToString(name[:16]), networkOf(address)
 	g := &guess{
@@ -157,8 +154,8 @@ func (g *guess) fail(ctx context.Context) error {
 
 func (g *guess) end() { g.unlock() }
 
-// pairDelay is how long after its last failure an address has to wait that was wrong
-// about an account n times within the hour.
+// pairDelay returns the delay after the last of n failures of one address at one account within the
+// hour.
 func pairDelay(n int) time.Duration {
 	if n < freePairFailures {
 		return 0
@@ -172,7 +169,7 @@ func pairDelay(n int) time.Duration {
 	return delay
 }
 
-// networkOf returns what one customer has: an IPv4 address, or an IPv6 /64.
+// networkOf returns the network of one customer: an IPv4 address or an IPv6 /64.
 func networkOf(address netip.Addr) string {
 	address = address.Unmap().WithZone("")
 	if !address.Is6() {
@@ -181,7 +178,7 @@ func networkOf(address netip.Addr) string {
 	return netip.PrefixFrom(address, 64).Masked().String()
 }
 
-// Run forgets failures that no longer count, until ctx ends. It returns nil.
+// Run deletes failures that no longer count, until ctx ends. It returns nil.
 func (t *LoginThrottle) Run(ctx context.Context) error {
 	ticker := time.NewTicker(forgetInterval)
 	defer ticker.Stop()

@@ -28,15 +28,15 @@ type fakeLine struct {
 	epoch  line.Epoch
 	seq    int64
 	events map[int64]line.Event
-	err    error // what every question is answered with, if set
-	asked  int   // how many questions there were
+	err    error // the answer to every request, if set
+	asked  int   // the number of requests
 }
 
 func newFakeLine() *fakeLine {
 	return &fakeLine{epoch: line.Epoch{Dataset: "a", Generation: 1}, events: make(map[int64]line.Event)}
 }
 
-// put makes a change: edit gets the event as it is, or a new one. The change is returned.
+// put makes a change and returns it. edit gets the present event, or a new one.
 func (l *fakeLine) put(id int64, edit func(*line.Event)) line.Change {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -51,7 +51,7 @@ func (l *fakeLine) put(id int64, edit func(*line.Event)) line.Change {
 	return line.Change{Epoch: l.epoch, Event: event}
 }
 
-// restart makes it another line, or the same one in another epoch.
+// restart makes it another line or another epoch of the same one.
 func (l *fakeLine) restart(epoch line.Epoch, seq int64, events map[int64]line.Event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -100,7 +100,7 @@ func (l *fakeLine) Event(_ context.Context, id domain.EventID) (line.Change, err
 	return line.Change{Epoch: l.epoch, Event: event}, l.err
 }
 
-// updates is the projection, with its transactions counted and what they end in chosen.
+// updates is the projection. It counts transactions, and the test chooses their result.
 type updates struct {
 	ports.Events
 	mu    sync.Mutex
@@ -131,7 +131,7 @@ func (u *updates) transactions() int {
 	return u.count
 }
 
-// replica is what one bet-maker follows the line with.
+// replica is the part of a bet-maker that follows the line.
 type replica struct {
 	feed      *usecase.Feed
 	apply     *usecase.ApplyEventChange
@@ -176,7 +176,15 @@ func newReplica(lines ports.Line, events ports.Events, cursors ports.Cursors) *r
 	r.apply = usecase.NewApplyEventChange(usecase.ApplyConfig{
 		Events:  r.updates,
 		Dataset: r.feed.Dataset,
-		Offer:   r.cache.Offer,
+		Logger:  quiet,
+		Impossible: func(usecase.Source) {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			r.impossible++
+		},
+	})
+	r.apply.Follow(usecase.Followers{
+		Offer: r.cache.Offer,
 		Resulted: func(id domain.EventID) {
 			r.mu.Lock()
 			defer r.mu.Unlock()
@@ -187,12 +195,6 @@ func newReplica(lines ports.Line, events ports.Events, cursors ports.Cursors) *r
 			defer r.mu.Unlock()
 			r.strays++
 			r.poller.Wake()
-		},
-		Logger: quiet,
-		Impossible: func(usecase.Source) {
-			r.mu.Lock()
-			defer r.mu.Unlock()
-			r.impossible++
 		},
 	})
 	r.poller = usecase.NewPoller(usecase.PollerConfig{
@@ -212,7 +214,7 @@ func newReplica(lines ports.Line, events ports.Events, cursors ports.Cursors) *r
 	return r
 }
 
-// woken returns the events that the settler has been woken for.
+// woken returns the events for which the settler was woken.
 func (r *replica) woken() []domain.EventID {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -1,9 +1,9 @@
-// Package decimal reads and writes numbers with at most two decimals from and
-// to their digits. It is the one place where outside text becomes an exact
-// number; package odds and package money give the numbers their meaning.
+// Package decimal reads and writes numbers with at most two decimals from and to their digits. It
+// is the one place where outside text becomes an exact number; packages odds and money give the
+// numbers their meaning.
 //
-// A number is never converted through a float: 0.1 has no exact float64, and
-// what is rounded once on the way in cannot be made exact again.
+// A number is never converted through a float: 0.1 has no exact float64, and a value that was
+// rounded on the way in cannot become exact again.
 package decimal
 
 import (
@@ -12,23 +12,23 @@ import (
 	"strconv"
 )
 
-// MaxLength is the longest text Parse accepts, in bytes. No number that Stavka
-// handles needs more; the bound keeps hostile input cheap.
+// MaxLength is the longest text that Parse accepts, in bytes. It is enough for all numbers of
+// Stavka and keeps hostile input cheap.
 const MaxLength = 20
 
 // Reasons for which Parse refuses a text.
 var (
+	// The reasons for which Parse refuses a text.
 	ErrSyntax   = errors.New("not a decimal number in plain digits")
 	ErrTooLong  = fmt.Errorf("longer than %d characters", MaxLength)
 	ErrDecimals = errors.New("more than two decimals")
 	ErrRange    = errors.New("out of range")
 )
 
-// Parse returns text in hundredths. It accepts what JSON accepts as a number
-// (an optional minus, an integer part without superfluous leading zeros, an
-// optional fraction) except exponents, with at most two decimals: "10", "10.5"
-// and "10.50", not "+1", ".5", "1.", "01", "1e2" or "1.005". The absolute value
-// may not exceed limit hundredths.
+// Parse returns text in hundredths. It accepts what JSON accepts as a number (an optional minus, an
+// integer part without superfluous leading zeros, an optional fraction) except exponents, with at
+// most two decimals: "10", "10.5" and "10.50", not "+1", ".5", "1.", "01", "1e2" or "1.005". The
+// absolute value may not exceed limit hundredths.
 //
 // The error is one of the reasons above.
 func Parse(text string, limit int64) (int64, error) {

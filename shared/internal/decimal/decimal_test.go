@@ -33,7 +33,7 @@ func TestParse(t *testing.T) {
 
 		{"1000000.01", 0, ErrRange},
 		{"-1000000.01", 0, ErrRange},
-		{"99999999999999999", 0, ErrRange},   // times 100 it fits 64 bits no more
+		{"99999999999999999", 0, ErrRange},   // times 100 it no longer fits 64 bits
 		{"92233720368547759", 0, ErrRange},   // the smallest such
 		{"-9999999999999999.9", 0, ErrRange}, // 19 characters
 		{"999999999999999999999", 0, ErrTooLong},
@@ -67,7 +67,7 @@ func TestParse(t *testing.T) {
 		{"NaN", 0, ErrSyntax},
 		{"Inf", 0, ErrSyntax},
 		{"1\x00", 0, ErrSyntax},
-		{"\u0661", 0, ErrSyntax}, // a digit, but not one of ours
+		{"\u0661", 0, ErrSyntax}, // a digit outside ASCII
 	}
 	for _, test := range tests {
 		got, err := Parse(test.text, limit)
@@ -90,7 +90,7 @@ func TestAppend(t *testing.T) {
 	}
 }
 
-// grammar is what Parse accepts before it looks at the value.
+// grammar is the syntax that Parse accepts before it checks the value.
 var grammar = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]{1,2})?$`)
 
 // FuzzParse compares Parse with a regular expression and math/big.

@@ -1,10 +1,9 @@
-// Package argon2id hashes passwords by Argon2id with the parameters that OWASP asks
-// for at least: 19 MiB of memory, 2 passes, 1 lane. A hash is a PHC string, which
-// names its own parameters, so that older hashes can still be checked when these rise.
+// Package argon2id hashes passwords by Argon2id with the least parameters that OWASP recommends: 19
+// MiB of memory, 2 passes, 1 lane. A hash is a PHC string, which names its own parameters, so older
+// hashes can still be checked after an increase.
 //
-// Hashing is expensive on purpose, which makes it a way to bring a service down. So
-// only a few passwords are hashed at the same time; who would have to wait for long is
-// sent away.
+// Hashing is expensive on purpose, so an attacker could overload a service with it. Therefore only
+// a few passwords are hashed at the same time, and callers that would wait for long are refused.
 package argon2id
 
 import (
@@ -20,20 +19,20 @@ import (
 // patience is how long a password waits for its turn.
 const patience = 3 * time.Second
 
-// nobody is the hash of 32 random bytes that nobody knows. What is checked against it
-// does not match, and takes the time that it takes with any other hash.
-const nobody = "$argon2id$v=19$m=19456,t=2,p=1$A/W7F6YM/7AbSJVWavplVw$I4NGMbHDpnlKcwdGuqfc11+iLW6V3zCXJD6UbCb7zfU"
+// unknownUser is the hash of 32 random bytes that were not kept. No password matches it, and
+// checking takes the usual time.
+const unknownUser = "$argon2id$v=19$m=19456,t=2,p=1$A/W7F6YM/7AbSJVWavplVw$I4NGMbHDpnlKcwdGuqfc11+iLW6V3zCXJD6UbCb7zfU"
 
 // ErrBusy is returned when too many passwords are waiting.
 var ErrBusy = fault.New(fault.Unavailable, "unavailable", "Too many passwords are being checked; try again.").After(time.Second)
 
 // Hasher hashes and checks passwords. It is safe for concurrent use.
 type Hasher struct {
-	slots chan struct{} // holds a token for every password being hashed
+	slots chan struct{} // one token for each password being hashed
 }
 
-// New returns a Hasher that hashes at most concurrency passwords, but at least one, at
-// the same time, each of which takes 19 MiB and a processor.
+// New returns a Hasher that hashes at most concurrency passwords at the same time, but at least
+// one. Each takes 19 MiB and a processor.
 func New(concurrency int) *Hasher {
 	return &Hasher{slots: make(chan struct{}, max(concurrency, 1))}
 }
@@ -52,9 +51,9 @@ func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
 	return hash, nil
 }
 
-// Verify tells whether the hash is the password's, and whether it was made with weaker
-// parameters than today's. The empty hash stands for that of a user who does not exist:
-// it takes as long to check, and never matches. Errors: ErrBusy; that of ctx.
+// Verify reports whether the hash is that of the password, and whether it was made with weaker
+// parameters than a new one. The empty hash stands for a missing user: it takes as long to check
+// and never matches. Errors: ErrBusy; that of ctx.
 func (h *Hasher) Verify(ctx context.Context, password, hash string) (matches, outdated bool, err error) {
 	leave, err := h.enter(ctx)
 	if err != nil {
@@ -62,7 +61,7 @@ func (h *Hasher) Verify(ctx context.Context, password, hash string) (matches, ou
 	}
 	defer leave()
 	if hash == "" {
-		hash = nobody
+		hash = unknownUser
 	}
 	matches, used, err := argon2id.CheckHash(password, hash)
 	if err != nil {
@@ -71,7 +70,7 @@ func (h *Hasher) Verify(ctx context.Context, password, hash string) (matches, ou
 	return matches, matches && isWeaker(used, params()), nil
 }
 
-// enter waits for its turn and returns what ends it.
+// enter waits for a slot. The caller must call leave.
 func (h *Hasher) enter(ctx context.Context) (leave func(), err error) {
 	timer := time.NewTimer(patience)
 	defer timer.Stop()

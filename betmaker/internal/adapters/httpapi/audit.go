@@ -29,8 +29,7 @@ func (s *server) ListAuditRecords(ctx context.Context, request oapi.ListAuditRec
 	return response, nil
 }
 
-// auditFilter reads which records are asked for, and what of it the next page is asked
-// with.
+// auditFilter returns the filter of a request and the query for its next page.
 func auditFilter(params oapi.ListAuditRecordsParams) (ports.AuditFilter, url.Values, error) {
 	before, err := parseCursor(params.After)
 	if err != nil {

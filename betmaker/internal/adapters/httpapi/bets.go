@@ -59,7 +59,7 @@ func (s *server) ListBets(ctx context.Context, request oapi.ListBetsRequestObjec
 	return response, nil
 }
 
-// betFilter reads which bets are asked for, and what of it the next page is asked with.
+// betFilter returns the filter of a request and the query for its next page.
 func betFilter(params oapi.ListBetsParams) (ports.BetFilter, url.Values, error) {
 	before, err := parseCursor(params.After)
 	if err != nil {

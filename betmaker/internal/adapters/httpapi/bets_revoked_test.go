@@ -9,8 +9,8 @@ import (
 	"stavka.local/betmaker/internal/domain"
 )
 
-// Placing a bet looks for itself whether a token holds. Whatever the request, and wherever its
-// answer would be found, who may not come in any more is told only that.
+// Placing a bet checks the token itself. A revoked token gets 401 for every request, wherever its
+// answer would come from.
 func TestARevokedTokenGetsNoOtherAnswerToABet(t *testing.T) {
 	t.Parallel()
 	s := newService(t)

@@ -132,7 +132,7 @@ func TestARepeatedBetIsRenderedAsAccepted(t *testing.T) {
 		t.Errorf("the header is %v", again.Header())
 	}
 	refusal(t, s.place(t, s.anna, key, `{"event_id":1,"amount":11}`), http.StatusUnprocessableEntity, "idempotency_key_reused")
-	// Keys differ by every character, and belong to one user.
+	// Keys are compared byte by byte and belong to one user.
 	for name, other := range map[string]*httptest.ResponseRecorder{
 		"another key":  s.place(t, s.anna, `odd, but printable: a b;"c"`, `{"event_id":1,"amount":10}`),
 		"another user": s.place(t, s.bella, key, `{"event_id":1,"amount":10}`),

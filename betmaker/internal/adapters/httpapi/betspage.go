@@ -10,7 +10,7 @@ import (
 	"stavka.local/betmaker/internal/domain"
 )
 
-// aboutOneBet is how long a bet in JSON is, in bytes, or a little more.
+// aboutOneBet is slightly more than the usual length of a bet in JSON, in bytes.
 const aboutOneBet = 320
 
 // betsPage answers GET /api/bets.
@@ -36,11 +36,11 @@ func (p betsPage) VisitListBetsResponse(w http.ResponseWriter) error {
 	return writePage(w, buffer.Bytes(), p.link)
 }
 
-// pageBuffers keeps the memory that pages are written in, of which the longest takes 200 KB.
+// pageBuffers reuses the memory of encoded pages.
 var pageBuffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
-// appendBet appends what encoding/json makes of WireBet, without looking at types. A
-// page of 50 bets takes a ninth of the time, which is a quarter less of bet-maker's for it.
+// appendBet appends the JSON that encoding/json makes of WireBet. It avoids reflection because
+// encoding dominated the time for a page.
 func appendBet(b []byte, bet domain.Bet) []byte {
 	settled := bet.Status != domain.StatusPending
 	b = append(b, `{"amount":`...)
@@ -72,7 +72,7 @@ func appendBet(b []byte, bet domain.Bet) []byte {
 		b = append(b, `0,"settled_at":null`...)
 	}
 	b = append(b, `,"status":"`...)
-	b = append(b, bet.Status.String()...) // one of a few words, as the reason is
+	b = append(b, bet.Status.String()...) // a fixed word, which needs no escaping
 	b = append(b, `","user_id":`...)
 	b = strconv.AppendInt(b, int64(bet.UserID), 10)
 	b = append(b, `,"void_reason":`...)
@@ -84,8 +84,8 @@ func appendBet(b []byte, bet domain.Bet) []byte {
 	return append(b, `"}`...)
 }
 
-// appendInstant appends an instant as encoding/json writes it. The store keeps none that
-// have no spelling, which are those outside of the years 0 to 9999.
+// appendInstant appends an instant as encoding/json writes it. The store holds only instants in the
+// years 0 to 9999, which have a text form.
 func appendInstant(b []byte, at time.Time) []byte {
 	b = append(b, '"')
 	b = at.UTC().AppendFormat(b, time.RFC3339Nano)

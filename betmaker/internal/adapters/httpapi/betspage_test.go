@@ -13,7 +13,7 @@ import (
 	"stavka.local/shared/odds"
 )
 
-// A page of bets is, to the byte, what encoding/json makes of the generated types.
+// A page of bets equals, byte by byte, the JSON that encoding/json makes of the generated types.
 func TestBetsPageIsWhatTheContractSays(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {

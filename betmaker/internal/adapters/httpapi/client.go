@@ -14,8 +14,8 @@ import (
 
 type clientKey struct{}
 
-// noteClient tells the operations where a request comes from: the generated server hides
-// the request from them. Placing a bet does not ask, and is the one that has to be fast.
+// noteClient puts the client's address into the context, because the generated server hides the
+// request from the operations. Placing a bet does not need it and must be fast.
 func (s *server) noteClient(next oapi.StrictHandlerFunc, operation string) oapi.StrictHandlerFunc {
 	if operation == "PlaceBet" {
 		return next
@@ -25,13 +25,13 @@ func (s *server) noteClient(next oapi.StrictHandlerFunc, operation string) oapi.
 	}
 }
 
-// clientFrom returns where a request comes from, or the zero Addr when that is not known.
+// clientFrom returns the client's address; zero if it is not known.
 func clientFrom(ctx context.Context) netip.Addr {
 	address, _ := ctx.Value(clientKey{}).(netip.Addr)
 	return address
 }
 
-// callerFrom returns who asks, and from where, as the audit log names them.
+// callerFrom returns the caller, as the audit log names it.
 func callerFrom(ctx context.Context) domain.Caller {
 	caller := domain.Caller{Actor: actorFrom(ctx), RequestID: requestid.From(ctx)}
 	if address := clientFrom(ctx); address.IsValid() {
@@ -40,9 +40,8 @@ func callerFrom(ctx context.Context) domain.Caller {
 	return caller
 }
 
-// clientAddress returns the address that a request comes from: that of the connection,
-// or, when that is a proxy that we trust, the nearest in X-Forwarded-For that is none.
-// What lies behind that one anybody can make up.
+// clientAddress returns the address of the client: that of the connection or, if that is a trusted
+// proxy, the nearest untrusted one in X-Forwarded-For. Addresses further away could be forged.
 func clientAddress(r *http.Request, trusted []netip.Prefix) netip.Addr {
 	connection, _ := netip.ParseAddrPort(r.RemoteAddr)
 	address := connection.Addr().Unmap()

@@ -14,7 +14,7 @@ import (
 
 // From the wire.
 
-// newPlacement reads what is wished; by whom, and under which key, the caller adds.
+// newPlacement converts the body of a request. The caller adds the user and the key.
 func newPlacement(body oapi.NewBet) (domain.Placement, error) {
 	placement := domain.Placement{
 		EventID: domain.EventID(body.EventID),
@@ -72,8 +72,8 @@ func role(wire oapi.Role) domain.Role {
 	return domain.RoleUser
 }
 
-// earliestVoid bounds the windows that void bets: none was accepted before, and what is
-// much earlier has no spelling in UTC.
+// earliestVoid bounds void windows. No bet was accepted earlier, and much earlier instants have no
+// text form in UTC.
 var earliestVoid = time.Unix(0, 0)
 
 func checkVoid(body oapi.NewVoidWindow) error {
@@ -109,12 +109,12 @@ func wireEvent(e domain.Event) oapi.Event {
 		Coefficient: e.Coefficient,
 		Deadline:    e.Deadline.Unix(),
 		State:       oapi.EventState(e.State),
-		Suspended:   e.Suspended || e.Quarantined, // to users it is the same: no bets now
+		Suspended:   e.Suspended || e.Quarantined, // to users it means the same
 		Version:     e.Version,
 	}
 }
 
-// WireBet is a bet as the API shows it.
+// WireBet returns a bet as the API shows it.
 func WireBet(b domain.Bet) oapi.Bet {
 	wire := oapi.Bet{
 		ID:              int64(b.ID),
@@ -211,7 +211,7 @@ func wireAuditRecord(r domain.AuditRecord) oapi.AuditRecord {
 	return wire
 }
 
-// all converts a list; an empty one is [], not null.
+// all converts a list. An empty one becomes [], not null.
 func all[From, To any](list []From, convert func(From) To) []To {
 	wire := make([]To, 0, len(list))
 	for _, item := range list {
@@ -220,7 +220,7 @@ func all[From, To any](list []From, convert func(From) To) []To {
 	return wire
 }
 
-// unlessZero is null for a value that stands for nothing.
+// unlessZero returns nil for a zero value, which is null in JSON.
 func unlessZero[T comparable](value T) *T {
 	var nothing T
 	if value == nothing {

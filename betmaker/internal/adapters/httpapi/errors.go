@@ -11,7 +11,7 @@ import (
 // replayedError is a refusal that answers a repeated request.
 type replayedError struct {
 	refusal error
-	// requestID is that of the first request: the answers are the same.
+	// requestID is the id of the first request, so that the answers are the same.
 	requestID string
 }
 
@@ -20,7 +20,7 @@ func (r *replayedError) Error() string { return r.refusal.Error() }
 // Unwrap returns the refusal.
 func (r *replayedError) Unwrap() error { return r.refusal }
 
-// handleError answers with what an operation returned instead of a response.
+// handleError answers a request whose operation returned an error.
 func handleError(w http.ResponseWriter, r *http.Request, err error) {
 	if replayed, ok := errors.AsType[*replayedError](err); ok {
 		w.Header().Set("Idempotent-Replayed", "true")

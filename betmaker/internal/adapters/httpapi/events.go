@@ -52,7 +52,7 @@ func (p eventsPage) VisitListEventsResponse(w http.ResponseWriter) error {
 func (s *server) GetEvent(ctx context.Context, request oapi.GetEventRequestObject) (oapi.GetEventResponseObject, error) {
 	event, err := s.Catalogue.Event(ctx, domain.EventID(request.EventID))
 	if errors.Is(err, domain.ErrFeedUnavailable) {
-		// That no bets are taken is not what was asked.
+		// The fault says that no bets are taken, which does not concern this request.
 		return nil, ports.ErrUnavailable.Because(err)
 	}
 	if err != nil {

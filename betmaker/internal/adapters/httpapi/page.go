@@ -10,18 +10,17 @@ import (
 	"stavka.local/shared/httpedge"
 )
 
-// defaultLimit is how long a page is when the caller does not say.
+// defaultLimit is the length of a page if the request does not name one.
 const defaultLimit = 50
 
-func limitOr(asked int) int {
-	if asked == 0 {
+func limitOr(limit int) int {
+	if limit == 0 {
 		return defaultLimit
 	}
-	return asked
+	return limit
 }
 
-// cut returns the first limit of items that were asked for with one more, and the last
-// of them when there are more.
+// cut returns the first limit items. If there are more, last is the last of them.
 func cut[T any](items []T, limit int) (page []T, last *T) {
 	if len(items) <= limit {
 		return items, nil
@@ -29,7 +28,7 @@ func cut[T any](items []T, limit int) (page []T, last *T) {
 	return items[:limit], &items[limit-1]
 }
 
-// nextLink links to the page that starts after, with the same filters.
+// nextLink returns the link to the page after the given cursor with the same filters.
 func nextLink(path string, filters url.Values, after string, limit int) *string {
 	filters.Set("after", after)
 	filters.Set("limit", strconv.Itoa(limit))
@@ -37,7 +36,7 @@ func nextLink(path string, filters url.Values, after string, limit int) *string 
 	return &link
 }
 
-// writePage answers with a page that is encoded already.
+// writePage answers with an encoded page.
 func writePage(w http.ResponseWriter, body []byte, link *string) error {
 	w.Header().Set("Content-Type", "application/json")
 	if link != nil {
@@ -47,13 +46,13 @@ func writePage(w http.ResponseWriter, body []byte, link *string) error {
 	return err
 }
 
-// formatCursor returns where a page ended as a text that invites nobody to make his own.
+// formatCursor returns the end of a page as an opaque text.
 func formatCursor(id int64) string {
 	return base64.RawURLEncoding.EncodeToString(strconv.AppendInt(nil, id, 10))
 }
 
-// parseCursor is the inverse of formatCursor, and returns 0 for no cursor. What
-// formatCursor cannot have returned is refused as an invalid request.
+// parseCursor is the inverse of formatCursor. It returns 0 for no cursor, and an invalid request
+// for a text that formatCursor cannot have returned.
 func parseCursor(text string) (int64, error) {
 	if text == "" {
 		return 0, nil

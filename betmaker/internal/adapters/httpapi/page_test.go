@@ -19,7 +19,7 @@ func TestCursorsComeBack(t *testing.T) {
 			t.Errorf("got %d, %v; want %d", got, err, id)
 		}
 	}
-	if got := formatCursor(100); got != "MTAw" { // as the contract's example has it
+	if got := formatCursor(100); got != "MTAw" { // as in the contract's example
 		t.Errorf("got %s, want MTAw", got)
 	}
 	if got, err := parseCursor(""); got != 0 || err != nil {

@@ -7,7 +7,7 @@ import (
 	"stavka.local/betmaker/internal/domain"
 )
 
-// placedBet answers POST /api/bets with a bet as it was accepted, whatever has become of it
+// placedBet answers POST /api/bets with the bet as it was accepted, even if it has been settled
 // since.
 type placedBet struct{ domain.Decision }
 

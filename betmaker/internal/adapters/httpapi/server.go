@@ -1,9 +1,8 @@
-// Package httpapi answers the API of bet-maker, as api/betmaker.yaml describes it: it
-// decodes, calls a use case or a port, and encodes.
+// Package httpapi answers the API of bet-maker, as api/betmaker.yaml describes it: it decodes a
+// request, calls a use case or a port, and encodes the result.
 //
-// Package httpedge, which New puts in front, finds out who asks, then validates what
-// they ask, and turns the errors that come back into problems. What the actor may do
-// is decided by the methods of domain.Actor.
+// Package httpedge, which New puts in front, authenticates and validates requests, and turns errors
+// into problems. The methods of domain.Actor decide about permissions.
 package httpapi
 
 import (
@@ -27,7 +26,7 @@ import (
 	"stavka.local/shared/metrics"
 )
 
-// Dependencies are what the API is made of. All but TrustedProxies are required.
+// Dependencies are the parts that the API uses. All are required except TrustedProxies.
 type Dependencies struct {
 	Authenticator *usecase.Authenticator
 	Login         *usecase.Login
@@ -40,12 +39,12 @@ type Dependencies struct {
 	Voids         usecase.Voids
 	AuditLog      usecase.AuditLog
 
-	// TrustedProxies are the networks whose X-Forwarded-For is believed, when failed
-	// logins are counted by address and privileged actions are put on record.
+	// TrustedProxies are the networks whose X-Forwarded-For is believed when failed logins are
+	// counted by address and privileged actions are recorded.
 	TrustedProxies []netip.Prefix
 
-	// Prepared is closed once the store can be used. Until then tables may be missing, or
-	// the first user, and every operation is answered as unavailable.
+	// Prepared is closed once the store can be used. Until then tables or the first user may be
+	// missing, and every operation is answered as unavailable.
 	Prepared <-chan struct{}
 
 	Health  *health.Registry
@@ -53,15 +52,14 @@ type Dependencies struct {
 }
 
 const (
-	// betsAtOnce is how many requests for bets may be under way: as many as four batches hold.
-	// With more, nothing would be faster, and all would wait for longer.
+	// betsAtOnce is how many requests for bets may be under way: as many as four batches hold. More
+	// would not be faster, and all would wait longer.
 	betsAtOnce = 2048
-	// betPatience leaves time to be answered within a second.
+	// betPatience leaves time for an answer within a second.
 	betPatience = 600 * time.Millisecond
 )
 
-// New returns the handler of everything that bet-maker answers, the operational routes
-// and the documentation included.
+// New returns the handler of all routes, including the operational ones and the documentation.
 func New(d Dependencies) (http.Handler, error) {
 	s := &server{d}
 	return httpedge.New(httpedge.Options{
@@ -102,8 +100,7 @@ func (s *server) unprepared() error {
 	}
 }
 
-// requireStore refuses operations, those that are for anyone included, until the store can
-// be used.
+// requireStore refuses all operations, including public ones, until the store can be used.
 func (s *server) requireStore(next oapi.StrictHandlerFunc, _ string) oapi.StrictHandlerFunc {
 	return func(ctx context.Context, w http.ResponseWriter, r *http.Request, request any) (any, error) {
 		if err := s.unprepared(); err != nil {
@@ -115,7 +112,7 @@ func (s *server) requireStore(next oapi.StrictHandlerFunc, _ string) oapi.Strict
 
 type actorKey struct{}
 
-// authenticate returns a context that knows who asks, for the operations and the logs.
+// authenticate returns a context with the actor, for the operations and the logs.
 func (s *server) authenticate(ctx context.Context, token string) (context.Context, error) {
 	if err := s.unprepared(); err != nil {
 		return nil, err
@@ -131,9 +128,9 @@ func (s *server) authenticate(ctx context.Context, token string) (context.Contex
 
 type claimsKey struct{}
 
-// recognise returns a context that knows what a token says, for placing a bet. Whether it still
-// holds is seen by the wallet, which is locked anyway: to look the user up before took a third
-// of the time.
+// recognise returns a context with the claims of a token, for placing a bet. It does not check
+// whether the token was revoked; placing does, with the wallet that it locks anyway, which saves a
+// look-up.
 func (s *server) recognise(ctx context.Context, token string) (context.Context, error) {
 	if err := s.unprepared(); err != nil {
 		return nil, err
@@ -147,20 +144,19 @@ func (s *server) recognise(ctx context.Context, token string) (context.Context, 
 	return context.WithValue(ctx, claimsKey{}, claims), nil
 }
 
-// confirm returns nil when the token that was recognised holds.
+// confirm returns nil if the recognised token was not revoked.
 func (s *server) confirm(ctx context.Context) error {
 	_, err := s.Authenticator.Confirm(ctx, claimsFrom(ctx))
 	return err
 }
 
-// claimsFrom returns what the token says that was recognised.
+// claimsFrom returns the claims of the recognised token.
 func claimsFrom(ctx context.Context) domain.AccessClaims {
 	claims, _ := ctx.Value(claimsKey{}).(domain.AccessClaims)
 	return claims
 }
 
-// actorFrom returns who asks. For an operation that is not secured it is nobody, who may
-// do nothing.
+// actorFrom returns the actor. For a public operation it is zero, which may do nothing.
 func actorFrom(ctx context.Context) domain.Actor {
 	actor, _ := ctx.Value(actorKey{}).(domain.Actor)
 	return actor

@@ -34,23 +34,23 @@ import (
 
 var quiet = slog.New(slog.DiscardHandler)
 
-// service is the API on a database of its own, with an admin and two users signed in.
+// service is the API with a database of its own and an administrator and two users signed in.
 type service struct {
 	store              *sqlite.Store
 	server             *server
 	handler            http.Handler
 	admin, anna, bella session
-	feed               error // why bets are refused, if they are
+	feed               error // the reason for refusing bets, if any
 	line               *silentLine
 }
 
-// session is somebody who is signed in.
+// session is a signed-in user.
 type session struct {
 	domain.User
 	token string
 }
 
-// silentLine is a line that has no events, or does not answer.
+// silentLine is a line that has no events or does not answer.
 type silentLine struct{ err error }
 
 func (l *silentLine) Changes(context.Context, int64, int) (ports.Page, error) {
@@ -113,7 +113,7 @@ func newService(t *testing.T) *service {
 	return s
 }
 
-// settle moves the bets on an event to where it wants them.
+// settle settles the bets on an event.
 func (s *service) settle(t *testing.T, id domain.EventID) {
 	t.Helper()
 	if _, err := s.store.Settlements.SettleChunk(t.Context(), id, 0, 500, (*domain.Settling).Settle); err != nil {
@@ -157,7 +157,7 @@ func (s *service) signIn(t *testing.T, username, password string) session {
 	return session{user.User, token.AccessToken}
 }
 
-// addEvents puts open events 1 to n there, at 1.45.
+// addEvents adds open events 1 to n at 1.45.
 func (s *service) addEvents(t *testing.T, n int) {
 	t.Helper()
 	for id := range n {
@@ -210,7 +210,7 @@ func (s *service) send(t *testing.T, as session, method, path, body string, head
 	return recorder
 }
 
-// decode reads an answer, which must have the status and no member that T has not.
+// decode reads an answer, which must have the status and only members of T.
 func decode[T any](t *testing.T, got *httptest.ResponseRecorder, status int) T {
 	t.Helper()
 	var value T
@@ -225,7 +225,7 @@ func decode[T any](t *testing.T, got *httptest.ResponseRecorder, status int) T {
 	return value
 }
 
-// problemOf is what the tests look at in a problem.
+// problemOf is the part of a problem that the tests check.
 type problemOf struct {
 	Code      string `json:"code"`
 	Field     string `json:"field"`

@@ -19,7 +19,7 @@ func (s *server) IssueToken(ctx context.Context, request oapi.IssueTokenRequestO
 		credentials.Username, credentials.Password = request.JSONBody.Username, request.JSONBody.Password
 	case request.FormdataBody != nil:
 		credentials.Username, credentials.Password = request.FormdataBody.Username, request.FormdataBody.Password
-	default: // a media type in capitals, which is allowed and which the generated server misses
+	default: // a media type in capitals, which is valid and which the generated server does not match
 		return nil, httpedge.ErrUnsupportedMediaType
 	}
 	token, err := s.Login.Login(ctx, credentials)

@@ -43,8 +43,7 @@ func (s *server) ListTransfers(ctx context.Context, request oapi.ListTransfersRe
 	return response, nil
 }
 
-// transferFilter reads which transfers are asked for, and what of it the next page is
-// asked with.
+// transferFilter returns the filter of a request and the query for its next page.
 func transferFilter(params oapi.ListTransfersParams) (ports.TransferFilter, url.Values, error) {
 	before, err := parseCursor(params.After)
 	if err != nil {
@@ -114,7 +113,7 @@ func (s *server) Withdraw(ctx context.Context, request oapi.WithdrawRequestObjec
 	}, nil
 }
 
-// pay moves money into or out of a wallet. A refusal is an error.
+// pay moves money into or out of a wallet. It returns a refusal as an error.
 func (s *server) pay(
 	ctx context.Context, kind domain.TransferKind, user oapi.UserID, key string, body oapi.NewPayment,
 ) (transfer oapi.Transfer, replayed bool, err error) {

@@ -25,7 +25,7 @@ func (s *service) put(t *testing.T, as session, path, body string) *httptest.Res
 	return s.send(t, as, http.MethodPut, path, body, nil)
 }
 
-// pay asks for a deposit or a withdrawal under a key, or none.
+// pay requests a deposit or a withdrawal, with or without a key.
 func (s *service) pay(t *testing.T, as session, to session, what, key, body string) *httptest.ResponseRecorder {
 	t.Helper()
 	header := map[string]string{}
@@ -35,7 +35,7 @@ func (s *service) pay(t *testing.T, as session, to session, what, key, body stri
 	return s.send(t, as, http.MethodPost, fmt.Sprintf("/api/users/%d/%s", to.ID, what), body, header)
 }
 
-// isAmount tells whether a member of a problem is an amount.
+// isAmount reports whether a member of a problem is an amount.
 func isAmount(got *money.Amount, want string) bool {
 	return got != nil && *got == money.MustParse(want)
 }
@@ -128,7 +128,7 @@ func TestPaymentsAreMadeOnce(t *testing.T) {
 		t.Log(name)
 		refusal(t, other, http.StatusUnprocessableEntity, "idempotency_key_reused")
 	}
-	// The key of a deposit says nothing about withdrawals.
+	// Deposits and withdrawals have separate keys.
 	withdrawal := decode[oapi.Transfer](t, s.pay(t, s.admin, s.anna, "withdrawals", "key", `{"amount":25}`), http.StatusCreated)
 	if withdrawal.Kind != oapi.TransferKindWithdrawal || withdrawal.Credit != "external" || withdrawal.Reference != nil {
 		t.Errorf("got %+v", withdrawal)

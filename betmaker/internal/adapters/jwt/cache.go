@@ -11,10 +11,9 @@ import (
 	"stavka.local/betmaker/internal/domain"
 )
 
-// Cache is Tokens that remember which tokens they have checked, by the tokens' SHA-256:
-// checking one again takes a hundredth of the time. Only genuine tokens are remembered,
-// and none beyond its expiry, so nobody can fill the cache without tokens of ours. It is
-// safe for concurrent use.
+// Cache is Tokens with a memory of verified tokens by their SHA-256, because verifying is slow. It
+// remembers only genuine tokens until they expire, so others cannot fill it. It is safe for
+// concurrent use.
 type Cache struct {
 	*Tokens
 	checked *freelru.ShardedLRU[tokenHash, checkedToken]
@@ -22,19 +21,18 @@ type Cache struct {
 
 type tokenHash = [sha256.Size]byte
 
-// checkedToken is what a token says. There are no pointers in it, nor in the memory of
-// them, so that the garbage collector need not look at each: with 100,000 tokens behind
-// pointers it held up bets for 100 to 150 ms every few seconds.
+// checkedToken holds the claims of a token. It has no pointers, so that the garbage collector does
+// not scan the cache; with pointers a large cache held up bets.
 type checkedToken struct {
 	userID    domain.UserID
 	version   int32
 	expiresAt int64 // in microseconds since 1970
 }
 
-// NewCache returns a Cache that remembers about capacity tokens, but at least one. When
-// it is full one goes that has not been used for long.
+// NewCache returns a Cache of about capacity tokens, but at least one. When it is full, it drops a
+// token that was not used recently.
 func NewCache(tokens *Tokens, capacity int) *Cache {
-	// Any four bytes of a hash are a hash.
+	// The first bytes of a SHA-256 are a good hash.
 	short := func(key tokenHash) uint32 { return binary.BigEndian.Uint32(key[:]) }
 	checked, err := freelru.NewSharded[tokenHash, checkedToken](uint32(max(capacity, 1)), short)
 	if err != nil {
@@ -43,7 +41,7 @@ func NewCache(tokens *Tokens, capacity int) *Cache {
 	return &Cache{tokens, checked}
 }
 
-// Verify is that of Tokens.
+// Verify returns the claims of a token as Tokens.Verify does.
 func (c *Cache) Verify(token string) (domain.AccessClaims, error) {
 	key := sha256.Sum256([]byte(token))
 	if known, ok := c.checked.Get(key); ok && time.Now().UnixMicro() < known.expiresAt {

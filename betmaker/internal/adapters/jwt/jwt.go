@@ -1,9 +1,8 @@
-// Package jwt signs and checks access tokens: JSON Web Tokens with an HMAC.
+// Package jwt signs and verifies access tokens: JSON Web Tokens with an HMAC.
 //
-// The algorithm is pinned: what a token's header says about it must be the one that is
-// configured, and is never asked for how to check the token (RFC 8725). A token says
-// who it was issued to, by whom, for whom, when, until when, and with which version of
-// the user's tokens; it does not say what the user may do.
+// The algorithm is fixed: the one in the header of a token must be the configured one, and never
+// decides how the token is verified (RFC 8725). A token names its user, issuer, audience, time of
+// issue, expiry and the version of the user's tokens. It does not contain permissions.
 package jwt
 
 import (
@@ -25,24 +24,24 @@ const (
 	audience     = "stavka/bet-maker"
 	versionClaim = "ver"
 
-	// clockSkew is how far ahead the clock of the replica that issued a token may be. A
-	// token that has expired by our clock has expired all the same.
+	// clockSkew is how far ahead the clock of the issuing replica may be. It does not extend the
+	// life of a token.
 	clockSkew = 5 * time.Second
 )
 
-// Algorithms returns the names of the algorithms that tokens can be signed with.
+// Algorithms returns the names of the supported algorithms.
 func Algorithms() []string {
 	return []string{jwa.HS256.String(), jwa.HS384.String(), jwa.HS512.String()}
 }
 
-// Config says how tokens are made.
+// Config configures Tokens.
 type Config struct {
 	Algorithm string // one of Algorithms
 	Secret    []byte // not empty
 	TTL       time.Duration
 }
 
-// Tokens signs and checks access tokens. It is safe for concurrent use.
+// Tokens signs and verifies access tokens. It is safe for concurrent use.
 type Tokens struct {
 	algorithm  jwa.SignatureAlgorithm
 	secret     []byte
@@ -50,7 +49,7 @@ type Tokens struct {
 	validation []jwt.ValidateOption
 }
 
-// New returns Tokens, or an error for a configuration that would not protect anything.
+// New returns Tokens, or an error for an insecure configuration.
 func New(c Config) (*Tokens, error) {
 	switch {
 	case !slices.Contains(Algorithms(), c.Algorithm):
@@ -77,9 +76,9 @@ func New(c Config) (*Tokens, error) {
 	}, nil
 }
 
-// Issue returns a token for a user, and for how long it is valid: whole seconds.
+// Issue returns a token for a user and its lifetime in whole seconds.
 func (t *Tokens) Issue(user domain.UserID, version int32) (string, time.Duration, error) {
-	now := time.Now().Truncate(time.Second) // what a token can say
+	now := time.Now().Truncate(time.Second) // tokens have whole seconds
 	claims, err := jwt.NewBuilder().
 		Issuer(issuer).
 		Audience([]string{audience}).
@@ -99,8 +98,8 @@ func (t *Tokens) Issue(user domain.UserID, version int32) (string, time.Duration
 	return string(signed), t.ttl, nil
 }
 
-// Verify returns what a token says, if it is one of ours and valid now. Otherwise it
-// returns domain.ErrUnauthenticated, with the reason for the logs.
+// Verify returns the claims of a genuine token that is valid now. Otherwise it returns
+// domain.ErrUnauthenticated, with the reason for the logs.
 func (t *Tokens) Verify(token string) (domain.AccessClaims, error) {
 	claims, err := t.verify(token)
 	if err != nil {
@@ -115,7 +114,7 @@ func (t *Tokens) verify(token string) (domain.AccessClaims, error) {
 	if err != nil {
 		return domain.AccessClaims{}, fmt.Errorf("check the signature: %w", err)
 	}
-	// The library has used our algorithm and not looked at what the header says.
+	// The library used the fixed algorithm and did not compare it with the header.
 	header := message.Signatures()[0].ProtectedHeaders()
 	if header.Algorithm() != t.algorithm || len(header.Critical()) > 0 {
 		return domain.AccessClaims{}, errors.New("the header is not one of ours")
@@ -130,7 +129,7 @@ func (t *Tokens) verify(token string) (domain.AccessClaims, error) {
 	return accessClaims(parsed)
 }
 
-// accessClaims reads validated claims.
+// accessClaims converts validated claims.
 func accessClaims(parsed jwt.Token) (domain.AccessClaims, error) {
 	if !time.Now().Before(parsed.Expiration()) {
 		return domain.AccessClaims{}, jwt.ErrTokenExpired()

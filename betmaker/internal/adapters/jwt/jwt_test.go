@@ -83,8 +83,7 @@ func TestConfigurationsThatProtectNothingAreRefused(t *testing.T) {
 	}
 }
 
-// forged is a token made by hand: a header and claims that differ from genuine ones in
-// what is to be shown.
+// forged is a handmade token whose header and claims differ from a genuine one in one respect.
 type forged struct {
 	header  map[string]any
 	claims  map[string]any
@@ -198,8 +197,8 @@ func sign(t *testing.T, payload []byte) []byte {
 	return signed
 }
 
-// nested is a token inside one that is signed with another key: some libraries unwrap
-// both and check one.
+// nested is a token inside one that is signed with another key. Some libraries unwrap both and
+// check one.
 func nested(t *testing.T, genuine string) string {
 	t.Helper()
 	outer, err := jws.Sign([]byte(genuine), jws.WithKey(jwa.HS256, []byte("another secret key")))
@@ -219,8 +218,8 @@ func signedByRSA(t *testing.T) string {
 	return string(signed)
 }
 
-// rsaConfusion signs by HMAC with a public key, for servers that hand whatever key they
-// have to the algorithm that the header asks for.
+// rsaConfusion signs by HMAC with a public key, for servers that pass any key to the algorithm of
+// the header.
 func rsaConfusion(t *testing.T) string {
 	t.Helper()
 	der, err := x509.MarshalPKIXPublicKey(rsaKey(t).Public())
@@ -276,11 +275,11 @@ func TestTheCacheTakesNoForgedToken(t *testing.T) {
 	tokens := newTokens(t, "HS256")
 	cache := jwt.NewCache(tokens, 1)
 	first, second := issue(t, tokens, 1, 1), issue(t, tokens, 2, 1)
-	for range 2 { // the second time it could come from the cache
+	for range 2 { // the second time it may come from the cache
 		if _, err := cache.Verify(first[:len(first)-4]); !errors.Is(err, domain.ErrUnauthenticated) {
 			t.Errorf("a cut token: got %v", err)
 		}
-		for user, token := range map[domain.UserID]string{1: first, 2: second} { // there is room for one
+		for user, token := range map[domain.UserID]string{1: first, 2: second} { // the cache has room for one
 			if claims, err := cache.Verify(token); err != nil || claims.UserID != user {
 				t.Errorf("user %d: got %+v, %v", user, claims, err)
 			}
@@ -300,14 +299,14 @@ func FuzzVerify(f *testing.F) {
 		if err != nil && !errors.Is(err, domain.ErrUnauthenticated) {
 			t.Errorf("got %v, want ErrUnauthenticated", err)
 		}
-		// Only the two seeds that are genuine can be taken.
+		// Only the two genuine seeds may be accepted.
 		if err == nil && (claims.UserID != 42 || claims.Version != 7) {
 			t.Errorf("took %+v", claims)
 		}
 	})
 }
 
-// The difference is what the cache is for.
+// The difference shows the use of the cache.
 func BenchmarkVerify(b *testing.B) {
 	tokens := newTokens(b, "HS256")
 	cache := jwt.NewCache(tokens, 10)

@@ -1,7 +1,7 @@
-// Package lineclient asks line-provider over HTTP: it implements ports.Line.
+// Package lineclient asks line-provider over HTTP. It implements ports.Line.
 //
-// Answers are bounded in time and size and read by the same strict rules as messages.
-// Errors name what failed and the status, and show neither the token nor the body.
+// Answers are bounded in time and size and read by the same strict rules as messages. Errors name
+// the request and the status, but neither the token nor the body.
 package lineclient
 
 import (
@@ -12,7 +12,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 
@@ -24,27 +23,27 @@ import (
 )
 
 const (
-	// maxEvent is far above what one event takes; names have at most 200 characters.
+	// maxEvent is far above the size of one event; names have at most 200 characters.
 	maxEvent = 64 << 10
-	// maxPage is far above what a page of 500 events takes.
+	// maxPage is far above the size of a page of 500 events.
 	maxPage = 4 << 20
 )
 
-// Config says whom to ask, and how. URL and Token are required.
+// Config configures a Client. URL and Token are required.
 type Config struct {
-	// URL is what precedes /events in line-provider's addresses.
+	// URL is the part of line-provider's addresses before /events.
 	URL string
 	// Token is sent with every request.
 	Token string
-	// Timeout bounds one request, its answer included; 5 s by default.
+	// Timeout bounds one request including its answer. The default is 5 s.
 	Timeout time.Duration
-	// Logger is told of events that cannot be read; slog.Default() by default.
+	// Logger logs events that cannot be read. The default is slog.Default().
 	Logger *slog.Logger
-	// Unreadable is told of every event in a page that is passed over because it cannot
-	// be read. It may be nil.
+	// Unreadable is called for every event of a page that is skipped because it cannot be read. It
+	// may be nil.
 	Unreadable func()
-	// ClockSkew is told, after every answer, by how much line-provider's clock is at
-	// least ahead of ours; negative when it is behind. It may be nil.
+	// ClockSkew is called after every answer with the least difference by which line-provider's
+	// clock is ahead of ours; negative if it is behind. It may be nil.
 	ClockSkew func(context.Context, time.Duration)
 }
 
@@ -55,13 +54,12 @@ type Client struct {
 	pool   *http.Transport
 
 	mu   sync.Mutex
-	last error // how the last request went
+	last error // of the last request
 }
 
 var _ ports.Line = (*Client)(nil)
 
-// New returns a client, which asks nothing yet. The only error is that of a URL which
-// cannot be used.
+// New returns a client, which sends nothing yet. The only error is that of an invalid URL.
 func New(config Config) (*Client, error) {
 	if config.Timeout <= 0 {
 		config.Timeout = 5 * time.Second
@@ -86,7 +84,7 @@ func New(config Config) (*Client, error) {
 		lineprovider.WithHTTPClient(&http.Client{
 			Transport: pool,
 			Timeout:   config.Timeout,
-			// Nobody else is to get the token.
+			// A redirect must not send the token to another server.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		}),
 		lineprovider.WithRequestEditorFn(func(_ context.Context, request *http.Request) error {
@@ -99,10 +97,10 @@ func New(config Config) (*Client, error) {
 	return &Client{config: config, api: api, pool: pool, last: health.Down("not asked yet")}, nil
 }
 
-// Close closes the connections that are not in use.
+// Close closes idle connections.
 func (c *Client) Close() { c.pool.CloseIdleConnections() }
 
-// Check tells how the last request went: nil when line-provider answered it.
+// Check returns the error of the last request; nil if line-provider answered it.
 func (c *Client) Check(context.Context) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -121,7 +119,7 @@ func (c *Client) Event(ctx context.Context, id domain.EventID) (line.Change, err
 	if err != nil {
 		return line.Change{}, fmt.Errorf("get event %d from line-provider: header Line-Epoch: %w", id, err)
 	}
-	change, err := readEvent(epoch, answer.body)
+	change, err := line.DecodeEvent(epoch, answer.body)
 	if err == nil && change.Event.ID != int64(id) {
 		err = fmt.Errorf("the answer is about event %d", change.Event.ID)
 	}
@@ -131,7 +129,7 @@ func (c *Client) Event(ctx context.Context, id domain.EventID) (line.Change, err
 	return change, nil
 }
 
-// page is the body of GET /events/changes, its events not read yet.
+// page is the body of GET /events/changes with undecoded events.
 type page struct {
 	Epoch     *string           `json:"epoch"`
 	LastSeq   *int64            `json:"last_seq"`
@@ -139,9 +137,8 @@ type page struct {
 	Events    []json.RawMessage `json:"events"`
 }
 
-// Changes implements ports.Line. An event that cannot be read is logged and left out,
-// like a message that cannot be read is put aside: one defect must not stop everything
-// behind it.
+// Changes implements ports.Line. It logs and skips an event that cannot be read, so that one defect
+// does not stop everything behind it.
 func (c *Client) Changes(ctx context.Context, after int64, limit int) (ports.Page, error) {
 	answer, err := c.ask(ctx, maxPage, func(ctx context.Context) (*http.Response, error) {
 		return c.api.EventChanges(ctx, &lineprovider.EventChangesParams{After: &after, Limit: &limit})
@@ -171,10 +168,10 @@ func (c *Client) readPage(ctx context.Context, p page, after int64) (ports.Page,
 	result := ports.Page{Epoch: epoch, LastSeq: *p.LastSeq, NextAfter: *p.NextAfter}
 	last := after
 	for i, raw := range p.Events {
-		change, err := readEvent(epoch, raw)
+		change, err := line.DecodeEvent(epoch, raw)
 		if err != nil {
 			c.config.Unreadable()
-			c.config.Logger.ErrorContext(ctx, "an event of the change log cannot be read and is passed over",
+			c.config.Logger.ErrorContext(ctx, "an event of the change log cannot be read and is skipped",
 				"epoch", epoch, "after", last, "index", i, "error", err)
 			continue
 		}
@@ -193,24 +190,14 @@ func (c *Client) readPage(ctx context.Context, p page, after int64) (ports.Page,
 	return result, nil
 }
 
-// readEvent reads an event by the codec of messages, which have the epoch besides: what
-// an event must be is written down only there.
-func readEvent(epoch line.Epoch, event []byte) (line.Change, error) {
-	members, ok := strings.CutPrefix(strings.TrimSpace(string(event)), "{")
-	if !ok {
-		return line.Change{}, errors.New("the event is not a JSON object")
-	}
-	return line.DecodeChange([]byte(`{"epoch":"` + epoch.String() + `",` + members))
-}
-
 // answer is a successful response.
 type answer struct {
-	epoch string // of the header Line-Epoch
+	epoch string // from the header Line-Epoch
 	body  []byte
 }
 
-// ask sends a request and reads its answer, of at most limit bytes. ports.ErrNotFound
-// means that line-provider itself says that there is no such event.
+// ask sends a request and reads its answer of at most limit bytes. It returns ports.ErrNotFound if
+// line-provider itself says that the event does not exist.
 func (c *Client) ask(ctx context.Context, limit int64, send func(context.Context) (*http.Response, error)) (answer, error) {
 	sent := time.Now()
 	response, err := send(ctx)
@@ -238,7 +225,7 @@ func (c *Client) ask(ctx context.Context, limit int64, send func(context.Context
 	return answer{}, err
 }
 
-// note remembers how a request went, unless it was the asker who gave it up.
+// note records the result of a request unless the caller cancelled it.
 func (c *Client) note(ctx context.Context, err error) {
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return
@@ -256,26 +243,26 @@ func readBody(body io.Reader, limit int64) ([]byte, error) {
 	return text, err
 }
 
-// refusal returns the error that an answer other than 200 means.
+// refusal returns the error for an answer other than 200.
 func (c *Client) refusal(status int, body []byte) error {
 	var problem struct {
 		Code string `json:"code"`
 	}
-	// What is not a problem document has no code, which is all that is asked of it.
+	// A body that is not a problem document has no code, which is all that is read.
 	_ = json.Unmarshal(body, &problem)
 	switch {
 	case status == http.StatusNotFound && problem.Code == "event_not_found":
 		return ports.ErrNotFound
 	case status == http.StatusUnauthorized:
-		return ports.ErrUnavailable.Detailf("our service token is refused").
+		return ports.ErrUnavailable.Detailf("line-provider refuses the service token.").
 			Because(errors.New("line-provider does not know the first token of LINE_PROVIDER_TOKEN"))
 	}
-	return ports.ErrUnavailable.Detailf("it answered with status %d", status).
+	return ports.ErrUnavailable.Detailf("line-provider answered with status %d.", status).
 		Because(fmt.Errorf("line-provider answered %d, code %.40q", status, problem.Code))
 }
 
-// observeClock compares the answer's Date, which is cut to a second and was taken at
-// some moment between sent and received, with our clock.
+// observeClock compares the header Date with our clock. The date is truncated to a second and was
+// taken between sent and received.
 func (c *Client) observeClock(ctx context.Context, sent, received time.Time, header http.Header) {
 	date, err := http.ParseTime(header.Get("Date"))
 	if err != nil {

@@ -35,7 +35,7 @@ func wantedEvent() line.Event {
 	}
 }
 
-// newClient returns a client of a line-provider that answers by handler.
+// newClient returns a client of a line-provider with the given handler.
 func newClient(t *testing.T, handler http.HandlerFunc, edit ...func(*lineclient.Config)) *lineclient.Client {
 	t.Helper()
 	server := httptest.NewServer(handler)
@@ -52,7 +52,7 @@ func newClient(t *testing.T, handler http.HandlerFunc, edit ...func(*lineclient.
 	return client
 }
 
-// answering returns a handler of one answer.
+// answering returns a handler with one answer.
 func answering(status int, body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
@@ -166,7 +166,7 @@ func TestClientFails(t *testing.T) {
 	}
 }
 
-// wantFailure checks for an error, which is want unless that is nil, and that it keeps
+// wantFailure checks that err is want, or any error if want is nil, and that it does not contain
 // the secret.
 func wantFailure(t *testing.T, err, want error) {
 	t.Helper()

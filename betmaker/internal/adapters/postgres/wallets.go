@@ -90,7 +90,7 @@ func lockPaymentSet(ctx context.Context, tx *transaction, payment domain.Payment
 	)
 	query(tx, (*pgdb.Queries).LockWallets, ascending([]int64{int64(payment.By), int64(payment.UserID)}), &wallets)
 	if key := payment.IdempotencyKey; key != "" {
-		operation := paymentOperation(payment.Kind)
+		operation := int16(payment.Operation())
 		query(tx, (*pgdb.Queries).StoredPayment, pgdb.StoredPaymentParams{
 			UserID: int64(payment.By), Operation: operation, Key: key, RefusalsLast: domain.RefusalTTL,
 		}, &verdicts)
@@ -139,7 +139,7 @@ func writePayment(ctx context.Context, tx *transaction, payment domain.Payment, 
 		}
 		exec(tx, (*pgdb.Queries).InsertPayment, pgdb.InsertPaymentParams{
 			UserID:      int64(payment.By),
-			Operation:   paymentOperation(payment.Kind),
+			Operation:   int16(payment.Operation()),
 			Key:         key,
 			Fingerprint: decision.Fingerprint[:],
 			TransferID:  int64(decision.Transfer.ID),
@@ -150,15 +150,6 @@ func writePayment(ctx context.Context, tx *transaction, payment domain.Payment, 
 		})
 	}
 	return tx.commit(ctx)
-}
-
-// paymentOperation returns the number of a payment's kind in verdicts.
-func paymentOperation(kind domain.TransferKind) int16 {
-	const deposit, withdrawal = 2, 3
-	if kind == domain.TransferDeposit {
-		return deposit
-	}
-	return withdrawal
 }
 
 // Restrict implements ports.Wallets. ctx bounds only the wait for a connection.

@@ -168,29 +168,19 @@ func settlementToRow(bet domain.BetID, s domain.Settlement) sqlitedb.SettleBetPa
 	return row
 }
 
-// operation is the kind of request that a stored verdict answers.
-type operation int64
-
-const (
-	operationBet        operation = 1
-	operationDeposit    operation = 2
-	operationWithdrawal operation = 3
-)
-
 // verdictKey names a stored verdict.
 type verdictKey struct {
 	user      domain.UserID // who sent the request
-	operation operation
+	operation domain.Operation
 	key       string
 }
 
-func keyOfBet(key domain.VerdictKey) verdictKey { return verdictKey{key.UserID, operationBet, key.Key} }
+func keyOfBet(key domain.VerdictKey) verdictKey {
+	return verdictKey{key.UserID, domain.OperationBet, key.Key}
+}
 
 func keyOfPayment(p domain.Payment) verdictKey {
-	if p.Kind == domain.TransferWithdrawal {
-		return verdictKey{p.By, operationWithdrawal, p.IdempotencyKey}
-	}
-	return verdictKey{p.By, operationDeposit, p.IdempotencyKey}
+	return verdictKey{p.By, p.Operation(), p.IdempotencyKey}
 }
 
 // verdictFromRow returns a verdict without its bet.

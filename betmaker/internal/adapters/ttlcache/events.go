@@ -1,6 +1,5 @@
-// Package ttlcache keeps events, and the ids of events that do not exist, in memory
-// for a while. It is a hint: what is in it may be as old as its time to live, and
-// nothing in it is ever newer than what somebody put there.
+// Package ttlcache keeps events, and the ids of events that do not exist, in memory for a limited
+// time. Its content may be outdated by the time to live and is never newer than what callers added.
 package ttlcache
 
 import (
@@ -16,14 +15,14 @@ import (
 // Events is a bounded cache of events. It is safe for concurrent use.
 type Events struct {
 	cache *ttlcache.Cache[domain.EventID, domain.Event]
-	// replacing makes comparing and setting one step. Readers do not need it.
+	// replacing makes comparing and setting atomic. Readers do not need it.
 	replacing    sync.Mutex
 	hits, misses atomic.Uint64
 }
 
-// NewEvents returns an empty cache of at most capacity events, each of which is
-// dropped when ttl has passed since it was put there, however often it is read: a hot
-// event would otherwise stay for ever.
+// NewEvents returns an empty cache of at most capacity events. An event is dropped ttl after it was
+// added. Reading it does not extend that, because a frequently read event would otherwise stay for
+// ever.
 func NewEvents(capacity int, ttl time.Duration) *Events {
 	return &Events{cache: ttlcache.New(
 		ttlcache.WithCapacity[domain.EventID, domain.Event](uint64(max(capacity, 1))),
@@ -32,7 +31,7 @@ func NewEvents(capacity int, ttl time.Duration) *Events {
 	)}
 }
 
-// Get returns an event, if it is there.
+// Get returns an event if the cache has it.
 func (e *Events) Get(id domain.EventID) (domain.Event, bool) {
 	event, ok := e.get(id)
 	if ok {
@@ -51,7 +50,7 @@ func (e *Events) get(id domain.EventID) (domain.Event, bool) {
 	return item.Value(), true
 }
 
-// Offer puts an event there unless a newer state of it is there already.
+// Offer adds an event unless the cache has a newer state of it.
 func (e *Events) Offer(event domain.Event) {
 	e.replacing.Lock()
 	defer e.replacing.Unlock()
@@ -61,11 +60,10 @@ func (e *Events) Offer(event domain.Event) {
 	e.cache.Set(event.ID, event, ttlcache.DefaultTTL)
 }
 
-// Counts returns how often Get found an event, and how often it did not.
+// Counts returns how often Get found an event and how often it did not.
 func (e *Events) Counts() (hits, misses uint64) { return e.hits.Load(), e.misses.Load() }
 
-// Unknown remembers for a short time which events do not exist. It is safe for
-// concurrent use.
+// Unknown remembers for a short time which events do not exist. It is safe for concurrent use.
 type Unknown struct {
 	cache *ttlcache.Cache[domain.EventID, struct{}]
 }
@@ -79,8 +77,8 @@ func NewUnknown(capacity int, ttl time.Duration) *Unknown {
 	)}
 }
 
-// Has tells whether id was added less than the time to live ago.
+// Has reports whether id was added less than the time to live ago.
 func (u *Unknown) Has(id domain.EventID) bool { return u.cache.Get(id) != nil }
 
-// Add remembers that there is no such event now.
+// Add records that an event does not exist now.
 func (u *Unknown) Add(id domain.EventID) { u.cache.Set(id, struct{}{}, ttlcache.DefaultTTL) }

@@ -1,4 +1,4 @@
 package usercache
 
-// Len returns how many users are in memory, those included that are too old to be used.
+// Len returns how many users are in memory, including expired ones.
 func (u *Users) Len() int { return u.cache.Len() }

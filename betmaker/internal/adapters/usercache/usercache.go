@@ -1,5 +1,5 @@
-// Package usercache remembers users for a second, so that not every request has to
-// look up who sends it.
+// Package usercache remembers users for a second, so that not every request has to look up its
+// user.
 package usercache
 
 import (
@@ -15,19 +15,18 @@ import (
 )
 
 const (
-	// maxAge is how old what is remembered may be, from before it was asked for.
+	// maxAge is the greatest age of a remembered user, counted from before it was loaded.
 	maxAge = time.Second
-	// loadTimeout bounds one look at the store on behalf of everyone who waits for the
-	// same user.
+	// loadTimeout bounds one look-up in the store on behalf of all callers that wait for the same
+	// user.
 	loadTimeout = 5 * time.Second
 )
 
-// Load loads a user from the store, such as ports.Users.User.
+// Load loads a user from the store, as ports.Users.User does.
 type Load func(ctx context.Context, id domain.UserID) (domain.User, error)
 
-// Users remembers users. Many who ask for the same user at once cause one look at the
-// store. Failures, also that there is no such user, are not remembered. It is safe for
-// concurrent use.
+// Users remembers users. It batches concurrent look-ups of the same user into one. It does not
+// remember failures, including missing users. It is safe for concurrent use.
 type Users struct {
 	load  Load
 	cache *ttlcache.Cache[domain.UserID, domain.User]
@@ -42,9 +41,8 @@ func New(load Load, capacity int) *Users {
 	)}
 }
 
-// Run forgets, every second, those who are remembered for too long already, until ctx ends.
-// Without it they stay until the memory is full, and the garbage collector looks at each of
-// them every time.
+// Run drops expired users every second until ctx ends. Without it they stay until the memory is
+// full, and the garbage collector scans them.
 func (u *Users) Run(ctx context.Context) error {
 	ticker := time.NewTicker(maxAge)
 	defer ticker.Stop()
@@ -58,8 +56,8 @@ func (u *Users) Run(ctx context.Context) error {
 	}
 }
 
-// User returns a user as they were at most a second ago, or as a look at the store
-// finds them that is under way already. Errors: those of Load, that of ctx.
+// User returns a user, which may be outdated by a second or by the duration of a concurrent
+// look-up. Errors: those of Load, that of ctx.
 func (u *Users) User(ctx context.Context, id domain.UserID) (domain.User, error) {
 	if item := u.cache.Get(id); item != nil {
 		return item.Value(), nil
@@ -67,26 +65,26 @@ func (u *Users) User(ctx context.Context, id domain.UserID) (domain.User, error)
 	return u.find(ctx, id)
 }
 
-// Reload returns a user as they are now, for one who knows that what User returned is
-// out of date. Errors: those of Load, that of ctx.
+// Reload returns the present state of a user, for a caller that knows the result of User to be
+// outdated. Errors: those of Load, that of ctx.
 func (u *Users) Reload(ctx context.Context, id domain.UserID) (domain.User, error) {
-	u.loads.Forget(key(id)) // a look that began earlier may have seen too little
+	u.loads.Forget(key(id)) // a look-up that began earlier may return an older state
 	return u.find(ctx, id)
 }
 
-// find looks a user up. The look does not end when the one who began it leaves: others
-// may be waiting for it.
+// find looks up a user. The look-up does not end when its first caller leaves, because others may
+// be waiting for it.
 func (u *Users) find(ctx context.Context, id domain.UserID) (domain.User, error) {
 	results := u.loads.DoChan(key(id), func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), loadTimeout)
 		defer cancel()
-		asked := time.Now()
+		started := time.Now()
 		user, err := u.load(ctx, id)
 		if err != nil {
 			return domain.User{}, err
 		}
-		// The library has other meanings for a time to live that is not positive.
-		if left := maxAge - time.Since(asked); left > 0 {
+		// The library gives other meanings to a time to live that is not positive.
+		if left := maxAge - time.Since(started); left > 0 {
 			u.cache.Set(id, user, left)
 		}
 		return user, nil

@@ -14,7 +14,7 @@ import (
 	"stavka.local/betmaker/internal/ports"
 )
 
-// store is a store whose one user can be changed, and which can be slow.
+// store is a store with one user that can change, and which can be slow.
 type store struct {
 	version atomic.Int32
 	looks   atomic.Int32
@@ -52,7 +52,7 @@ func TestWhatIsRememberedIsAtMostASecondOld(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := &store{slow: slow}
 				users := usercache.New(s.load, 10)
-				for range 50 { // it is read all the time, which must not make it stay
+				for range 50 { // frequent reads must not extend its life
 					before := s.version.Add(1)
 					changed := time.Now()
 					for time.Since(changed) <= time.Second {
@@ -70,7 +70,7 @@ func TestWhatIsRememberedIsAtMostASecondOld(t *testing.T) {
 	}
 }
 
-// What a slow store found out is old already when it comes.
+// The result of a slow store is already old when it arrives.
 func TestTheAgeCountsFromTheQuestion(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -121,7 +121,7 @@ func TestReloadSeesWhatIsThereNow(t *testing.T) {
 		users := usercache.New(s.load, 10)
 		var asking sync.WaitGroup
 		asking.Go(func() { version(t, users.User) })
-		synctest.Wait() // a look is under way and has read what is about to change
+		synctest.Wait() // a look-up is under way and has read the old state
 		s.version.Add(1)
 		if got := version(t, users.Reload); got != 1 {
 			t.Errorf("while another looks: got version %d, want 1", got)
@@ -153,7 +153,7 @@ func TestFailuresAreNotRemembered(t *testing.T) {
 	})
 }
 
-// Those who do not come again leave the memory, and not only when it is full.
+// Expired users leave the memory even if it is not full.
 func TestWhoIsTooOldIsForgotten(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

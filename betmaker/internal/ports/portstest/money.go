@@ -385,7 +385,7 @@ func (r *sum) Transfer(t domain.Transfer) error {
 		case wallet, debt:
 		}
 	}
-	count(t.Debit, money.Amount{}.Minus(t.Amount))
+	count(t.Debit, t.Amount.Neg())
 	count(t.Credit, t.Amount)
 	return nil
 }

@@ -178,8 +178,8 @@ func (e TransferKind) Valid() bool {
 	}
 }
 
-// Account Where money is: `wallet:ID`, what user ID can stake or withdraw; `escrow`, the stakes of pending bets; `house`;
-// `external`, the world outside; `debt:ID`, what user ID owes.
+// Account A place where money is: `wallet:ID`, available to user ID for stakes and withdrawals; `escrow`, the stakes of
+// pending bets; `house`; `external`, the outside world; `debt:ID`, the debt of user ID.
 //
 // Example: wallet:2
 type Account = string
@@ -191,32 +191,32 @@ type Amount = money.Amount
 
 // AuditRecord One privileged action. It is never changed.
 type AuditRecord struct {
-	// Action What was done, such as `user.change` or `event.void`.
+	// Action The name of the action, such as `user.change` or `event.void`.
 	Action string `json:"action"`
 
-	// ActorID Who; null for an operator at a terminal, and for the first administrator, whom the configuration names.
+	// ActorID The user who did it; null for an operator at a terminal and for the creation of the first administrator, which the configuration causes.
 	ActorID *int64 `json:"actor_id"`
 
-	// Address The address that the request came from; `terminal` for an operator, `configuration` for what it names; empty when it is not known.
+	// Address The address of the client; `terminal` for an operator, `configuration` for a setting; empty if it is not known.
 	Address string `json:"address"`
 
-	// After As it is then; null for nothing.
+	// After The state of the subject after the action; null for none.
 	After *json.RawMessage `json:"after"`
 
-	// At When.
+	// At When the action was done.
 	At time.Time `json:"at"`
 
-	// Before What the action is about, as it was; null for nothing.
+	// Before The state of the subject before the action; null for none.
 	Before *json.RawMessage `json:"before"`
 	ID     int64            `json:"id"`
 
-	// Reason What whoever did it says about it, or null.
+	// Reason The reason given in the request, or null.
 	Reason *string `json:"reason"`
 
 	// RequestID The `X-Request-Id` of the request.
 	RequestID string `json:"request_id"`
 
-	// Subject What it was done to, such as `user:2`, `event:1` or `bet:1`.
+	// Subject The object of the action, such as `user:2`, `event:1` or `bet:1`.
 	Subject string `json:"subject"`
 }
 
@@ -236,10 +236,10 @@ type Bet struct {
 	EventVersion int64 `json:"event_version"`
 	ID           int64 `json:"id"`
 
-	// Payout What was paid; null while pending.
+	// Payout The payout; null while pending.
 	Payout *money.Amount `json:"payout"`
 
-	// PotentialPayout What is paid if the bet is won, the stake included.
+	// PotentialPayout The payout if the bet is won, including the stake.
 	PotentialPayout Amount `json:"potential_payout"`
 
 	// SettleRevision 0 while pending; otherwise the settle revision of the event that the bet follows.
@@ -253,9 +253,9 @@ type Bet struct {
 	Status BetStatus `json:"status"`
 	UserID int64     `json:"user_id"`
 
-	// VoidReason Why the bet is void, else null: `event_cancelled`; `past_post`, accepted when the result was a fact already;
-	// `line_reset`, line-provider lost the event; `void_window`, accepted within a window that an administrator has
-	// voided; `cancelled_by_user`.
+	// VoidReason The reason why the bet is void, or null: `event_cancelled`; `past_post`, accepted after the result became
+	// fact; `line_reset`, line-provider lost the event; `void_window`, accepted within a window that an
+	// administrator voided; `cancelled_by_user`.
 	VoidReason *string `json:"void_reason"`
 }
 
@@ -263,7 +263,7 @@ type Bet struct {
 // (payout is the stake). A bet can be void earlier, and a correction of the result settles it again.
 type BetStatus string
 
-// Coefficient Decimal odds, what a stake of 1 returns, the stake included. Plain digits, at most two decimals.
+// Coefficient Decimal odds: the return of a stake of 1, including the stake. Plain digits, at most two decimals.
 //
 // Example: 1.45
 type Coefficient = odds.Decimal
@@ -274,12 +274,12 @@ type Credentials struct {
 	Username SignInName     `json:"username"`
 }
 
-// Email Unique, whatever the case of its letters.
+// Email Unique, ignoring case.
 type Email = string
 
-// Event An event one can bet on.
+// Event An event that takes bets, or took them.
 type Event struct {
-	// Coefficient Decimal odds, what a stake of 1 returns, the stake included. Plain digits, at most two decimals.
+	// Coefficient Decimal odds: the return of a stake of 1, including the stake. Plain digits, at most two decimals.
 	//
 	// Example: 1.45
 	Coefficient Coefficient `json:"coefficient"`
@@ -288,13 +288,13 @@ type Event struct {
 	Deadline int64 `json:"deadline"`
 	EventID  int64 `json:"event_id"`
 
-	// Name What people call it.
+	// Name The name for people.
 	Name *string `json:"name"`
 
 	// State 1 NEW, 2 FINISHED_WIN, 3 FINISHED_LOSE, 4 CANCELLED.
 	State EventState `json:"state"`
 
-	// Suspended True while no bets are taken, though the event is open.
+	// Suspended True while the event is open but takes no bets.
 	Suspended bool `json:"suspended"`
 
 	// Version Grows by one with every change of this event.
@@ -304,7 +304,7 @@ type Event struct {
 // EventState 1 NEW, 2 FINISHED_WIN, 3 FINISHED_LOSE, 4 CANCELLED.
 type EventState int
 
-// Instant A time, RFC 3339, to the microsecond at most.
+// Instant A time in RFC 3339, with at most microseconds.
 type Instant = time.Time
 
 // NewBet defines model for NewBet.
@@ -312,18 +312,18 @@ type NewBet struct {
 	// Amount The stake, within `MIN_STAKE`..`MAX_STAKE` (0.01 to 1000000.00).
 	Amount Amount `json:"amount"`
 
-	// Coefficient The price you saw. Null or absent to accept any.
+	// Coefficient The price that you saw. Null or absent accepts any price.
 	Coefficient *odds.Decimal `json:"coefficient,omitempty"`
 	EventID     int64         `json:"event_id"`
 
-	// OddsChange What to do when the price is no longer `coefficient`. `none` and `higher` need a `coefficient`; without one they
-	// are answered 400.
+	// OddsChange Which prices to accept if the price is no longer `coefficient`. `none` and `higher` need a `coefficient`;
+	// without it they are answered 400.
 	OddsChange *OddsChange `json:"odds_change,omitempty"`
 }
 
 // NewExclusion defines model for NewExclusion.
 type NewExclusion struct {
-	// Until Until when; 1 to 36500 days from now.
+	// Until The end of the exclusion, 1 to 36500 days from now.
 	Until Instant `json:"until"`
 }
 
@@ -335,7 +335,7 @@ type NewPayment struct {
 	// Amount At least 0.01.
 	Amount Amount `json:"amount"`
 
-	// Reference What to call it, in the statement and in the audit log.
+	// Reference A text for the statement and the audit log.
 	Reference *string `json:"reference,omitempty"`
 }
 
@@ -347,38 +347,38 @@ type NewStakeLimit struct {
 
 // NewUser defines model for NewUser.
 type NewUser struct {
-	// Email Unique, whatever the case of its letters.
+	// Email Unique, ignoring case.
 	Email Email `json:"email"`
 
-	// Name What to call the user.
+	// Name The name of the person.
 	Name     PersonName  `json:"name"`
 	Password NewPassword `json:"password"`
 	Role     *Role       `json:"role,omitempty"`
 
-	// Username What the user signs in with. No spaces; unique, whatever the case of its letters.
+	// Username The name for signing in. It has no spaces and is unique, ignoring case.
 	Username Username `json:"username"`
 }
 
 // NewVoidUndo defines model for NewVoidUndo.
 type NewVoidUndo struct {
-	// Reason Why it is done, for whoever reads about it later.
+	// Reason The reason, for the record.
 	Reason Reason `json:"reason"`
 }
 
 // NewVoidWindow defines model for NewVoidWindow.
 type NewVoidWindow struct {
-	// From The first instant; not before 1970.
+	// From The first instant of the window, not before 1970.
 	From Instant `json:"from"`
 
-	// Reason Why it is done, for whoever reads about it later.
+	// Reason The reason, for the record.
 	Reason Reason `json:"reason"`
 
-	// To The first instant after it; later than `from`, and not in the future.
+	// To The first instant after the window, later than `from` and not in the future.
 	To Instant `json:"to"`
 }
 
-// OddsChange What to do when the price is no longer `coefficient`. `none` and `higher` need a `coefficient`; without one they
-// are answered 400.
+// OddsChange Which prices to accept if the price is no longer `coefficient`. `none` and `higher` need a `coefficient`;
+// without it they are answered 400.
 type OddsChange string
 
 // PasswordGrant The OAuth2 password grant (RFC 6749, 4.3).
@@ -399,10 +399,10 @@ type PasswordGrant struct {
 // GrantType defines model for PasswordGrant.grant_type.
 type GrantType string
 
-// PersonName What to call the user.
+// PersonName The name of the person.
 type PersonName = string
 
-// Reason Why it is done, for whoever reads about it later.
+// Reason The reason, for the record.
 type Reason = string
 
 // Role defines model for Role.
@@ -431,37 +431,39 @@ type Transfer struct {
 	// Amount More than 0.
 	Amount Amount `json:"amount"`
 
-	// BetID The bet it is for; null for none.
+	// BetID The bet for which it was made; null for none.
 	BetID *int64 `json:"bet_id"`
 
 	// CreatedAt When it was made.
 	CreatedAt time.Time `json:"created_at"`
 
-	// Credit Where it arrives.
+	// Credit The account at which the amount arrives.
 	Credit Account `json:"credit"`
 
-	// Debit Where the amount leaves.
+	// Debit The account that the amount leaves.
 	Debit Account `json:"debit"`
 	ID    int64   `json:"id"`
 
-	// Kind Why money moved: `opening`, what a user begins with; `deposit`; `withdrawal`; `stake`, a bet was accepted;
-	// `payout`, one was won (its stake, and its profit); `loss`, one was lost; `refund`, one became void; `correction`,
-	// a settled bet got another outcome; `debt`, what a wallet lacked for a correction; `repayment`.
+	// Kind The reason for a transfer: `opening`, the first money of a user; `deposit`; `withdrawal`; `stake`, a bet was
+	// accepted; `payout`, a bet was won (its stake, and its profit); `loss`, a bet was lost; `refund`, a bet became
+	// void; `correction`, a settled bet got another outcome; `debt`, lent to a wallet that was too small for a
+	// correction; `repayment`.
 	Kind TransferKind `json:"kind"`
 
-	// Reference What whoever made a deposit or withdrawal calls it; of a stake, what was bet on and at which price; of a refund, `cancelled` if the bet was cancelled by the user; else null.
+	// Reference The operator's text for a deposit or withdrawal, the terms of the bet for a stake, and `cancelled` for the refund of a bet that its user cancelled; otherwise null.
 	Reference *string `json:"reference"`
 
-	// SettleRevision The settle revision that the bet follows with it; 0 without a bet.
+	// SettleRevision The settle revision that the bet follows with this transfer; 0 without a bet.
 	SettleRevision int64 `json:"settle_revision"`
 
-	// UserID Whose money it is.
+	// UserID The owner of the money.
 	UserID int64 `json:"user_id"`
 }
 
-// TransferKind Why money moved: `opening`, what a user begins with; `deposit`; `withdrawal`; `stake`, a bet was accepted;
-// `payout`, one was won (its stake, and its profit); `loss`, one was lost; `refund`, one became void; `correction`,
-// a settled bet got another outcome; `debt`, what a wallet lacked for a correction; `repayment`.
+// TransferKind The reason for a transfer: `opening`, the first money of a user; `deposit`; `withdrawal`; `stake`, a bet was
+// accepted; `payout`, a bet was won (its stake, and its profit); `loss`, a bet was lost; `refund`, a bet became
+// void; `correction`, a settled bet got another outcome; `debt`, lent to a wallet that was too small for a
+// correction; `repayment`.
 type TransferKind string
 
 // User defines model for User.
@@ -479,22 +481,22 @@ type User struct {
 
 // UserPatch defines model for UserPatch.
 type UserPatch struct {
-	// Email Unique, whatever the case of its letters.
+	// Email Unique, ignoring case.
 	Email *Email `json:"email,omitempty"`
 
-	// Name What to call the user.
+	// Name The name of the person.
 	Name     *PersonName  `json:"name,omitempty"`
 	Password *NewPassword `json:"password,omitempty"`
 	Role     *Role        `json:"role,omitempty"`
 
-	// Username What the user signs in with. No spaces; unique, whatever the case of its letters.
+	// Username The name for signing in. It has no spaces and is unique, ignoring case.
 	Username *Username `json:"username,omitempty"`
 }
 
-// Username What the user signs in with. No spaces; unique, whatever the case of its letters.
+// Username The name for signing in. It has no spaces and is unique, ignoring case.
 type Username = string
 
-// VoidWindow Voids the bets on an event that were accepted from `from` on and before `to`, unless it is undone.
+// VoidWindow A window voids the bets on an event that were accepted at or after `from` and before `to`, unless it is undone.
 type VoidWindow struct {
 	// By The administrator.
 	By int64 `json:"by"`
@@ -503,52 +505,52 @@ type VoidWindow struct {
 	CreatedAt time.Time `json:"created_at"`
 	EventID   int64     `json:"event_id"`
 
-	// From The first instant.
+	// From The first instant of the window.
 	From time.Time `json:"from"`
 
 	// ID From 1, for each event.
 	ID int64 `json:"id"`
 
-	// Reason Why.
+	// Reason The reason.
 	Reason string `json:"reason"`
 
-	// To The first instant after it.
+	// To The first instant after the window.
 	To time.Time `json:"to"`
 
-	// UndoReason Why it was undone, or null.
+	// UndoReason The reason for undoing it, or null.
 	UndoReason *string `json:"undo_reason"`
 
-	// UndoneAt When it was undone; null when it is not.
+	// UndoneAt When it was undone, or null.
 	UndoneAt *time.Time `json:"undone_at"`
 
-	// UndoneBy Who undid it, or null.
+	// UndoneBy The administrator who undid it, or null.
 	UndoneBy *int64 `json:"undone_by"`
 }
 
 // Wallet defines model for Wallet.
 type Wallet struct {
-	// Balance What can be staked or withdrawn.
+	// Balance The amount available for stakes and withdrawals.
 	Balance Amount `json:"balance"`
 
-	// DailyStakeLimit How much the user lets themself stake in a day; null for no limit.
+	// DailyStakeLimit The user's own limit of stakes in a day; null for no limit.
 	DailyStakeLimit *money.Amount `json:"daily_stake_limit"`
 
-	// Debt What is owed; 0 while there is a balance.
+	// Debt The debt; 0 while there is a balance.
 	Debt Amount `json:"debt"`
 
-	// ExcludedUntil No bets before it; null when the user is not excluded.
+	// ExcludedUntil The end of the self-exclusion; null if the user is not excluded.
 	ExcludedUntil *time.Time `json:"excluded_until"`
 
 	// Held The stakes of pending bets.
 	Held Amount `json:"held"`
 
-	// NextDailyStakeLimit What takes its place at `next_daily_stake_limit_at`; null for no limit, or when nothing does.
+	// NextDailyStakeLimit The limit from `next_daily_stake_limit_at` on; null for no limit, or if no change is pending.
 	NextDailyStakeLimit *money.Amount `json:"next_daily_stake_limit"`
 
-	// NextDailyStakeLimitAt When another limit, or none, takes its place; null when nothing does.
+	// NextDailyStakeLimitAt When the pending change takes effect; null if none is pending.
 	NextDailyStakeLimitAt *time.Time `json:"next_daily_stake_limit_at"`
 
-	// StakedToday The stakes accepted today (in UTC), whatever became of the bets.
+	// StakedToday The stakes accepted today (in UTC), including those of settled bets.
 	StakedToday Amount `json:"staked_today"`
 	UserID      int64  `json:"user_id"`
 }
@@ -582,19 +584,19 @@ type WalletOwner = int64
 
 // ListAuditRecordsParams defines parameters for ListAuditRecords.
 type ListAuditRecordsParams struct {
-	// ActorID Only what this user did.
+	// ActorID Only actions by this user.
 	ActorID *int64 `form:"actor_id,omitempty" json:"actor_id,omitempty"`
 
-	// Action Only actions of this name.
+	// Action Only actions with this name.
 	Action *string `form:"action,omitempty" json:"action,omitempty"`
 
-	// Subject Only what was done to this.
+	// Subject Only actions on this subject.
 	Subject *string `form:"subject,omitempty" json:"subject,omitempty"`
 
-	// After Where the previous page ended. Take it from that page's `Link`; it means nothing else.
+	// After The opaque end of the previous page, from that page's `Link`.
 	After After `form:"after,omitempty" json:"after,omitempty"`
 
-	// Limit At most so many.
+	// Limit The greatest length of the page.
 	Limit Limit `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
@@ -606,19 +608,19 @@ type ListBetsParams struct {
 	// EventID Only bets on this event.
 	EventID *int64 `form:"event_id,omitempty" json:"event_id,omitempty"`
 
-	// UserID Only this user's bets. Another user than oneself is for administrators (403).
+	// UserID Only bets of this user. Only administrators may name another user (403).
 	UserID *int64 `form:"user_id,omitempty" json:"user_id,omitempty"`
 
-	// After Where the previous page ended. Take it from that page's `Link`; it means nothing else.
+	// After The opaque end of the previous page, from that page's `Link`.
 	After After `form:"after,omitempty" json:"after,omitempty"`
 
-	// Limit At most so many.
+	// Limit The greatest length of the page.
 	Limit Limit `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
 // PlaceBetParams defines parameters for PlaceBet.
 type PlaceBetParams struct {
-	// IdempotencyKey 1 to 255 printable characters that name this bet; a repetition with the same key has no second effect.
+	// IdempotencyKey 1 to 255 printable characters that identify this bet. A repeated request with the same key has no second effect.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -627,40 +629,40 @@ type ListEventsParams struct {
 	// After Only events with a greater id.
 	After int64 `form:"after,omitempty" json:"after,omitempty"`
 
-	// Limit At most so many.
+	// Limit The greatest length of the page.
 	Limit Limit `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
 // ListUsersParams defines parameters for ListUsers.
 type ListUsersParams struct {
-	// After Where the previous page ended. Take it from that page's `Link`; it means nothing else.
+	// After The opaque end of the previous page, from that page's `Link`.
 	After After `form:"after,omitempty" json:"after,omitempty"`
 
-	// Limit At most so many.
+	// Limit The greatest length of the page.
 	Limit Limit `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
 // DepositParams defines parameters for Deposit.
 type DepositParams struct {
-	// IdempotencyKey 1 to 255 printable characters that name this payment; a repetition with the same key has no second effect.
+	// IdempotencyKey 1 to 255 printable characters that identify this payment. A repeated request with the same key has no second effect.
 	IdempotencyKey PaymentKey `json:"Idempotency-Key"`
 }
 
 // WithdrawParams defines parameters for Withdraw.
 type WithdrawParams struct {
-	// IdempotencyKey 1 to 255 printable characters that name this payment; a repetition with the same key has no second effect.
+	// IdempotencyKey 1 to 255 printable characters that identify this payment. A repeated request with the same key has no second effect.
 	IdempotencyKey PaymentKey `json:"Idempotency-Key"`
 }
 
 // GetWalletParams defines parameters for GetWallet.
 type GetWalletParams struct {
-	// UserID Whose; your own if absent. Another user than oneself is for administrators (403).
+	// UserID The owner of the wallet; you if absent. Only administrators may name another user (403).
 	UserID *WalletOwner `form:"user_id,omitempty" json:"user_id,omitempty"`
 }
 
 // ListTransfersParams defines parameters for ListTransfers.
 type ListTransfersParams struct {
-	// UserID Whose; your own if absent. Another user than oneself is for administrators (403).
+	// UserID The owner of the wallet; you if absent. Only administrators may name another user (403).
 	UserID *WalletOwner `form:"user_id,omitempty" json:"user_id,omitempty"`
 
 	// Kind Only transfers of this kind.
@@ -669,10 +671,10 @@ type ListTransfersParams struct {
 	// BetID Only transfers for this bet.
 	BetID *int64 `form:"bet_id,omitempty" json:"bet_id,omitempty"`
 
-	// After Where the previous page ended. Take it from that page's `Link`; it means nothing else.
+	// After The opaque end of the previous page, from that page's `Link`.
 	After After `form:"after,omitempty" json:"after,omitempty"`
 
-	// Limit At most so many.
+	// Limit The greatest length of the page.
 	Limit Limit `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
@@ -723,7 +725,7 @@ type ServerInterface interface {
 	// GetBet Read one bet
 	// (GET /api/bets/{bet_id})
 	GetBet(w http.ResponseWriter, r *http.Request, betID BetID)
-	// CancelBet Take a bet back
+	// CancelBet Cancel a bet
 	// (POST /api/bets/{bet_id}/cancel)
 	CancelBet(w http.ResponseWriter, r *http.Request, betID BetID)
 	// ListEvents List the events open for bets
@@ -771,7 +773,7 @@ type ServerInterface interface {
 	// SetExclusion Exclude yourself from betting
 	// (PUT /api/wallet/exclusion)
 	SetExclusion(w http.ResponseWriter, r *http.Request)
-	// SetStakeLimit Limit what you stake in a day
+	// SetStakeLimit Limit your stakes in a day
 	// (PUT /api/wallet/limit)
 	SetStakeLimit(w http.ResponseWriter, r *http.Request)
 	// ListTransfers Read a statement
@@ -810,7 +812,7 @@ func (_ Unimplemented) GetBet(w http.ResponseWriter, r *http.Request, betID BetI
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// CancelBet Take a bet back
+// CancelBet Cancel a bet
 // (POST /api/bets/{bet_id}/cancel)
 func (_ Unimplemented) CancelBet(w http.ResponseWriter, r *http.Request, betID BetID) {
 	w.WriteHeader(http.StatusNotImplemented)
@@ -906,7 +908,7 @@ func (_ Unimplemented) SetExclusion(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// SetStakeLimit Limit what you stake in a day
+// SetStakeLimit Limit your stakes in a day
 // (PUT /api/wallet/limit)
 func (_ Unimplemented) SetStakeLimit(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
@@ -2582,7 +2584,7 @@ type StrictServerInterface interface {
 	// GetBet Read one bet
 	// (GET /api/bets/{bet_id})
 	GetBet(ctx context.Context, request GetBetRequestObject) (GetBetResponseObject, error)
-	// CancelBet Take a bet back
+	// CancelBet Cancel a bet
 	// (POST /api/bets/{bet_id}/cancel)
 	CancelBet(ctx context.Context, request CancelBetRequestObject) (CancelBetResponseObject, error)
 	// ListEvents List the events open for bets
@@ -2630,7 +2632,7 @@ type StrictServerInterface interface {
 	// SetExclusion Exclude yourself from betting
 	// (PUT /api/wallet/exclusion)
 	SetExclusion(ctx context.Context, request SetExclusionRequestObject) (SetExclusionResponseObject, error)
-	// SetStakeLimit Limit what you stake in a day
+	// SetStakeLimit Limit your stakes in a day
 	// (PUT /api/wallet/limit)
 	SetStakeLimit(ctx context.Context, request SetStakeLimitRequestObject) (SetStakeLimitResponseObject, error)
 	// ListTransfers Read a statement

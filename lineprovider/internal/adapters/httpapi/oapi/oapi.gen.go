@@ -69,25 +69,25 @@ func (e HistoryAction) Valid() bool {
 
 // ChangesPage defines model for ChangesPage.
 type ChangesPage struct {
-	// Epoch The data set that the numbers belong to, as `D.G`.
+	// Epoch The data set of the numbers, as `D.G`.
 	Epoch  string  `json:"epoch"`
 	Events []Event `json:"events"`
 
-	// LastSeq The highest `seq` allotted so far; 0 when there was no change yet.
+	// LastSeq The highest `seq` assigned so far; 0 before the first change.
 	LastSeq int64 `json:"last_seq"`
 
-	// NextAfter What to send as `after` next.
+	// NextAfter The `after` of the next request.
 	NextAfter int64 `json:"next_after"`
 }
 
-// Coefficient Decimal odds, what a stake of 1 returns, the stake included. Plain digits, at most two decimals.
+// Coefficient Decimal odds: the return of a stake of 1, including the stake. Plain digits, at most two decimals.
 //
 // Example: 1.45
 type Coefficient = odds.Decimal
 
 // Event An event on the line.
 type Event struct {
-	// Coefficient Decimal odds, what a stake of 1 returns, the stake included. Plain digits, at most two decimals.
+	// Coefficient Decimal odds: the return of a stake of 1, including the stake. Plain digits, at most two decimals.
 	//
 	// Example: 1.45
 	Coefficient Coefficient `json:"coefficient"`
@@ -98,11 +98,11 @@ type Event struct {
 	// Deadline Bets are accepted before this second, not at it. Unix seconds.
 	Deadline int64 `json:"deadline"`
 
-	// EffectiveAt When the result became fact, if somebody said so. Unix seconds.
+	// EffectiveAt When the result became fact, or null if unknown. Unix seconds.
 	EffectiveAt *int64 `json:"effective_at"`
 	EventID     int64  `json:"event_id"`
 
-	// Name What people call it.
+	// Name The name for people.
 	Name *string `json:"name"`
 
 	// ResultRevision 0 while there is no result; grows by one with every result.
@@ -114,7 +114,7 @@ type Event struct {
 	// State 1 NEW, 2 FINISHED_WIN, 3 FINISHED_LOSE, 4 CANCELLED.
 	State EventState `json:"state"`
 
-	// Suspended True while no bets are taken, though the event is open.
+	// Suspended True while the event is open but takes no bets.
 	Suspended bool `json:"suspended"`
 
 	// UpdateDate When the last change was made. Unix seconds.
@@ -126,7 +126,7 @@ type Event struct {
 
 // EventPatch defines model for EventPatch.
 type EventPatch struct {
-	// Coefficient Decimal odds, what a stake of 1 returns, the stake included. Plain digits, at most two decimals.
+	// Coefficient Decimal odds: the return of a stake of 1, including the stake. Plain digits, at most two decimals.
 	//
 	// Example: 1.45
 	Coefficient *Coefficient `json:"coefficient,omitempty"`
@@ -134,10 +134,10 @@ type EventPatch struct {
 	// Deadline Unix seconds, not in the past.
 	Deadline *int64 `json:"deadline,omitempty"`
 
-	// Name What people call it, without control characters. Empty takes the name away.
+	// Name The name for people, without control characters. An empty one removes the name.
 	Name *string `json:"name,omitempty"`
 
-	// Suspended True stops bets at once, false takes them again.
+	// Suspended True stops bets at once; false takes bets again.
 	Suspended *bool `json:"suspended,omitempty"`
 }
 
@@ -146,31 +146,31 @@ type EventState int
 
 // HistoryEntry One accepted change.
 type HistoryEntry struct {
-	// Action What was done.
+	// Action The kind of change.
 	Action HistoryAction `json:"action"`
 
-	// Actor By whom, as `X-Actor` said.
+	// Actor The value of `X-Actor`.
 	Actor *string `json:"actor"`
 
-	// At When. Unix seconds.
+	// At When the change was made. Unix seconds.
 	At int64 `json:"at"`
 
 	// Event An event on the line.
 	Event Event `json:"event"`
 
-	// Reason Why, if somebody said so.
+	// Reason The reason, or null if none was given.
 	Reason *string `json:"reason"`
 
 	// Token The label of the service token that was used; never the token.
 	Token string `json:"token"`
 }
 
-// HistoryAction What was done.
+// HistoryAction The kind of change.
 type HistoryAction string
 
 // NewEvent defines model for NewEvent.
 type NewEvent struct {
-	// Coefficient Decimal odds, what a stake of 1 returns, the stake included. Plain digits, at most two decimals.
+	// Coefficient Decimal odds: the return of a stake of 1, including the stake. Plain digits, at most two decimals.
 	//
 	// Example: 1.45
 	Coefficient Coefficient `json:"coefficient"`
@@ -178,17 +178,17 @@ type NewEvent struct {
 	// Deadline Unix seconds, not in the past. Null or absent for the default.
 	Deadline *int64 `json:"deadline,omitempty"`
 
-	// Name What people call it, without control characters. Null, empty or absent for none.
+	// Name The name for people, without control characters. Null, empty or absent for none.
 	Name *string `json:"name,omitempty"`
 }
 
 // NewState defines model for NewState.
 type NewState struct {
 	// EffectiveAt When the result became fact: neither in the future nor before the event was created. Bets accepted at or
-	// after this second are voided, reason `past_post`. Unix seconds.
+	// after this second are voided with the reason `past_post`. Unix seconds.
 	EffectiveAt *int64 `json:"effective_at,omitempty"`
 
-	// Reason Why, for the history. A correction needs one.
+	// Reason The reason, for the history. Required for a correction.
 	Reason *string `json:"reason,omitempty"`
 
 	// State 1 NEW, 2 FINISHED_WIN, 3 FINISHED_LOSE, 4 CANCELLED.
@@ -212,46 +212,46 @@ type Limit = int
 
 // CreateEventParams defines parameters for CreateEvent.
 type CreateEventParams struct {
-	// IdempotencyKey 1 to 255 printable characters that name this request; a repetition with the same key has no second effect.
+	// IdempotencyKey 1 to 255 printable characters that identify this request. A repeated request with the same key has no second effect.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty"`
 
-	// Actor Who is behind this call, for the event's history. At most 128 printable characters.
+	// Actor The person or program behind this call, for the event's history. At most 128 printable characters.
 	Actor Actor `json:"X-Actor,omitempty"`
 }
 
 // RemoveEventParams defines parameters for RemoveEvent.
 type RemoveEventParams struct {
-	// IfMatch Change the event only if this is still its version, in double quotes as in `ETag`.
+	// IfMatch The version that the event must have, in double quotes as in `ETag`.
 	IfMatch IfMatch `json:"If-Match,omitempty"`
 
-	// Actor Who is behind this call, for the event's history. At most 128 printable characters.
+	// Actor The person or program behind this call, for the event's history. At most 128 printable characters.
 	Actor Actor `json:"X-Actor,omitempty"`
 }
 
 // ChangeEventParams defines parameters for ChangeEvent.
 type ChangeEventParams struct {
-	// IfMatch Change the event only if this is still its version, in double quotes as in `ETag`.
+	// IfMatch The version that the event must have, in double quotes as in `ETag`.
 	IfMatch IfMatch `json:"If-Match,omitempty"`
 
-	// Actor Who is behind this call, for the event's history. At most 128 printable characters.
+	// Actor The person or program behind this call, for the event's history. At most 128 printable characters.
 	Actor Actor `json:"X-Actor,omitempty"`
 }
 
 // EventHistoryParams defines parameters for EventHistory.
 type EventHistoryParams struct {
-	// After Only changes that made a greater version.
+	// After Only changes to a greater version.
 	After int64 `form:"after,omitempty" json:"after,omitempty"`
 
-	// Limit At most so many.
+	// Limit The greatest length of the page.
 	Limit Limit `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
 // SetEventStateParams defines parameters for SetEventState.
 type SetEventStateParams struct {
-	// IfMatch Change the event only if this is still its version, in double quotes as in `ETag`.
+	// IfMatch The version that the event must have, in double quotes as in `ETag`.
 	IfMatch IfMatch `json:"If-Match,omitempty"`
 
-	// Actor Who is behind this call, for the event's history. At most 128 printable characters.
+	// Actor The person or program behind this call, for the event's history. At most 128 printable characters.
 	Actor Actor `json:"X-Actor,omitempty"`
 }
 
@@ -263,7 +263,7 @@ type ListEventsParams struct {
 	// After Only events with a greater id.
 	After int64 `form:"after,omitempty" json:"after,omitempty"`
 
-	// Limit At most so many.
+	// Limit The greatest length of the page.
 	Limit Limit `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
@@ -272,7 +272,7 @@ type EventChangesParams struct {
 	// After Only events whose `seq` is greater. 0 reads the whole line.
 	After int64 `form:"after,omitempty" json:"after,omitempty"`
 
-	// Limit At most so many.
+	// Limit The greatest length of the page.
 	Limit Limit `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
@@ -290,7 +290,7 @@ type ServerInterface interface {
 	// CreateEvent Create an event
 	// (POST /event)
 	CreateEvent(w http.ResponseWriter, r *http.Request, params CreateEventParams)
-	// RemoveEvent Take an event off the line
+	// RemoveEvent Cancel an event
 	// (DELETE /event/{event_id})
 	RemoveEvent(w http.ResponseWriter, r *http.Request, eventID EventID, params RemoveEventParams)
 	// GetEvent Read one event
@@ -299,7 +299,7 @@ type ServerInterface interface {
 	// ChangeEvent Reprice, move, rename, suspend or resume an event
 	// (PATCH /event/{event_id})
 	ChangeEvent(w http.ResponseWriter, r *http.Request, eventID EventID, params ChangeEventParams)
-	// EventHistory Read who changed an event, when and why
+	// EventHistory Read the history of an event
 	// (GET /event/{event_id}/history)
 	EventHistory(w http.ResponseWriter, r *http.Request, eventID EventID, params EventHistoryParams)
 	// SetEventState Finish, cancel or correct an event
@@ -308,7 +308,7 @@ type ServerInterface interface {
 	// ListEvents List events
 	// (GET /events)
 	ListEvents(w http.ResponseWriter, r *http.Request, params ListEventsParams)
-	// EventChanges Read what changed
+	// EventChanges Read changed events
 	// (GET /events/changes)
 	EventChanges(w http.ResponseWriter, r *http.Request, params EventChangesParams)
 }
@@ -323,7 +323,7 @@ func (_ Unimplemented) CreateEvent(w http.ResponseWriter, r *http.Request, param
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// RemoveEvent Take an event off the line
+// RemoveEvent Cancel an event
 // (DELETE /event/{event_id})
 func (_ Unimplemented) RemoveEvent(w http.ResponseWriter, r *http.Request, eventID EventID, params RemoveEventParams) {
 	w.WriteHeader(http.StatusNotImplemented)
@@ -341,7 +341,7 @@ func (_ Unimplemented) ChangeEvent(w http.ResponseWriter, r *http.Request, event
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// EventHistory Read who changed an event, when and why
+// EventHistory Read the history of an event
 // (GET /event/{event_id}/history)
 func (_ Unimplemented) EventHistory(w http.ResponseWriter, r *http.Request, eventID EventID, params EventHistoryParams) {
 	w.WriteHeader(http.StatusNotImplemented)
@@ -359,7 +359,7 @@ func (_ Unimplemented) ListEvents(w http.ResponseWriter, r *http.Request, params
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
-// EventChanges Read what changed
+// EventChanges Read changed events
 // (GET /events/changes)
 func (_ Unimplemented) EventChanges(w http.ResponseWriter, r *http.Request, params EventChangesParams) {
 	w.WriteHeader(http.StatusNotImplemented)
@@ -1236,7 +1236,7 @@ type StrictServerInterface interface {
 	// CreateEvent Create an event
 	// (POST /event)
 	CreateEvent(ctx context.Context, request CreateEventRequestObject) (CreateEventResponseObject, error)
-	// RemoveEvent Take an event off the line
+	// RemoveEvent Cancel an event
 	// (DELETE /event/{event_id})
 	RemoveEvent(ctx context.Context, request RemoveEventRequestObject) (RemoveEventResponseObject, error)
 	// GetEvent Read one event
@@ -1245,7 +1245,7 @@ type StrictServerInterface interface {
 	// ChangeEvent Reprice, move, rename, suspend or resume an event
 	// (PATCH /event/{event_id})
 	ChangeEvent(ctx context.Context, request ChangeEventRequestObject) (ChangeEventResponseObject, error)
-	// EventHistory Read who changed an event, when and why
+	// EventHistory Read the history of an event
 	// (GET /event/{event_id}/history)
 	EventHistory(ctx context.Context, request EventHistoryRequestObject) (EventHistoryResponseObject, error)
 	// SetEventState Finish, cancel or correct an event
@@ -1254,7 +1254,7 @@ type StrictServerInterface interface {
 	// ListEvents List events
 	// (GET /events)
 	ListEvents(ctx context.Context, request ListEventsRequestObject) (ListEventsResponseObject, error)
-	// EventChanges Read what changed
+	// EventChanges Read changed events
 	// (GET /events/changes)
 	EventChanges(ctx context.Context, request EventChangesRequestObject) (EventChangesResponseObject, error)
 }

@@ -1,0 +1,103 @@
+package domain
+
+import (
+	"time"
+
+	"stavka.local/shared/money"
+)
+
+// Settling is the input for settling bets of one event. All of it was read under locks that are
+// held until the settlements have been committed.
+type Settling struct {
+	// Now is the store's clock.
+	Now     time.Time
+	Event   Event
+	Bets    []Bet
+	Wallets map[UserID]Wallet // of the users of the bets
+}
+
+// Settled is the new settlement of a bet with its transfers. There are none when its outcome does
+// not change.
+type Settled struct {
+	Settlement
+	Transfers []Transfer
+}
+
+// Settle settles each bet by the event, in order, and returns one settlement for each. It updates
+// Wallets by the transfers.
+func (s *Settling) Settle() []Settled {
+	settled := make([]Settled, len(s.Bets))
+	for i, bet := range s.Bets {
+		settled[i] = s.move(bet, s.Event.Settle(bet, s.Now))
+	}
+	return settled
+}
+
+func (s *Settling) move(bet Bet, to Settlement) Settled {
+	wallet, transfers := s.Wallets[bet.UserID].move(bet.transfers(to, s.Now)...)
+	s.Wallets[bet.UserID] = wallet
+	return Settled{Settlement: to, Transfers: transfers}
+}
+
+// LiabilityChange returns the change of the event's liability by the settlements, one for each bet.
+func (s *Settling) LiabilityChange(settled []Settled) money.Amount {
+	change := money.Amount{}
+	for i, bet := range s.Bets {
+		before := bet.Liability()
+		bet.Settlement = settled[i].Settlement
+		change = change.Plus(bet.Liability()).Minus(before)
+	}
+	return change
+}
+
+// transfers returns the transfers between escrow, user and house that move the bet to another
+// settlement: the difference, whatever the bet was before. Of the three accounts either one alone
+// pays or one alone receives, so the transfers are unique.
+func (b Bet) transfers(to Settlement, now time.Time) []Transfer {
+	next := b
+	next.Settlement = to
+	var (
+		escrow = next.held().Minus(b.held())
+		user   = to.Payout.Minus(b.Payout)
+		house  = escrow.Plus(user).Neg()
+		kind   = b.transferKind(to)
+		moves  []Transfer
+	)
+	changes := [...]struct {
+		account Account
+		change  money.Amount
+	}{{AccountEscrow, escrow}, {AccountHouse, house}, {AccountWallet, user}}
+	for _, from := range changes {
+		for _, into := range changes {
+			if from.change.Minor() < 0 && into.change.IsPositive() {
+				moves = append(moves, Transfer{
+					UserID: b.UserID, Debit: from.account, Credit: into.account,
+					Amount: money.Min(from.change.Neg(), into.change),
+					Kind:   kind, BetID: b.ID, Revision: to.Revision, At: now,
+				})
+			}
+		}
+	}
+	return moves
+}
+
+// held returns the part of the stake that is in escrow.
+func (b Bet) held() money.Amount {
+	if b.Status == StatusPending {
+		return b.Stake
+	}
+	return money.Amount{}
+}
+
+func (b Bet) transferKind(to Settlement) TransferKind {
+	switch {
+	case b.Status != StatusPending:
+		return TransferCorrection
+	case to.Status == StatusWon:
+		return TransferPayout
+	case to.Status == StatusVoid:
+		return TransferRefund
+	default:
+		return TransferLoss
+	}
+}

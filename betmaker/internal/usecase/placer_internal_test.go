@@ -1,0 +1,48 @@
+package usecase
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// Under load a batch begins some time after the previous one. A single bet does not wait, and
+// neither does the one after it.
+func TestBatchesAreApartWhileBetsComeTogether(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := NewPlacer(PlacerConfig{})
+		if p.IsBusy() {
+			t.Error("nobody has placed a bet, and it is busy")
+		}
+		for _, step := range []struct {
+			after time.Duration // the previous batch
+			bets  int
+			waits time.Duration
+		}{
+			{0, 1, 0},
+			{0, 3, 0},
+			{time.Millisecond, 2, 4 * time.Millisecond},
+			{7 * time.Millisecond, 2, 0},
+			{0, 1, 5 * time.Millisecond},
+			{time.Millisecond, 1, 0},
+		} {
+			time.Sleep(step.after)
+			for range step.bets {
+				p.queue <- &pendingPlacement{}
+			}
+			asked := time.Now()
+			batch, ok := p.gather(t.Context())
+			if waited := time.Since(asked); !ok || len(batch) != step.bets || waited != step.waits {
+				t.Errorf("a batch of %d after %s, want %d after %s", len(batch), waited, step.bets, step.waits)
+			}
+			if !p.IsBusy() {
+				t.Error("a batch has just begun, and it is not busy")
+			}
+		}
+		time.Sleep(busyFor)
+		if p.IsBusy() {
+			t.Errorf("it is still busy after %s", busyFor)
+		}
+	})
+}

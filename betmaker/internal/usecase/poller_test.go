@@ -1,0 +1,536 @@
+package usecase_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"stavka.local/betmaker/internal/domain"
+	"stavka.local/betmaker/internal/ports"
+	"stavka.local/betmaker/internal/usecase"
+	"stavka.local/shared/line"
+)
+
+func (w *world) cursor(t *testing.T) ports.Cursor {
+	t.Helper()
+	cursor, err := w.store.Cursors.Cursor(t.Context())
+	if err != nil {
+		t.Fatalf("cursor: %v", err)
+	}
+	return cursor
+}
+
+func TestPollerReadsTheLineToItsEnd(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for id := range int64(1201) { // more than two pages
+		w.line.put(id+1, unchanged)
+	}
+	w.catchUp(t, w.replica)
+	w.event(t, 1)
+	w.event(t, 1201)
+	if got, want := w.cursor(t), (ports.Cursor{Epoch: w.line.epoch, After: 1201}); got != want {
+		t.Errorf("cursor %+v, want %+v", got, want)
+	}
+	select {
+	case <-w.feed.Ready():
+	default:
+		t.Error("the feed is not ready")
+	}
+}
+
+// The client of the line leaves out events that it cannot read, which may be all of a page.
+func TestPollerIsNotAtTheEndBehindAPageOfWhichNothingCouldBeRead(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for id := range int64(502) {
+		w.line.put(id+1, unchanged)
+	}
+	r := newReplica(&partlyUnreadableLine{fakeLine: w.line, upTo: 500}, w.store.Events, w.store.Cursors)
+	w.catchUp(t, r)
+	w.event(t, 502)
+	if got := w.cursor(t).After; got != 502 {
+		t.Errorf("the feed says that it has caught up with the cursor at %d, want 502", got)
+	}
+}
+
+// partlyUnreadableLine is a line whose events up to a seq cannot be read.
+type partlyUnreadableLine struct {
+	*fakeLine
+	upTo int64
+}
+
+func (l *partlyUnreadableLine) Changes(ctx context.Context, after int64, limit int) (ports.Page, error) {
+	page, err := l.fakeLine.Changes(ctx, after, limit)
+	page.Events = slices.DeleteFunc(page.Events, func(event line.Event) bool { return event.Seq <= l.upTo })
+	return page, err
+}
+
+func TestPollerGoesOnFromTheCursorOfAllReplicas(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.line.put(1, unchanged)
+	w.catchUp(t, w.replica)
+	w.line.put(2, unchanged)
+	second := w.newReplica()
+	w.catchUp(t, second)
+	if got := second.updates.transactions(); got != 1 {
+		t.Errorf("the second replica changed the projection %d times, want once: the cursor stands behind event 1", got)
+	}
+	w.event(t, 2)
+}
+
+func TestPollersOfManyReplicasLoseNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	replicas := []*replica{w.replica, w.newReplica(), w.newReplica()}
+	for _, r := range replicas {
+		running.Go(func() { _ = r.poller.Run(ctx) })
+	}
+	for id := range int64(300) {
+		w.line.put(id+1, result(line.StateFinishedWin))
+		replicas[id%3].poller.Heartbeat(ctx, w.line.heartbeat())
+	}
+	for _, r := range replicas {
+		r.poller.Heartbeat(ctx, w.line.heartbeat())
+		eventually(t, "every replica has caught up", func() bool { return r.feed.Status().Applied == 300 })
+	}
+	cancel()
+	running.Wait()
+	var resulted []domain.EventID
+	for _, r := range replicas {
+		resulted = append(resulted, r.woken()...)
+	}
+	slices.Sort(resulted)
+	if len(resulted) != 300 || len(slices.Compact(resulted)) != 300 {
+		t.Errorf("the settlers were woken %d times, want once for each of 300 events", len(resulted))
+	}
+	if got := w.cursor(t).After; got != 300 {
+		t.Errorf("the cursor is at %d, want 300", got)
+	}
+}
+
+func TestPollerReadsAnotherGenerationFromItsBeginning(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for id := range int64(3) {
+		w.line.put(id+1, unchanged)
+	}
+	w.catchUp(t, w.replica)
+	// Redis went back in time: event 2 has lost its last change, event 3 is new, and the numbers
+	// continue far above.
+	events := maps.Clone(w.line.events)
+	delete(events, 3)
+	w.line.restart(line.Epoch{Dataset: "a", Generation: 2}, 3+1<<20, events)
+	w.line.put(3, reprice)
+	w.catchUp(t, w.replica)
+	if got := w.event(t, 3); got.Quarantined || got.Seq != 4+1<<20 {
+		t.Errorf("got %+v, want the new event 3", got)
+	}
+	if got, want := w.cursor(t), (ports.Cursor{Epoch: w.line.epoch, After: 4 + 1<<20}); got != want {
+		t.Errorf("cursor %+v, want %+v", got, want)
+	}
+}
+
+func TestPollerReadsAgainWhenNumbersWentBack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for id := range int64(5) {
+		w.line.put(id+1, unchanged)
+	}
+	w.catchUp(t, w.replica)
+	events := maps.Clone(w.line.events)
+	delete(events, 5)
+	w.line.restart(w.line.epoch, 3, events)
+	w.catchUp(t, w.replica)
+	if got, want := w.cursor(t), (ports.Cursor{Epoch: w.line.epoch, After: 3}); got != want {
+		t.Errorf("cursor %+v, want %+v", got, want)
+	}
+}
+
+func TestPollerQuarantinesWhatAnotherDataSetContradicts(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for id := range int64(4) {
+		w.line.put(id+1, unchanged)
+	}
+	w.line.put(4, result(line.StateFinishedLose))
+	w.line.put(5, result(line.StateFinishedLose))
+	w.catchUp(t, w.replica)
+	w.line.restart(line.Epoch{Dataset: "b", Generation: 1}, 0, map[int64]line.Event{})
+	w.line.put(1, unchanged)
+	w.line.put(5, unchanged)
+	w.line.put(9, unchanged)
+	w.catchUp(t, w.replica)
+
+	for id, quarantined := range map[domain.EventID]bool{
+		1: true,  // another event now
+		2: true,  // open, and no longer on the line
+		3: true,  // likewise
+		4: false, // decided long ago
+		5: true,  // decided, and another event now
+		9: false, // new
+	} {
+		if got := w.event(t, id); got.Quarantined != quarantined {
+			t.Errorf("event %d: quarantined %t, want %t", id, got.Quarantined, quarantined)
+		}
+	}
+	if cached, ok := w.cache.Get(1); !ok || !cached.Quarantined {
+		t.Errorf("cached event 1: %+v, want it in quarantine", cached)
+	}
+	second := w.newReplica()
+	w.catchUp(t, second)
+	if got := w.event(t, 9); got.Quarantined {
+		t.Errorf("after a restart event 9 is %+v", got)
+	}
+}
+
+func TestPollerDropsAPageThatAnotherDataSetHasOvertaken(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.line.put(1, unchanged)
+	w.catchUp(t, w.replica)
+	w.line.put(7, unchanged)
+	other := w.newReplica()
+	slow := newReplica(&overtakenLine{fakeLine: w.line, meanwhile: func() {
+		w.line.restart(line.Epoch{Dataset: "b", Generation: 1}, 0, map[int64]line.Event{})
+		w.line.put(7, reprice)
+		w.catchUp(t, other)
+	}}, w.store.Events, w.store.Cursors)
+	w.catchUp(t, slow)
+	if got := w.event(t, 7); got.Quarantined || got.Dataset != "b" {
+		t.Errorf("got %+v, want event 7 of data set b", got)
+	}
+}
+
+// overtakenLine answers late: a change happens between its first answer and its arrival.
+type overtakenLine struct {
+	*fakeLine
+	meanwhile func()
+}
+
+func (l *overtakenLine) Changes(ctx context.Context, after int64, limit int) (ports.Page, error) {
+	page, err := l.fakeLine.Changes(ctx, after, limit)
+	if l.meanwhile != nil {
+		l.meanwhile()
+		l.meanwhile = nil
+	}
+	return page, err
+}
+
+// memory is a cursor and a projection for tests with fake time, which cannot wait for a database.
+type memory struct {
+	ports.Events // for the methods that the poller does not use
+	mu           sync.Mutex
+	cursor       ports.Cursor
+	events       map[domain.EventID]domain.Event
+}
+
+func (m *memory) Cursor(context.Context) (ports.Cursor, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.cursor, nil
+}
+
+func (m *memory) MoveCursor(_ context.Context, from, next ports.Cursor) (bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.cursor != from {
+		return false, nil
+	}
+	m.cursor = next
+	return true, nil
+}
+
+func (m *memory) Update(_ context.Context, _ []domain.EventID, decide func(time.Time, map[domain.EventID]domain.Event) []domain.Event) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, event := range decide(time.Now(), m.events) {
+		m.events[event.ID] = event
+	}
+	return nil
+}
+
+func (m *memory) Event(_ context.Context, id domain.EventID) (domain.Event, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	event, ok := m.events[id]
+	if !ok {
+		return event, ports.ErrNotFound
+	}
+	return event, nil
+}
+
+func (m *memory) UndecidedEvents(context.Context, string, domain.EventID, int) ([]domain.Event, error) {
+	return nil, nil
+}
+
+func (m *memory) OpenEvents(context.Context, domain.EventID, int) ([]domain.Event, error) {
+	return nil, nil
+}
+
+// inBubble runs a test of a poller with fake time.
+func inBubble(t *testing.T, story func(ctx context.Context, lines *fakeLine, r *replica)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		m := &memory{events: make(map[domain.EventID]domain.Event)}
+		lines := newFakeLine()
+		r := newReplica(lines, m, m)
+		ctx, cancel := context.WithCancel(t.Context())
+		ran := make(chan error, 1)
+		go func() { ran <- r.poller.Run(ctx) }()
+		synctest.Wait()
+		story(ctx, lines, r)
+		cancel()
+		if err := <-ran; err != nil {
+			t.Errorf("the poller ended with %v", err)
+		}
+	})
+}
+
+// beat sends heartbeats for a while, as line-provider does.
+func beat(ctx context.Context, lines *fakeLine, r *replica, seconds int) {
+	for range seconds / 2 {
+		r.poller.Heartbeat(ctx, lines.heartbeat())
+		time.Sleep(2 * time.Second)
+	}
+}
+
+func TestPollerPollsAtItsIntervalWhileHeartbeatsCome(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(ctx context.Context, lines *fakeLine, r *replica) {
+		beat(ctx, lines, r, 2)
+		before := lines.questions()
+		beat(ctx, lines, r, 120)
+		if got := lines.questions() - before; got < 7 || got > 9 {
+			t.Errorf("%d polls in two minutes, want one every 15 s", got)
+		}
+		if err := r.feed.Check(); err != nil {
+			t.Errorf("the feed is dead: %v", err)
+		}
+	})
+}
+
+func TestPollerPollsEverySecondWhileHeartbeatsAreMissing(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(ctx context.Context, lines *fakeLine, r *replica) {
+		beat(ctx, lines, r, 20)
+		before := lines.questions()
+		time.Sleep(1900 * time.Millisecond) // the last heartbeat came 2 s ago
+		if got := lines.questions() - before; got > 1 {
+			t.Errorf("%d polls before two heartbeats were missing", got)
+		}
+		before = lines.questions()
+		time.Sleep(30 * time.Second)
+		if got := lines.questions() - before; got < 29 || got > 31 {
+			t.Errorf("%d polls in 30 s of silence, want one every second", got)
+		}
+		if err := r.feed.Check(); err != nil {
+			t.Errorf("the feed is dead although the line can be read: %v", err)
+		}
+	})
+}
+
+func TestPollerPollsAtOnceWhenAHeartbeatShowsNews(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(ctx context.Context, lines *fakeLine, r *replica) {
+		beat(ctx, lines, r, 2)
+		lines.put(7, unchanged)
+		r.poller.Heartbeat(ctx, lines.heartbeat())
+		time.Sleep(time.Millisecond)
+		if got := r.feed.Status().Applied; got != 1 {
+			t.Errorf("applied up to %d, want 1", got)
+		}
+	})
+}
+
+func TestPollerDoesNotFollowEveryWake(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(_ context.Context, lines *fakeLine, r *replica) {
+		before := lines.questions()
+		for range 10_000 {
+			r.poller.Wake()
+			time.Sleep(100 * time.Microsecond)
+		}
+		if got := lines.questions() - before; got > 12 {
+			t.Errorf("%d polls in a second, want at most ten", got)
+		}
+	})
+}
+
+func TestPollerKeepsTryingAndTheFeedDiesAndComesBack(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(_ context.Context, lines *fakeLine, r *replica) {
+		lines.fail(errors.New("down"))
+		before := lines.questions()
+		time.Sleep(11 * time.Second)
+		if got := lines.questions() - before; got < 10 || got > 12 {
+			t.Errorf("%d polls in 11 s, want one every second", got)
+		}
+		if err := r.feed.Check(); !errors.Is(err, domain.ErrFeedUnavailable) {
+			t.Errorf("the feed says %v, want that it is unavailable", err)
+		}
+		lines.fail(nil)
+		time.Sleep(1100 * time.Millisecond)
+		if err := r.feed.Check(); err != nil {
+			t.Errorf("the line is back, and the feed says %v", err)
+		}
+	})
+}
+
+func TestPollerGivesUpOnALineThatKeepsChangingItsEpoch(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(ctx context.Context, lines *fakeLine, r *replica) {
+		restless := &restlessLine{fakeLine: lines}
+		other := newReplica(restless, r.updates.Events, &memory{})
+		ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+		defer cancel()
+		if err := other.poller.Run(ctx); err != nil {
+			t.Errorf("the poller ended with %v", err)
+		}
+		if restless.generation > 60 {
+			t.Errorf("%d questions in 10 s", restless.generation)
+		}
+		if err := other.feed.Check(); err == nil {
+			t.Error("the feed is alive")
+		}
+	})
+}
+
+// restlessLine is in another epoch at every request.
+type restlessLine struct {
+	*fakeLine
+	generation int64
+}
+
+func (l *restlessLine) Changes(ctx context.Context, after int64, limit int) (ports.Page, error) {
+	l.generation++
+	page, err := l.fakeLine.Changes(ctx, after, limit)
+	page.Epoch.Generation = l.generation
+	return page, err
+}
+
+func TestLostPushesAreCountedOnlyWhenTheyNeverCome(t *testing.T) {
+	t.Parallel()
+	const grace = 15 * time.Second
+	tests := map[string]struct {
+		story func(l *losses)
+		want  int
+	}{
+		"a message that never comes": {want: 1, story: func(l *losses) {
+			l.Learnt(l.change())
+		}},
+		"a message that came before the page": {story: func(l *losses) {
+			c := l.change()
+			l.Pushed(c)
+			l.Learnt(c)
+		}},
+		"a message that comes after the page": {story: func(l *losses) {
+			c := l.change()
+			l.Learnt(c)
+			time.Sleep(grace - time.Second)
+			l.Pushed(c)
+		}},
+		"a result from before the bus was connected": {story: func(l *losses) {
+			c := l.change()
+			l.Connected(false)
+			time.Sleep(time.Second)
+			l.Connected(true)
+			l.Learnt(c)
+		}},
+		"the bus was lost meanwhile": {story: func(l *losses) {
+			l.Learnt(l.change())
+			l.Connected(false)
+			l.Connected(true)
+		}},
+		"heartbeats are missing": {story: func(l *losses) {
+			l.Learnt(l.change())
+			l.heartbeats.Store(false)
+		}},
+		"another generation's message": {story: func(l *losses) {
+			c := l.change()
+			l.Learnt(c)
+			c.Epoch.Generation++
+			l.Pushed(c)
+		}},
+		"three of four": {want: 3, story: func(l *losses) {
+			for range 4 {
+				l.Learnt(l.change())
+			}
+			l.Pushed(line.Change{Epoch: l.line.epoch, Event: line.Event{Seq: l.line.seq}})
+		}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				healed := 0
+				l := &losses{line: newFakeLine()}
+				l.heartbeats.Store(true)
+				l.LossDetector = &usecase.LossDetector{
+					Grace: grace, Logger: quiet,
+					Heartbeats: l.heartbeats.Load,
+					Healed:     func(results int) { healed += results },
+				}
+				ctx, cancel := context.WithCancel(t.Context())
+				ran := make(chan error, 1)
+				go func() { ran <- l.Run(ctx) }()
+				l.Connected(true)
+				time.Sleep(time.Minute)
+				test.story(l)
+				time.Sleep(2 * grace)
+				cancel()
+				if err := <-ran; err != nil {
+					t.Fatal(err)
+				}
+				if healed != test.want {
+					t.Errorf("counted %d, want %d", healed, test.want)
+				}
+			})
+		})
+	}
+}
+
+// losses is the fixture of the tests of lost messages.
+type losses struct {
+	*usecase.LossDetector
+	line       *fakeLine
+	heartbeats atomic.Bool
+}
+
+// change makes a result.
+func (l *losses) change() line.Change {
+	return l.line.put(l.line.seq+1, result(line.StateFinishedWin))
+}
+
+func TestFeedReportsAClockThatDiffers(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(ctx context.Context, lines *fakeLine, r *replica) {
+		heartbeat := lines.heartbeat()
+		heartbeat.SentAt = time.Now().Add(90 * time.Second)
+		r.poller.Heartbeat(ctx, heartbeat)
+		r.feed.ObserveClock(ctx, 0) // less exact than a heartbeat
+		if got := r.feed.ClockSkew(); got != 90*time.Second {
+			t.Errorf("skew %v, want 1m30s", got)
+		}
+		time.Sleep(time.Minute)
+		r.feed.ObserveClock(ctx, -5*time.Second)
+		if got := r.feed.ClockSkew(); got != -5*time.Second {
+			t.Errorf("skew %v, want -5s", got)
+		}
+	})
+}
+
+func ExampleSource() {
+	fmt.Println(usecase.FromPush, usecase.FromPage, usecase.FromLookup)
+	// Output: push page lookup
+}
