@@ -120,10 +120,10 @@ func betFromRow(row pgdb.Bet) (domain.Bet, error) {
 		Coefficient:  coefficient,
 		EventVersion: row.EventVersion,
 		AcceptedAt:   row.AcceptedAt,
-		Settlement: domain.Settlement{
-			Outcome:   domain.Outcome{Status: domain.Status(row.Status)},
-			Revision:  row.SettleRevision,
-			SettledAt: timeOrZero(row.SettledAt),
+		Standing: domain.Standing{
+			Settlement: domain.Settlement{Status: domain.Status(row.Status)},
+			Revision:   row.SettleRevision,
+			SettledAt:  timeOrZero(row.SettledAt),
 		},
 	}
 	if row.Payout != nil {
@@ -314,7 +314,7 @@ func verdictFromRow(row pgdb.StoredVerdictsRow, bets map[int64]pgdb.Bet) (domain
 	if err != nil {
 		return domain.Verdict{}, err
 	}
-	accepted.Settlement = domain.Settlement{Outcome: domain.Outcome{Status: domain.StatusPending}}
+	accepted.Standing = domain.Standing{Settlement: domain.Settlement{Status: domain.StatusPending}}
 	verdict.Bet = accepted
 	return verdict, nil
 }

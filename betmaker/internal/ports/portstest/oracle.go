@@ -67,12 +67,12 @@ func Oracle(t *testing.T, s Stores, stories int) {
 // isRich checks that the stories together had every kind of transfer and settlement.
 func isRich(t *testing.T, ledger *shown) {
 	t.Helper()
-	kinds, outcomes := make(map[domain.TransferKind]int), make(map[domain.Outcome]int)
+	kinds, outcomes := make(map[domain.TransferKind]int), make(map[domain.Settlement]int)
 	for _, transfer := range ledger.transfers {
 		kinds[transfer.Kind]++
 	}
 	for _, bet := range ledger.bets {
-		outcome := bet.Outcome
+		outcome := bet.Settlement
 		outcome.Payout = money.Amount{}
 		outcomes[outcome]++
 	}
@@ -80,7 +80,7 @@ func isRich(t *testing.T, ledger *shown) {
 	for kind := domain.TransferOpening; kind <= domain.TransferRepayment; kind++ {
 		isTrue(t, kinds[kind] > 0, "there is a transfer of the kind %s", kind)
 	}
-	for _, outcome := range []domain.Outcome{
+	for _, outcome := range []domain.Settlement{
 		{Status: domain.StatusPending}, {Status: domain.StatusWon}, {Status: domain.StatusLost},
 		{Status: domain.StatusVoid, VoidReason: domain.VoidEventCancelled}, {Status: domain.StatusVoid, VoidReason: domain.VoidPastPost},
 		{Status: domain.StatusVoid, VoidReason: domain.VoidWindowed}, {Status: domain.StatusVoid, VoidReason: domain.VoidCancelledByUser},
