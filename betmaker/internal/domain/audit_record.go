@@ -137,8 +137,8 @@ func (b Bet) settled() betState {
 }
 
 // CancelledBy returns the record of the cancellation of b by somebody other than its user.
-func (b Bet) CancelledBy(from Origin, settlement Settlement) AuditRecord {
+func (b Bet) CancelledBy(from Origin, settlement Standing) AuditRecord {
 	after := b
-	after.Settlement = settlement
+	after.Standing = settlement
 	return NewAuditRecord(from, ActionCancelBet, BetSubject(b.ID), "", b.settled(), after.settled())
 }

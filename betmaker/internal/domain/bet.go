@@ -78,33 +78,33 @@ type Bet struct {
 	Coefficient  odds.Decimal // the price at acceptance
 	EventVersion int64        // the event's version at acceptance
 	AcceptedAt   time.Time
-	Settlement
+	Standing
 }
 
 // PotentialPayout returns what the bet pays if it wins.
 func (b Bet) PotentialPayout() money.Amount { return b.Stake.Payout(b.Coefficient) }
 
-// Settlement is the outcome of a bet so far.
-type Settlement struct {
-	Outcome
+// Standing is the outcome of a bet so far.
+type Standing struct {
+	Settlement
 	Revision  int64     // the settle revision of the event that it follows; 0 for none yet
 	SettledAt time.Time // zero while pending
 }
 
-// Outcome is the result of a bet.
-type Outcome struct {
+// Settlement is the result of a bet.
+type Settlement struct {
 	Status     Status
 	Payout     money.Amount // the total returned; zero while pending and when lost
 	VoidReason VoidReason
 }
 
-// Outcome returns the outcome that the bet should have, given the present state of the event. It is
+// Settlement returns the outcome that the bet should have, given the present state of the event. It is
 // a pure function: earlier results, and the order in which their messages arrived, do not matter. A
 // bet that its user cancelled keeps its outcome.
-func (e Event) Outcome(b Bet) Outcome {
+func (e Event) Settlement(b Bet) Settlement {
 	switch {
 	case b.VoidReason == VoidCancelledByUser:
-		return b.Outcome
+		return b.Settlement
 	case b.AcceptedAt.Before(e.VoidBefore):
 		return void(b, VoidLineReset)
 	case e.isVoided(b.AcceptedAt):
@@ -112,27 +112,27 @@ func (e Event) Outcome(b Bet) Outcome {
 	case e.State == StateCancelled:
 		return void(b, VoidEventCancelled)
 	case !e.State.IsFinal():
-		return Outcome{Status: StatusPending}
+		return Settlement{Status: StatusPending}
 	case !e.EffectiveAt.IsZero() && !b.AcceptedAt.Before(e.EffectiveAt):
 		return void(b, VoidPastPost)
 	case e.State == StateFinishedWin:
-		return Outcome{Status: StatusWon, Payout: b.PotentialPayout()}
+		return Settlement{Status: StatusWon, Payout: b.PotentialPayout()}
 	default:
-		return Outcome{Status: StatusLost}
+		return Settlement{Status: StatusLost}
 	}
 }
 
-func void(b Bet, why VoidReason) Outcome {
-	return Outcome{Status: StatusVoid, Payout: b.Stake, VoidReason: why}
+func void(b Bet, why VoidReason) Settlement {
+	return Settlement{Status: StatusVoid, Payout: b.Stake, VoidReason: why}
 }
 
 // Settle returns the settlement of a bet that follows e, at the instant now. A bet whose outcome
 // does not change keeps its SettledAt.
-func (e Event) Settle(b Bet, now time.Time) Settlement {
-	next := Settlement{Outcome: e.Outcome(b), Revision: e.SettleRevision}
+func (e Event) Settle(b Bet, now time.Time) Standing {
+	next := Standing{Settlement: e.Settlement(b), Revision: e.SettleRevision}
 	switch {
 	case next.Status == StatusPending:
-	case next.Outcome == b.Outcome:
+	case next.Settlement == b.Settlement:
 		next.SettledAt = b.SettledAt
 	default:
 		next.SettledAt = now

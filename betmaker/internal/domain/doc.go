@@ -13,5 +13,5 @@
 //	                                 └─────┘
 //
 // The outcome of a bet is a function of the bet and of the present state of its event
-// (Event.Outcome). Settling moves a bet to that outcome, whatever it was before.
+// (Event.Settlement). Settling moves a bet to that outcome, whatever it was before.
 package domain

@@ -65,8 +65,8 @@ func TestApplyDoesNotDependOnOrderLossOrDuplicates(t *testing.T) {
 			t.Fatalf("delivered %+v: got %+v, want %+v", seen, got, want)
 		}
 		bet := domain.Bet{ID: 1, EventID: 7, Stake: money.MustParse("10"), Coefficient: odds.MustParse("1.45"), AcceptedAt: noon}
-		if got.Outcome(bet) != want.Outcome(bet) {
-			t.Fatalf("outcome %+v, want %+v", got.Outcome(bet), want.Outcome(bet))
+		if got.Settlement(bet) != want.Settlement(bet) {
+			t.Fatalf("outcome %+v, want %+v", got.Settlement(bet), want.Settlement(bet))
 		}
 		if got.State.IsFinal() != (got.SettleRevision > 0) || got.ClosedAt.IsZero() == got.State.IsFinal() {
 			t.Fatalf("a final event has been closed at revision 1 or later: got %+v", got)
@@ -88,12 +88,12 @@ func TestSettleForgetsFormerResults(t *testing.T) {
 		for i, change := range changes {
 			event, _ = event.Apply(change, noon)
 			if rapid.Bool().Draw(t, "settled now") || i == len(changes)-1 {
-				bet.Settlement = event.Settle(bet, noon.Add(time.Duration(i)*time.Second))
+				bet.Standing = event.Settle(bet, noon.Add(time.Duration(i)*time.Second))
 			}
 		}
-		want := apply(domain.Event{}, changes[len(changes)-1:]).Outcome(fresh)
-		if bet.Outcome != want || bet.Revision != event.SettleRevision {
-			t.Fatalf("after %+v: got %+v, want %+v at revision %d", changes, bet.Settlement, want, event.SettleRevision)
+		want := apply(domain.Event{}, changes[len(changes)-1:]).Settlement(fresh)
+		if bet.Settlement != want || bet.Revision != event.SettleRevision {
+			t.Fatalf("after %+v: got %+v, want %+v at revision %d", changes, bet.Standing, want, event.SettleRevision)
 		}
 	})
 }
@@ -186,9 +186,9 @@ func TestResolve(t *testing.T) {
 			if err != nil || got.Quarantined || got.LineEvent != tt.current || got.SettleRevision != 1 {
 				t.Fatalf("got %+v, %v", got, err)
 			}
-			if got.Outcome(before).Status != tt.before || got.Outcome(after).Status != tt.after {
+			if got.Settlement(before).Status != tt.before || got.Settlement(after).Status != tt.after {
 				t.Errorf("bets before and after: %s and %s, want %s and %s",
-					got.Outcome(before).Status, got.Outcome(after).Status, tt.before, tt.after)
+					got.Settlement(before).Status, got.Settlement(after).Status, tt.before, tt.after)
 			}
 		})
 	}
@@ -197,25 +197,25 @@ func TestResolve(t *testing.T) {
 	}
 }
 
-func TestOutcome(t *testing.T) {
+func TestSettlement(t *testing.T) {
 	t.Parallel()
 	bet := domain.Bet{ID: 1, EventID: 7, Stake: money.MustParse("10.01"), Coefficient: odds.MustParse("1.45"), AcceptedAt: noon}
-	won := domain.Outcome{Status: domain.StatusWon, Payout: money.MustParse("14.51")} // 14.5145
+	won := domain.Settlement{Status: domain.StatusWon, Payout: money.MustParse("14.51")} // 14.5145
 	for name, tt := range map[string]struct {
 		event func(*domain.Event)
-		want  domain.Outcome
+		want  domain.Settlement
 	}{
-		"open":      {func(*domain.Event) {}, domain.Outcome{Status: domain.StatusPending}},
+		"open":      {func(*domain.Event) {}, domain.Settlement{Status: domain.StatusPending}},
 		"won":       {func(e *domain.Event) { e.State = domain.StateFinishedWin }, won},
-		"lost":      {func(e *domain.Event) { e.State = domain.StateFinishedLose }, domain.Outcome{Status: domain.StatusLost}},
-		"cancelled": {func(e *domain.Event) { e.State = domain.StateCancelled }, domain.Outcome{Status: domain.StatusVoid, Payout: bet.Stake, VoidReason: domain.VoidEventCancelled}},
+		"lost":      {func(e *domain.Event) { e.State = domain.StateFinishedLose }, domain.Settlement{Status: domain.StatusLost}},
+		"cancelled": {func(e *domain.Event) { e.State = domain.StateCancelled }, domain.Settlement{Status: domain.StatusVoid, Payout: bet.Stake, VoidReason: domain.VoidEventCancelled}},
 		"won before the bet was accepted": {
 			func(e *domain.Event) { e.State, e.EffectiveAt = domain.StateFinishedWin, noon.Add(-time.Second) },
-			domain.Outcome{Status: domain.StatusVoid, Payout: bet.Stake, VoidReason: domain.VoidPastPost},
+			domain.Settlement{Status: domain.StatusVoid, Payout: bet.Stake, VoidReason: domain.VoidPastPost},
 		},
 		"lost at the instant the bet was accepted": {
 			func(e *domain.Event) { e.State, e.EffectiveAt = domain.StateFinishedLose, noon },
-			domain.Outcome{Status: domain.StatusVoid, Payout: bet.Stake, VoidReason: domain.VoidPastPost},
+			domain.Settlement{Status: domain.StatusVoid, Payout: bet.Stake, VoidReason: domain.VoidPastPost},
 		},
 		"won after the bet was accepted": {
 			func(e *domain.Event) { e.State, e.EffectiveAt = domain.StateFinishedWin, noon.Add(time.Second) }, won,
@@ -223,21 +223,21 @@ func TestOutcome(t *testing.T) {
 	} {
 		event := openEvent()
 		tt.event(&event)
-		if got := event.Outcome(bet); got != tt.want {
+		if got := event.Settlement(bet); got != tt.want {
 			t.Errorf("%s: got %+v, want %+v", name, got, tt.want)
 		}
 	}
 }
 
-func TestSettleKeepsTheTimeOfAnUnchangedOutcome(t *testing.T) {
+func TestSettleKeepsTheTimeOfAnUnchangedSettlement(t *testing.T) {
 	t.Parallel()
 	event := openEvent()
 	event.State, event.ResultRevision, event.SettleRevision = domain.StateFinishedWin, 1, 1
 	bet := domain.Bet{ID: 1, EventID: 7, Stake: money.MustParse("10"), Coefficient: odds.MustParse("1.45"), AcceptedAt: noon}
 	bet.Status = domain.StatusPending
-	bet.Settlement = event.Settle(bet, noon.Add(time.Minute))
+	bet.Standing = event.Settle(bet, noon.Add(time.Minute))
 	if bet.SettledAt != noon.Add(time.Minute) || bet.Revision != 1 {
-		t.Fatalf("got %+v", bet.Settlement)
+		t.Fatalf("got %+v", bet.Standing)
 	}
 	event.SettleRevision = 2
 	if again := event.Settle(bet, noon.Add(time.Hour)); again.SettledAt != bet.SettledAt || again.Revision != 2 {

@@ -30,8 +30,8 @@ const (
 	FindingBet FindingKind = "bet_differs"
 	// FindingBetMissing: there are transfers for a bet that does not exist.
 	FindingBetMissing FindingKind = "bet_missing"
-	// FindingOutcome: a bet follows its event but has another outcome than the event gives it.
-	FindingOutcome FindingKind = "bet_outcome_differs"
+	// FindingSettlement: a bet follows its event but has another outcome than the event gives it.
+	FindingSettlement FindingKind = "bet_outcome_differs"
 	// FindingRevision: a bet, its transfers or the mark of a settled event are ahead of the
 	// revision that they follow.
 	FindingRevision FindingKind = "revision_ahead"
@@ -53,7 +53,7 @@ func FindingKinds() []FindingKind {
 	return []FindingKind{
 		FindingTransfer, FindingRepeated, FindingSeal, FindingSealMissing, FindingHead,
 		FindingWallet, FindingWalletMissing, FindingWalletNegative,
-		FindingBet, FindingBetMissing, FindingOutcome, FindingRevision, FindingUnsettled, FindingEventMissing, FindingLiability, FindingEscrow,
+		FindingBet, FindingBetMissing, FindingSettlement, FindingRevision, FindingUnsettled, FindingEventMissing, FindingLiability, FindingEscrow,
 		FindingUnreadable,
 	}
 }

@@ -36,7 +36,7 @@ func (i *Inspection) Bet(bet Bet, transfers []Transfer) error {
 		return nil // its payout cannot be computed
 	}
 	i.checkMoney(subject, bet, transfers)
-	i.checkOutcome(subject, bet)
+	i.checkSettlement(subject, bet)
 	return nil
 }
 
@@ -119,8 +119,8 @@ func (b Bet) moved() sums {
 	return sums{AccountWallet: payout - stake, AccountEscrow: held, AccountHouse: stake - payout - held}
 }
 
-// checkOutcome checks a bet against its event. The outcome under an event in quarantine is unknown.
-func (i *Inspection) checkOutcome(subject string, bet Bet) {
+// checkSettlement checks a bet against its event. The outcome under an event in quarantine is unknown.
+func (i *Inspection) checkSettlement(subject string, bet Bet) {
 	inspected, ok := i.events[bet.EventID]
 	if !ok {
 		i.find(FindingEventMissing, subject, "is on event %d, which does not exist", bet.EventID)
@@ -137,9 +137,9 @@ func (i *Inspection) checkOutcome(subject string, bet Bet) {
 	case bet.Revision < event.SettleRevision:
 		i.report.Behind++
 	case event.Quarantined:
-	case event.Outcome(bet) != bet.Outcome:
-		want := event.Outcome(bet)
-		i.find(FindingOutcome, subject, "is %s with a payout of %s; event %d makes it %s with %s",
+	case event.Settlement(bet) != bet.Settlement:
+		want := event.Settlement(bet)
+		i.find(FindingSettlement, subject, "is %s with a payout of %s; event %d makes it %s with %s",
 			bet.Status, bet.Payout, event.ID, want.Status, want.Payout)
 	}
 }

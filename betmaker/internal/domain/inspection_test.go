@@ -102,7 +102,7 @@ func (b *book) result(state domain.State, revision int64) {
 	b.events[0], _ = b.events[0].Apply(change, b.now)
 	set := domain.Settling{Now: b.now, Event: b.events[0], Bets: b.bets[:2], Wallets: b.wallets}
 	for i, settled := range set.Settle() {
-		b.bets[i].Settlement = settled.Settlement
+		b.bets[i].Standing = settled.Standing
 		b.write(settled.Transfers...)
 	}
 	b.settled[7] = b.events[0].SettleRevision
@@ -249,8 +249,8 @@ func TestInspectionFinds(t *testing.T) {
 		"a revision to come":       {func(b *book) { b.bets[2].Revision = 1 }, domain.FindingRevision},
 		"a revision gone back":     {func(b *book) { b.bets[0].Revision = 1 }, domain.FindingRevision},
 		"a bet on no event":        {func(b *book) { b.bets[2].EventID = 9 }, domain.FindingEventMissing},
-		"a bet on another event":   {func(b *book) { b.bets[0].EventID = 8; b.events[1].SettleRevision = 2 }, domain.FindingOutcome},
-		"an event's result":        {func(b *book) { b.events[0].State = domain.StateCancelled }, domain.FindingOutcome},
+		"a bet on another event":   {func(b *book) { b.bets[0].EventID = 8; b.events[1].SettleRevision = 2 }, domain.FindingSettlement},
+		"an event's result":        {func(b *book) { b.events[0].State = domain.StateCancelled }, domain.FindingSettlement},
 
 		"a bet behind what is settled": {func(b *book) { b.events[1].SettleRevision, b.settled[8] = 1, 1 }, domain.FindingUnsettled},
 		"settled before there is more": {func(b *book) { b.settled[8] = 1 }, domain.FindingRevision},

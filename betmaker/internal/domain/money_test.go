@@ -187,8 +187,8 @@ func TestSettlingMovesMoneyToTheLastResultAlone(t *testing.T) {
 
 		want, held := opening, money.Amount{}
 		for _, bet := range bets {
-			want = want.Minus(bet.Stake).Plus(event.Outcome(bet).Payout)
-			if event.Outcome(bet).Status == domain.StatusPending {
+			want = want.Minus(bet.Stake).Plus(event.Settlement(bet).Payout)
+			if event.Settlement(bet).Status == domain.StatusPending {
 				held = held.Plus(bet.Stake)
 			}
 		}
@@ -245,10 +245,10 @@ func settleAll(
 	behind := slices.DeleteFunc(slices.Clone(bets), func(b domain.Bet) bool { return b.Revision >= event.SettleRevision })
 	set := &domain.Settling{Now: now, Event: event, Bets: behind, Wallets: map[domain.UserID]domain.Wallet{1: wallet}}
 	for i, settled := range set.Settle() {
-		before := behind[i].Outcome
+		before := behind[i].Settlement
 		same := settled.Payout == before.Payout && (settled.Status == domain.StatusPending) == (before.Status == domain.StatusPending)
 		if (len(settled.Transfers) == 0) != same {
-			t.Fatalf("bet %+v to %+v moves %+v", behind[i], settled.Settlement, settled.Transfers)
+			t.Fatalf("bet %+v to %+v moves %+v", behind[i], settled.Standing, settled.Transfers)
 		}
 		for _, transfer := range settled.Transfers {
 			wallet = wallet.After(transfer)
@@ -270,7 +270,7 @@ func settleAll(
 			t.Fatalf("debt stands beside a balance: %+v", wallet)
 		}
 		at := slices.IndexFunc(bets, func(b domain.Bet) bool { return b.ID == behind[i].ID })
-		bets[at].Settlement = settled.Settlement
+		bets[at].Standing = settled.Standing
 	}
 	if !wallet.HasSameMoney(set.Wallets[1]) {
 		t.Fatalf("the set's wallet is %+v, by the transfers it is %+v", set.Wallets[1], wallet)
@@ -318,16 +318,16 @@ func TestCancel(t *testing.T) {
 		if tt.err != nil {
 			continue
 		}
-		want := domain.Outcome{Status: domain.StatusVoid, Payout: b.Stake, VoidReason: domain.VoidCancelledByUser}
-		if settled.Outcome != want || len(settled.Transfers) != 1 || set.Wallets[1].Balance != b.Stake {
+		want := domain.Settlement{Status: domain.StatusVoid, Payout: b.Stake, VoidReason: domain.VoidCancelledByUser}
+		if settled.Settlement != want || len(settled.Transfers) != 1 || set.Wallets[1].Balance != b.Stake {
 			t.Errorf("%s: got %+v and the wallet %+v", name, settled, set.Wallets[1])
 		}
 		// A cancellation is final, and repeating it changes nothing.
-		b.Settlement = settled.Settlement
+		b.Standing = settled.Standing
 		event.State = domain.StateFinishedWin
 		again := &domain.Settling{Now: tt.at, Event: event, Bets: []domain.Bet{b}}
-		if _, changed, err := again.Cancel(tt.window); changed || err != nil || event.Outcome(b) != want {
-			t.Errorf("%s: once more: %t, %v, and the outcome is %+v", name, changed, err, event.Outcome(b))
+		if _, changed, err := again.Cancel(tt.window); changed || err != nil || event.Settlement(b) != want {
+			t.Errorf("%s: once more: %t, %v, and the outcome is %+v", name, changed, err, event.Settlement(b))
 		}
 	}
 }
@@ -348,7 +348,7 @@ func TestVoidWindows(t *testing.T) {
 	for at, void := range map[time.Time]bool{noon.Add(-1): false, noon: true, noon.Add(time.Second - 1): true, noon.Add(time.Second): false} {
 		for _, state := range []domain.State{domain.StateNew, domain.StateFinishedWin, domain.StateFinishedLose} {
 			event.State, bet.AcceptedAt = state, at
-			if got := event.Outcome(bet); (got.VoidReason == domain.VoidWindowed) != void {
+			if got := event.Settlement(bet); (got.VoidReason == domain.VoidWindowed) != void {
 				t.Errorf("accepted at %s, state %d: got %+v, want void %t", at, state, got, void)
 			}
 		}
@@ -358,7 +358,7 @@ func TestVoidWindows(t *testing.T) {
 		t.Fatalf("got %+v, %+v, %v", undone, second, err)
 	}
 	bet.AcceptedAt = noon
-	if got := undone.Outcome(bet); got.Status == domain.StatusVoid {
+	if got := undone.Settlement(bet); got.Status == domain.StatusVoid {
 		t.Errorf("an undone window voids: %+v", got)
 	}
 	if again, third, changed, err := undone.Void(window, now); err != nil || !changed || third.ID != 2 || again.SettleRevision != 3 {

@@ -19,7 +19,7 @@ type Settling struct {
 // Settled is the new settlement of a bet with its transfers. There are none when its outcome does
 // not change.
 type Settled struct {
-	Settlement
+	Standing
 	Transfers []Transfer
 }
 
@@ -33,10 +33,10 @@ func (s *Settling) Settle() []Settled {
 	return settled
 }
 
-func (s *Settling) move(bet Bet, to Settlement) Settled {
+func (s *Settling) move(bet Bet, to Standing) Settled {
 	wallet, transfers := s.Wallets[bet.UserID].move(bet.transfers(to, s.Now)...)
 	s.Wallets[bet.UserID] = wallet
-	return Settled{Settlement: to, Transfers: transfers}
+	return Settled{Standing: to, Transfers: transfers}
 }
 
 // LiabilityChange returns the change of the event's liability by the settlements, one for each bet.
@@ -44,7 +44,7 @@ func (s *Settling) LiabilityChange(settled []Settled) money.Amount {
 	change := money.Amount{}
 	for i, bet := range s.Bets {
 		before := bet.Liability()
-		bet.Settlement = settled[i].Settlement
+		bet.Standing = settled[i].Standing
 		change = change.Plus(bet.Liability()).Minus(before)
 	}
 	return change
@@ -53,9 +53,9 @@ func (s *Settling) LiabilityChange(settled []Settled) money.Amount {
 // transfers returns the transfers between escrow, user and house that move the bet to another
 // settlement: the difference, whatever the bet was before. Of the three accounts either one alone
 // pays or one alone receives, so the transfers are unique.
-func (b Bet) transfers(to Settlement, now time.Time) []Transfer {
+func (b Bet) transfers(to Standing, now time.Time) []Transfer {
 	next := b
-	next.Settlement = to
+	next.Standing = to
 	var (
 		escrow = next.held().Minus(b.held())
 		user   = to.Payout.Minus(b.Payout)
@@ -89,7 +89,7 @@ func (b Bet) held() money.Amount {
 	return money.Amount{}
 }
 
-func (b Bet) transferKind(to Settlement) TransferKind {
+func (b Bet) transferKind(to Standing) TransferKind {
 	switch {
 	case b.Status != StatusPending:
 		return TransferCorrection

@@ -21,19 +21,19 @@ func (s *Settling) Cancel(window time.Duration) (settled Settled, changed bool, 
 	bet := s.Bets[0]
 	switch {
 	case bet.VoidReason == VoidCancelledByUser:
-		return Settled{Settlement: bet.Settlement}, false, nil
+		return Settled{Standing: bet.Standing}, false, nil
 	case bet.Status != StatusPending:
 		return Settled{}, false, ErrBetNotPending.Detailf("Bet %d is %s.", bet.ID, bet.Status)
 	case window == 0:
 		return Settled{}, false, ErrCancelNotAllowed
-	case s.Event.IsClosed(s.Now), s.Event.Outcome(bet).Status != StatusPending:
+	case s.Event.IsClosed(s.Now), s.Event.Settlement(bet).Status != StatusPending:
 		return Settled{}, false, ErrEventClosed
 	case s.Event.Suspended, s.Event.Quarantined:
 		return Settled{}, false, ErrEventSuspended
 	case !s.Now.Before(bet.AcceptedAt.Add(window)):
 		return Settled{}, false, ErrCancelNotAllowed.Detailf("A bet can be cancelled for %s; bet %d was accepted longer ago.", window, bet.ID)
 	}
-	settled = s.move(bet, Settlement{Outcome: void(bet, VoidCancelledByUser), Revision: bet.Revision, SettledAt: s.Now})
+	settled = s.move(bet, Standing{Settlement: void(bet, VoidCancelledByUser), Revision: bet.Revision, SettledAt: s.Now})
 	for i := range settled.Transfers {
 		settled.Transfers[i].Reference = cancelledReference
 	}

@@ -161,7 +161,7 @@ func (ws *WorkingSet) accept(p Placement, event Event) Bet {
 		Coefficient:  event.Coefficient,
 		EventVersion: event.Version,
 		AcceptedAt:   ws.Now,
-		Settlement:   Settlement{Outcome: Outcome{Status: StatusPending}, Revision: event.SettleRevision},
+		Standing:     Standing{Settlement: Settlement{Status: StatusPending}, Revision: event.SettleRevision},
 	}
 	wallet := ws.Wallets[p.UserID].After(bet.StakeTransfer())
 	today := DayOf(ws.Now)

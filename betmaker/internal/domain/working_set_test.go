@@ -50,7 +50,7 @@ func TestDecideAcceptsAtThePriceAndInstantOfTheWorkingSet(t *testing.T) {
 	want := domain.Bet{
 		ID: 101, UserID: 1, EventID: 7, Stake: money.MustParse("10.00"), Coefficient: odds.MustParse("1.45"),
 		EventVersion: 3, AcceptedAt: noon,
-		Settlement: domain.Settlement{Outcome: domain.Outcome{Status: domain.StatusPending}},
+		Standing: domain.Standing{Settlement: domain.Settlement{Status: domain.StatusPending}},
 	}
 	if !got[0].Accepted() || !got[0].IsNew() || got[0].Bet != want {
 		t.Errorf("got %+v, want the new bet %+v", got[0], want)

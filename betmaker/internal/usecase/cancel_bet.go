@@ -32,7 +32,7 @@ func (c CancelBet) Cancel(ctx context.Context, by domain.Caller, id domain.BetID
 		}
 		cancellation := &ports.Cancellation{Settled: settled}
 		if bet.UserID != by.ID {
-			cancellation.Audit = new(bet.CancelledBy(by.Origin(), settled.Settlement))
+			cancellation.Audit = new(bet.CancelledBy(by.Origin(), settled.Standing))
 		}
 		return cancellation, nil
 	})

@@ -276,14 +276,14 @@ func TestTamperingIsFound(t *testing.T) {
 		"a bet deleted":                  {domain.FindingBetMissing, []string{fmt.Sprintf("delete from bets where id = %d", lost)}},
 		"a pending bet deleted":          {domain.FindingEscrow, []string{fmt.Sprintf("delete from bets where id = %d", pending)}},
 		"a bet put in":                   {domain.FindingBet, []string{fmt.Sprintf("insert into bets select 99, user_id, event_id, stake, coefficient, event_version, accepted_at, status, payout, settle_revision, void_reason, settled_at from bets where id = %d", won)}},
-		"a lost bet made to have won":    {domain.FindingOutcome, []string{fmt.Sprintf("update bets set status = 2, payout = 5000 where id = %d", lost)}},
+		"a lost bet made to have won":    {domain.FindingSettlement, []string{fmt.Sprintf("update bets set status = 2, payout = 5000 where id = %d", lost)}},
 		"a won bet made to be pending":   {domain.FindingBet, []string{fmt.Sprintf("update bets set status = 1, payout = null where id = %d", won)}},
 		"a bet put behind its payout":    {domain.FindingRevision, []string{fmt.Sprintf("update bets set settle_revision = 0 where id = %d", won)}},
 		"a voided bet made final":        {domain.FindingBet, []string{fmt.Sprintf("update bets set void_reason = 5 where id = %d", voided)}},
 		"a cancelled bet made to follow": {domain.FindingBet, []string{fmt.Sprintf("update bets set void_reason = 1 where id = %d", cancelled)}},
 		"a cancelled bet pays more":      {domain.FindingBet, []string{fmt.Sprintf("update bets set payout = payout + 1 where id = %d", cancelled)}},
-		"an event's result edited":       {domain.FindingOutcome, []string{"update events set state = 3 where id = 1"}},
-		"an event's void window undone":  {domain.FindingOutcome, []string{"update events set void_windows = '[]' where id = 3"}},
+		"an event's result edited":       {domain.FindingSettlement, []string{"update events set state = 3 where id = 1"}},
+		"an event's void window undone":  {domain.FindingSettlement, []string{"update events set void_windows = '[]' where id = 3"}},
 		"an event deleted":               {domain.FindingEventMissing, []string{"delete from events where id = 1"}},
 
 		"a result kept from its bets":        {domain.FindingUnsettled, []string{"update events set state = 2, settle_revision = 1, settled_revision = 1 where id = 4"}},
@@ -327,7 +327,7 @@ func TestAnEditOfAnyColumnIsFound(t *testing.T) {
 			"id": domain.FindingBetMissing, "user_id": domain.FindingBet, "event_id": domain.FindingBet, "stake": domain.FindingBet,
 			"coefficient": domain.FindingBet, "event_version": domain.FindingBet, "accepted_at": domain.FindingBet,
 			"status": domain.FindingBet, "payout": domain.FindingBet,
-			"settle_revision": domain.FindingRevision, "void_reason": domain.FindingOutcome,
+			"settle_revision": domain.FindingRevision, "void_reason": domain.FindingSettlement,
 			"settled_at": "", // no money depends on it
 		}
 		liabilities = map[string]domain.FindingKind{

@@ -78,7 +78,7 @@ func BenchmarkBetsPage(b *testing.B) {
 	bet := domain.Bet{
 		ID: 1234567, UserID: 12345, EventID: 123, Stake: money.MustParse("10.50"), Coefficient: odds.MustParse("1.85"),
 		EventVersion: 1, AcceptedAt: time.Date(2026, 11, 23, 12, 0, 0, 123456000, time.UTC),
-		Settlement: domain.Settlement{Outcome: domain.Outcome{Status: domain.StatusPending}},
+		Standing: domain.Standing{Settlement: domain.Settlement{Status: domain.StatusPending}},
 	}
 	page := betsPage{bets: make([]domain.Bet, 50)}
 	for i := range page.bets {

@@ -57,9 +57,9 @@ func betFromValues(values [][]byte) (domain.Bet, error) {
 		Coefficient:  coefficient,
 		EventVersion: int8Value(values[5]),
 		AcceptedAt:   instantValue(values[6]),
-		Settlement: domain.Settlement{
-			Outcome:  domain.Outcome{Status: domain.Status(int2Value(values[7]))},
-			Revision: int8Value(values[9]),
+		Standing: domain.Standing{
+			Settlement: domain.Settlement{Status: domain.Status(int2Value(values[7]))},
+			Revision:   int8Value(values[9]),
 		},
 	}
 	if payout := values[8]; payout != nil {

@@ -89,7 +89,7 @@ func newBet(t *testing.T, stake, hundredths int64) domain.Bet {
 	if err != nil {
 		t.Fatalf("odds: %v", err)
 	}
-	return domain.Bet{Stake: money.FromMinor(stake), Coefficient: price, Settlement: domain.Settlement{Outcome: domain.Outcome{Status: domain.StatusPending}}}
+	return domain.Bet{Stake: money.FromMinor(stake), Coefficient: price, Standing: domain.Standing{Settlement: domain.Settlement{Status: domain.StatusPending}}}
 }
 
 // Whoever works out a liability and whoever settles bets at that moment wait for each

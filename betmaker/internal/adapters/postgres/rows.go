@@ -118,10 +118,10 @@ func betFromRow(row pgdb.Bet) (domain.Bet, error) {
 		Coefficient:  coefficient,
 		EventVersion: row.EventVersion,
 		AcceptedAt:   row.AcceptedAt,
-		Settlement: domain.Settlement{
-			Outcome:   domain.Outcome{Status: domain.Status(row.Status)},
-			Revision:  row.SettleRevision,
-			SettledAt: timeOrZero(row.SettledAt),
+		Standing: domain.Standing{
+			Settlement: domain.Settlement{Status: domain.Status(row.Status)},
+			Revision:   row.SettleRevision,
+			SettledAt:  timeOrZero(row.SettledAt),
 		},
 	}
 	if row.Payout != nil {
@@ -303,7 +303,7 @@ func verdictFromRow(row pgdb.StoredVerdictsRow) (domain.Verdict, error) {
 		Coefficient:  coefficient,
 		EventVersion: row.EventVersion,
 		AcceptedAt:   timeOrZero(row.AcceptedAt),
-		Settlement:   domain.Settlement{Outcome: domain.Outcome{Status: domain.StatusPending}},
+		Standing:     domain.Standing{Settlement: domain.Settlement{Status: domain.StatusPending}},
 	}
 	return verdict, nil
 }

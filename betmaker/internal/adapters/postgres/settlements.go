@@ -77,7 +77,7 @@ func (s *Settlements) settleChunk(
 	crashpoint.Hit("settle.decided")
 	chunk := ports.Chunk{Settled: len(bets), Last: bets[len(bets)-1].ID, More: len(bets) == limit}
 	for i, bet := range bets {
-		if settled[i].Outcome != bet.Outcome {
+		if settled[i].Settlement != bet.Settlement {
 			chunk.Changed++
 		}
 	}
@@ -249,7 +249,7 @@ func (s *Settlements) CancelBet(
 		if err := writeCancellation(ctx, tx, set, *cancellation, wallets); err != nil {
 			return err
 		}
-		bet.Settlement = cancellation.Settlement
+		bet.Standing = cancellation.Standing
 		return nil
 	})
 	return bet, err

@@ -148,7 +148,7 @@ func storedVerdict(ctx context.Context, q *sqlitedb.Queries, row sqlitedb.Verdic
 	}
 	verdict.Bet, err = betFromRow(bet)
 	// As it was accepted, whatever has become of it.
-	verdict.Bet.Settlement = domain.Settlement{Outcome: domain.Outcome{Status: domain.StatusPending}}
+	verdict.Bet.Standing = domain.Standing{Settlement: domain.Settlement{Status: domain.StatusPending}}
 	return verdict, err
 }
 

@@ -120,10 +120,10 @@ func betFromRow(row sqlitedb.Bet) (domain.Bet, error) {
 		Coefficient:  coefficient,
 		EventVersion: row.EventVersion,
 		AcceptedAt:   instant(row.AcceptedAt),
-		Settlement: domain.Settlement{
-			Outcome:   domain.Outcome{Status: domain.Status(row.Status)},
-			Revision:  row.SettleRevision,
-			SettledAt: instantOrZero(row.SettledAt),
+		Standing: domain.Standing{
+			Settlement: domain.Settlement{Status: domain.Status(row.Status)},
+			Revision:   row.SettleRevision,
+			SettledAt:  instantOrZero(row.SettledAt),
 		},
 	}
 	if row.Payout != nil {
@@ -152,7 +152,7 @@ func betToRow(b domain.Bet) sqlitedb.InsertBetParams {
 	}
 }
 
-func settlementToRow(bet domain.BetID, s domain.Settlement) sqlitedb.SettleBetParams {
+func settlementToRow(bet domain.BetID, s domain.Standing) sqlitedb.SettleBetParams {
 	row := sqlitedb.SettleBetParams{
 		ID:             int64(bet),
 		Status:         int64(s.Status),

@@ -133,7 +133,7 @@ func writeSettled(
 ) error {
 	for i, one := range settled {
 		bet := set.Bets[i]
-		rows, err := q.SettleBet(ctx, settlementToRow(bet.ID, one.Settlement))
+		rows, err := q.SettleBet(ctx, settlementToRow(bet.ID, one.Standing))
 		switch {
 		case err != nil:
 			return err
@@ -162,7 +162,7 @@ func writeSettled(
 func chunkOf(bets []domain.Bet, settled []domain.Settled) ports.Chunk {
 	chunk := ports.Chunk{Settled: len(bets), Last: bets[len(bets)-1].ID}
 	for i, bet := range bets {
-		if settled[i].Outcome != bet.Outcome {
+		if settled[i].Settlement != bet.Settlement {
 			chunk.Changed++
 		}
 	}
@@ -193,7 +193,7 @@ func (s *Settlements) CancelBet(
 		if err := writeSettled(ctx, q, set, before, []domain.Settled{cancellation.Settled}); err != nil {
 			return err
 		}
-		bet.Settlement = cancellation.Settlement
+		bet.Standing = cancellation.Standing
 		return writeAudit(ctx, q, cancellation.Audit, set.Now)
 	})
 	if err != nil {

@@ -50,9 +50,9 @@ func cancelsBet(t *testing.T, s Stores) {
 	})
 	ok(t, err)
 	want := placed
-	want.Settlement = domain.Settlement{
-		Outcome:   domain.Outcome{Status: domain.StatusVoid, Payout: ten, VoidReason: domain.VoidCancelledByUser},
-		SettledAt: record.At.UTC(),
+	want.Standing = domain.Standing{
+		Settlement: domain.Settlement{Status: domain.StatusVoid, Payout: ten, VoidReason: domain.VoidCancelledByUser},
+		SettledAt:  record.At.UTC(),
 	}
 	equal(t, cancelled, want)
 	equal(t, readBet(t, s, placed.ID), want)

@@ -68,12 +68,12 @@ func Oracle(t *testing.T, s Stores, stories int) {
 // isRich checks that between them the stories told of all that can happen to money.
 func isRich(t *testing.T, told *shown) {
 	t.Helper()
-	kinds, outcomes := make(map[domain.TransferKind]int), make(map[domain.Outcome]int)
+	kinds, outcomes := make(map[domain.TransferKind]int), make(map[domain.Settlement]int)
 	for _, transfer := range told.transfers {
 		kinds[transfer.Kind]++
 	}
 	for _, bet := range told.bets {
-		outcome := bet.Outcome
+		outcome := bet.Settlement
 		outcome.Payout = money.Amount{}
 		outcomes[outcome]++
 	}
@@ -81,7 +81,7 @@ func isRich(t *testing.T, told *shown) {
 	for kind := domain.TransferOpening; kind <= domain.TransferRepayment; kind++ {
 		isTrue(t, kinds[kind] > 0, "there is a transfer of the kind %s", kind)
 	}
-	for _, outcome := range []domain.Outcome{
+	for _, outcome := range []domain.Settlement{
 		{Status: domain.StatusPending}, {Status: domain.StatusWon}, {Status: domain.StatusLost},
 		{Status: domain.StatusVoid, VoidReason: domain.VoidEventCancelled}, {Status: domain.StatusVoid, VoidReason: domain.VoidPastPost},
 		{Status: domain.StatusVoid, VoidReason: domain.VoidWindowed}, {Status: domain.StatusVoid, VoidReason: domain.VoidCancelledByUser},

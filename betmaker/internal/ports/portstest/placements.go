@@ -60,7 +60,7 @@ func keepsAcceptedBet(t *testing.T, s Stores) {
 		Coefficient:  odds.MustParse("1.45"),
 		EventVersion: 1,
 		AcceptedAt:   accepted.AcceptedAt.UTC().Truncate(time.Microsecond),
-		Settlement:   domain.Settlement{Outcome: domain.Outcome{Status: domain.StatusPending}},
+		Standing:     domain.Standing{Settlement: domain.Settlement{Status: domain.StatusPending}},
 	})
 	equal(t, readBet(t, s, accepted.ID), accepted)
 }

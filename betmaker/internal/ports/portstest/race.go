@@ -203,12 +203,12 @@ func (r *race) check(t *testing.T) {
 		event := events[bet.EventID]
 		isTrue(t, bet.AcceptedAt.Before(event.Deadline), "bet %+v is accepted before the deadline, %s", bet, event.Deadline)
 		isTrue(t, event.ClosedAt.IsZero() || bet.AcceptedAt.Before(event.ClosedAt), "bet %+v is accepted before the close, %s", bet, event.ClosedAt)
-		equal(t, bet.Outcome, event.Outcome(bet))
+		equal(t, bet.Settlement, event.Settlement(bet))
 		equal(t, bet.Revision, event.SettleRevision)
 	}
 	equal(t, len(stored), len(r.accepted))
 	for _, bet := range r.accepted {
-		bet.Settlement = stored[bet.ID].Settlement
+		bet.Standing = stored[bet.ID].Standing
 		equal(t, stored[bet.ID], bet)
 	}
 }

@@ -42,11 +42,11 @@ func movesBets(t *testing.T, s Stores) {
 	addOpenEvents(t, s, 3)
 	outcomes := []struct {
 		state domain.State
-		want  domain.Outcome
+		want  domain.Settlement
 	}{
-		{domain.StateFinishedWin, domain.Outcome{Status: domain.StatusWon, Payout: money.MustParse("14.50")}},
-		{domain.StateFinishedLose, domain.Outcome{Status: domain.StatusLost}},
-		{domain.StateCancelled, domain.Outcome{Status: domain.StatusVoid, Payout: ten, VoidReason: domain.VoidEventCancelled}},
+		{domain.StateFinishedWin, domain.Settlement{Status: domain.StatusWon, Payout: money.MustParse("14.50")}},
+		{domain.StateFinishedLose, domain.Settlement{Status: domain.StatusLost}},
+		{domain.StateCancelled, domain.Settlement{Status: domain.StatusVoid, Payout: ten, VoidReason: domain.VoidEventCancelled}},
 	}
 	for i, outcome := range outcomes {
 		id := domain.EventID(i + 1)
@@ -61,7 +61,7 @@ func movesBets(t *testing.T, s Stores) {
 		settled := readBet(t, s, placed.ID)
 		isTrue(t, !settled.SettledAt.Before(before) && !settled.SettledAt.After(clock(t, s)), "settled by the store's clock: %s", settled.SettledAt)
 		want := placed
-		want.Settlement = domain.Settlement{Outcome: outcome.want, Revision: 1, SettledAt: settled.SettledAt.UTC()}
+		want.Standing = domain.Standing{Settlement: outcome.want, Revision: 1, SettledAt: settled.SettledAt.UTC()}
 		equal(t, settled, want)
 	}
 }
@@ -175,7 +175,7 @@ func movesBetsAgain(t *testing.T, s Stores) {
 		ok(t, err)
 		equal(t, chunk, ports.Chunk{Settled: 1, Changed: 1, Last: id})
 		after := readBet(t, s, id)
-		equal(t, after.Settlement, event.Settle(before, after.SettledAt))
+		equal(t, after.Standing, event.Settle(before, after.SettledAt))
 		equal(t, after.Revision, int64(revision+1))
 	}
 	// A result may be skipped, and one that changes nothing is followed, too.
@@ -202,8 +202,8 @@ func voidsBets(t *testing.T, s Stores) {
 	})
 	_, err := settle(t.Context(), s, 1, 10)
 	ok(t, err)
-	equal(t, readBet(t, s, early.ID).Outcome, domain.Outcome{Status: domain.StatusLost})
-	equal(t, readBet(t, s, late.ID).Outcome, domain.Outcome{Status: domain.StatusVoid, Payout: ten, VoidReason: domain.VoidPastPost})
+	equal(t, readBet(t, s, early.ID).Settlement, domain.Settlement{Status: domain.StatusLost})
+	equal(t, readBet(t, s, late.ID).Settlement, domain.Settlement{Status: domain.StatusVoid, Payout: ten, VoidReason: domain.VoidPastPost})
 
 	update(t, s, 1, func(event domain.Event, now time.Time) domain.Event {
 		event.VoidBefore, event.SettleRevision, event.ResultedAt = late.AcceptedAt, event.SettleRevision+1, now
@@ -211,7 +211,7 @@ func voidsBets(t *testing.T, s Stores) {
 	})
 	_, err = settle(t.Context(), s, 1, 10)
 	ok(t, err)
-	equal(t, readBet(t, s, early.ID).Outcome, domain.Outcome{Status: domain.StatusVoid, Payout: ten, VoidReason: domain.VoidLineReset})
+	equal(t, readBet(t, s, early.ID).Settlement, domain.Settlement{Status: domain.StatusVoid, Payout: ten, VoidReason: domain.VoidLineReset})
 	everyFieldSet(t, readBet(t, s, early.ID))
 }
 
@@ -228,7 +228,7 @@ func takesBetBackToPending(t *testing.T, s Stores) {
 	})
 	_, err = settle(t.Context(), s, 1, 10)
 	ok(t, err)
-	equal(t, readBet(t, s, id).Settlement, domain.Settlement{Outcome: domain.Outcome{Status: domain.StatusPending}, Revision: 2})
+	equal(t, readBet(t, s, id).Standing, domain.Standing{Settlement: domain.Settlement{Status: domain.StatusPending}, Revision: 2})
 }
 
 func neverLowersRevision(t *testing.T, s Stores) {
@@ -410,7 +410,7 @@ func followsNewestResult(t *testing.T, s Stores) {
 		}
 		equal(t, unsettled(t, s), nil)
 		for _, bet := range allBets(t, s, ports.BetFilter{}) {
-			if bet.Revision != event.SettleRevision || bet.Outcome != event.Outcome(bet) {
+			if bet.Revision != event.SettleRevision || bet.Settlement != event.Settlement(bet) {
 				t.Fatalf("round %d: bet %+v does not follow revision %d", round, bet, event.SettleRevision)
 			}
 		}
