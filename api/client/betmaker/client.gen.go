@@ -521,7 +521,7 @@ type Transfer struct {
 
 	// Kind The reason for a transfer: `opening`, the first money of a user; `deposit`; `withdrawal`; `stake`, a bet was
 	// accepted; `payout`, a bet was won (its stake, and its profit); `loss`, a bet was lost; `refund`, a bet became
-	// void; `correction`, a settled bet got another outcome; `debt`, lent to a wallet that was too small for a
+	// void; `correction`, a settled bet was settled again; `debt`, lent to a wallet that was too small for a
 	// correction; `repayment`.
 	Kind TransferKind `json:"kind"`
 
@@ -537,7 +537,7 @@ type Transfer struct {
 
 // TransferKind The reason for a transfer: `opening`, the first money of a user; `deposit`; `withdrawal`; `stake`, a bet was
 // accepted; `payout`, a bet was won (its stake, and its profit); `loss`, a bet was lost; `refund`, a bet became
-// void; `correction`, a settled bet got another outcome; `debt`, lent to a wallet that was too small for a
+// void; `correction`, a settled bet was settled again; `debt`, lent to a wallet that was too small for a
 // correction; `repayment`.
 type TransferKind string
 
@@ -974,7 +974,7 @@ type ClientInterface interface {
 
 	// UndoVoidWithBody Undo a void window
 	//
-	// For administrators. The window no longer voids anything, and its bets get the outcome that they would have
+	// For administrators. The window no longer voids anything, and its bets get the settlement that they would have
 	// without it. The window itself is kept.
 	//
 	// Takes any type of body and a specified content type.
@@ -984,7 +984,7 @@ type ClientInterface interface {
 
 	// UndoVoid Undo a void window
 	//
-	// For administrators. The window no longer voids anything, and its bets get the outcome that they would have
+	// For administrators. The window no longer voids anything, and its bets get the settlement that they would have
 	// without it. The window itself is kept.
 	//
 	// Takes a body of the `application/json` content type.
@@ -1410,7 +1410,7 @@ func (c *Client) VoidBets(ctx context.Context, eventID EventID, body VoidBetsJSO
 
 // UndoVoidWithBody Undo a void window
 //
-// For administrators. The window no longer voids anything, and its bets get the outcome that they would have
+// For administrators. The window no longer voids anything, and its bets get the settlement that they would have
 // without it. The window itself is kept.
 //
 // Takes any type of body and a specified content type.
@@ -1430,7 +1430,7 @@ func (c *Client) UndoVoidWithBody(ctx context.Context, eventID EventID, voidID V
 
 // UndoVoid Undo a void window
 //
-// For administrators. The window no longer voids anything, and its bets get the outcome that they would have
+// For administrators. The window no longer voids anything, and its bets get the settlement that they would have
 // without it. The window itself is kept.
 //
 // Takes a body of the `application/json` content type.
@@ -3240,7 +3240,7 @@ type ClientWithResponsesInterface interface {
 
 	// UndoVoidWithBodyWithResponse Undo a void window
 	//
-	// For administrators. The window no longer voids anything, and its bets get the outcome that they would have
+	// For administrators. The window no longer voids anything, and its bets get the settlement that they would have
 	// without it. The window itself is kept.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -3250,7 +3250,7 @@ type ClientWithResponsesInterface interface {
 
 	// UndoVoidWithResponse Undo a void window
 	//
-	// For administrators. The window no longer voids anything, and its bets get the outcome that they would have
+	// For administrators. The window no longer voids anything, and its bets get the settlement that they would have
 	// without it. The window itself is kept.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -4826,7 +4826,7 @@ func (c *ClientWithResponses) VoidBetsWithResponse(ctx context.Context, eventID 
 
 // UndoVoidWithBodyWithResponse Undo a void window
 //
-// For administrators. The window no longer voids anything, and its bets get the outcome that they would have
+// For administrators. The window no longer voids anything, and its bets get the settlement that they would have
 // without it. The window itself is kept.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -4842,7 +4842,7 @@ func (c *ClientWithResponses) UndoVoidWithBodyWithResponse(ctx context.Context, 
 
 // UndoVoidWithResponse Undo a void window
 //
-// For administrators. The window no longer voids anything, and its bets get the outcome that they would have
+// For administrators. The window no longer voids anything, and its bets get the settlement that they would have
 // without it. The window itself is kept.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).

@@ -122,7 +122,7 @@ func (e Event) AmendedBy(from Origin, action, reason string, before Event) Audit
 	return NewAuditRecord(from, action, EventSubject(e.ID), reason, before.decided(), e.decided())
 }
 
-// betState is the outcome of a bet in the audit log.
+// betState is the settlement of a bet in the audit log.
 type betState struct {
 	Status     string `json:"status"`
 	VoidReason string `json:"void_reason,omitempty"`
@@ -137,8 +137,8 @@ func (b Bet) settled() betState {
 }
 
 // CancelledBy returns the record of the cancellation of b by somebody other than its user.
-func (b Bet) CancelledBy(from Origin, settlement Standing) AuditRecord {
+func (b Bet) CancelledBy(from Origin, standing Standing) AuditRecord {
 	after := b
-	after.Standing = settlement
+	after.Standing = standing
 	return NewAuditRecord(from, ActionCancelBet, BetSubject(b.ID), "", b.settled(), after.settled())
 }

@@ -84,23 +84,23 @@ type Bet struct {
 // PotentialPayout returns what the bet pays if it wins.
 func (b Bet) PotentialPayout() money.Amount { return b.Stake.Payout(b.Coefficient) }
 
-// Standing is the outcome of a bet so far.
+// Standing is the present settlement of a bet, with the revision that it follows.
 type Standing struct {
 	Settlement
 	Revision  int64     // the settle revision of the event that it follows; 0 for none yet
 	SettledAt time.Time // zero while pending
 }
 
-// Settlement is the result of a bet.
+// Settlement is a bet's status, payout and reason for being void.
 type Settlement struct {
 	Status     Status
 	Payout     money.Amount // the total returned; zero while pending and when lost
 	VoidReason VoidReason
 }
 
-// Settlement returns the outcome that the bet should have, given the present state of the event. It is
-// a pure function: earlier results, and the order in which their messages arrived, do not matter. A
-// bet that its user cancelled keeps its outcome.
+// Settlement returns the settlement that the bet should have, given the present state of the event.
+// It is a pure function: earlier results, and the order in which their messages arrived, do not
+// matter. A bet that its user cancelled keeps its settlement.
 func (e Event) Settlement(b Bet) Settlement {
 	switch {
 	case b.VoidReason == VoidCancelledByUser:
@@ -126,8 +126,8 @@ func void(b Bet, why VoidReason) Settlement {
 	return Settlement{Status: StatusVoid, Payout: b.Stake, VoidReason: why}
 }
 
-// Settle returns the settlement of a bet that follows e, at the instant now. A bet whose outcome
-// does not change keeps its SettledAt.
+// Settle returns the standing of a bet after it has been settled by e at the instant now. If the
+// settlement does not change, SettledAt stays.
 func (e Event) Settle(b Bet, now time.Time) Standing {
 	next := Standing{Settlement: e.Settlement(b), Revision: e.SettleRevision}
 	switch {

@@ -12,6 +12,6 @@
 //	           └ post, line reset ─▶ │ void│ ◀─┘
 //	                                 └─────┘
 //
-// The outcome of a bet is a function of the bet and of the present state of its event
-// (Event.Settlement). Settling moves a bet to that outcome, whatever it was before.
+// The settlement of a bet is a pure function of the bet and of the present state of its event
+// (Event.Settlement). Settling moves a bet to it, whatever it was before.
 package domain

@@ -77,7 +77,7 @@ type Event struct {
 	ClosedAt time.Time
 	// ResultedAt is when SettleRevision last grew; zero while it is 0.
 	ResultedAt time.Time
-	// SettleRevision grows by one whenever the outcome of bets may have changed.
+	// SettleRevision grows by one whenever the settlement of bets may have changed.
 	SettleRevision int64
 }
 

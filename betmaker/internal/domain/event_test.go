@@ -48,7 +48,7 @@ func apply(event domain.Event, changes []domain.LineEvent) domain.Event {
 }
 
 // Any multiset and permutation of an event's messages that contains the last one gives the same
-// projection and the same outcome of every bet.
+// projection and the same settlement of every bet.
 func TestApplyDoesNotDependOnOrderLossOrDuplicates(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -66,7 +66,7 @@ func TestApplyDoesNotDependOnOrderLossOrDuplicates(t *testing.T) {
 		}
 		bet := domain.Bet{ID: 1, EventID: 7, Stake: money.MustParse("10"), Coefficient: odds.MustParse("1.45"), AcceptedAt: noon}
 		if got.Settlement(bet) != want.Settlement(bet) {
-			t.Fatalf("outcome %+v, want %+v", got.Settlement(bet), want.Settlement(bet))
+			t.Fatalf("settlement %+v, want %+v", got.Settlement(bet), want.Settlement(bet))
 		}
 		if got.State.IsFinal() != (got.SettleRevision > 0) || got.ClosedAt.IsZero() == got.State.IsFinal() {
 			t.Fatalf("a final event has been closed at revision 1 or later: got %+v", got)

@@ -30,7 +30,7 @@ const (
 	FindingBet FindingKind = "bet_differs"
 	// FindingBetMissing: there are transfers for a bet that does not exist.
 	FindingBetMissing FindingKind = "bet_missing"
-	// FindingSettlement: a bet follows its event but has another outcome than the event gives it.
+	// FindingSettlement: a bet follows its event but has another settlement than the event gives it.
 	FindingSettlement FindingKind = "bet_outcome_differs"
 	// FindingRevision: a bet, its transfers or the mark of a settled event are ahead of the
 	// revision that they follow.

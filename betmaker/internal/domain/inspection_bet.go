@@ -119,7 +119,8 @@ func (b Bet) moved() sums {
 	return sums{AccountWallet: payout - stake, AccountEscrow: held, AccountHouse: stake - payout - held}
 }
 
-// checkSettlement checks a bet against its event. The outcome under an event in quarantine is unknown.
+// checkSettlement checks a bet against its event. The settlement under an event in quarantine is
+// unknown.
 func (i *Inspection) checkSettlement(subject string, bet Bet) {
 	inspected, ok := i.events[bet.EventID]
 	if !ok {

@@ -12,7 +12,7 @@ const keptFindings = 100
 // LedgerReport is the result of an inspection of the ledger.
 type LedgerReport struct {
 	Seals, Transfers, Wallets, Events, Bets int64 // how many were checked
-	Pending                                 int64 // bets without an outcome
+	Pending                                 int64 // pending bets
 	Behind                                  int64 // bets that do not follow their event's result yet, which is no inconsistency
 	Sealed                                  int64 // transfers that a seal covers
 	Head                                    Seal  // the newest seal

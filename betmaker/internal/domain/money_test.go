@@ -327,7 +327,7 @@ func TestCancel(t *testing.T) {
 		event.State = domain.StateFinishedWin
 		again := &domain.Settling{Now: tt.at, Event: event, Bets: []domain.Bet{b}}
 		if _, changed, err := again.Cancel(tt.window); changed || err != nil || event.Settlement(b) != want {
-			t.Errorf("%s: once more: %t, %v, and the outcome is %+v", name, changed, err, event.Settlement(b))
+			t.Errorf("%s: once more: %t, %v, and the settlement is %+v", name, changed, err, event.Settlement(b))
 		}
 	}
 }

@@ -16,14 +16,14 @@ type Settling struct {
 	Wallets map[UserID]Wallet // of the users of the bets
 }
 
-// Settled is the new settlement of a bet with its transfers. There are none when its outcome does
+// Settled is the new standing of a bet with its transfers. There are none if its settlement does
 // not change.
 type Settled struct {
 	Standing
 	Transfers []Transfer
 }
 
-// Settle settles each bet by the event, in order, and returns one settlement for each. It updates
+// Settle settles each bet by the event, in order, and returns one standing for each. It updates
 // Wallets by the transfers.
 func (s *Settling) Settle() []Settled {
 	settled := make([]Settled, len(s.Bets))
@@ -39,7 +39,8 @@ func (s *Settling) move(bet Bet, to Standing) Settled {
 	return Settled{Standing: to, Transfers: transfers}
 }
 
-// LiabilityChange returns the change of the event's liability by the settlements, one for each bet.
+// LiabilityChange returns the change of the event's liability by the new standings, one for each
+// bet.
 func (s *Settling) LiabilityChange(settled []Settled) money.Amount {
 	change := money.Amount{}
 	for i, bet := range s.Bets {
@@ -51,7 +52,7 @@ func (s *Settling) LiabilityChange(settled []Settled) money.Amount {
 }
 
 // transfers returns the transfers between escrow, user and house that move the bet to another
-// settlement: the difference, whatever the bet was before. Of the three accounts either one alone
+// standing: the difference, whatever the bet was before. Of the three accounts either one alone
 // pays or one alone receives, so the transfers are unique.
 func (b Bet) transfers(to Standing, now time.Time) []Transfer {
 	next := b

@@ -52,7 +52,7 @@ const (
 	TransferPayout     TransferKind = 5 // a bet won: its stake, or its profit
 	TransferLoss       TransferKind = 6 // a bet lost
 	TransferRefund     TransferKind = 7 // a bet became void
-	TransferCorrection TransferKind = 8 // a settled bet got another outcome: the difference
+	TransferCorrection TransferKind = 8 // a settled bet was settled again: the difference
 	TransferDebt       TransferKind = 9 // lent to a wallet that was too small for a correction
 	TransferRepayment  TransferKind = 10
 )

@@ -179,8 +179,8 @@ func (a *ApplyEventChange) admit(ctx context.Context, changes []line.Change, sou
 	return news, nil
 }
 
-// outcome is the effect of a change on an event.
-type outcome struct {
+// appliedChange is a change with its effect on an event.
+type appliedChange struct {
 	change line.Change
 	effect domain.Effect
 	after  domain.Event
@@ -188,15 +188,15 @@ type outcome struct {
 
 // commit applies the changes of some events in one transaction and calls the observers.
 func (a *ApplyEventChange) commit(ctx context.Context, ids []domain.EventID, news map[domain.EventID][]line.Change, source Source) error {
-	var outcomes []outcome
+	var done []appliedChange
 	err := a.config.Events.Update(ctx, ids, func(now time.Time, known map[domain.EventID]domain.Event) []domain.Event {
-		outcomes = outcomes[:0]
+		done = done[:0]
 		var changed []domain.Event
 		for _, id := range ids {
 			event, isChanged := known[id], false
 			for _, change := range news[id] {
 				next, effect := event.Apply(lineEvent(change), now)
-				outcomes = append(outcomes, outcome{change, effect, next})
+				done = append(done, appliedChange{change, effect, next})
 				event, isChanged = next, isChanged || effect != domain.EffectNone
 			}
 			if isChanged {
@@ -207,17 +207,17 @@ func (a *ApplyEventChange) commit(ctx context.Context, ids []domain.EventID, new
 	})
 	switch {
 	case err == nil:
-		a.report(ctx, outcomes, source)
+		a.report(ctx, done, source)
 	case errors.Is(err, ports.ErrOutcomeUnknown):
 		// If the transaction was committed, a retry will find nothing new and wake nothing.
-		a.wake(outcomes)
+		a.wake(done)
 	}
 	return err
 }
 
-func (a *ApplyEventChange) report(ctx context.Context, outcomes []outcome, source Source) {
-	a.wake(outcomes)
-	for _, o := range outcomes {
+func (a *ApplyEventChange) report(ctx context.Context, done []appliedChange, source Source) {
+	a.wake(done)
+	for _, o := range done {
 		a.known.add(o.after.LineEvent)
 		// Also without an effect, because another replica may have applied the change.
 		a.followers.Offer(o.after)
@@ -233,8 +233,8 @@ func (a *ApplyEventChange) report(ctx context.Context, outcomes []outcome, sourc
 	}
 }
 
-func (a *ApplyEventChange) wake(outcomes []outcome) {
-	for _, o := range outcomes {
+func (a *ApplyEventChange) wake(done []appliedChange) {
+	for _, o := range done {
 		if o.effect == domain.EffectResulted {
 			a.followers.Resulted(o.after.ID)
 		}

@@ -114,7 +114,7 @@ func TestApplyEventChange(t *testing.T) {
 		w.event(t, 200)
 	})
 
-	t.Run("wakes the settler also when the outcome of the commit is not known", func(t *testing.T) {
+	t.Run("wakes the settler also when it is not known whether the commit succeeded", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
 		w.catchUp(t, w.replica)

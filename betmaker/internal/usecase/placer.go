@@ -90,7 +90,7 @@ func (p *Placer) sinceLastBatch() time.Duration {
 
 // Place decides a placement and stores the bet. A nil error means that there is a verdict: a bet,
 // which is durable, or a refusal. Otherwise the error is a fault: the line is not known
-// (feed_unavailable), the store is not available, the outcome of the commit is not known
+// (feed_unavailable), the store is not available, it is not known whether the commit succeeded
 // (outcome_unknown), the key was used for another request, or the user is not active. Only after
 // outcome_unknown or the end of ctx may there be a bet in spite of the error. Repeating the
 // placement with the same key shows it.

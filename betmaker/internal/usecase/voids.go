@@ -40,7 +40,7 @@ func (v Voids) Void(ctx context.Context, by domain.Caller, id domain.EventID, fr
 	})
 }
 
-// Undo undoes a window, so that its bets get the outcome that they would have without it. Errors:
+// Undo undoes a window, so that its bets get the settlement that they would have without it. Errors:
 // domain.ErrForbidden, domain.ErrEventNotFound; those of domain.Event.UndoVoid and of the store.
 func (v Voids) Undo(ctx context.Context, by domain.Caller, id domain.EventID, window int64, reason string) (domain.VoidWindow, error) {
 	return v.amend(ctx, by, id, domain.ActionUndoVoid, reason, func(event domain.Event, now time.Time) (domain.Event, domain.VoidWindow, bool, error) {

@@ -446,7 +446,7 @@ type Transfer struct {
 
 	// Kind The reason for a transfer: `opening`, the first money of a user; `deposit`; `withdrawal`; `stake`, a bet was
 	// accepted; `payout`, a bet was won (its stake, and its profit); `loss`, a bet was lost; `refund`, a bet became
-	// void; `correction`, a settled bet got another outcome; `debt`, lent to a wallet that was too small for a
+	// void; `correction`, a settled bet was settled again; `debt`, lent to a wallet that was too small for a
 	// correction; `repayment`.
 	Kind TransferKind `json:"kind"`
 
@@ -462,7 +462,7 @@ type Transfer struct {
 
 // TransferKind The reason for a transfer: `opening`, the first money of a user; `deposit`; `withdrawal`; `stake`, a bet was
 // accepted; `payout`, a bet was won (its stake, and its profit); `loss`, a bet was lost; `refund`, a bet became
-// void; `correction`, a settled bet got another outcome; `debt`, lent to a wallet that was too small for a
+// void; `correction`, a settled bet was settled again; `debt`, lent to a wallet that was too small for a
 // correction; `repayment`.
 type TransferKind string
 
