@@ -494,3 +494,26 @@ func TestCanonicalBytesCoverEveryField(t *testing.T) {
 		}
 	}
 }
+
+func TestLiabilityOfPendingBets(t *testing.T) {
+	t.Parallel()
+	bet := domain.Bet{Stake: amount("0.50"), Coefficient: odds.MustParse("1.45"), Standing: domain.Standing{Settlement: domain.Settlement{Status: domain.StatusPending}}}
+	sum := money.Amount{}
+	for count := range int64(5) {
+		bets := domain.PendingBets{Stake: bet.Stake, Coefficient: bet.Coefficient, Count: count}
+		if got := bets.Liability(); got != sum {
+			t.Errorf("%d bets: got %s, want %s", count, got, sum)
+		}
+		sum = sum.Plus(bet.Liability())
+	}
+}
+
+func TestLiabilityOfPendingBetsThatDoesNotFitPanics(t *testing.T) {
+	t.Parallel()
+	defer func() {
+		if recover() == nil {
+			t.Error("a sum beyond 64 bits is kept")
+		}
+	}()
+	domain.PendingBets{Stake: amount("99999999999.99"), Coefficient: odds.MustParse("99999.99"), Count: 1000}.Liability()
+}

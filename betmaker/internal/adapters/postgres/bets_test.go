@@ -9,8 +9,8 @@ import (
 	"stavka.local/betmaker/internal/ports"
 )
 
-// A list shows every member of a bet as a look at the bet alone does, which reads it by
-// other means: of pending, won, lost and void bets, and of numbers and instants of any size.
+// Lists decode bets by fastRows, and a single bet is decoded by pgx. Both return the same: for pending, won,
+// lost and void bets, and for numbers and instants of any size.
 func TestListShowsBetsAsTheyAre(t *testing.T) {
 	t.Parallel()
 	url := postgrestest.NewDatabase(t)

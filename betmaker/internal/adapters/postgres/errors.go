@@ -12,13 +12,13 @@ import (
 	"stavka.local/betmaker/internal/ports"
 )
 
-// Constraints whose breach means something to the domain.
+// Constraints whose violation is an error of the domain.
 const (
 	constraintUsername = "users_username_key"
 	constraintEmail    = "users_email_key"
 )
 
-// The SQLSTATEs that are told apart (PostgreSQL manual, appendix A).
+// The SQLSTATEs that are handled (PostgreSQL manual, appendix A).
 const (
 	codeUniqueViolation      = "23505"
 	codeSerializationFailure = "40001"
@@ -31,16 +31,16 @@ const (
 
 	classConnection  = "08"
 	classResources   = "53" // disk full, out of memory, too many connections
-	classOperator    = "57" // the server stops, starts or crashes
-	classSystemError = "58" // the server's disk does not answer
+	classOperator    = "57" // the server is stopping, starting or crashing
+	classSystemError = "58" // I/O error on the server
 )
 
-// errLiabilityForgotten: between being worked out and being locked, the liability of an
-// event was forgotten by another replica.
-var errLiabilityForgotten = errors.New("the liability of an event has just been forgotten")
+// errLiabilityForgotten is returned when another replica has deleted the liability of an event
+// before this one could lock it.
+var errLiabilityForgotten = errors.New("the liability of an event has just been deleted")
 
-// attemptsAt returns how often a transaction may be tried that ended in err: more than once if it
-// was undone, by the server mostly, for a reason that is gone when it runs again.
+// attemptsAt returns how often a transaction that ended in err may be tried: more than once if
+// nothing was written and the reason does not persist.
 func attemptsAt(err error) int {
 	if errors.Is(err, errLiabilityForgotten) {
 		return maxForgotten
@@ -57,8 +57,8 @@ func attemptsAt(err error) int {
 	}
 }
 
-// interpretError turns what the driver returned into what the ports promise: their
-// errors, the domain's, or one without a name for what nobody foresaw.
+// interpretError turns an error of the driver into one of the ports or of the domain. Unexpected
+// errors are wrapped.
 func interpretError(err error, conn *pgx.Conn) error {
 	if err == nil {
 		return nil
@@ -96,8 +96,8 @@ func interpretPgError(err error, pgErr *pgconn.PgError) error {
 	return fmt.Errorf("postgres: %w", err)
 }
 
-// interpretAcquireError interprets the error of getting a connection: the caller has
-// gone, or there is none to be had.
+// interpretAcquireError interprets an error of getting a connection: ctx was cancelled, or no
+// connection is available.
 func interpretAcquireError(err error) error {
 	if errors.Is(err, context.Canceled) {
 		return fmt.Errorf("wait for a connection: %w", err)

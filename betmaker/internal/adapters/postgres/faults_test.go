@@ -18,12 +18,12 @@ import (
 	"stavka.local/shared/odds"
 )
 
-// nothingListens is the URL of a server that is not there.
+// nothingListens is the URL of a server that does not exist.
 const nothingListens = "postgres://betmaker:secret@127.0.0.1:1/betmaker?sslmode=disable"
 
 var limits = domain.Limits{Stake: domain.StakeLimits{Min: money.MustParse("0.01"), Max: money.MustParse("100.00")}}
 
-// prepare adds a user and event 1, which takes bets.
+// prepare adds a user and event 1, which is open for bets.
 func prepare(t *testing.T, store *postgres.Store) domain.UserID {
 	t.Helper()
 	user := addUser(t, store, "bella")
@@ -39,7 +39,7 @@ func prepare(t *testing.T, store *postgres.Store) domain.UserID {
 	return user
 }
 
-// addUser adds a user with 1000.00.
+// addUser adds a user with a balance of 1000.00.
 func addUser(t *testing.T, store *postgres.Store, name string) domain.UserID {
 	t.Helper()
 	user, err := store.Users.Create(t.Context(), ports.NewUser{
@@ -54,7 +54,7 @@ func addUser(t *testing.T, store *postgres.Store, name string) domain.UserID {
 	return user.ID
 }
 
-// place places a bet, with whatever happens while it is being decided.
+// place places a bet and calls meanwhile while it is being decided.
 func place(ctx context.Context, store *postgres.Store, user domain.UserID, key string, meanwhile func()) (domain.Decision, error) {
 	batch := []domain.Placement{{
 		UserID: user, EventID: 1, Stake: money.MustParse("10.00"), Policy: domain.OddsChangeAny, IdempotencyKey: key,
@@ -110,7 +110,7 @@ func TestPlaceLosesItsConnection(t *testing.T) {
 			p := newProxy(t, url)
 			store := open(t, postgres.Config{URL: p.url, PlacingConnections: 1})
 			user := prepare(t, store)
-			// From the second time on, the statements are prepared and go out at once.
+			// From the second bet on, the statements are prepared and sent in one batch.
 			if _, err := place(t.Context(), store, user, "warm up", nothing); err != nil {
 				t.Fatalf("place: %v", err)
 			}
@@ -263,8 +263,8 @@ func TestRequestThatLeavesTakesNoConnectionWithIt(t *testing.T) {
 	}
 }
 
-// Whoever places bets or follows the line never waits for a connection that somebody else
-// has: slow readers would put off the close of an event, and bets be taken after it.
+// Placing bets and following the line do not wait for connections of others. Otherwise slow readers
+// could delay the close of an event, and bets would be accepted after it.
 func TestPlacingAndFollowingHaveConnectionsOfTheirOwn(t *testing.T) {
 	t.Parallel()
 	store := open(t, postgres.Config{URL: postgrestest.NewDatabase(t), Connections: 1, FollowingConnections: 1})
@@ -411,7 +411,7 @@ func TestFinishSettlingCountsBetsBeingSettled(t *testing.T) {
 		if done, err := store.Settlements.FinishSettling(t.Context(), 1); done || err != nil {
 			t.Errorf("finished while a bet is being settled: %t, %v", done, err)
 		}
-		// Nor does another settler wait for the bet.
+		// Another settler does not wait for the bet, either.
 		other, err := store.Settlements.SettleChunk(t.Context(), 1, 0, 10, nil)
 		if err != nil || other != (ports.Chunk{}) {
 			t.Errorf("another settler found %+v, %v", other, err)
@@ -423,7 +423,7 @@ func TestFinishSettlingCountsBetsBeingSettled(t *testing.T) {
 	}
 }
 
-// finish lets event 1 be won.
+// finish gives event 1 the result won.
 func finish(t *testing.T, store *postgres.Store) {
 	t.Helper()
 	err := store.Events.Update(t.Context(), []domain.EventID{1}, func(now time.Time, known map[domain.EventID]domain.Event) []domain.Event {

@@ -16,8 +16,8 @@ import (
 	"stavka.local/shared/money"
 )
 
-// sealUpTo seals until the newest seal reaches a transfer. Transactions of other
-// databases on the server can hold it back.
+// sealUpTo seals until the newest seal reaches a transfer. Transactions in other databases of the
+// server can delay it.
 func sealUpTo(t *testing.T, store *postgres.Store, last domain.TransferID) {
 	t.Helper()
 	for giveUp := time.Now().Add(time.Minute); ; {
@@ -40,7 +40,7 @@ func lastTransfer(t *testing.T, store *postgres.Store) domain.TransferID {
 	return transfers[0].ID
 }
 
-// A transfer that is not committed yet holds back the seal of all that have higher ids.
+// A transfer that is not committed yet delays the sealing of all transfers with higher ids.
 func TestSealWaitsForTransferInFlight(t *testing.T) {
 	t.Parallel()
 	url := postgrestest.NewDatabase(t)
@@ -93,7 +93,7 @@ func TestSealWaitsForTransferInFlight(t *testing.T) {
 	}
 }
 
-// One seals at a time: another does nothing, and does not wait.
+// Only one replica seals at a time. Another one does nothing and does not wait.
 func TestSealIsMadeByOne(t *testing.T) {
 	t.Parallel()
 	url := postgrestest.NewDatabase(t)
@@ -113,7 +113,7 @@ func TestSealIsMadeByOne(t *testing.T) {
 	sealUpTo(t, store, lastTransfer(t, store))
 }
 
-// recorder keeps what it is shown of a ledger, and ends the reading when it is told to.
+// recorder records what it is shown of a ledger, and can end the reading with an error.
 type recorder struct {
 	seals     []domain.Seal
 	transfers []domain.Transfer
@@ -145,7 +145,7 @@ func (r *recorder) Bet(bet domain.Bet, transfers []domain.Transfer) error {
 	return nil
 }
 
-// Seals are shown where they end, also in an order in which only tampering leaves them.
+// Seals are shown after their last transfer, even in an order that only tampering can produce.
 func TestReadLedgerShowsSealsWhereTheyEnd(t *testing.T) {
 	t.Parallel()
 	url := postgrestest.NewDatabase(t)
@@ -167,8 +167,8 @@ func TestReadLedgerShowsSealsWhereTheyEnd(t *testing.T) {
 	}
 }
 
-// The ledger is read in pages, of which bets and their transfers have different ones;
-// transfers of bets that do not exist are shown where those would be.
+// Bets and their transfers are read in different pages. Transfers of bets that do not exist are shown
+// where the bets would be.
 func TestReadLedgerOfManyPages(t *testing.T) {
 	t.Parallel()
 	url := postgrestest.NewDatabase(t)
@@ -177,7 +177,7 @@ func TestReadLedgerOfManyPages(t *testing.T) {
 	const bets = 2500
 	execute(t, url, `insert into bets (id, user_id, event_id, stake, coefficient, event_version, accepted_at)
 		select 10 * n, $1, 1, 100, 145, 1, now() from generate_series(1, $2::integer) n`, int64(user), bets)
-	// Two transfers of each bet, the later one with the lower revision, and orphans before, among and after them.
+	// Each bet has two transfers, the later one with the lower revision. There are orphans before, among and after them.
 	execute(t, url, `insert into transfers (user_id, debit, credit, amount, kind, bet_id, revision, at)
 		select $1, 1, 2, 100, 4, 10 * n, r, now() from generate_series(1, 0, -1) r, generate_series(1, $2::integer) n`, int64(user), bets)
 	execute(t, url, `insert into transfers (user_id, debit, credit, amount, kind, bet_id, revision, at)
@@ -244,8 +244,8 @@ func TestReadLedgerIsOfOneInstantAndEndsWithItsContext(t *testing.T) {
 	}
 }
 
-// What is sealed of a transfer is what a list shows of it, which reads it by other means: with
-// and without a bet and a reference, and with numbers and instants of any size.
+// Sealing decodes transfers by fastRows, and lists are decoded by pgx. Both return the same: with and
+// without a bet and a reference, and for numbers and instants of any size.
 func TestSealIsOfTransfersAsTheyAre(t *testing.T) {
 	t.Parallel()
 	url := postgrestest.NewDatabase(t)

@@ -17,7 +17,7 @@ import (
 
 func id[ID domain.UserID | domain.EventID](id ID) string { return strconv.FormatInt(int64(id), 10) }
 
-// liabilities returns those of events, as a batch of placements that comes to nothing is given them.
+// liabilities returns the liabilities of events, as a batch that places no bets sees them.
 func liabilities(t *testing.T, store *postgres.Store, events ...domain.EventID) (found map[domain.EventID]money.Amount) {
 	t.Helper()
 	batch := ports.Batch{WithLiabilities: true}
@@ -34,7 +34,7 @@ func liabilities(t *testing.T, store *postgres.Store, events ...domain.EventID) 
 	return found
 }
 
-// What the database works out is what the domain does, to the minor unit.
+// A missing liability is computed to the minor unit, as the sum over the pending bets.
 func TestLiabilityIsTheDomains(t *testing.T) {
 	t.Parallel()
 	url := postgrestest.NewDatabase(t)
@@ -92,8 +92,7 @@ func newBet(t *testing.T, stake, hundredths int64) domain.Bet {
 	return domain.Bet{Stake: money.FromMinor(stake), Coefficient: price, Standing: domain.Standing{Settlement: domain.Settlement{Status: domain.StatusPending}}}
 }
 
-// Whoever works out a liability and whoever settles bets at that moment wait for each
-// other, so that no change is lost.
+// Computing a liability and settling bets wait for each other, so that no change is lost.
 func TestLiabilityIsWorkedOutWhileBetIsCancelled(t *testing.T) {
 	t.Parallel()
 	url := postgrestest.NewDatabase(t)
@@ -117,7 +116,7 @@ func TestLiabilityIsWorkedOutWhileBetIsCancelled(t *testing.T) {
 			_, err := store.Settlements.CancelBet(t.Context(), bets[0].ID, cancel)
 			cancelled <- err
 		}()
-		// It has come to where it changes the liability, whose row nobody sees yet.
+		// The cancellation is about to change the liability, whose row is not committed yet.
 		waitForLock(t, url)
 		return set.Decide(limits, batch)
 	})
@@ -137,7 +136,7 @@ func cancel(set *domain.Settling) (*ports.Cancellation, error) {
 	return &ports.Cancellation{Settled: settled}, err
 }
 
-// waitForLock returns when somebody waits for an advisory lock of the database.
+// waitForLock returns when a transaction waits for an advisory lock of the database.
 func waitForLock(t *testing.T, url string) {
 	t.Helper()
 	conn := connect(t, url)
@@ -156,7 +155,7 @@ func waitForLock(t *testing.T, url string) {
 	t.Error("nobody waits for a lock")
 }
 
-// A liability that has gone wrong, for bets were placed without it, keeps no bet from being settled.
+// A wrong liability, because bets were placed without it, does not block settling.
 func TestWrongLiabilityHoldsNothingUp(t *testing.T) {
 	t.Parallel()
 	store := open(t, postgres.Config{URL: postgrestest.NewDatabase(t)})

@@ -15,7 +15,7 @@ import (
 	"stavka.local/shared/money"
 )
 
-// Whoever looks at the same time gets their own answer, and it is as new as their question.
+// Concurrent look-ups get their own answers, which are at least as new as the call.
 func TestEachLookUpGetsItsOwnAnswer(t *testing.T) {
 	t.Parallel()
 	store := open(t, postgres.Config{URL: postgrestest.NewDatabase(t)})
@@ -89,7 +89,7 @@ func TestLookUpThatFailsFailsAlone(t *testing.T) {
 	}
 }
 
-// When the server goes nobody is told anything else, and nobody waits.
+// Without a server all look-ups fail with ports.ErrUnavailable, and none waits.
 func TestLookUpsWithoutAServer(t *testing.T) {
 	t.Parallel()
 	unavailable := func(what string, errs []error) {
@@ -122,7 +122,7 @@ func TestLookUpsWithoutAServer(t *testing.T) {
 	unavailable("it ended the connection", <-ended)
 }
 
-// Who leaves does not take along the connection, nor those who look at the same time.
+// A cancelled look-up closes no connection and does not affect concurrent look-ups.
 func TestWhoLooksMayLeave(t *testing.T) {
 	t.Parallel()
 	store := open(t, postgres.Config{URL: postgrestest.NewDatabase(t)})
@@ -151,7 +151,7 @@ func TestWhoLooksMayLeave(t *testing.T) {
 	}
 }
 
-// A look-up whose caller has left goes to its end.
+// A look-up that is cancelled while it runs goes on, and its answer is dropped.
 func TestWhoLooksMayLeaveMeanwhile(t *testing.T) {
 	t.Parallel()
 	url := postgrestest.NewDatabase(t)

@@ -19,29 +19,30 @@ import (
 )
 
 const (
-	// migrationLock is the advisory lock under which schemas are changed. It is negative, because
-	// the positive numbers are event ids.
+	// migrationLock is the advisory lock of migrations. It is negative because positive keys are event
+	// ids.
 	migrationLock = -1
-	// Of several replicas that start together one changes the schema and the others wait for
-	// it: they look every second, for as long as the longest migration may take.
+	// If several replicas start together, one migrates and the others wait for it. They check every
+	// second, for as long as the longest migration may take.
 	migrationLockPeriod = 1
 	migrationLockTries  = 30 * 60
 )
 
-// ErrSchemaNewer is returned when the database has been migrated beyond what this program knows.
+// ErrSchemaNewer is returned when the database's schema is newer than this program's migrations.
 var ErrSchemaNewer = errors.New("the database's schema is newer than this program")
 
-// Migration is a step of the schema.
+// Migration is one migration of the schema.
 type Migration struct {
 	Version   int64
 	Name      string
-	AppliedAt time.Time // zero when it has not been applied
+	AppliedAt time.Time // zero if it has not been applied
 }
 
-// Migrate brings the schema up to what this program knows. Any number of replicas may do
-// so at once. Errors: ErrSchemaNewer, when nothing was changed; ports.ErrUnavailable,
-// when the server cannot be reached; anything else means that a migration is broken, and
-// it was rolled back.
+// Migrate applies all migrations that are missing. Any number of replicas may call it at once.
+// Errors:
+//   - ErrSchemaNewer: nothing was changed;
+//   - ports.ErrUnavailable: the server cannot be reached;
+//   - any other error: a migration is broken and was rolled back.
 func Migrate(ctx context.Context, config Config) error {
 	return withMigrations(ctx, config, func(migrations *goose.Provider) error {
 		results, err := migrations.Up(ctx)
@@ -49,13 +50,13 @@ func Migrate(ctx context.Context, config Config) error {
 		if err != nil {
 			return fmt.Errorf("migrate up: %w", err)
 		}
-		// A newer replica may have been at it while this one waited for the lock.
+		// A newer replica may have migrated while this one waited for the lock.
 		return refuseNewer(ctx, migrations)
 	})
 }
 
-// MigrateDown takes the newest migration back, and with it the data that only it has
-// room for. It is meant for development. The errors are those of Migrate.
+// MigrateDown reverts the newest migration and deletes the data that only it can hold. It is meant
+// for development. The errors are those of Migrate.
 func MigrateDown(ctx context.Context, config Config) error {
 	return withMigrations(ctx, config, func(migrations *goose.Provider) error {
 		result, err := migrations.Down(ctx)
@@ -70,8 +71,8 @@ func MigrateDown(ctx context.Context, config Config) error {
 	})
 }
 
-// Migrations returns the migrations that this program knows, in order, and whether they
-// have been applied. The errors are those of Migrate.
+// Migrations returns the migrations of this program, in order, and whether they have been applied.
+// The errors are those of Migrate.
 func Migrations(ctx context.Context, config Config) ([]Migration, error) {
 	var migrations []Migration
 	err := withMigrations(ctx, config, func(provider *goose.Provider) error {
@@ -91,7 +92,7 @@ func Migrations(ctx context.Context, config Config) ([]Migration, error) {
 	return migrations, err
 }
 
-// withMigrations calls do with the migrations on a database that is not newer than they are.
+// withMigrations calls do with the migrations, unless the database's schema is newer.
 func withMigrations(ctx context.Context, config Config, do func(*goose.Provider) error) (err error) {
 	config = config.withDefaults()
 	settings, err := pgx.ParseConfig(plainURL(config.URL))
@@ -101,8 +102,8 @@ func withMigrations(ctx context.Context, config Config, do func(*goose.Provider)
 	settings.ConnectTimeout = connectTimeout
 	settings.RuntimeParams["application_name"] = applicationName + " migrate"
 	settings.RuntimeParams["timezone"] = "UTC"
-	// Migrations take the time that they need; only a lock that somebody does not give
-	// back, and for which all others queue behind the migration, ends them.
+	// Migrations may take any time. Only the wait for a lock is bounded, because all other transactions
+	// queue behind a migration that waits.
 	settings.RuntimeParams["statement_timeout"] = "0"
 	settings.RuntimeParams["lock_timeout"] = "30s"
 
@@ -131,12 +132,12 @@ func newMigrations(db *sql.DB) (*goose.Provider, error) {
 }
 
 func refuseNewer(ctx context.Context, migrations *goose.Provider) error {
-	is, knows, err := migrations.GetVersions(ctx)
+	version, newest, err := migrations.GetVersions(ctx)
 	if err != nil {
 		return fmt.Errorf("read the schema's version: %w", err)
 	}
-	if is > knows {
-		return fmt.Errorf("%w: it has version %d, and this program knows up to %d", ErrSchemaNewer, is, knows)
+	if version > newest {
+		return fmt.Errorf("%w: it has version %d, the program has version %d", ErrSchemaNewer, version, newest)
 	}
 	return nil
 }

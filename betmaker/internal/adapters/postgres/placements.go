@@ -15,7 +15,7 @@ import (
 	"stavka.local/shared/odds"
 )
 
-// forgetAtOnce bounds one transaction of ForgetRefusals.
+// forgetAtOnce bounds the refusals in one transaction of ForgetRefusals.
 const forgetAtOnce = 5000
 
 // Placements implements ports.Placements. A batch is a transaction of two round trips: the first
@@ -77,8 +77,8 @@ type workingRows struct {
 	betIDs   []int64
 	now      time.Time
 
-	// If liabilities are wanted: those that are stored, and the events whose liability is not. The
-	// rows of the former and the advisory locks of the latter are locked.
+	// stored are the stored liabilities, if liabilities are wanted. unstored are the events without one.
+	// The former are locked by their rows, the latter by their advisory locks.
 	stored   []pgdb.Liability
 	unstored []int64
 	pending  []pgdb.PendingBetsRow // on the unstored events
@@ -336,7 +336,7 @@ func (p *Placements) Verdict(ctx context.Context, key domain.VerdictKey) (verdic
 	return verdict, err
 }
 
-// ForgetRefusals implements ports.Placements, some thousands at a time.
+// ForgetRefusals implements ports.Placements, in transactions of forgetAtOnce refusals.
 func (p *Placements) ForgetRefusals(ctx context.Context) (int64, error) {
 	for total := int64(0); ; {
 		var forgotten int64

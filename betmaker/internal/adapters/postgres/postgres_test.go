@@ -38,7 +38,7 @@ func stores(t *testing.T) portstest.Stores {
 }
 
 // open opens a store that is closed when the test ends.
-func open(t *testing.T, config postgres.Config) *postgres.Store {
+func open(t testing.TB, config postgres.Config) *postgres.Store {
 	t.Helper()
 	config.Logger = quiet("").Logger
 	store, err := postgres.Open(t.Context(), config)
@@ -55,7 +55,7 @@ func quiet(url string) postgres.Config {
 }
 
 // connect returns a connection of the test's own, without the adapter's session settings.
-func connect(t *testing.T, url string) *pgx.Conn {
+func connect(t testing.TB, url string) *pgx.Conn {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), url)
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// fate is what a proxy does with the connections through it.
+// fate is what a proxy does with its connections.
 type fate int32
 
 const (
@@ -19,13 +19,13 @@ const (
 	loseAnswer      // the next answer is lost, and the connection with it
 )
 
-// proxy passes connections on to a PostgreSQL server and loses them when told to.
+// proxy forwards connections to a PostgreSQL server and breaks them on demand.
 type proxy struct {
 	url  string
 	fate atomic.Int32
 }
 
-// newProxy starts a proxy before the server of a database.
+// newProxy starts a proxy in front of the server of a database.
 func newProxy(t *testing.T, database string) *proxy {
 	t.Helper()
 	u, err := url.Parse(database)
@@ -49,7 +49,7 @@ func newProxy(t *testing.T, database string) *proxy {
 			serving.Go(func() { p.serve(client, server) })
 		}
 	})
-	// The stores are closed before this: their cleanup is registered later.
+	// The stores are closed before, because their cleanup is registered later.
 	t.Cleanup(func() {
 		if err := listener.Close(); err != nil {
 			t.Errorf("close the proxy: %v", err)
@@ -63,7 +63,7 @@ func (p *proxy) set(f fate) { p.fate.Store(int32(f)) }
 
 func (p *proxy) is(f fate) bool { return p.fate.Load() == int32(f) }
 
-// serve serves one connection. When the server cannot be reached, it is closed at once.
+// serve serves one connection. If the server cannot be reached, it closes the connection at once.
 func (p *proxy) serve(client net.Conn, address string) {
 	server, err := net.Dial("tcp", address)
 	if err != nil {

@@ -17,8 +17,8 @@ import (
 	"stavka.local/betmaker/internal/domain"
 )
 
-// What is written down for ever is changed by nobody: the service lacks the right, and a
-// superuser, who needs none, meets a trigger.
+// Append-only tables cannot be changed: the service lacks the right, and triggers refuse it to a
+// superuser, who needs no rights.
 func TestFinalTablesCannotBeChanged(t *testing.T) {
 	t.Parallel()
 	database := postgrestest.NewDatabase(t)
@@ -50,8 +50,8 @@ func isRefused(t *testing.T, err error, statement, why string) {
 	}
 }
 
-// The owner of the tables, who may make roles but is no superuser, serves without the
-// rights that the service is not to have, and so does one who may not make roles.
+// A service that connects as the owner of the tables lacks the right to change append-only tables,
+// whether the owner may create roles or not.
 func TestServiceOfOrdinaryUser(t *testing.T) {
 	t.Parallel()
 	for name, attributes := range map[string]string{"may make roles": "createrole", "may not": "nocreaterole"} {
@@ -80,7 +80,7 @@ func TestServiceOfOrdinaryUser(t *testing.T) {
 	}
 }
 
-// A connection that was made before the schema takes the role on once there is one.
+// A connection that was opened before the schema existed takes on the role afterwards.
 func TestConnectionIsOlderThanSchema(t *testing.T) {
 	t.Parallel()
 	database := postgrestest.NewEmptyDatabase(t)
@@ -105,7 +105,7 @@ func domainSeal(newest domain.Seal, transfers []domain.Transfer, now time.Time) 
 	return newest.Next(transfers, now)
 }
 
-// ownedByOrdinaryUser makes a database belong to a user of its own, and returns its URL for them.
+// ownedByOrdinaryUser gives a database to a new user, and returns the URL of that user.
 func ownedByOrdinaryUser(t *testing.T, database, attributes string) string {
 	t.Helper()
 	parsed, err := url.Parse(database)

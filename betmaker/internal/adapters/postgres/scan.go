@@ -11,7 +11,7 @@ import (
 
 // fastRows are rows whose Scan decodes the common types itself. It gives the results of pgx, which looks up
 // a plan for every value of every row; pages of bets, settling and sealing would be measurably slower by
-// that, see BenchmarkList50.
+// that, see BenchmarkListBets.
 type fastRows struct {
 	pgx.Rows
 

@@ -32,18 +32,17 @@ func TestConstraintsAreTheSchemas(t *testing.T) {
 	}
 }
 
-// TestQueriesReachTheirRowsByKey looks at the plan of every query. With sequential scans
-// switched off, as the adapter does, one remains only where no index can serve; so this
-// holds for tables of any size. The statistics are those that mislead most: of tables
-// without a row, of one in which all bets are one user's on one event, and of one in which
-// nobody has many and no event has.
+// TestQueriesReachTheirRowsByKey checks the plan of every query. The adapter turns sequential scans
+// off, so that a plan contains one only if no index serves; the result holds for tables of any size.
+// The statistics are the most misleading ones: empty tables, all bets by one user on one event, and
+// few bets of each user on each event.
 func TestQueriesReachTheirRowsByKey(t *testing.T) {
 	t.Parallel()
 	queries := generatedQueries(t)
 	if len(queries) < 20 {
 		t.Fatalf("found only %d generated queries", len(queries))
 	}
-	// Where the rows of one user or event are wanted, the others must not be walked past.
+	// A query for the rows of one user or event must not read past the rows of others.
 	index := map[string]string{
 		"LockBetsBehind":  "bets_settling_idx",
 		"FirstBetBehind":  "bets_event_id_idx",
@@ -103,7 +102,7 @@ func TestQueriesReachTheirRowsByKey(t *testing.T) {
 	}
 }
 
-// checkPlan checks that a plan reads what it needs and not more, from the index if one is named.
+// checkPlan checks that a plan reads only what it needs, from the given index if there is one.
 func checkPlan(t *testing.T, query, plan, index string) {
 	t.Helper()
 	for line := range strings.Lines(plan) {
@@ -114,7 +113,7 @@ func checkPlan(t *testing.T, query, plan, index string) {
 	if strings.Contains(plan, "Materialize") {
 		t.Errorf("%s reads a table beforehand instead of looking its rows up:\n%s", query, plan)
 	}
-	// Lists have to come out of an index in their order, or a page costs as much as the list.
+	// Lists must come from an index in its order. Otherwise a page costs as much as the whole list.
 	if strings.Contains(plan, "Limit") && strings.Contains(plan, "Sort") {
 		t.Errorf("%s sorts before it limits:\n%s", query, plan)
 	}
@@ -196,7 +195,7 @@ func TestMigrateUpDownUp(t *testing.T) {
 		if applied := migrations(t, config); slices.ContainsFunc(applied, func(m postgres.Migration) bool { return m.AppliedAt.IsZero() }) {
 			t.Fatalf("all is applied: %+v", applied)
 		}
-		// With data in it: a user with a bet and a verdict.
+		// The data is a user with a bet and a verdict.
 		store := open(t, config)
 		if _, err := place(t.Context(), store, prepare(t, store), "key", nothing); err != nil {
 			t.Fatalf("place: %v", err)
@@ -262,7 +261,7 @@ func migrations(t *testing.T, config postgres.Config) []postgres.Migration {
 	return known
 }
 
-// tables returns all that is in a database's schema.
+// tables describes everything in a database's schema.
 func tables(t *testing.T, url string) map[string]bool {
 	t.Helper()
 	rows, err := connect(t, url).Query(t.Context(), "select relname from pg_class where relnamespace = 'public'::regnamespace")

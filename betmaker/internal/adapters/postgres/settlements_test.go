@@ -9,8 +9,8 @@ import (
 	"stavka.local/betmaker/internal/ports"
 )
 
-// Each share settles the bets of its users, also while another holds bets and wallets, and
-// together they leave none behind.
+// Each share settles the bets of its users, even while another share holds locks on bets and wallets.
+// Together they settle all bets.
 func TestSharesSettleTogether(t *testing.T) {
 	t.Parallel()
 	const users, betsOfEach, event = 10, 5, 1
@@ -37,7 +37,7 @@ func TestSharesSettleTogether(t *testing.T) {
 		return set.Settle()
 	}
 	_, err := shares[0].SettleChunk(t.Context(), event, 0, 100, func(set *domain.Settling) []domain.Settled {
-		// This one holds its locks until it is settled itself.
+		// This share holds its locks until it is settled itself.
 		chunk, err := shares[1].SettleChunk(t.Context(), event, 0, 100, settle)
 		if err != nil || chunk.Settled != users*betsOfEach/2 {
 			t.Errorf("the other share settles %+v, %v; want %d bets", chunk, err, users*betsOfEach/2)
@@ -64,8 +64,8 @@ func TestSharesSettleTogether(t *testing.T) {
 	}
 }
 
-// However many shares there are, and whoever bets, each user's bets are settled by one of the
-// shares, in order and each once, also in chunks that end in the middle of a user's bets.
+// For any number of shares and any users, the bets of a user are settled by one share, in order and
+// once, even in chunks that end in the middle of a user's bets.
 func TestSharesAreDisjointRanges(t *testing.T) {
 	t.Parallel()
 	const event = 1

@@ -17,28 +17,26 @@ import (
 	"stavka.local/betmaker/internal/ports"
 )
 
-// Config says how to reach the database and how to use it. The zero value of everything
-// but URL has a sensible meaning.
+// Config is the configuration of a Store. Only URL is required.
 type Config struct {
 	// URL is postgres://user:password@host:port/database, also with the schemes
 	// postgresql and postgresql+asyncpg, or a libpq keyword string.
 	URL string
-	// PlacingConnections is how many batches of bets may be in the database at once; 4 by default.
+	// PlacingConnections bounds the batches of bets that run at the same time; 4 by default.
 	PlacingConnections int
-	// FollowingConnections is how many connections follow the line and settle bets; 10 by
-	// default, which is one for each of those who do so at the same time.
+	// FollowingConnections bounds the connections that follow the line and settle bets; 10 by
+	// default, which is one for each goroutine that does so.
 	FollowingConnections int
-	// Connections is how many connections everything else shares; 12 by default.
+	// Connections bounds the connections for everything else; 12 by default.
 	Connections int
-	// StatementTimeout ends a statement on the server; 10 s by default.
+	// StatementTimeout bounds a statement on the server; 10 s by default.
 	StatementTimeout time.Duration
-	// LockTimeout ends a statement that waits for a lock; 5 s by default.
+	// LockTimeout bounds a statement's wait for a lock; 5 s by default.
 	LockTimeout time.Duration
-	// TransactionTimeout is when a connection on which the server does not answer at all
-	// is given up; 30 s by default. It closes the connection, so it should never come
-	// before the server's timeouts.
+	// TransactionTimeout closes a connection on which the server does not answer at all; 30 s by
+	// default. It should be longer than the server's timeouts.
 	TransactionTimeout time.Duration
-	// Logger is told of what an operator should know; slog.Default() by default.
+	// Logger receives warnings for operators; slog.Default() by default.
 	Logger *slog.Logger
 }
 
@@ -78,9 +76,9 @@ type Store struct {
 	rest      *pool
 }
 
-// Open returns a Store. The server need not be there yet: until it is, everything is
-// ports.ErrUnavailable. The only error is that of a URL which cannot be understood; it
-// does not show the password. ctx bounds nothing after Open has returned.
+// Open returns a Store. The server need not be reachable yet; until it is, all methods return
+// ports.ErrUnavailable. Open fails only if the URL is invalid; the error does not contain the
+// password. ctx bounds nothing after Open has returned.
 func Open(ctx context.Context, config Config) (*Store, error) {
 	config = config.withDefaults()
 	durability := &durabilityCheck{logger: config.Logger}
@@ -131,7 +129,7 @@ func (s *Store) Close() {
 	s.rest.Close()
 }
 
-// Ping tells whether the database answers: nil or ports.ErrUnavailable.
+// Ping returns nil if the database answers, and ports.ErrUnavailable otherwise.
 func (s *Store) Ping(ctx context.Context) error {
 	if err := s.rest.Ping(ctx); err != nil {
 		return ports.ErrUnavailable.Because(err)
@@ -170,7 +168,7 @@ func openPool(ctx context.Context, config Config, size int, durability *durabili
 	return &pool{Pool: connections, timeout: config.TransactionTimeout, logger: config.Logger}, nil
 }
 
-// plainURL turns the URLs that SQLAlchemy and asyncpg take into those that libpq takes.
+// plainURL turns a URL of SQLAlchemy or asyncpg into one of libpq.
 func plainURL(url string) string {
 	scheme, rest, ok := strings.Cut(url, "://")
 	if !ok {
@@ -198,27 +196,26 @@ func sessionSettings(config Config) map[string]string {
 		"statement_timeout":                   milliseconds(config.StatementTimeout),
 		"lock_timeout":                        milliseconds(config.LockTimeout),
 		"idle_in_transaction_session_timeout": milliseconds(config.StatementTimeout),
-		// Every statement here reaches its rows by a key, and lists come out of an index in
-		// their order. The planner, which does not know how long an array will be and plans
-		// once per connection, perhaps while a table is still empty, would at times rather
-		// read, hash or sort a whole table.
-		// For the same reason plans are made once: to plan the page of a user's bets took twice as
-		// long as to read it, and the planner, who thinks that knowing the limit would help, would
-		// plan it every time. Without that it is read 1.4 times as fast.
+		// Every statement reaches its rows by a key, and lists come from an index in its order.
+		// The planner does not know the length of arrays and plans once per connection, possibly
+		// while a table is still empty. Without these settings it would sometimes read, hash or
+		// sort a whole table.
+		// Generic plans are forced because the planner would otherwise plan a page of a user's bets
+		// each time, to use the value of the limit, and planning takes longer than reading the page.
 		"plan_cache_mode":   "force_generic_plan",
 		"enable_seqscan":    "off",
 		"enable_bitmapscan": "off",
 		"enable_hashjoin":   "off",
 		"enable_mergejoin":  "off",
-		// Where two indexes begin with the event it would read all of the event's bets by the
-		// shorter one and sort them: a second for each chunk of a million.
+		// Two indexes begin with the event. The planner would read all bets of the event by the
+		// shorter one and sort them, for each chunk.
 		"enable_sort":             "off",
 		"enable_incremental_sort": "off",
 		"jit":                     "off",
 	}
 }
 
-// readInstantsAsUTC makes instants come out in UTC; pgx gives them the local zone.
+// readInstantsAsUTC makes pgx return instants in UTC instead of the local zone.
 func readInstantsAsUTC(conn *pgx.Conn) {
 	conn.TypeMap().RegisterType(&pgtype.Type{
 		Name:  "timestamptz",
@@ -227,7 +224,7 @@ func readInstantsAsUTC(conn *pgx.Conn) {
 	})
 }
 
-// durabilityCheck warns, once, about a server that acknowledges what is not on its disk.
+// durabilityCheck warns, once, about a server that acknowledges commits before they are on its disk.
 type durabilityCheck struct {
 	logger *slog.Logger
 	once   sync.Once
@@ -245,7 +242,7 @@ func (d *durabilityCheck) run(ctx context.Context, conn *pgx.Conn) error {
 	}
 	if len(lost) > 0 {
 		d.once.Do(func() {
-			d.logger.WarnContext(ctx, "the database may lose acknowledged bets when its server stops", "settings_off", lost)
+			d.logger.WarnContext(ctx, "the database may lose acknowledged bets when its server crashes", "settings_off", lost)
 		})
 	}
 	return nil

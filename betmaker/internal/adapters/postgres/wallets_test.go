@@ -16,9 +16,9 @@ import (
 	"stavka.local/betmaker/internal/ports"
 )
 
-// The transfers of a user, whose index is by stretches of a million ids, are listed as if it were not:
-// with some at the ends of stretches, none in others, and those of other users between them; from any
-// place, of any kind, and as many as are wanted.
+// The index of a user's transfers is by stretches of a million ids. Lists do not depend on that: with
+// transfers at the ends of stretches, empty stretches, and transfers of other users in between; from any
+// place, of any kind, and with any limit.
 func TestTransfersOfUserAcrossStretches(t *testing.T) {
 	t.Parallel()
 	const stretch = 1 << 20
@@ -68,8 +68,8 @@ func TestTransfersOfUserAcrossStretches(t *testing.T) {
 	}
 }
 
-// A user who has few transfers among very many gets them without a walk past those of others, though
-// they come in the middle of a stretch: one that ended only with the stretch would read 100,000 entries.
+// Listing the few transfers of a user does not read those of others, even in the middle of a stretch. A
+// query that read up to the end of the stretch would read 100,000 entries.
 func TestTransfersOfUserAreReadAlone(t *testing.T) {
 	t.Parallel()
 	conn := connect(t, postgrestest.NewDatabase(t))
@@ -98,7 +98,7 @@ func TestTransfersOfUserAreReadAlone(t *testing.T) {
 		t.Fatalf("explain: %v", err)
 	}
 	plan := strings.Join(lines, "\n")
-	// The line below the first sums up all others.
+	// The line below the first one is the total.
 	found := regexp.MustCompile(`rows=(\d+) loops=1\)\n +Buffers: shared hit=(\d+)(?: read=(\d+))?`).FindStringSubmatch(plan)
 	if found == nil {
 		t.Fatalf("the plan does not say what was read:\n%s", plan)

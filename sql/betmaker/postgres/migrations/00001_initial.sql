@@ -1,9 +1,9 @@
 -- bet-maker's first schema.
 --
--- Conventions: ids are bigint; money is bigint minor units; a coefficient is an
--- integer of hundredths; instants are timestamptz; every constraint has a name.
--- Enumerations are smallint, closed in Go (betmaker/internal/domain), because slices
--- of a PostgreSQL enum need types registered on every connection.
+-- Conventions: ids are bigint; money is bigint minor units; a coefficient is an integer of hundredths;
+-- instants are timestamptz; every constraint has a name. Enumerations are smallint, with the values of
+-- betmaker/internal/domain, because slices of a PostgreSQL enum need types registered on every
+-- connection.
 
 -- +goose Up
 
@@ -12,14 +12,15 @@ create table users (
     name            text not null,
     username        text not null,
     email           text not null,
-    -- The two without regard to case. Folded by the adapter: what lower() does depends on the
-    -- database's locale.
+    -- Username and email for comparison without regard to case. The adapter folds them, because the result
+    -- of lower() depends on the database's locale.
     username_folded text not null,
     email_folded    text not null,
     password_hash   text not null,
     role            smallint not null,
     active          boolean not null default true,
-    -- Part of every token; a new password, role or deactivation raises it, which ends the tokens before.
+    -- Part of every token. A new password or role, or a deactivation, raises it, which invalidates
+    -- earlier tokens.
     token_version   integer not null default 1,
     created_at      timestamptz not null,
     updated_at      timestamptz not null,
@@ -30,28 +31,28 @@ create table users (
 );
 create index users_active_admins_idx on users (id) where role = 2 and active;
 
--- One row per user from the user's first moment. Placing a bet locks it, which orders
--- everything one user does: bets, idempotency keys, payments, deactivation.
+-- One row per user, created with the user. Placing a bet locks it, which orders all actions of one user:
+-- bets, idempotency keys, payments, deactivation.
 --
--- What it says of money is the sum of the user's transfers, kept for speed. The rows are
--- rewritten with every bet; the space that is left free lets that happen without touching an index.
+-- The amounts are sums of the user's transfers, stored for speed. Each bet updates its row; the free space
+-- lets an update stay on the page, without a change of an index.
 create table wallets (
     user_id             bigint not null,
-    -- What may be staked or withdrawn.
+    -- The amount that may be staked or withdrawn.
     balance             bigint not null default 0,
     -- The stakes of pending bets.
     held                bigint not null default 0,
-    -- What is owed: later credits repay it first, so that it never stands beside a balance.
+    -- The amount the user owes. Later credits repay it first, so that debt and balance are never both positive.
     debt                bigint not null default 0,
-    -- Follows users.active in the same transaction. It stands here because a locked row is
-    -- read as it is now, while a joined one is read as the statement's snapshot saw it.
+    -- A copy of users.active, written in the same transaction. A locked row is read as it is now, while a
+    -- joined row would be read from the statement's snapshot.
     open                boolean not null default true,
-    -- That of users, for the same reason: so placing a bet need not read the user.
+    -- A copy of users.token_version, for the same reason.
     token_version       integer not null default 1,
-    -- The stakes of one day, in days since 1970, UTC.
+    -- The stakes of staked_day, which is in days since 1970, UTC.
     staked              bigint not null default 0,
     staked_day          integer not null default 0,
-    -- What the user lets themself stake in a day, and what takes its place when; 0 for no limit.
+    -- The user's own limit of stakes per day, and the next limit and when it starts; 0 means no limit.
     stake_limit         bigint not null default 0,
     next_stake_limit    bigint not null default 0,
     next_stake_limit_at timestamptz,
@@ -64,10 +65,10 @@ create table wallets (
     constraint wallets_instants_check check (isfinite(next_stake_limit_at) and isfinite(excluded_until))
 ) with (fillfactor = 50);
 
--- The projection of the line: each event as its newest applied change left it.
+-- The projection of the line: each event after its newest applied change.
 create table events (
     id              bigint not null,
-    -- The data set (the D of the epoch) that this id belongs to.
+    -- The data set that the id belongs to, as in the epoch.
     dataset         text not null,
     seq             bigint not null,
     version         bigint not null,
@@ -80,15 +81,15 @@ create table events (
     effective_at    timestamptz,
     created_at      timestamptz not null,
     updated_at      timestamptz not null,
-    -- What follows is bet-maker's own.
+    -- The columns below belong to bet-maker, not to the line.
     quarantined     boolean not null default false,
     void_before     timestamptz,
-    -- An array of windows whose bets are void, those that were undone included.
+    -- An array of windows whose bets are void, including windows that were undone.
     void_windows    jsonb not null default '[]',
     closed_at       timestamptz,
     resulted_at     timestamptz,
     settle_revision bigint not null default 0,
-    -- The revision up to which no bet is behind; the sweep looks for events where it is not the newest.
+    -- No bet is behind this revision. The sweep looks for events where it is lower than settle_revision.
     settled_revision bigint not null default 0,
     constraint events_pkey primary key (id),
     constraint events_coefficient_check check (coefficient between 100 and 9999999),
@@ -102,9 +103,9 @@ create table events (
 create index events_open_idx on events (id) where state = 1 and not quarantined;
 create index events_unsettled_idx on events (resulted_at, id) where settled_revision < settle_revision and not quarantined;
 
--- Without foreign keys, as transfers and verdicts: the placing transaction has locked the wallet
--- and read the event, and neither is ever deleted. Checking that once more, row by row, took a
--- third of the server's time for a batch.
+-- Bets, transfers and verdicts have no foreign keys. The placing transaction has locked the wallet and read
+-- the event, and neither is ever deleted. Checking that again for each row took a large part of the
+-- server's time for a batch.
 create table bets (
     id              bigint generated by default as identity,
     user_id         bigint not null,
@@ -120,7 +121,7 @@ create table bets (
     settled_at      timestamptz,
     constraint bets_pkey primary key (id),
     constraint bets_stake_check check (stake > 0),
-    -- Go cannot read infinite instants, and what it cannot read stops whoever comes to it.
+    -- Go cannot read infinite instants.
     constraint bets_instants_check check (isfinite(accepted_at) and isfinite(settled_at)),
     constraint bets_coefficient_check check (coefficient between 100 and 9999999),
     constraint bets_status_check check (status between 1 and 4),
@@ -132,8 +133,8 @@ create index bets_event_id_idx on bets (event_id, id);
 -- For settling, see LockBetsBehind.
 create index bets_settling_idx on bets (event_id, user_id, id);
 
--- The liability of events, where it is asked for: what their pending bets would cost the
--- house. An event without a row has had none asked for yet.
+-- The liability of events: what their pending bets would cost the house. It is computed when a batch needs
+-- it first; until then the event has no row.
 create table liabilities (
     event_id bigint not null,
     amount   bigint not null,
@@ -141,10 +142,10 @@ create table liabilities (
     constraint liabilities_amount_check check (amount >= 0)
 ) with (fillfactor = 50);
 
--- Every movement of money, as a double entry: the amount leaves debit and arrives in credit.
--- The accounts are 1 wallet, 2 escrow, 3 house, 4 external, 5 debt; the first and the last are those
--- of the user. The only source of truth about money; rows are neither changed nor deleted.
--- Without foreign keys, as verdicts: the ledger check finds what points nowhere.
+-- All movements of money, as double entries: the amount leaves debit and arrives in credit. The accounts are
+-- 1 wallet, 2 escrow, 3 house, 4 external, 5 debt; wallet and debt belong to the user. Transfers are the
+-- only source of truth about money. Rows are never changed or deleted. Instead of foreign keys, the ledger
+-- check finds transfers without a bet.
 create table transfers (
     id        bigint generated always as identity,
     user_id   bigint not null,
@@ -163,14 +164,14 @@ create table transfers (
     constraint transfers_kind_check check (kind between 1 and 10),
     constraint transfers_at_check check (isfinite(at))
 );
--- By user within each stretch of a million ids, see ListTransfersOfUser: the newest of all users lie
--- together, where by user alone every bettor's would be on a page of their own. After ten million bets,
--- settling was 1.16 times as fast.
+-- By user within each stretch of about a million ids, see ListTransfersOfUser. The newest transfers of all
+-- users are then close together in the index. In an index by user alone, inserts would touch a page for
+-- each bettor.
 create index transfers_user_id_idx on transfers ((id >> 20), user_id, id);
 -- A bet has at most one set of transfers per settle revision.
 create unique index transfers_bet_key on transfers (bet_id, revision, debit, credit) where bet_id is not null;
 
--- The chain of hashes over transfers, see domain.Seal. As unchangeable as they are.
+-- The chain of hashes over transfers, see domain.Seal. Rows are never changed or deleted.
 create table seals (
     id            bigint not null,
     last_transfer bigint not null,
@@ -184,7 +185,7 @@ create table seals (
     constraint seals_at_check check (isfinite(at))
 );
 
--- Privileged actions: who, from where, what, why, before and after. As unchangeable.
+-- Privileged actions: who, from where, what, why, before and after. Rows are never changed or deleted.
 create table audit_log (
     id         bigint generated always as identity,
     at         timestamptz not null,
@@ -204,11 +205,9 @@ create index audit_log_actor_id_idx on audit_log (actor_id, id);
 create index audit_log_action_idx on audit_log (action, id);
 create index audit_log_subject_idx on audit_log (subject, id);
 
--- What was decided for a request that carried an idempotency key: the bet, the
--- payment's transfer, or the refusal.
--- Accepted verdicts are kept for ever, refusals for 24 hours. Without foreign keys: the user's wallet
--- is locked and the bet inserted in the same transaction, neither is ever deleted, and checking them
--- once more took a fifth of the server's time for a batch.
+-- The decisions on requests with an idempotency key: the bet, the transfer of the payment, or the refusal.
+-- Accepted verdicts are kept for ever, refusals for 24 hours. There are no foreign keys: the transaction has
+-- locked the user's wallet and inserted the bet, and neither is ever deleted.
 create table verdicts (
     user_id     bigint not null,
     -- 1 a bet, 2 a deposit, 3 a withdrawal.
@@ -219,7 +218,7 @@ create table verdicts (
     bet_id      bigint,
     transfer_id bigint,
     refusal     smallint,
-    -- What the refusal's answer carries, such as the current price.
+    -- The parameters of the refusal, such as the current price.
     params      jsonb,
     request_id  text not null,
     decided_at  timestamptz not null,
@@ -229,7 +228,7 @@ create table verdicts (
 );
 create index verdicts_refused_idx on verdicts (decided_at) where refusal is not null;
 
--- How far the line's change log has been read: one row, which is always there.
+-- The position in the line's change log. The table always has exactly one row.
 create table feed_cursor (
     id         smallint not null default 1,
     dataset    text not null,
@@ -240,8 +239,8 @@ create table feed_cursor (
 );
 insert into feed_cursor (dataset, generation, after_seq) values ('', 0, 0);
 
--- Failed logins, per account and per address, for all replicas together. One row each: counting
--- is exact for any period, and failures at the same moment do not wait for each other.
+-- Failed logins, per account and per address, for all replicas together. Each failure is a row, so that
+-- counting is exact for any period and concurrent failures do not wait for each other.
 create table login_failures (
     id        bigint generated always as identity,
     subject   text not null,
@@ -251,10 +250,10 @@ create table login_failures (
 create index login_failures_subject_idx on login_failures (subject, failed_at);
 create index login_failures_failed_at_idx on login_failures (failed_at);
 
--- What is written down for ever cannot be changed, by whoever it may be tried: the role that the
--- services take on has not got the right to, nor has the owner of the tables, and a superuser, who
--- needs no rights, meets the triggers. The role is of the whole cluster, so other databases may have
--- made it already. A user who may not make roles works as the owner.
+-- Transfers, seals and the audit log are append-only. The role that the services take on has no right to
+-- change them, nor has the owner of the tables. Triggers refuse it to a superuser, who needs no rights. The
+-- role belongs to the whole cluster, so another database may have created it already. If the user may not
+-- create roles, the service works as the owner.
 
 -- +goose StatementBegin
 create function refuse_change() returns trigger language plpgsql as $$
@@ -283,7 +282,7 @@ begin
         if not pg_has_role(current_user, 'stavka_betmaker', 'member') then
             begin
                 grant stavka_betmaker to current_user;
-            -- The latter when another database is migrated at this moment, by the same user.
+            -- unique_violation occurs if the same user migrates another database at the same time.
             exception when insufficient_privilege or unique_violation then
                 null;
             end;

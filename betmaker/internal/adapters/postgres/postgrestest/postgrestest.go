@@ -1,8 +1,8 @@
-// Package postgrestest gives every test a PostgreSQL database of its own, with bet-maker's
-// schema in it, on the server that TEST_POSTGRES_URL names.
+// Package postgrestest creates a PostgreSQL database with bet-maker's schema for each test, on the
+// server that TEST_POSTGRES_URL names.
 //
-// The schema is built once, in a template database that has the migrations' hash in its
-// name; a test's database is a copy of it, which takes some hundredths of a second.
+// The schema is built once, in a template database that has the migrations' hash in its name. The
+// database of a test is a copy of the template.
 package postgrestest
 
 import (
@@ -31,14 +31,14 @@ import (
 // may create databases.
 const Variable = "TEST_POSTGRES_URL"
 
-// templateLock keeps test processes from building the template at the same time.
+// templateLock prevents test processes from building the template at the same time.
 const templateLock = "select pg_advisory_lock(hashtext('stavka test template'))"
 
-// timeout bounds every step here; copying may have to wait for a checkpoint of a busy server.
+// timeout bounds each step. Copying may have to wait for a checkpoint of a busy server.
 const timeout = 2 * time.Minute
 
-// NewDatabase returns the URL of a new database with bet-maker's schema and nothing else
-// in it. It is dropped when the test ends. Without a server the test fails.
+// NewDatabase returns the URL of a new, empty database with bet-maker's schema. The database is dropped
+// when the test ends. Without a server the test fails.
 func NewDatabase(t testing.TB) string {
 	t.Helper()
 	name, err := template()
@@ -78,8 +78,8 @@ func newDatabase(t testing.TB, from string) string {
 	return created
 }
 
-// template returns the name of a database that has the schema, and builds it if need be.
-// It is looked for once in a process.
+// template returns the name of the template database, which it builds if it does not exist. It runs
+// once in a process.
 var template = sync.OnceValues(func() (string, error) {
 	hash, err := hashOfMigrations()
 	if err != nil {
@@ -100,8 +100,8 @@ var template = sync.OnceValues(func() (string, error) {
 	return name, err
 })
 
-// buildTemplate gives the template its name when it is complete, so that one whose making
-// was interrupted is never used.
+// buildTemplate gives the template its name only when it is complete, so that an incomplete one is never
+// used.
 func buildTemplate(ctx context.Context, conn *pgx.Conn, name string) error {
 	unfinished := name + "_unfinished"
 	if err := exec(ctx, conn, "drop database if exists %s with (force)", unfinished); err != nil {
@@ -136,7 +136,7 @@ func databaseURL(database string) (string, error) {
 	return u.String(), nil
 }
 
-// admin connects to the server's own database. Locks taken by do end with the connection.
+// admin calls do with a connection to the server's own database. Locks end with the connection.
 func admin(do func(ctx context.Context, conn *pgx.Conn) error) error {
 	server, err := databaseURL("")
 	if err != nil {
@@ -151,7 +151,7 @@ func admin(do func(ctx context.Context, conn *pgx.Conn) error) error {
 	return errors.Join(do(ctx, conn), conn.Close(ctx))
 }
 
-// exec runs a statement on databases, whose names cannot be parameters.
+// exec runs a statement with names of databases, which cannot be parameters.
 func exec(ctx context.Context, conn *pgx.Conn, statement string, databases ...string) error {
 	quoted := make([]any, len(databases))
 	for i, database := range databases {
