@@ -14,15 +14,14 @@ import (
 type AuditLog struct{ db *database }
 
 // Records implements ports.AuditLog.
-func (a *AuditLog) Records(ctx context.Context, filter ports.AuditFilter, limit int) (records []domain.AuditRecord, err error) {
-	err = a.db.read(ctx, func(ctx context.Context, q *sqlitedb.Queries) error {
+func (a *AuditLog) Records(ctx context.Context, filter ports.AuditFilter, limit int) ([]domain.AuditRecord, error) {
+	return read(ctx, a.db, func(ctx context.Context, q *sqlitedb.Queries) (records []domain.AuditRecord, err error) {
 		rows, err := listAuditRecords(ctx, q, filter, int64(limit))
 		for _, row := range rows {
 			records = append(records, auditRecordFromRow(row))
 		}
-		return err
+		return records, err
 	})
-	return records, err
 }
 
 func listAuditRecords(ctx context.Context, q *sqlitedb.Queries, filter ports.AuditFilter, limit int64) ([]sqlitedb.AuditLog, error) {

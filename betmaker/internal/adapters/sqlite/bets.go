@@ -7,35 +7,34 @@ import (
 	"stavka.local/betmaker/internal/adapters/sqlite/sqlitedb"
 	"stavka.local/betmaker/internal/domain"
 	"stavka.local/betmaker/internal/ports"
+	sqlitefile "stavka.local/shared/sqlite"
 )
 
 // Bets implements ports.Bets.
 type Bets struct{ db *database }
 
 // Bet implements ports.Bets.
-func (b *Bets) Bet(ctx context.Context, id domain.BetID) (bet domain.Bet, err error) {
-	err = b.db.read(ctx, func(ctx context.Context, q *sqlitedb.Queries) error {
-		row, err := q.BetByID(ctx, int64(id))
-		if err != nil {
-			return err
-		}
-		bet, err = betFromRow(row)
-		return err
-	})
-	return bet, err
+func (b *Bets) Bet(ctx context.Context, id domain.BetID) (domain.Bet, error) {
+	return read(ctx, b.db, func(ctx context.Context, q *sqlitedb.Queries) (domain.Bet, error) { return betByID(ctx, q, int64(id)) })
+}
+
+func betByID(ctx context.Context, q *sqlitedb.Queries, id int64) (domain.Bet, error) {
+	row, err := q.BetByID(ctx, id)
+	if err != nil {
+		return domain.Bet{}, err
+	}
+	return betFromRow(row)
 }
 
 // List implements ports.Bets.
-func (b *Bets) List(ctx context.Context, filter ports.BetFilter, limit int) (bets []domain.Bet, err error) {
-	err = b.db.read(ctx, func(ctx context.Context, q *sqlitedb.Queries) error {
+func (b *Bets) List(ctx context.Context, filter ports.BetFilter, limit int) ([]domain.Bet, error) {
+	return read(ctx, b.db, func(ctx context.Context, q *sqlitedb.Queries) ([]domain.Bet, error) {
 		rows, err := listBets(ctx, q, filter, int64(limit))
 		if err != nil {
-			return err
+			return nil, err
 		}
-		bets, err = betsFromRows(rows)
-		return err
+		return sqlitefile.MapRows(rows, betFromRow)
 	})
-	return bets, err
 }
 
 func listBets(ctx context.Context, q *sqlitedb.Queries, filter ports.BetFilter, limit int64) ([]sqlitedb.Bet, error) {

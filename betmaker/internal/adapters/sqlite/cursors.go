@@ -12,13 +12,11 @@ import (
 type Cursors struct{ db *database }
 
 // Cursor implements ports.Cursors.
-func (c *Cursors) Cursor(ctx context.Context) (cursor ports.Cursor, err error) {
-	err = c.db.read(ctx, func(ctx context.Context, q *sqlitedb.Queries) error {
+func (c *Cursors) Cursor(ctx context.Context) (ports.Cursor, error) {
+	return read(ctx, c.db, func(ctx context.Context, q *sqlitedb.Queries) (ports.Cursor, error) {
 		row, err := q.Cursor(ctx)
-		cursor = ports.Cursor{Epoch: line.Epoch{Dataset: row.Dataset, Generation: row.Generation}, After: row.AfterSeq}
-		return err
+		return ports.Cursor{Epoch: line.Epoch{Dataset: row.Dataset, Generation: row.Generation}, After: row.AfterSeq}, err
 	})
-	return cursor, err
 }
 
 // MoveCursor implements ports.Cursors.

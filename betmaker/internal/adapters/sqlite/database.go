@@ -22,6 +22,15 @@ func (d *database) read(ctx context.Context, query func(ctx context.Context, q *
 	}))
 }
 
+// read is database.read for a query with a result.
+func read[T any](ctx context.Context, db *database, query func(ctx context.Context, q *sqlitedb.Queries) (T, error)) (result T, err error) {
+	err = db.read(ctx, func(ctx context.Context, q *sqlitedb.Queries) (err error) {
+		result, err = query(ctx, q)
+		return err
+	})
+	return result, err
+}
+
 // write runs work in the writing transaction, and commits unless work returns an error or panics. ctx
 // bounds only the wait for the transaction to begin.
 func (d *database) write(ctx context.Context, work func(ctx context.Context, q *sqlitedb.Queries) error) error {

@@ -9,6 +9,7 @@ import (
 	"stavka.local/betmaker/internal/domain"
 	"stavka.local/betmaker/internal/ports"
 	"stavka.local/shared/crashpoint"
+	sqlitefile "stavka.local/shared/sqlite"
 )
 
 // Events implements ports.Events.
@@ -95,12 +96,8 @@ func eventsByID(ctx context.Context, q *sqlitedb.Queries, ids []domain.EventID) 
 }
 
 // Event implements ports.Events.
-func (e *Events) Event(ctx context.Context, id domain.EventID) (event domain.Event, err error) {
-	err = e.db.read(ctx, func(ctx context.Context, q *sqlitedb.Queries) (err error) {
-		event, err = eventByID(ctx, q, id)
-		return err
-	})
-	return event, err
+func (e *Events) Event(ctx context.Context, id domain.EventID) (domain.Event, error) {
+	return read(ctx, e.db, func(ctx context.Context, q *sqlitedb.Queries) (domain.Event, error) { return eventByID(ctx, q, id) })
 }
 
 func eventByID(ctx context.Context, q *sqlitedb.Queries, id domain.EventID) (domain.Event, error) {
@@ -112,28 +109,24 @@ func eventByID(ctx context.Context, q *sqlitedb.Queries, id domain.EventID) (dom
 }
 
 // UndecidedEvents implements ports.Events.
-func (e *Events) UndecidedEvents(ctx context.Context, notOf string, after domain.EventID, limit int) (events []domain.Event, err error) {
-	err = e.db.read(ctx, func(ctx context.Context, q *sqlitedb.Queries) error {
+func (e *Events) UndecidedEvents(ctx context.Context, notOf string, after domain.EventID, limit int) ([]domain.Event, error) {
+	return read(ctx, e.db, func(ctx context.Context, q *sqlitedb.Queries) ([]domain.Event, error) {
 		rows, err := q.UndecidedEvents(ctx, sqlitedb.UndecidedEventsParams{After: int64(after), NotOf: notOf, AtMost: int64(limit)})
 		if err != nil {
-			return err
+			return nil, err
 		}
-		events, err = eventsFromRows(rows)
-		return err
+		return sqlitefile.MapRows(rows, eventFromRow)
 	})
-	return events, err
 }
 
 // OpenEvents implements ports.Events.
-func (e *Events) OpenEvents(ctx context.Context, after domain.EventID, limit int) (events []domain.Event, err error) {
-	err = e.db.read(ctx, func(ctx context.Context, q *sqlitedb.Queries) error {
+func (e *Events) OpenEvents(ctx context.Context, after domain.EventID, limit int) ([]domain.Event, error) {
+	return read(ctx, e.db, func(ctx context.Context, q *sqlitedb.Queries) ([]domain.Event, error) {
 		now := e.db.clock.now().UnixMicro()
 		rows, err := q.OpenEvents(ctx, sqlitedb.OpenEventsParams{After: int64(after), Now: now, AtMost: int64(limit)})
 		if err != nil {
-			return err
+			return nil, err
 		}
-		events, err = eventsFromRows(rows)
-		return err
+		return sqlitefile.MapRows(rows, eventFromRow)
 	})
-	return events, err
 }

@@ -140,11 +140,7 @@ func storedVerdict(ctx context.Context, q *sqlitedb.Queries, row sqlitedb.Verdic
 	if err != nil || row.BetID == nil {
 		return verdict, err
 	}
-	bet, err := q.BetByID(ctx, *row.BetID)
-	if err != nil {
-		return domain.Verdict{}, err
-	}
-	verdict.Bet, err = betFromRow(bet)
+	verdict.Bet, err = betByID(ctx, q, *row.BetID)
 	// As it was accepted: a replay does not show the settlement.
 	verdict.Bet.Standing = domain.Standing{Settlement: domain.Settlement{Status: domain.StatusPending}}
 	return verdict, err
@@ -217,16 +213,14 @@ func writeTotals(
 }
 
 // Verdict implements ports.Placements.
-func (p *Placements) Verdict(ctx context.Context, key domain.VerdictKey) (verdict domain.Verdict, err error) {
-	err = p.db.read(ctx, func(ctx context.Context, q *sqlitedb.Queries) error {
+func (p *Placements) Verdict(ctx context.Context, key domain.VerdictKey) (domain.Verdict, error) {
+	return read(ctx, p.db, func(ctx context.Context, q *sqlitedb.Queries) (domain.Verdict, error) {
 		row, err := storedVerdictRow(ctx, q, keyOfBet(key), p.db.clock.now())
 		if err != nil {
-			return err
+			return domain.Verdict{}, err
 		}
-		verdict, err = storedVerdict(ctx, q, row)
-		return err
+		return storedVerdict(ctx, q, row)
 	})
-	return verdict, err
 }
 
 // ForgetRefusals implements ports.Placements. It deletes forgetAtOnce refusals per transaction.

@@ -11,7 +11,6 @@ import (
 	"stavka.local/betmaker/internal/ports"
 	"stavka.local/shared/money"
 	"stavka.local/shared/odds"
-	sqlitefile "stavka.local/shared/sqlite"
 )
 
 // This file maps rows to the domain and back. Instants are stored as microseconds since 1970; they are
@@ -49,10 +48,6 @@ func eventFromRow(row sqlitedb.Event) (domain.Event, error) {
 		ResultedAt:     instantOrZero(row.ResultedAt),
 		SettleRevision: row.SettleRevision,
 	}, nil
-}
-
-func eventsFromRows(rows []sqlitedb.Event) ([]domain.Event, error) {
-	return sqlitefile.MapRows(rows, eventFromRow)
 }
 
 func eventToRow(e domain.Event) (sqlitedb.WriteEventParams, error) {
@@ -133,10 +128,6 @@ func betFromRow(row sqlitedb.Bet) (domain.Bet, error) {
 		bet.VoidReason = domain.VoidReason(*row.VoidReason)
 	}
 	return bet, nil
-}
-
-func betsFromRows(rows []sqlitedb.Bet) ([]domain.Bet, error) {
-	return sqlitefile.MapRows(rows, betFromRow)
 }
 
 func betToRow(b domain.Bet) sqlitedb.InsertBetParams {

@@ -10,6 +10,7 @@ import (
 	"stavka.local/betmaker/internal/domain"
 	"stavka.local/betmaker/internal/ports"
 	"stavka.local/shared/crashpoint"
+	sqlitefile "stavka.local/shared/sqlite"
 )
 
 // Settlements implements ports.Settlements.
@@ -71,15 +72,14 @@ func (s *Settlements) settleChunk(
 // firstBehind returns the first bet of an event, after a given one, that is behind its settle revision,
 // or 0. It runs before the writing transaction: the search may pass a great many settled bets, and the
 // close of an event would wait for it.
-func (s *Settlements) firstBehind(ctx context.Context, event domain.EventID, after domain.BetID) (first domain.BetID, err error) {
-	err = s.db.read(ctx, func(ctx context.Context, q *sqlitedb.Queries) error {
-		bets, err := betsBehind(ctx, q, event, after, 1)
-		for _, bet := range bets {
-			first = bet.ID
-		}
-		return err
+func (s *Settlements) firstBehind(ctx context.Context, event domain.EventID, after domain.BetID) (domain.BetID, error) {
+	bets, err := read(ctx, s.db, func(ctx context.Context, q *sqlitedb.Queries) ([]domain.Bet, error) {
+		return betsBehind(ctx, q, event, after, 1)
 	})
-	return first, err
+	if err != nil || len(bets) == 0 {
+		return 0, err
+	}
+	return bets[0].ID, nil
 }
 
 func betsBehind(
@@ -89,7 +89,7 @@ func betsBehind(
 	if err != nil {
 		return nil, err
 	}
-	return betsFromRows(rows)
+	return sqlitefile.MapRows(rows, betFromRow)
 }
 
 // settling reads the set that bets of an event are settled on. It reads the clock last.
@@ -174,11 +174,7 @@ func (s *Settlements) CancelBet(
 	ctx context.Context, id domain.BetID, decide func(*domain.Settling) (*ports.Cancellation, error),
 ) (bet domain.Bet, err error) {
 	err = s.db.write(ctx, func(ctx context.Context, q *sqlitedb.Queries) error {
-		row, err := q.BetByID(ctx, int64(id))
-		if err != nil {
-			return err
-		}
-		if bet, err = betFromRow(row); err != nil {
+		if bet, err = betByID(ctx, q, int64(id)); err != nil {
 			return err
 		}
 		set, err := s.settling(ctx, q, bet.EventID, []domain.Bet{bet})
@@ -233,14 +229,13 @@ func (s *Settlements) FinishSettling(ctx context.Context, event domain.EventID) 
 
 // Unsettled implements ports.Settlements. It reads the clock after the events, so that no result is
 // later than now.
-func (s *Settlements) Unsettled(ctx context.Context, limit int) (unsettled []ports.Unsettled, err error) {
-	err = s.db.read(ctx, func(ctx context.Context, q *sqlitedb.Queries) error {
+func (s *Settlements) Unsettled(ctx context.Context, limit int) ([]ports.Unsettled, error) {
+	return read(ctx, s.db, func(ctx context.Context, q *sqlitedb.Queries) (unsettled []ports.Unsettled, err error) {
 		rows, err := q.Unsettled(ctx, int64(limit))
 		now := s.db.clock.now()
 		for _, row := range rows {
 			unsettled = append(unsettled, ports.Unsettled{Event: domain.EventID(row.ID), For: now.Sub(instantOrZero(row.ResultedAt))})
 		}
-		return err
+		return unsettled, err
 	})
-	return unsettled, err
 }

@@ -72,33 +72,28 @@ func (u *Users) Update(
 }
 
 // User implements ports.Users.
-func (u *Users) User(ctx context.Context, id domain.UserID) (user domain.User, err error) {
-	err = u.db.read(ctx, func(ctx context.Context, q *sqlitedb.Queries) error {
+func (u *Users) User(ctx context.Context, id domain.UserID) (domain.User, error) {
+	return read(ctx, u.db, func(ctx context.Context, q *sqlitedb.Queries) (domain.User, error) {
 		row, err := q.UserByID(ctx, int64(id))
-		user = credentialsFromRow(row).User
-		return err
+		return credentialsFromRow(row).User, err
 	})
-	return user, err
 }
 
 // ByUsername implements ports.Users.
-func (u *Users) ByUsername(ctx context.Context, username string) (user ports.Credentials, err error) {
-	err = u.db.read(ctx, func(ctx context.Context, q *sqlitedb.Queries) error {
+func (u *Users) ByUsername(ctx context.Context, username string) (ports.Credentials, error) {
+	return read(ctx, u.db, func(ctx context.Context, q *sqlitedb.Queries) (ports.Credentials, error) {
 		row, err := q.UserByUsername(ctx, domain.FoldCase(username))
-		user = credentialsFromRow(row)
-		return err
+		return credentialsFromRow(row), err
 	})
-	return user, err
 }
 
 // ListUsers implements ports.Users.
-func (u *Users) ListUsers(ctx context.Context, after domain.UserID, limit int) (users []domain.User, err error) {
-	err = u.db.read(ctx, func(ctx context.Context, q *sqlitedb.Queries) error {
+func (u *Users) ListUsers(ctx context.Context, after domain.UserID, limit int) ([]domain.User, error) {
+	return read(ctx, u.db, func(ctx context.Context, q *sqlitedb.Queries) (users []domain.User, err error) {
 		rows, err := q.ListUsers(ctx, sqlitedb.ListUsersParams{After: int64(after), AtMost: int64(limit)})
 		for _, row := range rows {
 			users = append(users, credentialsFromRow(row).User)
 		}
-		return err
+		return users, err
 	})
-	return users, err
 }
