@@ -16,9 +16,8 @@ import (
 	"stavka.local/betmaker/internal/usecase"
 )
 
-// soon is how long a change of a user may take to be known everywhere; a test allows
-// five times as much.
-const soon = 5 * time.Second
+// soon is how long a change of a user may take to reach all replicas.
+const soon = time.Second
 
 // as is a user who asks.
 func as(user domain.User) domain.Caller {
