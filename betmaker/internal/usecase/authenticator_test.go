@@ -16,10 +16,10 @@ import (
 	"stavka.local/betmaker/internal/usecase"
 )
 
-// soon is how long a change of a user may take to be known everywhere: five times the promise.
-const soon = 5 * time.Second
+// soon is how long a change of a user may take to reach all replicas.
+const soon = time.Second
 
-// session is a user who sends requests.
+// as returns the caller that a user is.
 func as(user domain.User) domain.Caller {
 	return domain.Caller{Actor: domain.Actor{ID: user.ID, Role: user.Role}}
 }
