@@ -16,7 +16,7 @@ CHECKED := $(MODULES) tools/bench
 
 # `work` is Go's name for all packages of the workspace. -count=1 because the story tests run binaries
 # that they build themselves, of which the test cache knows nothing.
-# A test that hangs fails within two minutes, see shared/hangtest; -timeout bounds a whole package.
+# A test that stands still for two minutes fails, see shared/hangtest; -timeout bounds a whole package.
 TEST := go test -race -count=1
 
 SERVICES := tools/services
