@@ -16,7 +16,7 @@ CHECKED := $(MODULES) bench
 
 # `work` is Go's name for all packages of the workspace. -count=1, because the story tests build and
 # run binaries that the test cache does not know.
-# A test that hangs fails within two minutes, see shared/hangtest; -timeout bounds a whole package.
+# A test that stands still for two minutes fails, see shared/hangtest; -timeout bounds a whole package.
 TEST := go test -race -count=1
 
 SERVICES := tools/services

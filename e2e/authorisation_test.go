@@ -79,60 +79,60 @@ func checkAuthorisation(t *testing.T, s *system.System) {
 	}
 	newEvent := func() string { return fmt.Sprintf("/event/%d", line.Create("1.45").EventID) }
 
-	const ok, created, gone, forbidden, hidden, who = http.StatusOK, http.StatusCreated, http.StatusNoContent,
+	const ok, created, gone, forbidden, hidden, unknown = http.StatusOK, http.StatusCreated, http.StatusNoContent,
 		http.StatusForbidden, http.StatusNotFound, http.StatusUnauthorized
 	betMaker := map[string][]row{
 		"issueToken":     {{request: send(http.MethodPost, "/token", text(`{"username":%q,"password":%q}`, a.Username, a.Password)), public: true}},
-		"getCurrentUser": {{request: get("/api/users/me"), want: [4]int{ok, ok, ok, who}}},
-		"getUser":        {{request: get("/api/users/%d", a.ID), want: [4]int{ok, hidden, ok, who}}},
+		"getCurrentUser": {{request: get("/api/users/me"), want: [4]int{ok, ok, ok, unknown}}},
+		"getUser":        {{request: get("/api/users/%d", a.ID), want: [4]int{ok, hidden, ok, unknown}}},
 		"changeUser": {
-			{request: send(http.MethodPatch, fmt.Sprintf("/api/users/%d", a.ID), text(`{"name":"Alice"}`)), want: [4]int{ok, hidden, ok, who}},
-			{request: send(http.MethodPatch, fmt.Sprintf("/api/users/%d", a.ID), text(`{"role":"user"}`)), want: [4]int{forbidden, hidden, ok, who}},
+			{request: send(http.MethodPatch, fmt.Sprintf("/api/users/%d", a.ID), text(`{"name":"Alice"}`)), want: [4]int{ok, hidden, ok, unknown}},
+			{request: send(http.MethodPatch, fmt.Sprintf("/api/users/%d", a.ID), text(`{"role":"user"}`)), want: [4]int{forbidden, hidden, ok, unknown}},
 		},
-		"deactivateUser": {{request: send(http.MethodDelete, fmt.Sprintf("/api/users/%d", leaving.ID), text("")), want: [4]int{hidden, hidden, gone, who}}},
-		"listUsers":      {{request: get("/api/users"), want: [4]int{forbidden, forbidden, ok, who}}},
-		"createUser":     {{request: send(http.MethodPost, "/api/users", newUser), want: [4]int{forbidden, forbidden, created, who}}},
-		"listEvents":     {{request: get("/api/events"), want: [4]int{ok, ok, ok, who}}},
-		"getEvent":       {{request: get("/api/events/%d", event), want: [4]int{ok, ok, ok, who}}},
-		"placeBet":       {{request: send(http.MethodPost, "/api/bets", text(`{"event_id":%d,"amount":1}`, event)), want: [4]int{created, created, created, who}}},
+		"deactivateUser": {{request: send(http.MethodDelete, fmt.Sprintf("/api/users/%d", leaving.ID), text("")), want: [4]int{hidden, hidden, gone, unknown}}},
+		"listUsers":      {{request: get("/api/users"), want: [4]int{forbidden, forbidden, ok, unknown}}},
+		"createUser":     {{request: send(http.MethodPost, "/api/users", newUser), want: [4]int{forbidden, forbidden, created, unknown}}},
+		"listEvents":     {{request: get("/api/events"), want: [4]int{ok, ok, ok, unknown}}},
+		"getEvent":       {{request: get("/api/events/%d", event), want: [4]int{ok, ok, ok, unknown}}},
+		"placeBet":       {{request: send(http.MethodPost, "/api/bets", text(`{"event_id":%d,"amount":1}`, event)), want: [4]int{created, created, created, unknown}}},
 		"listBets": {
-			{request: get("/api/bets"), want: [4]int{ok, ok, ok, who}},
-			{request: get("/api/bets?user_id=%d", a.ID), want: [4]int{ok, forbidden, ok, who}},
+			{request: get("/api/bets"), want: [4]int{ok, ok, ok, unknown}},
+			{request: get("/api/bets?user_id=%d", a.ID), want: [4]int{ok, forbidden, ok, unknown}},
 		},
-		"getBet":    {{request: get("/api/bets/%d", bet), want: [4]int{ok, hidden, ok, who}}},
-		"cancelBet": {{request: send(http.MethodPost, fmt.Sprintf("/api/bets/%d/cancel", a.Place(t, event, "1").ID), text("")), want: [4]int{ok, hidden, ok, who}}},
-		"listVoids": {{request: get("/api/events/%d/voids", event), want: [4]int{forbidden, forbidden, ok, who}}},
+		"getBet":    {{request: get("/api/bets/%d", bet), want: [4]int{ok, hidden, ok, unknown}}},
+		"cancelBet": {{request: send(http.MethodPost, fmt.Sprintf("/api/bets/%d/cancel", a.Place(t, event, "1").ID), text("")), want: [4]int{ok, hidden, ok, unknown}}},
+		"listVoids": {{request: get("/api/events/%d/voids", event), want: [4]int{forbidden, forbidden, ok, unknown}}},
 		"voidBets": {{
 			request: send(http.MethodPost, fmt.Sprintf("/api/events/%d/voids", event), text(`{"from":"2025-01-18T05:03:07Z","to":"2025-01-18T05:04:00Z","reason":"R"}`)),
-			want:    [4]int{forbidden, forbidden, created, who},
+			want:    [4]int{forbidden, forbidden, created, unknown},
 		}},
 		"undoVoid": {{
 			request: send(http.MethodPost, fmt.Sprintf("/api/events/%d/voids/%d/undo", event, window), text(`{"reason":"R"}`)),
-			want:    [4]int{forbidden, forbidden, ok, who},
+			want:    [4]int{forbidden, forbidden, ok, unknown},
 		}},
 		"getWallet": {
-			{request: get("/api/wallet"), want: [4]int{ok, ok, ok, who}},
-			{request: get("/api/wallet?user_id=%d", a.ID), want: [4]int{ok, forbidden, ok, who}},
+			{request: get("/api/wallet"), want: [4]int{ok, ok, ok, unknown}},
+			{request: get("/api/wallet?user_id=%d", a.ID), want: [4]int{ok, forbidden, ok, unknown}},
 		},
 		"listTransfers": {
-			{request: get("/api/wallet/transfers"), want: [4]int{ok, ok, ok, who}},
-			{request: get("/api/wallet/transfers?user_id=%d", a.ID), want: [4]int{ok, forbidden, ok, who}},
+			{request: get("/api/wallet/transfers"), want: [4]int{ok, ok, ok, unknown}},
+			{request: get("/api/wallet/transfers?user_id=%d", a.ID), want: [4]int{ok, forbidden, ok, unknown}},
 		},
-		"setStakeLimit": {{request: send(http.MethodPut, "/api/wallet/limit", text(`{"daily_stake_limit":50}`)), want: [4]int{ok, ok, ok, who}}},
+		"setStakeLimit": {{request: send(http.MethodPut, "/api/wallet/limit", text(`{"daily_stake_limit":50}`)), want: [4]int{ok, ok, ok, unknown}}},
 		"setExclusion": {{
 			request: send(http.MethodPut, "/api/wallet/exclusion", text(`{"until":%q}`, time.Now().UTC().Add(48*time.Hour).Format(time.RFC3339))),
-			want:    [4]int{ok, ok, ok, who},
+			want:    [4]int{ok, ok, ok, unknown},
 		}},
-		"deposit":          {{request: pay("deposits"), want: [4]int{forbidden, forbidden, created, who}}},
-		"withdraw":         {{request: pay("withdrawals"), want: [4]int{forbidden, forbidden, created, who}}},
-		"listAuditRecords": {{request: get("/api/audit"), want: [4]int{forbidden, forbidden, ok, who}}},
+		"deposit":          {{request: pay("deposits"), want: [4]int{forbidden, forbidden, created, unknown}}},
+		"withdraw":         {{request: pay("withdrawals"), want: [4]int{forbidden, forbidden, created, unknown}}},
+		"listAuditRecords": {{request: get("/api/audit"), want: [4]int{forbidden, forbidden, ok, unknown}}},
 		"healthz":          {{request: get("/healthz"), public: true}},
 		"readyz":           {{request: get("/readyz"), public: true}},
 		"metrics":          {{request: get("/metrics"), public: true}},
 		"docs":             {{request: get("/docs"), public: true}},
 		"openapi":          {{request: get("/openapi.yaml"), public: true}},
 	}
-	onlyService := func(status int) [4]int { return [4]int{who, who, who, status} }
+	onlyService := func(status int) [4]int { return [4]int{unknown, unknown, unknown, status} }
 	lineProvider := map[string][]row{
 		"createEvent": {{request: send(http.MethodPost, "/event", text(`{"coefficient":1.45}`)), want: onlyService(created)}},
 		"listEvents":  {{request: get("/events"), want: onlyService(ok)}},

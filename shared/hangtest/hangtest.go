@@ -3,21 +3,22 @@
 //
 //	import _ "stavka.local/shared/hangtest"
 //
-// It bounds each test where `go test -timeout` bounds all tests of a package together. A test that
-// runs longer than two minutes makes the process panic with the name of its function and the
-// stacks of all goroutines. The time that a test waits for its subtests or for its turn to run in
-// parallel does not count, and neither does work that is Exempt.
+// It bounds each test where `go test -timeout` bounds all tests of a package together. When a test
+// stands still for two minutes, the process panics with the name of its function and the stacks of
+// all goroutines. A test stands still when its goroutine has the same stack each time that it is looked
+// at: a test that is only slow goes on. The time that a test waits for its subtests or for its turn
+// to run in parallel does not count, and neither does work that is Exempt.
 //
 // STAVKA_TEST_SCALE multiplies the limit, as it does the size of the long tests.
 package hangtest
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"runtime"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 )
@@ -39,89 +40,94 @@ func init() { //nolint:gochecknoinits // importing the package is all that a tes
 	start(limit*time.Duration(max(1, scale)), interval)
 }
 
-// start looks at the running tests at each interval, and panics when one has run longer than limit.
+// start looks at the running tests at each interval, and panics when one has stood still for limit.
 func start(limit, interval time.Duration) {
-	w := watch{limit: limit, running: make(map[string]time.Time)}
+	w := watch{limit: limit}
 	// A timer and not a goroutine, which a check for leaked goroutines would find.
 	var look func()
 	look = func() {
-		if test := w.overdue(time.Now(), stacks()); test != "" {
+		if test := w.hanging(time.Now(), stacks()); test != "" {
 			debug.SetTraceback("all")
-			panic(fmt.Sprintf("test hangs: %s has run for %s", test, limit))
+			panic(fmt.Sprintf("test hangs: %s has stood still for %s", test, limit))
 		}
 		time.AfterFunc(interval, look)
 	}
 	time.AfterFunc(interval, look)
 }
 
-// Exempt runs work of a test that may take longer, and must have a bound of its own. The test's time
-// begins anew afterwards.
+// Exempt runs work of a test during which the test may stand still. The work must have a bound of its own.
 func Exempt(work func()) { work() }
 
 // stacks returns the stacks of all goroutines.
-func stacks() []byte {
+func stacks() string {
 	for size := 1 << 20; ; size *= 2 {
 		buffer := make([]byte, size)
 		if n := runtime.Stack(buffer, true); n < size {
-			return buffer[:n]
+			return string(buffer[:n])
 		}
 	}
 }
 
-// watch knows since when tests have been running.
+// watch knows since when tests stand still.
 type watch struct {
-	limit   time.Duration
-	running map[string]time.Time // by the name of the goroutine
+	limit time.Duration
+	tests map[string]stand // by the name of the goroutine
 }
 
-// overdue returns the function of a test that has run for longer than the limit, or "". Stacks are
-// those at the time now.
-func (w *watch) overdue(now time.Time, stacks []byte) string {
-	tests := runningTests(stacks)
-	for goroutine := range w.running {
-		if tests[goroutine] == "" {
-			delete(w.running, goroutine)
+// stand is the stack of a test and when it was first seen.
+type stand struct {
+	function, stack string
+	since           time.Time
+}
+
+// hanging returns the function of a test that has stood still for the limit, or "". Stacks are those
+// at the time now.
+func (w *watch) hanging(now time.Time, stacks string) string {
+	before := w.tests
+	w.tests = runningTests(stacks)
+	for goroutine, test := range w.tests {
+		test.since = now
+		if known := before[goroutine]; known.stack == test.stack {
+			test.since = known.since
 		}
-	}
-	for goroutine, function := range tests {
-		began, known := w.running[goroutine]
-		switch {
-		case !known:
-			w.running[goroutine] = now
-		case now.Sub(began) > w.limit:
-			return function + " in " + goroutine
+		if now.Sub(test.since) >= w.limit {
+			return test.function + " in " + goroutine
 		}
+		w.tests[goroutine] = test
 	}
 	return ""
 }
 
-// runningTests returns the function of each test that runs, by the name of its goroutine.
-func runningTests(stacks []byte) map[string]string {
-	tests := make(map[string]string)
-	for stack := range bytes.SplitSeq(stacks, []byte("\n\n")) {
-		calls, _, isTest := bytes.Cut(stack, []byte("\ntesting.tRunner("))
+// runningTests returns the tests that run, by the names of their goroutines.
+func runningTests(stacks string) map[string]stand {
+	tests := make(map[string]stand)
+	for all := range strings.SplitSeq(stacks, "\n\n") {
+		// The first line holds the time that the goroutine has been waiting.
+		title := all[:max(0, strings.IndexByte(all, '\n'))]
+		stack := all[len(title):]
+		calls, _, isTest := strings.Cut(stack, "\ntesting.tRunner(")
 		if !isTest || waits(stack) {
 			continue
 		}
-		calls, _, _ = bytes.Cut(calls, []byte("\ntesting.(*common).Cleanup.func1("))
-		name, _, _ := bytes.Cut(stack, []byte(" ["))
-		lines := bytes.Split(calls, []byte("\n"))
+		calls, _, _ = strings.Cut(calls, "\ntesting.(*common).Cleanup.func1(")
+		lines := strings.Split(calls, "\n")
 		function := lines[max(0, len(lines)-2)] // the last line is its file
-		if i := bytes.LastIndexByte(function, '('); i >= 0 {
+		if i := strings.LastIndexByte(function, '('); i >= 0 {
 			function = function[:i]
 		}
-		tests[string(name)] = string(function)
+		goroutine, _, _ := strings.Cut(title, " [")
+		tests[goroutine] = stand{function: function, stack: stack}
 	}
 	return tests
 }
 
 // waits reports whether a test waits for subtests, for its turn or for exempt work.
-func waits(stack []byte) bool {
+func waits(stack string) bool {
 	for _, call := range []string{"\ntesting.(*T).Run(", "\ntesting.(*T).Parallel(", "\nstavka.local/shared/hangtest.Exempt("} {
-		if bytes.Contains(stack, []byte(call)) {
+		if strings.Contains(stack, call) {
 			return true
 		}
 	}
-	ended := bytes.Contains(stack, []byte("\ntesting.tRunner.func1("))
-	return ended && !bytes.Contains(stack, []byte("\ntesting.(*common).runCleanup("))
+	ended := strings.Contains(stack, "\ntesting.tRunner.func1(")
+	return ended && !strings.Contains(stack, "\ntesting.(*common).runCleanup(")
 }

@@ -2,7 +2,6 @@ package hangtest
 
 import (
 	"errors"
-	"maps"
 	"os"
 	"os/exec"
 	"slices"
@@ -40,8 +39,8 @@ func TestAHangingTestEndsItsProcess(t *testing.T) {
 // names returns the functions of the tests that run, without the package's name.
 func names() []string {
 	var all []string
-	for function := range maps.Values(runningTests(stacks())) {
-		all = append(all, strings.TrimPrefix(function, "stavka.local/shared/hangtest."))
+	for _, test := range runningTests(stacks()) {
+		all = append(all, strings.TrimPrefix(test.function, "stavka.local/shared/hangtest."))
 	}
 	return all
 }
@@ -71,12 +70,14 @@ func TestATestThatWaitsDoesNotRun(t *testing.T) {
 	})
 }
 
-func TestOverdue(t *testing.T) {
+func TestHanging(t *testing.T) {
 	t.Parallel()
-	const runs = "goroutine 7 [chan receive, 1 minutes]:\nexample.TestX(0xc0)\n\t/x_test.go:7\ntesting.tRunner(0xc0, 0x1)\n\t/testing.go:1"
+	const runs = "goroutine 7 [chan receive]:\nexample.TestX(0xc0)\n\t/x_test.go:7\ntesting.tRunner(0xc0, 0x1)\n\t/testing.go:1"
 	const waits = "goroutine 7 [chan receive]:\ntesting.(*T).Run(0xc0)\n\t/testing.go:9\n" +
 		"example.TestX(0xc0)\n\t/x_test.go:7\ntesting.tRunner(0xc0, 0x1)\n\t/testing.go:1"
-	w := watch{limit: time.Minute, running: make(map[string]time.Time)}
+	elsewhere := strings.Replace(runs, "x_test.go:7", "x_test.go:8", 1)
+	later := strings.Replace(runs, "receive]", "receive, 1 minutes]", 1)
+	w := watch{limit: time.Minute}
 	began := time.Now()
 	for _, look := range []struct {
 		after  time.Duration
@@ -84,13 +85,15 @@ func TestOverdue(t *testing.T) {
 		want   string
 	}{
 		{0, runs, ""},
-		{time.Minute, "goroutine 1 [running]:\nmain.main()\n\t/main.go:1\n\n" + runs, ""},
-		{time.Minute + 1, waits, ""},
-		{time.Minute + 2, runs, ""},
-		{2*time.Minute + 2, runs, ""},
-		{2*time.Minute + 3, runs, "example.TestX in goroutine 7"},
+		{59 * time.Second, "goroutine 1 [running]:\nmain.main()\n\t/main.go:1\n\n" + runs, ""},
+		{60 * time.Second, waits, ""},
+		{61 * time.Second, runs, ""},
+		{120 * time.Second, elsewhere, ""},
+		{121 * time.Second, runs, ""},
+		{180 * time.Second, later, ""},
+		{181 * time.Second, later, "example.TestX in goroutine 7"},
 	} {
-		if got := w.overdue(began.Add(look.after), []byte(look.stacks)); got != look.want {
+		if got := w.hanging(began.Add(look.after), look.stacks); got != look.want {
 			t.Errorf("after %s: %q, want %q", look.after, got, look.want)
 		}
 	}

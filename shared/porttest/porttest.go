@@ -14,11 +14,11 @@ import (
 // free while its server is down.
 const lowest, ports = 20000, 12000
 
-// given holds the ports that Address has returned. Two tests must not get the same one: nobody
+// given holds the ports that Address has returned. Two tests must not get the same one: nothing
 // listens at it before the server starts and while it is down.
 var given sync.Map
 
-// Address returns a loopback address at which nobody listens, and a different one each time.
+// Address returns a loopback address at which nothing listens, and a different one each time.
 func Address(t testing.TB) string {
 	t.Helper()
 	for range 1000 {

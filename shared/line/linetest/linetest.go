@@ -57,7 +57,7 @@ func Run(t *testing.T, open func(*testing.T) Bus) {
 		{"dead-letters poison once and passes its neighbours", testPoison},
 		{"shares changes among consumers", testCompeting},
 		{"shows every change to all watchers", testWatchers},
-		{"keeps what was published before anybody consumed", testTakeover},
+		{"keeps what was published before there was a consumer", testTakeover},
 		{"keeps a change whose consumer gave up", testGivesUp},
 		{"refuses a change that has nowhere to go", testNowhereToGo},
 		{"shows heartbeats to all watchers", testHeartbeats},
@@ -274,7 +274,7 @@ func testNowhereToGo(t *testing.T, bus Bus) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	if err := bus.Publisher.PublishChange(ctx, changes[1]); err == nil {
-		t.Error("publishing a change that nobody gets succeeded")
+		t.Error("publishing a change that reaches no consumer succeeded")
 	}
 
 	var got log
