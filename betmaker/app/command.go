@@ -18,21 +18,19 @@ import (
 	"stavka.local/shared/service"
 )
 
-// description returns the text that begins the program's help.
-func description() string {
-	return `bet-maker takes bets on the events of Stavka's line and settles them.
+// description begins the program's help.
+const description = `bet-maker takes bets on the events of Stavka's line and settles them.
 
 It is configured by environment variables, and by a file .env in the working
-directory, which the environment overrides. .env.example lists all of them.
+directory, which the environment overrides. "betmaker help variables" lists them.
 `
-}
 
 // NewCommand returns the program's commands.
 func NewCommand() *cobra.Command { return newCommand(service.FromEnvironment(ConfigFromEnv)) }
 
 func newCommand(configure service.Configure[Config]) *cobra.Command {
 	return service.NewCommand(service.Program{
-		Name: "betmaker", Description: description(), Serve: service.Serve(configure, New),
+		Name: "betmaker", Description: description, Settings: Settings(), Serve: service.Serve(configure, New),
 		Commands: []*cobra.Command{
 			service.HealthcheckCommand(configure, func(c Config) string { return c.Addr }),
 			service.Group("migrate", "Change the schema of the database",

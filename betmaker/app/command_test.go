@@ -54,3 +54,16 @@ func TestCommandShowsHelpAndVersionWithoutConfiguration(t *testing.T) {
 		}
 	}
 }
+
+func TestHelpListsEveryVariable(t *testing.T) {
+	t.Parallel()
+	var out strings.Builder
+	if err := service.Run(t.Context(), NewCommand(), []string{"help", "variables"}, &out, &out); err != nil {
+		t.Fatal(err)
+	}
+	for _, setting := range Settings() {
+		if !strings.Contains(out.String(), setting.Name) || !strings.Contains(out.String(), setting.Meaning) {
+			t.Errorf("the help does not explain %s", setting.Name)
+		}
+	}
+}

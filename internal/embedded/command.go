@@ -13,19 +13,16 @@ import (
 	"stavka.local/stavka/internal/demo"
 )
 
-// description returns the text that begins the program's help.
-func description() string {
-	return `Stavka takes bets on events. This program runs both of its services, bet-maker and
+// description begins the program's help.
+const description = `Stavka takes bets on events. This program runs both of its services, bet-maker and
 line-provider, in one process, and keeps all data in one directory.
 
 Events can be imported, bets exported and the ledger verified while an instance serves
 from the same directory.
 
-The other settings are those of the services, as environment variables. Variables that
-say where PostgreSQL, Redis, RabbitMQ or line-provider are have no effect here, and no
-.env file is read.
+It is configured by flags and environment variables: "stavka help variables" lists them.
+It reads no .env file.
 `
-}
 
 // program is the state that its commands share.
 type program struct{ settings }
@@ -39,7 +36,7 @@ func NewCommand(environment func(string) (string, bool)) *cobra.Command {
 func newCommand(environment func(string) (string, bool)) (*cobra.Command, *program) {
 	p := &program{newSettings(environment)}
 	root := service.NewCommand(service.Program{
-		Name: "stavka", Description: description(), Serve: p.serve,
+		Name: "stavka", Description: description, Settings: Settings(), Serve: p.serve,
 		Commands: []*cobra.Command{
 			p.demoCommand(),
 			service.Group("events", "Import events", p.importCommand()),

@@ -12,7 +12,6 @@ import (
 	"stavka.local/shared/line/inproc"
 	"stavka.local/shared/service"
 	"stavka.local/stavka/internal/demo"
-	"stavka.local/stavka/internal/variables"
 )
 
 // noSecretKey is the key of commands that sign nothing.
@@ -43,9 +42,9 @@ func newSettings(environment func(string) (string, bool)) settings {
 // withDefaults replaces empty settings, which variables and flags may be: a service with an empty
 // address would listen on all interfaces.
 func (s settings) withDefaults() settings {
-	s.betMakerAddr = cmp.Or(s.betMakerAddr, variables.Default("BETMAKER_ADDR"))
-	s.lineProviderAddr = cmp.Or(s.lineProviderAddr, variables.Default("LINEPROVIDER_ADDR"))
-	s.dataDir = cmp.Or(s.dataDir, variables.Default("DATA_DIR"))
+	s.betMakerAddr = cmp.Or(s.betMakerAddr, defaultOf("BETMAKER_ADDR"))
+	s.lineProviderAddr = cmp.Or(s.lineProviderAddr, defaultOf("LINEPROVIDER_ADDR"))
+	s.dataDir = cmp.Or(s.dataDir, defaultOf("DATA_DIR"))
 	return s
 }
 
@@ -64,7 +63,7 @@ func (s settings) lookup(name string) (string, bool) {
 	if name == "SECRET_KEY" {
 		return s.secretKey, true
 	}
-	text = variables.Default(name)
+	text = defaultOf(name)
 	return text, text != ""
 }
 

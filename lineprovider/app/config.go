@@ -35,7 +35,6 @@ type Config struct {
 
 	Drain time.Duration // how long requests in flight may take when the service stops
 
-	Logging    logging.Options
 	Production bool     // refuse weak secrets instead of warning about them
 	Warnings   []string // what is accepted but should be changed
 }
@@ -113,9 +112,9 @@ func read(r *config.Reader, locate func(*config.Reader, *Config)) (Config, error
 
 		Drain: httpedge.DefaultLimits().Drain,
 
-		Logging:    logging.Read(r),
 		Production: r.IsProduction(),
 	}
+	_ = logging.Read(r) // declares its variables and reports their problems; service.LogTo applies them
 	locate(r, &c)
 	c.Warnings = r.Warnings()
 	if err := r.Err(); err != nil {

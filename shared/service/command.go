@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"stavka.local/shared/buildinfo"
+	"stavka.local/shared/config"
 )
 
 // The exit statuses of all programs.
@@ -43,6 +44,7 @@ func (e *UsageError) Unwrap() error { return e.Err }
 type Program struct {
 	Name        string
 	Description string // begins its help
+	Settings    []config.Setting
 	Serve       func(*cobra.Command) error
 	Commands    []*cobra.Command
 }
@@ -65,6 +67,11 @@ func NewCommand(p Program) *cobra.Command {
 			},
 		})
 	root.AddCommand(p.Commands...)
+	// Without a function to run, cobra takes it for a topic of the help.
+	root.AddCommand(&cobra.Command{
+		Use: "variables", Short: "The environment variables that configure the program",
+		Long: "The environment variables that configure the program:\n\n" + config.Describe(p.Settings),
+	})
 	root.SetHelpCommand(&cobra.Command{Use: "help [COMMAND]", Short: "Show the help of a command", RunE: showHelp})
 	return root
 }

@@ -21,6 +21,9 @@ func WriteReference(w io.Writer, programs ...*cobra.Command) error {
 }
 
 func writeCommand(text *strings.Builder, cmd *cobra.Command) {
+	if cmd.IsAdditionalHelpTopicCommand() {
+		return // docs/configuration.md says more
+	}
 	level := "##"
 	if cmd.HasParent() {
 		level = "###"

@@ -1,9 +1,15 @@
-// Command reference writes the reference of the commands of all programs to its standard output.
+// Command reference writes what is documented from the programs themselves, docs/commands.md,
+// docs/configuration.md and .env.example, below the directory that is its argument. It is run by
+// tools/generate in the root of the repository.
 package main
 
 import (
+	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	betmaker "stavka.local/betmaker/app"
 	lineprovider "stavka.local/lineprovider/app"
@@ -12,10 +18,29 @@ import (
 )
 
 func main() {
-	noVariables := func(string) (string, bool) { return "", false }
-	err := service.WriteReference(os.Stdout, embedded.NewCommand(noVariables), betmaker.NewCommand(), lineprovider.NewCommand())
-	if err != nil {
+	if err := run(context.Background(), os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, "reference:", err)
 		os.Exit(1)
 	}
+}
+
+func run(ctx context.Context, args []string) error {
+	if len(args) != 1 {
+		return errors.New("the only argument is a directory")
+	}
+	return errors.Join(writeCommands(args[0]), writeConfiguration(ctx, args[0]))
+}
+
+func writeCommands(directory string) error {
+	noVariables := func(string) (string, bool) { return "", false }
+	var text bytes.Buffer
+	err := service.WriteReference(&text, embedded.NewCommand(noVariables), betmaker.NewCommand(), lineprovider.NewCommand())
+	if err != nil {
+		return err
+	}
+	return write(directory, "docs/commands.md", text.Bytes())
+}
+
+func write(directory, file string, text []byte) error {
+	return os.WriteFile(filepath.Join(directory, file), text, 0o644) //nolint:gosec // a public file
 }

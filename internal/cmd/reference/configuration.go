@@ -1,8 +1,3 @@
-// Command configuration writes docs/configuration.md and .env.example, from the settings
-// that the programs declare and the defaults of docker-compose.yml, below the directory
-// that is its argument, or by default below the working directory.
-//
-// It is run by tools/generate in the root of the repository.
 package main
 
 import (
@@ -12,8 +7,6 @@ import (
 	"embed"
 	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -25,7 +18,7 @@ import (
 	betmaker "stavka.local/betmaker/app"
 	lineprovider "stavka.local/lineprovider/app"
 	"stavka.local/shared/config"
-	"stavka.local/stavka/internal/variables"
+	"stavka.local/stavka/internal/embedded"
 )
 
 //go:embed *.tmpl
@@ -90,18 +83,9 @@ type page struct {
 	NotRead    []string   // by the one-process program
 }
 
-func main() {
-	directory := "."
-	if len(os.Args) > 1 {
-		directory = os.Args[1]
-	}
-	if err := run(context.Background(), directory); err != nil {
-		fmt.Fprintln(os.Stderr, "configuration:", err)
-		os.Exit(1)
-	}
-}
-
-func run(ctx context.Context, directory string) error {
+// writeConfiguration writes docs/configuration.md and .env.example below a directory, from the
+// settings that the programs declare and the defaults of docker-compose.yml.
+func writeConfiguration(ctx context.Context, directory string) error {
 	p, err := newPage(ctx)
 	if err != nil {
 		return err
@@ -120,7 +104,7 @@ func run(ctx context.Context, directory string) error {
 		if err := parsed.ExecuteTemplate(&text, name, p); err != nil {
 			return err
 		}
-		if err := os.WriteFile(filepath.Join(directory, file), text.Bytes(), 0o644); err != nil { //nolint:gosec // a public file
+		if err := write(directory, file, text.Bytes()); err != nil {
 			return err
 		}
 	}
@@ -162,7 +146,7 @@ func newPage(ctx context.Context) (page, error) {
 	provider = slices.DeleteFunc(provider, func(s config.Setting) bool { return has(both, s) })
 	p := page{Both: with(both), BetMaker: with(maker), LineProvider: with(provider)}
 
-	services, own := slices.Concat(both, maker, provider), variables.Settings()
+	services, own := slices.Concat(both, maker, provider), embedded.Settings()
 	for _, s := range services {
 		if !has(own, s) {
 			p.NotRead = append(p.NotRead, s.Name)

@@ -1,7 +1,4 @@
-// Package variables declares the environment variables of the one-process program: those
-// of both services that do not locate a server, some with defaults of their own, and
-// DATA_DIR.
-package variables
+package embedded
 
 import (
 	"cmp"
@@ -12,8 +9,8 @@ import (
 	"stavka.local/shared/config"
 )
 
-// Default returns the program's default of a variable, or "" if the services' default holds.
-func Default(name string) string {
+// defaultOf returns the program's default of a variable, or "" if the services' default holds.
+func defaultOf(name string) string {
 	switch name {
 	case "BETMAKER_ADDR":
 		return "127.0.0.1:8000"
@@ -27,7 +24,8 @@ func Default(name string) string {
 	return ""
 }
 
-// Settings returns the variables that the program reads.
+// Settings returns the environment variables that the program reads: those of both services that do
+// not locate a server, some with defaults of their own, and DATA_DIR.
 func Settings() []config.Setting {
 	settings := slices.Concat([]config.Setting{{Name: "DATA_DIR", Meaning: "The directory of all data."}}, betmaker.EmbeddedSettings())
 	for _, s := range lineprovider.EmbeddedSettings() {
@@ -36,7 +34,7 @@ func Settings() []config.Setting {
 		}
 	}
 	for i, s := range settings {
-		settings[i].Default = cmp.Or(Default(s.Name), s.Default)
+		settings[i].Default = cmp.Or(defaultOf(s.Name), s.Default)
 		if s.Name == "SECRET_KEY" {
 			settings[i].Meaning = "The key that tokens are signed with. Without it a key is made at the first start and kept in DATA_DIR."
 		}
