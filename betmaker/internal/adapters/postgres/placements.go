@@ -102,7 +102,7 @@ func lockWorkingSet(ctx context.Context, tx *transaction, batch ports.Batch) (ro
 		}
 	}
 	eventIDs = ascending(eventIDs)
-	query(tx, (*pgdb.Queries).LockWallets, ascending(users), &rows.wallets)
+	queryMany(tx, (*pgdb.Queries).LockWallets, ascending(users), &rows.wallets)
 	exec(tx, (*pgdb.Queries).LockEventsAgainstClosing, eventIDs)
 	if batch.WithLiabilities {
 		query(tx, (*pgdb.Queries).LockMissingLiabilities, eventIDs, &locked)

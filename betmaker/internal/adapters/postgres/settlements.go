@@ -149,7 +149,7 @@ func (s *Settlements) lockBetsBehind(
 	ctx context.Context, tx *transaction, event domain.EventID, after domain.BetID, limit int,
 ) ([]domain.Bet, []pgtype.TID, error) {
 	var rows []pgdb.LockBetsBehindRow
-	query(tx, (*pgdb.Queries).LockBetsBehind, pgdb.LockBetsBehindParams{
+	queryMany(tx, (*pgdb.Queries).LockBetsBehind, pgdb.LockBetsBehindParams{
 		EventID: int64(event), AtMost: limit32(limit), Share: int64(s.share.index), Shares: int64(max(s.share.of, 1)), After: int64(after),
 	}, &rows)
 	if err := tx.exchange(ctx); err != nil {
@@ -166,7 +166,7 @@ func (s *Settlements) lockBetsBehind(
 func lockWalletsOf(ctx context.Context, tx *transaction, bets []domain.Bet) (*domain.Settling, error) {
 	users := column(bets, func(b *domain.Bet) int64 { return int64(b.UserID) })
 	return readSettling(ctx, tx, bets, func(wallets *[]pgdb.Wallet) {
-		query(tx, (*pgdb.Queries).LockWallets, ascending(users), wallets)
+		queryMany(tx, (*pgdb.Queries).LockWallets, ascending(users), wallets)
 	})
 }
 
