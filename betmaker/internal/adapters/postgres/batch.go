@@ -32,6 +32,13 @@ func query[Params, Result any](
 	tx.queue(fetch(method, params, into))
 }
 
+// queryMany is query for statements that return many rows, see collect.
+func queryMany[Params, Row any](
+	tx *transaction, method func(*pgdb.Queries, context.Context, Params) ([]Row, error), params Params, into *[]Row,
+) {
+	tx.queue(fetchMany(method, params, into))
+}
+
 // queryPlain is query for a method without parameters.
 func queryPlain[Result any](tx *transaction, method func(*pgdb.Queries, context.Context) (Result, error), into *Result) {
 	type none = struct{}
@@ -48,6 +55,20 @@ func fetch[Params, Result any](
 			*into = result
 		}
 		return err
+	}
+}
+
+// fetchMany is fetch for statements that return many rows, which collect decodes.
+func fetchMany[Params, Row any](
+	method func(*pgdb.Queries, context.Context, Params) ([]Row, error), params Params, into *[]Row,
+) call {
+	generated := fetch(method, params, into)
+	return func(ctx context.Context, db pgdb.DBTX) (err error) {
+		if a, ok := db.(answers); ok {
+			*into, err = collect[Row](a.results)
+			return err
+		}
+		return generated(ctx, db)
 	}
 }
 
@@ -110,10 +131,7 @@ func (a answers) Exec(context.Context, string, ...any) (pgconn.CommandTag, error
 }
 
 // Query implements pgdb.DBTX.
-func (a answers) Query(context.Context, string, ...any) (pgx.Rows, error) {
-	rows, err := a.results.Query()
-	return &fastRows{Rows: rows}, err
-}
+func (a answers) Query(context.Context, string, ...any) (pgx.Rows, error) { return a.results.Query() }
 
 // QueryRow implements pgdb.DBTX.
 func (a answers) QueryRow(context.Context, string, ...any) pgx.Row { return a.results.QueryRow() }

@@ -11,7 +11,7 @@ import (
 	"stavka.local/betmaker/internal/ports"
 )
 
-// These benchmarks show the cost of decoding rows, see fastRows.
+// These benchmarks show the cost of decoding rows, see collect.
 
 func BenchmarkListBets(b *testing.B) {
 	store, conn := openBench(b)

@@ -37,7 +37,8 @@ func (b *Bets) List(ctx context.Context, filter ports.BetFilter, limit int) (bet
 	return mapRows(rows, betFromRow)
 }
 
-func (b *Bets) list(ctx context.Context, filter ports.BetFilter, limit int32) (rows []pgdb.Bet, err error) {
+func (b *Bets) list(ctx context.Context, filter ports.BetFilter, limit int32) ([]pgdb.Bet, error) {
+	var rows []pgdb.Bet
 	user, event, status := int64(filter.UserID), int64(filter.EventID), int16(filter.Status)
 	before := int64(filter.Before)
 	if before == 0 {
@@ -45,10 +46,13 @@ func (b *Bets) list(ctx context.Context, filter ports.BetFilter, limit int32) (r
 	}
 	ofUser := pgdb.ListBetsOfUserParams{UserID: user, Before: before, EventID: event, Status: status, AtMost: limit}
 	if user != 0 && event == 0 && status == 0 {
-		return look(ctx, b.lookups, (*pgdb.Queries).ListBetsOfUser, ofUser)
+		if err := b.lookups.do(ctx, fetchMany((*pgdb.Queries).ListBetsOfUser, ofUser, &rows)); err != nil {
+			return nil, err
+		}
+		return rows, nil
 	}
 	// The other lists may read many rows to find a few, and no look-up should wait for that.
-	err = b.pool.read(ctx, func(ctx context.Context, q *pgdb.Queries) (err error) {
+	err := b.pool.read(ctx, func(ctx context.Context, q *pgdb.Queries) (err error) {
 		switch {
 		case user != 0:
 			rows, err = q.ListBetsOfUser(ctx, ofUser)

@@ -9,7 +9,7 @@ import (
 	"stavka.local/betmaker/internal/ports"
 )
 
-// Lists decode bets by fastRows, and a single bet is decoded by pgx. Both return the same: for pending, won,
+// Lists decode bets by collect, and a single bet is decoded by pgx. Both return the same: for pending, won,
 // lost and void bets, and for numbers and instants of any size.
 func TestListShowsBetsAsTheyAre(t *testing.T) {
 	t.Parallel()

@@ -91,11 +91,7 @@ func queueEvents(tx *transaction, events []domain.Event) error {
 // lockEvents locks events exclusively and reads them and then the clock, in one round trip. All
 // bets accepted on them so far are earlier than the clock.
 func lockEvents(ctx context.Context, tx *transaction, ids []domain.EventID) (time.Time, map[domain.EventID]domain.Event, error) {
-	numbers := make([]int64, len(ids))
-	for i, id := range ids {
-		numbers[i] = int64(id)
-	}
-	numbers = ascending(numbers)
+	numbers := ascending(column(ids, func(id *domain.EventID) int64 { return int64(*id) }))
 	var (
 		rows []pgdb.Event
 		now  time.Time

@@ -244,7 +244,7 @@ func TestReadLedgerIsOfOneInstantAndEndsWithItsContext(t *testing.T) {
 	}
 }
 
-// Sealing decodes transfers by fastRows, and lists are decoded by pgx. Both return the same: with and
+// Sealing decodes transfers by collect, and lists are decoded by pgx. Both return the same: with and
 // without a bet and a reference, and for numbers and instants of any size.
 func TestSealIsOfTransfersAsTheyAre(t *testing.T) {
 	t.Parallel()

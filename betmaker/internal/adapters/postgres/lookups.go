@@ -38,19 +38,9 @@ func newLookups(p *pool) *lookups {
 	return l
 }
 
-// look runs a query, possibly together with others, and returns its result. An error of one query does not
-// affect the others. Errors are those of pool.read.
-func look[Params, Result any](
-	ctx context.Context, l *lookups, method func(*pgdb.Queries, context.Context, Params) (Result, error), params Params,
-) (Result, error) {
-	var found, none Result
-	if err := l.do(ctx, fetch(method, params, &found)); err != nil {
-		return none, err // found may still be written
-	}
-	return found, nil
-}
-
-// do runs a call, possibly together with others. After an error of ctx the call may still be running.
+// do runs a call, possibly together with others. An error of one call does not affect the others. After an
+// error the result of the call must not be read, because the call may still be running. Errors are those of
+// pool.read.
 func (l *lookups) do(ctx context.Context, c call) error {
 	one := &lookup{call: c}
 	if err := l.group.Do(ctx, one); err != nil {

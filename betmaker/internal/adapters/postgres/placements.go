@@ -102,7 +102,7 @@ func lockWorkingSet(ctx context.Context, tx *transaction, batch ports.Batch) (ro
 		}
 	}
 	eventIDs = ascending(eventIDs)
-	query(tx, (*pgdb.Queries).LockWallets, ascending(users), &rows.wallets)
+	queryMany(tx, (*pgdb.Queries).LockWallets, ascending(users), &rows.wallets)
 	exec(tx, (*pgdb.Queries).LockEventsAgainstClosing, eventIDs)
 	if batch.WithLiabilities {
 		query(tx, (*pgdb.Queries).LockMissingLiabilities, eventIDs, &locked)
@@ -172,7 +172,7 @@ func workingSet(rows workingRows) (*domain.WorkingSet, expiredKeys, error) {
 		TokenVersions: make(map[domain.UserID]int32, len(rows.wallets)),
 		Events:        make(map[domain.EventID]domain.Event, len(rows.events)),
 		Verdicts:      make(map[domain.VerdictKey]domain.Verdict, len(rows.verdicts)),
-		BetIDs:        make([]domain.BetID, len(rows.betIDs)),
+		BetIDs:        column(rows.betIDs, func(id *int64) domain.BetID { return domain.BetID(*id) }),
 		Now:           rows.now,
 	}
 	for _, row := range rows.wallets {
@@ -184,9 +184,6 @@ func workingSet(rows workingRows) (*domain.WorkingSet, expiredKeys, error) {
 			return nil, nil, err
 		}
 		set.Events[event.ID] = event
-	}
-	for i, id := range rows.betIDs {
-		set.BetIDs[i] = domain.BetID(id)
 	}
 	expired, err := addVerdicts(set, rows)
 	return set, expired, err
@@ -361,11 +358,8 @@ func storedVerdictsParams(keys []domain.VerdictKey) pgdb.StoredVerdictsParams {
 }
 
 func keysToArrays(keys []domain.VerdictKey) (users []int64, texts []string) {
-	users, texts = make([]int64, len(keys)), make([]string, len(keys))
-	for i, key := range keys {
-		users[i], texts[i] = int64(key.UserID), key.Key
-	}
-	return users, texts
+	return column(keys, func(k *domain.VerdictKey) int64 { return int64(k.UserID) }),
+		column(keys, func(k *domain.VerdictKey) string { return k.Key })
 }
 
 // ascending sorts values and drops duplicates, in place.

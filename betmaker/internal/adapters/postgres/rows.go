@@ -78,33 +78,28 @@ func windowsToJSON(windows []domain.VoidWindow) (string, error) {
 }
 
 func eventsToArrays(events []domain.Event) (pgdb.WriteEventsParams, error) {
-	var p pgdb.WriteEventsParams
-	for _, e := range events {
-		windows, err := windowsToJSON(e.VoidWindows)
-		if err != nil {
-			return p, fmt.Errorf("event %d: %w", e.ID, err)
-		}
-		p.Ids = append(p.Ids, int64(e.ID))
-		p.Datasets = append(p.Datasets, e.Dataset)
-		p.Seqs = append(p.Seqs, e.Seq)
-		p.Versions = append(p.Versions, e.Version)
-		p.Names = append(p.Names, e.Name)
-		p.Coefficients = append(p.Coefficients, int32(e.Coefficient.Hundredths()))
-		p.Deadlines = append(p.Deadlines, e.Deadline)
-		p.States = append(p.States, int16(e.State))
-		p.Suspended = append(p.Suspended, e.Suspended)
-		p.ResultRevisions = append(p.ResultRevisions, e.ResultRevision)
-		p.EffectiveAt = append(p.EffectiveAt, e.EffectiveAt)
-		p.CreatedAt = append(p.CreatedAt, e.CreatedAt)
-		p.UpdatedAt = append(p.UpdatedAt, e.UpdatedAt)
-		p.Quarantined = append(p.Quarantined, e.Quarantined)
-		p.VoidBefore = append(p.VoidBefore, e.VoidBefore)
-		p.VoidWindows = append(p.VoidWindows, windows)
-		p.ClosedAt = append(p.ClosedAt, e.ClosedAt)
-		p.ResultedAt = append(p.ResultedAt, e.ResultedAt)
-		p.SettleRevisions = append(p.SettleRevisions, e.SettleRevision)
-	}
-	return p, nil
+	windows, err := mapRows(events, func(e domain.Event) (string, error) { return windowsToJSON(e.VoidWindows) })
+	return pgdb.WriteEventsParams{
+		Ids:             column(events, func(e *domain.Event) int64 { return int64(e.ID) }),
+		Datasets:        column(events, func(e *domain.Event) string { return e.Dataset }),
+		Seqs:            column(events, func(e *domain.Event) int64 { return e.Seq }),
+		Versions:        column(events, func(e *domain.Event) int64 { return e.Version }),
+		Names:           column(events, func(e *domain.Event) string { return e.Name }),
+		Coefficients:    column(events, func(e *domain.Event) int32 { return int32(e.Coefficient.Hundredths()) }),
+		Deadlines:       column(events, func(e *domain.Event) time.Time { return e.Deadline }),
+		States:          column(events, func(e *domain.Event) int16 { return int16(e.State) }),
+		Suspended:       column(events, func(e *domain.Event) bool { return e.Suspended }),
+		ResultRevisions: column(events, func(e *domain.Event) int64 { return e.ResultRevision }),
+		EffectiveAt:     column(events, func(e *domain.Event) time.Time { return e.EffectiveAt }),
+		CreatedAt:       column(events, func(e *domain.Event) time.Time { return e.CreatedAt }),
+		UpdatedAt:       column(events, func(e *domain.Event) time.Time { return e.UpdatedAt }),
+		Quarantined:     column(events, func(e *domain.Event) bool { return e.Quarantined }),
+		VoidBefore:      column(events, func(e *domain.Event) time.Time { return e.VoidBefore }),
+		VoidWindows:     windows,
+		ClosedAt:        column(events, func(e *domain.Event) time.Time { return e.ClosedAt }),
+		ResultedAt:      column(events, func(e *domain.Event) time.Time { return e.ResultedAt }),
+		SettleRevisions: column(events, func(e *domain.Event) int64 { return e.SettleRevision }),
+	}, err
 }
 
 func betFromRow(row pgdb.Bet) (domain.Bet, error) {
@@ -136,41 +131,28 @@ func betFromRow(row pgdb.Bet) (domain.Bet, error) {
 }
 
 func betsToArrays(bets []domain.Bet) pgdb.InsertBetsParams {
-	n := len(bets)
-	p := pgdb.InsertBetsParams{
-		Ids: make([]int64, 0, n), UserIds: make([]int64, 0, n), EventIds: make([]int64, 0, n), Stakes: make([]int64, 0, n),
-		Coefficients: make([]int32, 0, n), EventVersions: make([]int64, 0, n), AcceptedAt: make([]time.Time, 0, n),
-		SettleRevisions: make([]int64, 0, n),
+	return pgdb.InsertBetsParams{
+		Ids:             column(bets, func(b *domain.Bet) int64 { return int64(b.ID) }),
+		UserIds:         column(bets, func(b *domain.Bet) int64 { return int64(b.UserID) }),
+		EventIds:        column(bets, func(b *domain.Bet) int64 { return int64(b.EventID) }),
+		Stakes:          column(bets, func(b *domain.Bet) int64 { return b.Stake.Minor() }),
+		Coefficients:    column(bets, func(b *domain.Bet) int32 { return int32(b.Coefficient.Hundredths()) }),
+		EventVersions:   column(bets, func(b *domain.Bet) int64 { return b.EventVersion }),
+		AcceptedAt:      column(bets, func(b *domain.Bet) time.Time { return b.AcceptedAt }),
+		SettleRevisions: column(bets, func(b *domain.Bet) int64 { return b.Revision }),
 	}
-	for _, b := range bets {
-		p.Ids = append(p.Ids, int64(b.ID))
-		p.UserIds = append(p.UserIds, int64(b.UserID))
-		p.EventIds = append(p.EventIds, int64(b.EventID))
-		p.Stakes = append(p.Stakes, b.Stake.Minor())
-		p.Coefficients = append(p.Coefficients, int32(b.Coefficient.Hundredths()))
-		p.EventVersions = append(p.EventVersions, b.EventVersion)
-		p.AcceptedAt = append(p.AcceptedAt, b.AcceptedAt)
-		p.SettleRevisions = append(p.SettleRevisions, b.Revision)
-	}
-	return p
 }
 
 func settlementsToArrays(tids []pgtype.TID, bets []domain.Bet, settled []domain.Settled) pgdb.SettleBetsParams {
-	p := pgdb.SettleBetsParams{
-		Tids: tids,
-		Ids:  make([]int64, 0, len(settled)), Statuses: make([]int16, 0, len(settled)), Payouts: make([]int64, 0, len(settled)),
-		VoidReasons: make([]int16, 0, len(settled)), SettleRevisions: make([]int64, 0, len(settled)),
-		SettledAt: make([]time.Time, 0, len(settled)),
+	return pgdb.SettleBetsParams{
+		Tids:            tids,
+		Ids:             column(bets, func(b *domain.Bet) int64 { return int64(b.ID) }),
+		Statuses:        column(settled, func(s *domain.Settled) int16 { return int16(s.Status) }),
+		Payouts:         column(settled, func(s *domain.Settled) int64 { return s.Payout.Minor() }),
+		VoidReasons:     column(settled, func(s *domain.Settled) int16 { return int16(s.VoidReason) }),
+		SettleRevisions: column(settled, func(s *domain.Settled) int64 { return s.Revision }),
+		SettledAt:       column(settled, func(s *domain.Settled) time.Time { return s.SettledAt }),
 	}
-	for i, s := range settled {
-		p.Ids = append(p.Ids, int64(bets[i].ID))
-		p.Statuses = append(p.Statuses, int16(s.Status))
-		p.Payouts = append(p.Payouts, s.Payout.Minor())
-		p.VoidReasons = append(p.VoidReasons, int16(s.VoidReason))
-		p.SettleRevisions = append(p.SettleRevisions, s.Revision)
-		p.SettledAt = append(p.SettledAt, s.SettledAt)
-	}
-	return p
 }
 
 func walletFromRow(row pgdb.Wallet) domain.Wallet {
@@ -200,20 +182,15 @@ func walletsFromRows(rows []pgdb.Wallet) map[domain.UserID]domain.Wallet {
 
 // walletsToArrays returns the parameters of WriteWallets.
 func walletsToArrays(users []domain.UserID, wallets map[domain.UserID]domain.Wallet) pgdb.WriteWalletsParams {
-	p := pgdb.WriteWalletsParams{
-		UserIds: make([]int64, 0, len(users)), Balances: make([]int64, 0, len(users)), Held: make([]int64, 0, len(users)),
-		Debts: make([]int64, 0, len(users)), Staked: make([]int64, 0, len(users)), StakedDays: make([]int32, 0, len(users)),
+	written := column(users, func(user *domain.UserID) domain.Wallet { return wallets[*user] })
+	return pgdb.WriteWalletsParams{
+		UserIds:    column(users, func(user *domain.UserID) int64 { return int64(*user) }),
+		Balances:   column(written, func(w *domain.Wallet) int64 { return w.Balance.Minor() }),
+		Held:       column(written, func(w *domain.Wallet) int64 { return w.Held.Minor() }),
+		Debts:      column(written, func(w *domain.Wallet) int64 { return w.Debt.Minor() }),
+		Staked:     column(written, func(w *domain.Wallet) int64 { return w.Staked.Minor() }),
+		StakedDays: column(written, func(w *domain.Wallet) int32 { return int32(w.StakedDay) }),
 	}
-	for _, user := range users {
-		wallet := wallets[user]
-		p.UserIds = append(p.UserIds, int64(user))
-		p.Balances = append(p.Balances, wallet.Balance.Minor())
-		p.Held = append(p.Held, wallet.Held.Minor())
-		p.Debts = append(p.Debts, wallet.Debt.Minor())
-		p.Staked = append(p.Staked, wallet.Staked.Minor())
-		p.StakedDays = append(p.StakedDays, int32(wallet.StakedDay))
-	}
-	return p
 }
 
 func transferFromRow(row pgdb.Transfer) domain.Transfer {
@@ -235,32 +212,21 @@ func transferFromRow(row pgdb.Transfer) domain.Transfer {
 }
 
 func transfersFromRows(rows []pgdb.Transfer) []domain.Transfer {
-	transfers := make([]domain.Transfer, len(rows))
-	for i, row := range rows {
-		transfers[i] = transferFromRow(row)
-	}
-	return transfers
+	return column(rows, func(row *pgdb.Transfer) domain.Transfer { return transferFromRow(*row) })
 }
 
 func transfersToArrays(transfers []domain.Transfer) pgdb.InsertTransfersParams {
-	n := len(transfers)
-	p := pgdb.InsertTransfersParams{
-		UserIds: make([]int64, 0, n), Debits: make([]int16, 0, n), Credits: make([]int16, 0, n), Amounts: make([]int64, 0, n),
-		Kinds: make([]int16, 0, n), BetIds: make([]int64, 0, n), Revisions: make([]int64, 0, n), Refs: make([]string, 0, n),
-		At: make([]time.Time, 0, n),
+	return pgdb.InsertTransfersParams{
+		UserIds:   column(transfers, func(t *domain.Transfer) int64 { return int64(t.UserID) }),
+		Debits:    column(transfers, func(t *domain.Transfer) int16 { return int16(t.Debit) }),
+		Credits:   column(transfers, func(t *domain.Transfer) int16 { return int16(t.Credit) }),
+		Amounts:   column(transfers, func(t *domain.Transfer) int64 { return t.Amount.Minor() }),
+		Kinds:     column(transfers, func(t *domain.Transfer) int16 { return int16(t.Kind) }),
+		BetIds:    column(transfers, func(t *domain.Transfer) int64 { return int64(t.BetID) }),
+		Revisions: column(transfers, func(t *domain.Transfer) int64 { return t.Revision }),
+		Refs:      column(transfers, func(t *domain.Transfer) string { return t.Reference }),
+		At:        column(transfers, func(t *domain.Transfer) time.Time { return t.At }),
 	}
-	for _, t := range transfers {
-		p.UserIds = append(p.UserIds, int64(t.UserID))
-		p.Debits = append(p.Debits, int16(t.Debit))
-		p.Credits = append(p.Credits, int16(t.Credit))
-		p.Amounts = append(p.Amounts, t.Amount.Minor())
-		p.Kinds = append(p.Kinds, int16(t.Kind))
-		p.BetIds = append(p.BetIds, int64(t.BetID))
-		p.Revisions = append(p.Revisions, t.Revision)
-		p.Refs = append(p.Refs, t.Reference)
-		p.At = append(p.At, t.At)
-	}
-	return p
 }
 
 func liabilitiesFromRows(rows []pgdb.Liability) map[domain.EventID]money.Amount {
@@ -374,25 +340,17 @@ type keyedVerdict struct {
 }
 
 func verdictsToArrays(verdicts []keyedVerdict, decidedAt time.Time) (pgdb.InsertVerdictsParams, error) {
-	n := len(verdicts)
-	p := pgdb.InsertVerdictsParams{
-		UserIds: make([]int64, 0, n), Keys: make([]string, 0, n), Fingerprints: make([][]byte, 0, n), BetIds: make([]int64, 0, n),
-		Refusals: make([]int16, 0, n), Params: make([]string, 0, n), RequestIds: make([]string, 0, n), DecidedAt: decidedAt,
-	}
-	for _, v := range verdicts {
-		params, err := refusalToJSON(v.Refusal)
-		if err != nil {
-			return p, fmt.Errorf("verdict of user %d: %w", v.key.UserID, err)
-		}
-		p.UserIds = append(p.UserIds, int64(v.key.UserID))
-		p.Keys = append(p.Keys, v.key.Key)
-		p.Fingerprints = append(p.Fingerprints, v.Fingerprint[:])
-		p.BetIds = append(p.BetIds, int64(v.Bet.ID))
-		p.Refusals = append(p.Refusals, int16(v.Refusal.Code))
-		p.Params = append(p.Params, params)
-		p.RequestIds = append(p.RequestIds, v.RequestID)
-	}
-	return p, nil
+	params, err := mapRows(verdicts, func(v keyedVerdict) (string, error) { return refusalToJSON(v.Refusal) })
+	return pgdb.InsertVerdictsParams{
+		UserIds:      column(verdicts, func(v *keyedVerdict) int64 { return int64(v.key.UserID) }),
+		Keys:         column(verdicts, func(v *keyedVerdict) string { return v.key.Key }),
+		Fingerprints: column(verdicts, func(v *keyedVerdict) []byte { return v.Fingerprint[:] }),
+		BetIds:       column(verdicts, func(v *keyedVerdict) int64 { return int64(v.Bet.ID) }),
+		Refusals:     column(verdicts, func(v *keyedVerdict) int16 { return int16(v.Refusal.Code) }),
+		Params:       params,
+		RequestIds:   column(verdicts, func(v *keyedVerdict) string { return v.RequestID }),
+		DecidedAt:    decidedAt,
+	}, err
 }
 
 func credentialsFromRow(row pgdb.User) ports.Credentials {
@@ -410,6 +368,15 @@ func credentialsFromRow(row pgdb.User) ports.Credentials {
 		},
 		PasswordHash: row.PasswordHash,
 	}
+}
+
+// column returns a value of each item.
+func column[Item, Value any](items []Item, value func(*Item) Value) []Value {
+	values := make([]Value, len(items))
+	for i := range items {
+		values[i] = value(&items[i])
+	}
+	return values
 }
 
 func mapRows[Row, T any](rows []Row, one func(Row) (T, error)) ([]T, error) {

@@ -36,7 +36,7 @@ func (l *Ledger) seal(
 		rows []pgdb.Transfer
 		now  time.Time
 	)
-	query(tx, (*pgdb.Queries).TransfersToSeal, pgdb.TransfersToSealParams{
+	queryMany(tx, (*pgdb.Queries).TransfersToSeal, pgdb.TransfersToSealParams{
 		After: int64(newest.Last), UpTo: int64(final), AtMost: limit32(limit),
 	}, &rows)
 	queryPlain(tx, (*pgdb.Queries).Clock, &now)

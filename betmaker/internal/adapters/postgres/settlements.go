@@ -149,16 +149,13 @@ func (s *Settlements) lockBetsBehind(
 	ctx context.Context, tx *transaction, event domain.EventID, after domain.BetID, limit int,
 ) ([]domain.Bet, []pgtype.TID, error) {
 	var rows []pgdb.LockBetsBehindRow
-	query(tx, (*pgdb.Queries).LockBetsBehind, pgdb.LockBetsBehindParams{
+	queryMany(tx, (*pgdb.Queries).LockBetsBehind, pgdb.LockBetsBehindParams{
 		EventID: int64(event), AtMost: limit32(limit), Share: int64(s.share.index), Shares: int64(max(s.share.of, 1)), After: int64(after),
 	}, &rows)
 	if err := tx.exchange(ctx); err != nil {
 		return nil, nil, err
 	}
-	tids := make([]pgtype.TID, len(rows))
-	for i, row := range rows {
-		tids[i] = row.Tid
-	}
+	tids := column(rows, func(row *pgdb.LockBetsBehindRow) pgtype.TID { return row.Tid })
 	bets, err := mapRows(rows, func(row pgdb.LockBetsBehindRow) (domain.Bet, error) { return betFromRow(row.Bet) })
 	return bets, tids, err
 }
@@ -167,12 +164,9 @@ func (s *Settlements) lockBetsBehind(
 // event is read after the bets were locked, so it is at least as new as the revision that they
 // are behind.
 func lockWalletsOf(ctx context.Context, tx *transaction, bets []domain.Bet) (*domain.Settling, error) {
-	users := make([]int64, len(bets))
-	for i, bet := range bets {
-		users[i] = int64(bet.UserID)
-	}
+	users := column(bets, func(b *domain.Bet) int64 { return int64(b.UserID) })
 	return readSettling(ctx, tx, bets, func(wallets *[]pgdb.Wallet) {
-		query(tx, (*pgdb.Queries).LockWallets, ascending(users), wallets)
+		queryMany(tx, (*pgdb.Queries).LockWallets, ascending(users), wallets)
 	})
 }
 

@@ -123,8 +123,11 @@ func lockUser(ctx context.Context, tx *transaction, id domain.UserID) (ports.Cre
 
 // User implements ports.Users.
 func (u *Users) User(ctx context.Context, id domain.UserID) (domain.User, error) {
-	row, err := look(ctx, u.lookups, (*pgdb.Queries).UserByID, int64(id))
-	return credentialsFromRow(row).User, err
+	var row pgdb.User
+	if err := u.lookups.do(ctx, fetch((*pgdb.Queries).UserByID, int64(id), &row)); err != nil {
+		return domain.User{}, err
+	}
+	return credentialsFromRow(row).User, nil
 }
 
 // ByUsername implements ports.Users.
