@@ -47,12 +47,10 @@ var ErrTooManyLogins = fault.New(fault.Unavailable, "unavailable", "Too many use
 // replicas together, for an hour, by account (existing or not), by address, and by both:
 //
 //   - One address and one account: after 5 failures the next attempt has to wait 1 s after the last
-//
-// one, then 4 s, 16 s, 64 s, 4 min, 17 min, 1 h. An attacker gets about ten guesses an hour; a
-// person who mistypes hardly notices.
+//     one, then 4 s, 16 s, 64 s, 4 min, 17 min, 1 h. An attacker gets about ten guesses an hour; a
+//     person who mistypes hardly notices.
 //   - One account: 90 failures from all addresses. To lock out a victim, for an hour at most, an
-//
-// attacker needs nine addresses or more. Tokens stay valid.
+//     attacker needs nine addresses or more. Tokens stay valid.
 //   - One address: 300 failures at all accounts.
 //
 // A throttled attempt is not counted and its password is not checked, so that attempts do not
