@@ -38,8 +38,7 @@ const roomForRows = 64
 
 // fieldsOf appends pointers to the fields of a row and of the rows embedded in it.
 func fieldsOf(row reflect.Value, pointers []any) []any {
-	for i := range row.NumField() {
-		field := row.Field(i)
+	for _, field := range row.Fields() {
 		if field.Kind() == reflect.Struct && field.Type().PkgPath() == row.Type().PkgPath() {
 			pointers = fieldsOf(field, pointers)
 		} else {
