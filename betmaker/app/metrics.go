@@ -62,7 +62,7 @@ func newMeters() *meters {
 		polls:       r.CounterVec("feed_polls_total", "Reads of the line's change log to its end, by result.", "result"),
 		pollTime:    r.Histogram("feed_poll_seconds", "Duration of such a read.", metrics.LatencyBuckets()),
 		healed: r.Counter("betmaker_reconciler_healed_total",
-			"Losses that only the reconciler found: results whose message never came although the bus was connected, "+
+			"Losses that only the reconciler found: results without a message although the bus was connected, "+
 				"and bets that a sweep settled late. 0 while nothing gets lost."),
 
 		batchSize: r.Histogram("bets_batch_size_bets", "Bets that were decided in one transaction.",

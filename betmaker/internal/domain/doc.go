@@ -13,5 +13,5 @@
 //	                                 └─────┘
 //
 // The settlement of a bet is a pure function of the bet and of the present state of its event
-// (Event.Settlement). Settling moves a bet to it, whatever it was before.
+// (Event.Settlement). Settling moves a bet to it from any earlier settlement.
 package domain

@@ -24,7 +24,7 @@ type Feed struct {
 	mu        sync.Mutex
 	state     domain.Feed
 	dataset   string        // of the cursor; empty while it is unknown
-	heartbeat time.Time     // when the last one came, whatever it said
+	heartbeat time.Time     // when the last one came
 	skew      time.Duration // of line-provider's clock, ahead of ours
 	caughtUp  bool
 }

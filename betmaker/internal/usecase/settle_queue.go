@@ -78,7 +78,7 @@ func (q *settleQueue) seesNewest(pass *settlePass) {
 }
 
 // advance puts a part back after a full chunk, which ended with the bet last. After the first
-// chunk of a pass each share goes on by itself.
+// chunk of a pass the shares continue independently.
 func (q *settleQueue) advance(part *settlePart, last domain.BetID) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -19,7 +19,7 @@ import (
 
 // Append-only tables cannot be changed: the service lacks the right, and triggers refuse it to a
 // superuser, who needs no rights.
-func TestFinalTablesCannotBeChanged(t *testing.T) {
+func TestAppendOnlyTablesCannotBeChanged(t *testing.T) {
 	t.Parallel()
 	database := postgrestest.NewDatabase(t)
 	store := open(t, postgres.Config{URL: database})

@@ -18,8 +18,8 @@ import (
 const (
 	// maxAttempts bounds the attempts at a transaction that the server aborted in favour of another one.
 	maxAttempts = 4
-	// maxForgotten bounds the attempts at a transaction whose liability another replica keeps deleting. With
-	// maxAttempts, a bet failed now and then.
+	// maxForgotten is maxAttempts for a transaction whose liability another replica keeps deleting, which
+	// may happen more often.
 	maxForgotten = 10
 	// rollbackTimeout bounds a rollback. After it the connection is closed, which rolls back, too.
 	rollbackTimeout = 5 * time.Second
