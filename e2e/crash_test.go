@@ -125,7 +125,7 @@ func pointsIn(t *testing.T, path string, file *ast.File) (points []string) {
 			}
 			add(n.Args[0])
 			if name, ok := n.Args[0].(*ast.Ident); ok && !strings.HasPrefix(name.Name, "Crash") {
-				t.Errorf("%s hits a crash point by %s, which this test cannot follow", path, name.Name)
+				t.Errorf("%s names a crash point by %s, which this test cannot resolve", path, name.Name)
 			}
 		}
 		return true
@@ -147,7 +147,7 @@ func (private servers) crashPointsHit(t *testing.T) {
 	})
 }
 
-// dieAtCrashPoints does this on systems of any shape.
+// dieAtCrashPoints is crashPointsHit for systems of any shape.
 func dieAtCrashPoints(t *testing.T, startSystem func(*testing.T) *system.System) {
 	t.Helper()
 	modules := crashPoints(t)
