@@ -45,7 +45,7 @@ type App struct {
 // New returns a bet-maker that listens and does not answer yet. A caller that does not start it must
 // stop it. New connects to nothing: the servers that bet-maker depends on may come later.
 //
-// The service answers after Start. It is ready when Ready says so.
+// The service answers after Start. It is ready when the channel of Ready is closed.
 func New(ctx context.Context, c Config) (_ *App, err error) {
 	a := service.Assemble(ctx, "bet-maker", c.Warnings)
 	defer func() {

@@ -131,7 +131,7 @@ func Run(ctx context.Context, root *cobra.Command, args []string, stdout, stderr
 	return err
 }
 
-// Printf writes formatted text and returns an error that says so when it cannot.
+// Printf writes formatted text. It wraps the error of w.
 func Printf(w io.Writer, format string, args ...any) error {
 	if _, err := fmt.Fprintf(w, format, args...); err != nil {
 		return fmt.Errorf("write: %w", err)

@@ -26,10 +26,10 @@ func (a Actor) RequireAdmin() error {
 // everything.
 func (a Actor) MaySee(owner UserID) bool { return a.ID == owner || a.IsAdmin() }
 
-// Whose returns the user whose bets or money a list for a may contain; 0 for all users. requested
+// VisibleUser returns the user to whom a list for a is restricted; 0 for all users. requested
 // is the user named in the request, or 0. Administrators may see all users. Others get their own,
 // and ErrForbidden if they request another's.
-func (a Actor) Whose(requested UserID) (UserID, error) {
+func (a Actor) VisibleUser(requested UserID) (UserID, error) {
 	switch {
 	case a.IsAdmin():
 		return requested, nil

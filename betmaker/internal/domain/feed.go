@@ -45,7 +45,7 @@ type Feed struct {
 func NewFeed(timeout time.Duration) Feed { return Feed{timeout: timeout} }
 
 // Heartbeat records a heartbeat that came at the instant now, and reports whether the change log
-// has to be read because of it.
+// must be read because of it.
 //
 // A heartbeat is a sign of life only if it is of the current epoch and not older than what was read
 // already. One of another epoch may be late, or the first of a new epoch; only the change log can

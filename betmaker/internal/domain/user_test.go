@@ -36,7 +36,7 @@ func TestMaySee(t *testing.T) {
 	}
 }
 
-func TestWhose(t *testing.T) {
+func TestVisibleUser(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name      string
@@ -51,7 +51,7 @@ func TestWhose(t *testing.T) {
 		{"an admin gets everybody's", root, 0, 0, nil},
 		{"an admin asks for one user's", root, 2, 2, nil},
 	} {
-		if got, err := tt.by.Whose(tt.requested); got != tt.want || !errors.Is(err, tt.err) {
+		if got, err := tt.by.VisibleUser(tt.requested); got != tt.want || !errors.Is(err, tt.err) {
 			t.Errorf("%s: got %d, %v; want %d, %v", tt.name, got, err, tt.want, tt.err)
 		}
 	}

@@ -70,7 +70,7 @@ type ApplyConfig struct {
 type Followers struct {
 	// Offer is called with the state of every event after a committed change.
 	Offer func(domain.Event)
-	// Resulted is called with every event whose bets have to be settled.
+	// Resulted is called with every event whose bets must be settled.
 	Resulted func(domain.EventID)
 	// OtherDataset is called when a change of another data set has come, to make the poller read
 	// the present one.

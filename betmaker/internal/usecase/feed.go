@@ -110,7 +110,7 @@ func (f *Feed) observeClock(ctx context.Context, aheadBy time.Duration) {
 	}
 }
 
-// heartbeatCame records a heartbeat and reports whether the change log has to be read because of
+// heartbeatCame records a heartbeat and reports whether the change log must be read because of
 // it.
 func (f *Feed) heartbeatCame(ctx context.Context, heartbeat line.Heartbeat) (news bool) {
 	f.mu.Lock()
