@@ -224,7 +224,7 @@ func checkRulesAboutUsers(t *testing.T, s *system.System) {
 		{http.MethodPatch, nobody, `{"name":"N"}`, http.StatusNotFound, "user_not_found"},
 		{http.MethodDelete, nobody, "", http.StatusNotFound, "user_not_found"},
 		{http.MethodPost, "/token", `{"username":"admin","password":"wrong"}`, http.StatusUnauthorized, "invalid_credentials"},
-		{http.MethodPost, "/token", `{"username":"nobody","password":"wrong"}`, http.StatusUnauthorized, "invalid_credentials"},
+		{http.MethodPost, "/token", `{"username":"missing","password":"wrong"}`, http.StatusUnauthorized, "invalid_credentials"},
 		{http.MethodGet, "/api/events/999999", "", http.StatusNotFound, "event_not_found"},
 		{http.MethodGet, "/api/bets/999999", "", http.StatusNotFound, "bet_not_found"},
 	} {

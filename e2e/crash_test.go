@@ -172,20 +172,20 @@ func dieAtCrashPoints(t *testing.T, startSystem func(*testing.T) *system.System)
 			p.Start(fmt.Sprintf("%s=%s:%d", crashpoint.Variable, c.point, c.time))
 
 			var died atomic.Bool
-			told := 1
-			var telling sync.WaitGroup
-			telling.Go(func() {
-				for ; !died.Load() && !t.Failed(); told++ {
-					w.tell(told, c.crowd)
+			stories := 1
+			var teller sync.WaitGroup
+			teller.Go(func() {
+				for ; !died.Load() && !t.Failed(); stories++ {
+					w.tell(stories, c.crowd)
 				}
 			})
 			p.AwaitKilled(time.Minute)
 			died.Store(true)
 			p.Start()
-			telling.Wait()
-			w.tell(told, 0)
+			teller.Wait()
+			w.tell(stories, 0)
 			w.check()
-			for story := range told + 1 {
+			for story := range stories + 1 {
 				if ending := w.ending(story); !slices.Equal(ending, undisturbed) {
 					t.Errorf("story %d ends as %q; without the crash it ends as %q", story, ending, undisturbed)
 				}

@@ -1,5 +1,5 @@
 // Package domain holds the rules of bet-maker: when a bet is accepted and at which price, how it
-// is settled, and who may do what. It consists of plain Go values and reads no clock, store or
+// is settled, and the permissions of users. It consists of plain Go values and reads no clock, store or
 // network, so that every store and every shape of Stavka decides alike.
 //
 // The life of a bet:

@@ -94,7 +94,7 @@ func TestFeedIsAlive(t *testing.T) {
 			},
 			dead: []float64{10, 20},
 		},
-		"on heartbeats of its own epoch in spite of stragglers, as long as pages confirm it": {
+		"on heartbeats of its epoch among late ones, as long as pages confirm it": {
 			story: func(f *feedAt) {
 				for second := 0.0; second <= 30; second += 5 {
 					f.Heartbeat(f.at(second), epochA1, 7)

@@ -68,7 +68,7 @@ func TestDecideRefusesStakesAboveALimit(t *testing.T) {
 			domain.Limits{Stake: domain.StakeLimits{Min: amount("5.00"), Max: amount("1000.00")}}, domain.Wallet{Open: true, Balance: amount("4.99")},
 			domain.Refusal{Code: domain.RefusedInsufficientFunds},
 		},
-		"a user who has excluded themself": {
+		"an excluded user": {
 			limits, domain.Wallet{Open: true, Balance: amount("50.00"), ExcludedUntil: noon.Add(time.Microsecond)},
 			domain.Refusal{Code: domain.RefusedSelfExcluded, ExcludedUntil: noon.Add(time.Microsecond)},
 		},

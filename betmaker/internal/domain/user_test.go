@@ -21,7 +21,7 @@ func TestMaySee(t *testing.T) {
 		name string
 		by   domain.Actor
 		want bool
-	}{{"oneself", self, true}, {"a stranger", stranger, false}, {"an admin", root, true}, {"nobody", domain.Actor{}, false}} {
+	}{{"oneself", self, true}, {"a stranger", stranger, false}, {"an admin", root, true}, {"an anonymous actor", domain.Actor{}, false}} {
 		if got := tt.by.MaySee(1); got != tt.want {
 			t.Errorf("%s: got %t, want %t", tt.name, got, tt.want)
 		}

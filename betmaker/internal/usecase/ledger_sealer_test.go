@@ -283,10 +283,10 @@ func TestVerifyLedgerReportsProgress(t *testing.T) {
 	t.Parallel()
 	ledger := &fakeLedger{}
 	ledger.deposit(2500)
-	var told []int64
-	report, err := usecase.VerifyLedger(t.Context(), ledger, domain.Seal{}, func(transfers, _ int64) { told = append(told, transfers) })
-	if err != nil || report.Transfers != 2500 || len(told) != 2 || told[1] != 2000 {
-		t.Errorf("progress %v, got %+v, %v", told, report, err)
+	var reports []int64
+	report, err := usecase.VerifyLedger(t.Context(), ledger, domain.Seal{}, func(transfers, _ int64) { reports = append(reports, transfers) })
+	if err != nil || report.Transfers != 2500 || len(reports) != 2 || reports[1] != 2000 {
+		t.Errorf("progress %v, got %+v, %v", reports, report, err)
 	}
 	ledger.err = ports.ErrUnavailable
 	if _, err := usecase.VerifyLedger(t.Context(), ledger, domain.Seal{}, func(int64, int64) {}); !errors.Is(err, ledger.err) {

@@ -169,7 +169,7 @@ func (r *Relay) release(ctx context.Context) {
 	}
 }
 
-// await returns after d, when ctx ends, or at a wake-up, whichever is first.
+// await returns after d or earlier, when ctx ends or at a wake-up.
 func await(ctx context.Context, d time.Duration, wake <-chan struct{}) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -227,7 +227,7 @@ func TestAccessRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal("TEST_RABBITMQ_URL is not a URL")
 	}
-	u.User = url.UserPassword("nobody", "s3cr3t")
+	u.User = url.UserPassword("missing", "s3cr3t")
 	opts.URL = u.String()
 	publisher := newPublisher(t, opts)
 

@@ -34,7 +34,7 @@ import (
 
 var quiet = slog.New(slog.DiscardHandler)
 
-// service is the API with a database of its own and an administrator and two users signed in.
+// service is the API on a new database, with an administrator and two users signed in.
 type service struct {
 	store              *sqlite.Store
 	server             *server

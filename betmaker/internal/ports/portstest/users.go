@@ -14,19 +14,19 @@ import (
 // Users is the suite of ports.Users.
 func Users(t *testing.T, open Open) {
 	run(t, open, map[string]func(*testing.T, Stores){
-		"keeps all of a user":                         keepsUser,
-		"keeps all of a changed user":                 keepsChangedUser,
-		"does not find an unknown user":               userNotFound,
-		"refuses a taken name, ignoring case":         takesNamesOnce,
-		"lets a user change the case of their name":   changesCaseOfName,
-		"writes nothing if decide fails":              decisionIsNo,
-		"writes nothing and holds nothing on a panic": userUpdatePanics,
-		"keeps every update":                          landsEveryUserUpdate,
-		"creates a user once":                         createsUserOnce,
-		"counts the active admins":                    countsActiveAdmins,
-		"keeps the last of admins who resign at once": keepsLastAdmin,
-		"lists users in pages":                        listsUsers,
-		"opens and closes a wallet with its user":     opensAndClosesWallet,
+		"keeps all of a user":                           keepsUser,
+		"keeps all of a changed user":                   keepsChangedUser,
+		"does not find an unknown user":                 userNotFound,
+		"refuses a taken name, ignoring case":           takesNamesOnce,
+		"lets a user change the case of their name":     changesCaseOfName,
+		"writes nothing if decide fails":                decisionIsNo,
+		"writes nothing and holds nothing on a panic":   userUpdatePanics,
+		"keeps every update":                            landsEveryUserUpdate,
+		"creates a user once":                           createsUserOnce,
+		"counts the active admins":                      countsActiveAdmins,
+		"keeps the last of concurrently removed admins": keepsLastAdmin,
+		"lists users in pages":                          listsUsers,
+		"opens and closes a wallet with its user":       opensAndClosesWallet,
 	})
 }
 
@@ -96,7 +96,7 @@ func userNotFound(t *testing.T, s Stores) {
 	_, err = s.Users.ByUsername(t.Context(), "missing")
 	isError(t, err, ports.ErrNotFound)
 	_, err = updateUser(t.Context(), s, 1, func(user ports.Credentials, _ int) (ports.Credentials, error) {
-		t.Errorf("decide is called with %+v, who does not exist", user)
+		t.Errorf("decide is called with %+v, which does not exist", user)
 		return user, nil
 	})
 	isError(t, err, ports.ErrNotFound)

@@ -252,7 +252,7 @@ create index login_failures_subject_idx on login_failures (subject, failed_at);
 create index login_failures_failed_at_idx on login_failures (failed_at);
 
 -- Transfers, seals and the audit log are append-only. The role that the services take on has no right to
--- change them, nor has the owner of the tables. Triggers refuse it to a superuser, who needs no rights. The
+-- change them, nor has the owner of the tables. Triggers refuse it even to a superuser. The
 -- role belongs to the whole cluster, so another database may have created it already. If the user may not
 -- create roles, the service works as the owner.
 
