@@ -59,12 +59,12 @@ func TestImportsPointInwards(t *testing.T) {
 		}
 	}
 	if checked < 20 {
-		t.Errorf("only %d files were checked: the rules do not fit the tree", checked)
+		t.Errorf("only %d files were checked: the rules do not match the tree", checked)
 	}
 }
 
 // Adapters do not import each other: code that two of them share belongs further inside.
-func TestAdaptersDoNotKnowEachOther(t *testing.T) {
+func TestAdaptersDoNotImportEachOther(t *testing.T) {
 	t.Parallel()
 	for _, service := range []string{"betmaker", "lineprovider"} {
 		adapters := "stavka.local/" + service + "/internal/adapters/"
@@ -81,7 +81,7 @@ func TestAdaptersDoNotKnowEachOther(t *testing.T) {
 }
 
 // The modules api, shared and sql import no service, and the services do not import each other.
-func TestModulesDoNotKnowTheServices(t *testing.T) {
+func TestModulesDoNotImportServices(t *testing.T) {
 	t.Parallel()
 	for module, forbidden := range map[string][]string{
 		"api":          {"stavka.local/betmaker", "stavka.local/lineprovider", "stavka.local/sql"},
@@ -101,7 +101,7 @@ func TestModulesDoNotKnowTheServices(t *testing.T) {
 }
 
 // A Dockerfile must copy every module that the service requires: images are built without the workspace.
-func TestDockerfilesCopyTheModulesThatAreRequired(t *testing.T) {
+func TestDockerfilesCopyRequiredModules(t *testing.T) {
 	t.Parallel()
 	for _, service := range []string{"betmaker", "lineprovider"} {
 		module, moduleErr := os.ReadFile(service + "/go.mod")

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// maxReadmeWords is what a first reader is asked to read.
+// maxReadmeWords bounds the README, so that new readers read it.
 const maxReadmeWords = 2000
 
 var (
@@ -17,7 +17,7 @@ var (
 	codeSpan  = regexp.MustCompile("`[^`\n]+`")
 	link      = regexp.MustCompile(`\]\(([^)\s]+)\)`)
 	heading   = regexp.MustCompile(`(?m)^#+ (.+)$`)
-	// notInAnchors is what a heading's anchor leaves out.
+	// notInAnchors matches the characters of a heading that its anchor lacks.
 	notInAnchors = regexp.MustCompile(`[^\p{L}\p{N}\- _]`)
 	// metric is a metric's registration, under its name without the prefix.
 	metric = regexp.MustCompile(`\.(?:Counter|Gauge|Histogram)(?:Vec|Func)?\(\s*"([a-z_]+)"`)
@@ -37,11 +37,11 @@ func TestLinksResolve(t *testing.T) {
 				target = filepath.Join(filepath.Dir(file), path)
 			}
 			if _, err := os.Stat(target); err != nil {
-				t.Errorf("%s: the link to %s leads nowhere", file, match[1])
+				t.Errorf("%s: there is no file for the link to %s", file, match[1])
 				continue
 			}
 			if anchor != "" && !strings.Contains(anchors(read(t, target)), "#"+anchor+"\n") {
-				t.Errorf("%s: the link to %s leads to no heading", file, match[1])
+				t.Errorf("%s: there is no heading for the link to %s", file, match[1])
 			}
 		}
 	}
@@ -56,7 +56,7 @@ func TestReadmesAreShort(t *testing.T) {
 	}
 }
 
-// TestDecisions holds each record to the common format, and to a place in the index.
+// TestDecisions checks that each record has the common format and is in the index.
 func TestDecisions(t *testing.T) {
 	t.Parallel()
 	const dir = "docs/decisions"
@@ -75,10 +75,10 @@ func TestDecisions(t *testing.T) {
 			continue
 		}
 		if !strings.HasPrefix(name, parts[1]+"-") {
-			t.Errorf("%s calls itself %s", file, parts[1])
+			t.Errorf("%s has the title of %s", file, parts[1])
 		}
 		if entry := "* [" + parts[1] + "](" + name + ") " + parts[2] + "\n"; strings.Count(index, entry) != 1 {
-			t.Errorf("the index does not have once: %s", entry)
+			t.Errorf("the index does not have exactly once: %s", entry)
 		}
 	}
 }

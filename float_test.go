@@ -53,7 +53,7 @@ func TestNoFloatsNearMoney(t *testing.T) {
 		t.Fatal(err)
 	}
 	if checked < 200 {
-		t.Errorf("only %d files were checked: the test does not fit the tree", checked)
+		t.Errorf("only %d files were checked: the test does not match the tree", checked)
 	}
 }
 

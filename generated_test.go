@@ -48,7 +48,7 @@ func TestGeneratedQueriesAreUsed(t *testing.T) {
 			}
 		}
 		for _, name := range slices.Sorted(maps.Keys(unused)) {
-			t.Errorf("%s: %s is used nowhere", dir, name)
+			t.Errorf("%s: %s is not used", dir, name)
 		}
 	}
 }

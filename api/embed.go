@@ -1,5 +1,5 @@
-// Package api holds the contracts of Stavka, which are written by hand: the HTTP APIs of the two
-// services and the messages between them. Code is generated from them (see codegen) or checked
+// Package api holds the contracts of Stavka: the HTTP APIs of the two services and the messages
+// between them. They are written by hand; code is generated from them (see codegen) or checked
 // against them.
 package api
 

@@ -30,7 +30,7 @@ type message struct {
 	} `yaml:"examples"`
 }
 
-// decoders are what the services read the messages with, by message name.
+// decoders are the functions by which the services decode messages, by message name.
 var decoders = map[string]func([]byte) error{
 	line.TypeChange: func(body []byte) error {
 		_, err := line.DecodeChange(body)
@@ -42,7 +42,7 @@ var decoders = map[string]func([]byte) error{
 	},
 }
 
-// spoiled are values that few members take.
+// spoiled are values that most members do not allow.
 var spoiled = map[string]any{
 	"text":     "spoiled",
 	"empty":    "",
@@ -51,7 +51,7 @@ var spoiled = map[string]any{
 	"null":     nil,
 }
 
-func TestMessagesAreThoseOfTheCodec(t *testing.T) {
+func TestMessagesMatchTheCodec(t *testing.T) {
 	t.Parallel()
 	var names []string
 	for _, m := range messages(t) {
@@ -77,8 +77,8 @@ func TestMessagesAreThoseOfTheCodec(t *testing.T) {
 	}
 }
 
-// TestMessageExamples shows that every example, and every golden file of the
-// codec, is a message both by the schema and by the codec.
+// TestMessageExamples checks that the schema and the codec accept every example and every golden
+// file of the codec.
 func TestMessageExamples(t *testing.T) {
 	t.Parallel()
 	for _, m := range messages(t) {
@@ -104,8 +104,8 @@ func TestMessageExamples(t *testing.T) {
 	}
 }
 
-// TestExamplesAreGolden shows that what the document shows is, byte for byte but
-// for spaces and trailing zeros, what line-provider sends.
+// TestExamplesAreGolden checks that the examples of the document are messages that line-provider
+// sends, up to spaces and trailing zeros.
 func TestExamplesAreGolden(t *testing.T) {
 	t.Parallel()
 	for _, m := range messages(t) {
@@ -121,14 +121,14 @@ func TestExamplesAreGolden(t *testing.T) {
 				found = found || bytes.Equal(toJSON(t, payload), want)
 			}
 			if !found {
-				t.Errorf("%s: no golden file is the example %s: %s", m.Name, example.Name, want)
+				t.Errorf("%s: no golden file equals the example %s: %s", m.Name, example.Name, want)
 			}
 		}
 	}
 }
 
-// TestSchemaIsAsStrictAsTheCodec spoils each member of an example in turn: what
-// the codec calls poison, the schema must not call a message.
+// TestSchemaIsAsStrictAsTheCodec spoils each member of an example in turn. The schema must refuse
+// what the codec refuses.
 func TestSchemaIsAsStrictAsTheCodec(t *testing.T) {
 	t.Parallel()
 	for _, m := range messages(t) {
@@ -153,10 +153,9 @@ func TestSchemaIsAsStrictAsTheCodec(t *testing.T) {
 	}
 }
 
-// TestEventIsOneEverywhere compares the event of the message with that of
-// line-provider's API, which it is but for the epoch, and with the part of it
-// that bet-maker shows.
-func TestEventIsOneEverywhere(t *testing.T) {
+// TestEventIsTheSameEverywhere compares the event of the message with that of line-provider's API,
+// which lacks only the epoch, and with the part of it that bet-maker shows.
+func TestEventIsTheSameEverywhere(t *testing.T) {
 	t.Parallel()
 	ofAPI := load(t, api.LineProvider).Components.Schemas["Event"].Value
 	var ofMessage map[string]any
@@ -168,16 +167,16 @@ func TestEventIsOneEverywhere(t *testing.T) {
 	got := slices.Sorted(maps.Keys(ofMessage))
 	want := slices.Sorted(slices.Values(append(slices.Collect(maps.Keys(ofAPI.Properties)), "epoch")))
 	if !slices.Equal(got, want) {
-		t.Errorf("the message has %v, line-provider's event and the epoch are %v", got, want)
+		t.Errorf("the message has the members %v, line-provider's event and the epoch %v", got, want)
 	}
 	for name, property := range load(t, api.BetMaker).Components.Schemas["Event"].Value.Properties {
 		original, ok := ofAPI.Properties[name]
 		if !ok {
-			t.Errorf("bet-maker's event has %s, line-provider's has not", name)
+			t.Errorf("bet-maker's event has %s, line-provider's does not", name)
 			continue
 		}
 		if !slices.Equal(property.Value.Type.Slice(), original.Value.Type.Slice()) || property.Value.Nullable != original.Value.Nullable {
-			t.Errorf("%s: bet-maker and line-provider do not agree on its type", name)
+			t.Errorf("%s: bet-maker and line-provider have different types", name)
 		}
 	}
 }
@@ -235,8 +234,8 @@ func decodeMessages(t *testing.T, v any) {
 	}
 }
 
-// compile returns the schema of the message's payload. AsyncAPI's schemas are a
-// superset of JSON Schema draft-07, of which the document uses nothing beyond.
+// compile returns the schema of the message's payload. The document uses only the part of AsyncAPI's
+// schemas that is JSON Schema draft-07.
 func compile(t *testing.T, m message) *jsonschema.Schema {
 	t.Helper()
 	var document any

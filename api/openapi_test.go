@@ -29,12 +29,12 @@ var baseMembers = []string{"type", "title", "status", "detail", "code", "request
 type problemCode struct {
 	Status  int      `json:"status"`
 	Meaning string   `json:"meaning"`
-	Members []string `json:"members"` // of the problem, on top of the base ones
+	Members []string `json:"members"` // of the problem, besides the base ones
 	OneOf   []string `json:"one_of"`  // members of which it has exactly one more
 	Edge    bool     `json:"edge"`    // belongs to no operation
 }
 
-// operation is an operation with where it was found.
+// operation is an operation with its method and path.
 type operation struct {
 	*openapi3.Operation
 	method, path string
@@ -43,7 +43,7 @@ type operation struct {
 
 func (o operation) String() string { return o.method + " " + o.path }
 
-// secured tells whether the operation asks for a token.
+// secured reports whether the operation needs a token.
 func (o operation) secured() bool { return o.Security == nil || len(*o.Security) > 0 }
 
 func (o operation) parameters() openapi3.Parameters {
@@ -63,7 +63,7 @@ func TestSpecsAreValid(t *testing.T) {
 				t.Errorf("version %s, want 3.0.3, which the validator checks without compiling a schema per request", doc.OpenAPI)
 			}
 			if len(doc.Security) == 0 {
-				t.Error("no security by default: an operation that says nothing would be open")
+				t.Error("no security by default: an operation without a security entry would be open")
 			}
 		})
 	}
@@ -85,15 +85,15 @@ func TestOperationsAreDescribed(t *testing.T) {
 				}
 				seen[op.OperationID] = op.String()
 				if op.Summary == "" || len(op.Tags) != 1 {
-					t.Errorf("%s: wants a summary and one tag", op)
+					t.Errorf("%s: want a summary and one tag", op)
 				}
 				open := slices.Contains(op.Tags, "operations") || op.OperationID == "issueToken"
 				if op.secured() == open {
-					t.Errorf("%s: asks for a token: %t; only the operational routes and signing in do not", op, op.secured())
+					t.Errorf("%s: needs a token: %t; only the operational routes and signing in do not", op, op.secured())
 				}
 				for _, parameter := range op.parameters() {
 					if parameter.Value.Description == "" || parameter.Value.Example == nil {
-						t.Errorf("%s: parameter %s wants a description and an example", op, parameter.Value.Name)
+						t.Errorf("%s: parameter %s: want a description and an example", op, parameter.Value.Name)
 					}
 				}
 			}
@@ -101,9 +101,8 @@ func TestOperationsAreDescribed(t *testing.T) {
 	}
 }
 
-// TestBodiesAreStrict keeps what a decoder could quietly change or drop out of
-// the bodies of requests: unknown fields, and defaults, for which the validator
-// would write the body anew and pass its decimals through floats.
+// TestBodiesAreStrict checks that bodies of requests refuse unknown fields, which a decoder would
+// drop, and have no defaults, for which the validator would rewrite the body with decimals as floats.
 func TestBodiesAreStrict(t *testing.T) {
 	t.Parallel()
 	for name, text := range specs {
@@ -154,8 +153,8 @@ func TestExamplesAreGiven(t *testing.T) {
 	}
 }
 
-// TestEveryErrorIsDocumented holds each operation to the statuses that its shape
-// implies, and each error response to the table of codes.
+// TestEveryErrorIsDocumented checks that each operation has the error statuses that its parameters,
+// body and security imply, and checks each error response against the table of codes.
 func TestEveryErrorIsDocumented(t *testing.T) {
 	t.Parallel()
 	for name, text := range specs {
@@ -188,8 +187,7 @@ func TestEveryErrorIsDocumented(t *testing.T) {
 	}
 }
 
-// TestProblemTableAgrees compares the table that people read with the one that
-// programs read.
+// TestProblemTableAgrees compares the table of codes in the description with x-problem-codes.
 func TestProblemTableAgrees(t *testing.T) {
 	t.Parallel()
 	row := regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\| (\\d{3}) \\| (.+) \\|$")
@@ -209,14 +207,14 @@ func TestProblemTableAgrees(t *testing.T) {
 				}
 			}
 			if !maps.Equal(got, want) {
-				t.Errorf("description says %v, x-problem-codes says %v", got, want)
+				t.Errorf("the description has %v, x-problem-codes has %v", got, want)
 			}
 		})
 	}
 }
 
-// impliedStatuses returns the statuses that an operation has because of what it
-// takes and who may call it.
+// impliedStatuses returns the error statuses that the parameters, the body and the security of an
+// operation imply.
 func impliedStatuses(op operation) []string {
 	statuses := []string{"default"}
 	if op.secured() {
@@ -231,13 +229,13 @@ func impliedStatuses(op operation) []string {
 	return statuses
 }
 
-// checkProblem holds an error response to the table of codes, and its examples to
-// both. It returns the response's codes.
+// checkProblem checks an error response against the table of codes, and its examples against both.
+// It returns the response's codes.
 func checkProblem(t *testing.T, where, status string, response *openapi3.Response, codes map[string]problemCode) []string {
 	t.Helper()
 	content := response.Content.Get("application/problem+json")
 	if content == nil || len(response.Content) != 1 || content.Schema.Ref != "#/components/schemas/Problem" {
-		t.Errorf("%s: is not a Problem, and nothing else, as application/problem+json", where)
+		t.Errorf("%s: want a Problem as application/problem+json and no other content", where)
 		return nil
 	}
 	var documented []string
@@ -266,7 +264,7 @@ func checkProblem(t *testing.T, where, status string, response *openapi3.Respons
 	needsHeader := map[string]string{"401": "WWW-Authenticate", "429": "Retry-After", "503": "Retry-After"}
 	for _, header := range []string{"X-Request-Id", needsHeader[status]} {
 		if header != "" && (response.Headers[header] == nil || !response.Headers[header].Value.Required) {
-			t.Errorf("%s: the header %s is not promised", where, header)
+			t.Errorf("%s: the header %s is not documented", where, header)
 		}
 	}
 	return documented
@@ -281,7 +279,7 @@ func checkProblemExample(t *testing.T, where, code string, entry problemCode, va
 	}
 	if members["code"] != code || fmt.Sprint(members["status"]) != strconv.Itoa(entry.Status) ||
 		members["title"] != http.StatusText(entry.Status) {
-		t.Errorf("%s: example %s says %v %v %v", where, code, members["code"], members["status"], members["title"])
+		t.Errorf("%s: example %s has %v %v %v", where, code, members["code"], members["status"], members["title"])
 	}
 	var extra []string
 	for member := range members {
@@ -293,16 +291,16 @@ func checkProblemExample(t *testing.T, where, code string, entry problemCode, va
 	if i := slices.IndexFunc(extra, alternative); i >= 0 {
 		extra = slices.Delete(extra, i, i+1)
 	} else if len(entry.OneOf) > 0 {
-		t.Errorf("%s: example %s carries none of %v", where, code, entry.OneOf)
+		t.Errorf("%s: example %s has none of %v", where, code, entry.OneOf)
 	}
 	slices.Sort(extra)
 	if !slices.Equal(extra, slices.Sorted(slices.Values(entry.Members))) {
-		t.Errorf("%s: example %s carries %v, x-problem-codes says %v", where, code, extra, entry.Members)
+		t.Errorf("%s: example %s has %v, x-problem-codes has %v", where, code, extra, entry.Members)
 	}
 }
 
-// checkExamples wants an example for every content; that they match their schemas
-// is part of the document being valid.
+// checkExamples checks that every content has an example. TestSpecsAreValid compares examples with
+// their schemas.
 func checkExamples(t *testing.T, where string, contents openapi3.Content) {
 	t.Helper()
 	for mediaType, content := range contents {

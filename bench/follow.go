@@ -43,7 +43,7 @@ func (b *bench) follow(ctx context.Context) ([]report.Measure, error) {
 	settled := report.Measure{
 		Name: "p99 from a result to the first bet settled", Unit: "ms", Lower: true, Reach: 250,
 		Note: "From the same answer to the first answer of GET /api/bets/{id} in which the event's only earlier bet is not pending; " +
-			"asked for with pauses of 1 ms.",
+			"requested with pauses of 1 ms.",
 	}
 	target := bets(s.BetMakers[0].URL, s.Bettors, settleEvents)
 	for round := range b.rounds {

@@ -23,7 +23,7 @@ const (
 
 // growth compares a table with millions of bets with a small table.
 func (b *bench) growth(ctx context.Context) ([]report.Measure, error) {
-	// For profileSettling. The cost is the same for both tables.
+	// profileSettling needs it. It costs both tables the same.
 	if err := b.TrackStatements(ctx); err != nil {
 		return nil, err
 	}

@@ -123,7 +123,7 @@ func choose(names []string) ([]part, error) {
 	return chosen, nil
 }
 
-// measure runs one part on a rig of its own, and prints and saves the measures.
+// measure runs one part on a new rig, and prints and saves the measures.
 func measure(ctx context.Context, root string, s settings, p part) (err error) {
 	progress := log.New(os.Stderr, p.name+": ", log.Ltime)
 	r, err := rig.New(ctx, root, progress)

@@ -65,8 +65,8 @@ func (b *bench) settleEvent(ctx context.Context, s *rig.System, status rig.Seede
 	return float64(b.bets) / took.Seconds(), s.CheckSettled(ctx, event, b.bets, status)
 }
 
-// updateBare returns how many rows per second a bare UPDATE changes, on an equally large
-// event of its own.
+// updateBare returns how many rows per second a bare UPDATE changes, on another, equally large
+// event.
 func (b *bench) updateBare(ctx context.Context, s *rig.System, baseline string, status rig.SeededStatus) (float64, error) {
 	event := 1<<40 + rand.Int64N(1<<40)
 	if err := rig.SeedBets(ctx, baseline, s.Bettors, event, b.bets); err != nil {

@@ -156,11 +156,11 @@ func checkAuthorisation(t *testing.T, s *system.System) {
 		algNone:        forge(t, root.Token, "", map[string]any{"alg": "none", "typ": "JWT"}, 0),
 		wrongSignature: forge(t, root.Token, "another secret key that is long enough", map[string]any{"alg": "HS256", "typ": "JWT"}, 0),
 	}
-	t.Run("a token made here like the real one is taken", func(t *testing.T) {
+	t.Run("a token made here like a real one is accepted", func(t *testing.T) {
 		genuine := forge(t, root.Token, system.SecretKey, map[string]any{"alg": "HS256", "typ": "JWT"}, 0)
 		got, err := s.Do(s.BetMakers[0], system.Request{Method: http.MethodGet, Path: "/api/users/me", Token: genuine})
 		if err != nil || got.Status != http.StatusOK {
-			t.Fatalf("got %d %s %v: then the refusals below would show nothing", got.Status, got.Body, err)
+			t.Fatalf("got %d %s %v, so the refusals below prove nothing", got.Status, got.Body, err)
 		}
 	})
 	checkTable(t, s, s.BetMakers[0], system.BetMakerSpec(), betMaker, tokens)
@@ -255,8 +255,8 @@ func encode(t *testing.T, value any) string {
 	return base64.RawURLEncoding.EncodeToString(data)
 }
 
-// Authentication comes before validation: a request without a token is answered 401 whatever
-// else is wrong with it.
+// Authentication comes before validation: a request without a token is answered 401, also
+// if it is malformed.
 func TestAuthenticationComesFirst(t *testing.T) {
 	t.Parallel()
 	authenticationComesFirst(t, start(t, system.Options{}))
@@ -274,8 +274,7 @@ func authenticationComesFirst(t *testing.T, s *system.System) {
 			{Method: http.MethodGet, Path: "/events?limit=none"},
 			{Method: http.MethodGet, Path: "/api/bets?limit=" + broken},
 		} {
-			ours := strings.HasPrefix(service.Name, "betmaker") == strings.HasPrefix(r.Path, "/api")
-			if !ours {
+			if strings.HasPrefix(service.Name, "betmaker") != strings.HasPrefix(r.Path, "/api") {
 				continue
 			}
 			got, err := s.Do(service, r)

@@ -20,13 +20,13 @@ import (
 func TestComposeFile(t *testing.T) {
 	t.Parallel()
 	project := loadCompose(t)
-	ours := []string{"bet_maker", "line_provider"}
+	services := []string{"bet_maker", "line_provider"}
 	servers := map[string]string{
 		"manager_db": "postgres:17-alpine", "line_redis": "redis:8-alpine", "bet_rabbitmq": "rabbitmq:4-management-alpine",
 	}
 
 	t.Run("it has these services", func(t *testing.T) {
-		want := append(slices.Sorted(maps.Keys(servers)), ours...)
+		want := append(slices.Sorted(maps.Keys(servers)), services...)
 		slices.Sort(want)
 		if got := slices.Sorted(slices.Values(project.ServiceNames())); !slices.Equal(got, want) {
 			t.Errorf("got %v, want %v", got, want)
@@ -63,7 +63,7 @@ func TestComposeFile(t *testing.T) {
 	})
 	t.Run("our services wait for healthy servers, and not for each other", func(t *testing.T) {
 		want := map[string][]string{"bet_maker": {"bet_rabbitmq", "manager_db"}, "line_provider": {"bet_rabbitmq", "line_redis"}}
-		for _, name := range ours {
+		for _, name := range services {
 			depends := project.Services[name].DependsOn
 			if got := slices.Sorted(maps.Keys(depends)); !slices.Equal(got, want[name]) {
 				t.Errorf("%s waits for %v, want %v", name, got, want[name])
@@ -76,7 +76,7 @@ func TestComposeFile(t *testing.T) {
 		}
 	})
 	t.Run("our containers write nothing and have no privileges", func(t *testing.T) {
-		for _, name := range ours {
+		for _, name := range services {
 			service := project.Services[name]
 			if !service.ReadOnly || !slices.Equal(service.CapDrop, []string{"ALL"}) {
 				t.Errorf("%s: read only %t, capabilities dropped %v", name, service.ReadOnly, service.CapDrop)

@@ -82,12 +82,12 @@ func (o operation) validBody(t *testing.T) string {
 	return shortest
 }
 
-func TestEveryOperationRefusesWhatIsMalformed(t *testing.T) {
+func TestMalformedRequestsAreRefused(t *testing.T) {
 	t.Parallel()
-	refuseWhatIsMalformed(t, start(t, system.Options{}))
+	refuseMalformed(t, start(t, system.Options{}))
 }
 
-func refuseWhatIsMalformed(t *testing.T, s *system.System) {
+func refuseMalformed(t *testing.T, s *system.System) {
 	t.Helper()
 	for _, target := range targets(t, s) {
 		for _, op := range operations(target.spec, http.StatusBadRequest, "invalid_request", target.ids) {
@@ -164,7 +164,7 @@ func (target target) expect(t *testing.T, request system.Request, status int, co
 	return got
 }
 
-func TestAnInactiveUserIsRefusedEverywhere(t *testing.T) {
+func TestInactiveUserIsRefusedEverywhere(t *testing.T) {
 	t.Parallel()
 	refuseAnInactiveUser(t, start(t, system.Options{}))
 }
@@ -224,7 +224,7 @@ func checkRulesAboutUsers(t *testing.T, s *system.System) {
 		{http.MethodPatch, nobody, `{"name":"N"}`, http.StatusNotFound, "user_not_found"},
 		{http.MethodDelete, nobody, "", http.StatusNotFound, "user_not_found"},
 		{http.MethodPost, "/token", `{"username":"admin","password":"wrong"}`, http.StatusUnauthorized, "invalid_credentials"},
-		{http.MethodPost, "/token", `{"username":"nobody","password":"wrong"}`, http.StatusUnauthorized, "invalid_credentials"},
+		{http.MethodPost, "/token", `{"username":"missing","password":"wrong"}`, http.StatusUnauthorized, "invalid_credentials"},
 		{http.MethodGet, "/api/events/999999", "", http.StatusNotFound, "event_not_found"},
 		{http.MethodGet, "/api/bets/999999", "", http.StatusNotFound, "bet_not_found"},
 	} {
@@ -245,7 +245,7 @@ func checkRulesAboutUsers(t *testing.T, s *system.System) {
 	})
 }
 
-func TestGuessingAPasswordIsThrottled(t *testing.T) {
+func TestPasswordGuessesAreThrottled(t *testing.T) {
 	t.Parallel()
 	throttleGuessing(t, start(t, system.Options{BetMakers: 2}))
 }
@@ -366,7 +366,7 @@ func correctAResult(t *testing.T, s *system.System) {
 		t.Fatalf("history: %+v %v, want 3 entries", history, err)
 	}
 	if body := string(history.Body); !strings.Contains(body, "the goal did not count") || !strings.Contains(body, "referee") {
-		t.Errorf("the history does not say who and why: %s", body)
+		t.Errorf("the history lacks the actor or the reason: %s", body)
 	}
 }
 
@@ -481,9 +481,9 @@ func next(t *testing.T, link string) string {
 	return parsed.RequestURI()
 }
 
-// Without its store every operation answers that it is unavailable. Nothing is done by half,
-// and all operations recover by themselves.
-func TestEveryOperationSaysThatItsStoreIsGone(t *testing.T) {
+// Without its store every operation answers that it is unavailable and has no effect. All operations
+// recover when the store is back.
+func TestOperationsAreUnavailableWithoutTheirStore(t *testing.T) {
 	t.Parallel()
 	postgres, redis := system.NewPrivateServer(t, "postgres"), system.NewPrivateServer(t, "redis")
 	servers := system.Shared(t)
@@ -496,7 +496,7 @@ func TestEveryOperationSaysThatItsStoreIsGone(t *testing.T) {
 		for _, op := range operations(target.spec, http.StatusServiceUnavailable, "unavailable", target.ids) {
 			request := op.request(target.token, op.validBody(t))
 			// The admin may be cached for another second.
-			system.Eventually(t, allowed, op.OperationID+" answers that it is unavailable", func() error {
+			system.Eventually(t, allowed, op.OperationID+" is unavailable", func() error {
 				got, err := s.Do(target.Service, request)
 				if err != nil {
 					t.Fatal(err)
@@ -523,7 +523,7 @@ func TestEveryOperationSaysThatItsStoreIsGone(t *testing.T) {
 	tellStory(t, s)
 }
 
-func TestASilentLineTakesNoBets(t *testing.T) {
+func TestBetsAreRefusedWhileTheFeedIsSilent(t *testing.T) {
 	t.Parallel()
 	s := start(t, system.Options{Env: map[string]string{"FEED_TIMEOUT": "3s", "FEED_HEARTBEAT": "500ms"}})
 	user, line := s.NewUser(t, 0), s.Line(t, 0)
@@ -545,7 +545,7 @@ func TestASilentLineTakesNoBets(t *testing.T) {
 	s.LineProviders[0].Pause()
 	system.Eventually(t, 15*time.Second, "bets are refused", wantCode("feed_unavailable"))
 	if err := s.BetMakers[0].Ready(); err != nil {
-		t.Errorf("a silent feed is not a bet-maker that is not ready: %v", err)
+		t.Errorf("bet-maker is not ready while the feed is silent: %v", err)
 	}
 	if bets := betsOn(t, user, event); len(bets) == 0 {
 		t.Error("bets cannot be read")
@@ -555,8 +555,8 @@ func TestASilentLineTakesNoBets(t *testing.T) {
 }
 
 // When the connection breaks during the commit of a bet or a payment, it is unknown whether
-// it exists. A repetition with the same key answers that.
-func TestACommitWhoseFateIsUnknown(t *testing.T) {
+// it exists. A repetition with the same key shows it.
+func TestUnknownCommit(t *testing.T) {
 	t.Parallel()
 	servers := system.Shared(t)
 	cutter := system.NewCommitCutter(t, servers.Postgres, "insert into verdicts")
@@ -587,7 +587,7 @@ func TestACommitWhoseFateIsUnknown(t *testing.T) {
 	checkMoney(t, s)
 }
 
-func TestTheDocumentsAreServedAsTheyAre(t *testing.T) {
+func TestServedDocuments(t *testing.T) {
 	t.Parallel()
 	serveTheDocuments(t, start(t, system.Options{}))
 }
@@ -604,7 +604,7 @@ func serveTheDocuments(t *testing.T, s *system.System) {
 	}
 }
 
-func TestASystemStopsInGoodOrder(t *testing.T) {
+func TestOrderlyStop(t *testing.T) {
 	t.Parallel()
 	s := start(t, system.Options{})
 	user, line := s.NewUser(t, 0), s.Line(t, 0)

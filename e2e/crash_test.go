@@ -125,7 +125,7 @@ func pointsIn(t *testing.T, path string, file *ast.File) (points []string) {
 			}
 			add(n.Args[0])
 			if name, ok := n.Args[0].(*ast.Ident); ok && !strings.HasPrefix(name.Name, "Crash") {
-				t.Errorf("%s hits a crash point by %s, which this test cannot follow", path, name.Name)
+				t.Errorf("%s names a crash point by %s, which this test cannot resolve", path, name.Name)
 			}
 		}
 		return true
@@ -147,7 +147,7 @@ func (private servers) crashPointsHit(t *testing.T) {
 	})
 }
 
-// dieAtCrashPoints does this on systems of any shape.
+// dieAtCrashPoints is crashPointsHit for systems of any shape.
 func dieAtCrashPoints(t *testing.T, startSystem func(*testing.T) *system.System) {
 	t.Helper()
 	modules := crashPoints(t)
@@ -172,20 +172,20 @@ func dieAtCrashPoints(t *testing.T, startSystem func(*testing.T) *system.System)
 			p.Start(fmt.Sprintf("%s=%s:%d", crashpoint.Variable, c.point, c.time))
 
 			var died atomic.Bool
-			told := 1
-			var telling sync.WaitGroup
-			telling.Go(func() {
-				for ; !died.Load() && !t.Failed(); told++ {
-					w.tell(told, c.crowd)
+			stories := 1
+			var teller sync.WaitGroup
+			teller.Go(func() {
+				for ; !died.Load() && !t.Failed(); stories++ {
+					w.tell(stories, c.crowd)
 				}
 			})
 			p.AwaitKilled(time.Minute)
 			died.Store(true)
 			p.Start()
-			telling.Wait()
-			w.tell(told, 0)
+			teller.Wait()
+			w.tell(stories, 0)
 			w.check()
-			for story := range told + 1 {
+			for story := range stories + 1 {
 				if ending := w.ending(story); !slices.Equal(ending, undisturbed) {
 					t.Errorf("story %d ends as %q; without the crash it ends as %q", story, ending, undisturbed)
 				}

@@ -36,7 +36,7 @@ func TestEmbeddedIdempotency(t *testing.T) {
 func TestEmbeddedAuthorisation(t *testing.T) {
 	t.Parallel()
 	s := startEmbedded(t, tight)
-	t.Run("who may do what", func(t *testing.T) { checkAuthorisation(t, s) })
+	t.Run("authorisation", func(t *testing.T) { checkAuthorisation(t, s) })
 	t.Run("authentication comes first", func(t *testing.T) { authenticationComesFirst(t, s) })
 }
 
@@ -48,7 +48,7 @@ func TestEmbeddedHostileRequests(t *testing.T) {
 func TestEmbeddedContract(t *testing.T) {
 	t.Parallel()
 	for name, check := range map[string]func(*testing.T, *system.System){
-		"what is malformed":    refuseWhatIsMalformed,
+		"malformed requests":   refuseMalformed,
 		"an inactive user":     refuseAnInactiveUser,
 		"rules about users":    checkRulesAboutUsers,
 		"guessing a password":  throttleGuessing,

@@ -64,7 +64,7 @@ func refuseAll(w *witness, event int64, key string) {
 		}
 		// The witness repeats a request after a 503, and fails the test after other failures.
 		if n := w.repeats.Load() - repeats; n < 200 {
-			return fmt.Errorf("%d requests were refused since something was accepted", n)
+			return fmt.Errorf("%d requests in a row were refused", n)
 		}
 		return nil
 	})
@@ -110,7 +110,7 @@ func TestEmbeddedReadOnly(t *testing.T) {
 // mayMount is set for a test that runs again in a namespace in which it may mount.
 const mayMount = "STAVKA_TEST_MAY_MOUNT"
 
-// mount returns a directory on a small disk of its own, which is unmounted when the test ends.
+// mount returns a directory on a new small disk, which is unmounted when the test ends.
 // If the test may not mount, mount runs the whole test again in a namespace in which it may,
 // and returns "".
 func mount(t *testing.T, options string, flags uintptr) (directory string) {
@@ -143,7 +143,7 @@ func runInNamespace(t *testing.T) {
 	}
 	out, err := again.CombinedOutput()
 	if err != nil {
-		t.Fatalf("this test needs a disk of its own, as root or in a user namespace (unshare -Urm); there it says: %v\n%s", err, out)
+		t.Fatalf("this test mounts a disk, as root or in a user namespace (unshare -Urm), where it failed: %v\n%s", err, out)
 	}
 	t.Logf("in a namespace in which it may mount:\n%s", out)
 }

@@ -36,7 +36,7 @@ func TestEmbeddedEnvOfCompose(t *testing.T) {
 	})
 	t.Run("naming a server that answers", func(t *testing.T) {
 		t.Parallel()
-		address, asked := listen(t)
+		address, connections := listen(t)
 		host, port, err := net.SplitHostPort(address)
 		if err != nil {
 			t.Fatal(err)
@@ -46,7 +46,7 @@ func TestEmbeddedEnvOfCompose(t *testing.T) {
 			"DB_HOST=manager_db", "DB_HOST="+host, "DB_PORT=5432", "DB_PORT="+port,
 			"RABBIT_HOST=bet_rabbitmq", "RABBIT_HOST="+host, "RABBIT_PORT=5672", "RABBIT_PORT="+port,
 		).Replace(string(example)))
-		if n := asked(); n > 0 {
+		if n := connections(); n > 0 {
 			t.Errorf("the server that the variables name was dialled %d times", n)
 		}
 	})
@@ -132,18 +132,18 @@ func refuses(t *testing.T, s *system.System, words ...string) {
 	p.Start()
 	p.AwaitExit(30 * time.Second)
 	if code := p.ExitCode(); code != 1 {
-		t.Errorf("it ends with the exit code %d, want 1", code)
+		t.Errorf("the exit code is %d, want 1", code)
 	}
 	sentence := p.Log()[said:]
 	for _, word := range words {
 		if !strings.Contains(sentence, word) {
-			t.Errorf("it says\n%s\nwhich has no %q", sentence, word)
+			t.Errorf("the error is\n%s\nwithout %q", sentence, word)
 		}
 	}
 	if n := strings.Count(sentence, "\n"); n > 3 {
-		t.Errorf("it says in %d lines, want at most 3:\n%s", n, sentence)
+		t.Errorf("the error has %d lines, want at most 3:\n%s", n, sentence)
 	}
-	t.Logf("it says: %s", sentence)
+	t.Logf("the error: %s", sentence)
 }
 
 // Ctrl-C lets running requests finish and then ends the process. It does not wait for silent
@@ -180,7 +180,7 @@ func TestEmbeddedStops(t *testing.T) {
 	}
 	p.AwaitExit(5*time.Second - time.Since(interrupted))
 	if code := p.ExitCode(); code != 0 {
-		t.Errorf("it ends with the exit code %d, want 0", code)
+		t.Errorf("the exit code is %d, want 0", code)
 	}
 	t.Logf("the process ended %s after SIGINT", time.Since(interrupted).Round(time.Millisecond))
 

@@ -12,9 +12,9 @@ import (
 	"stavka.local/stavka/e2e/system"
 )
 
-// TestTheGivenEnv runs the story with the .env file of the system's first users: these
+// TestGivenEnv runs the story with the .env file of the system's first users: these
 // names, in these forms. Only hosts, ports and the names that isolate tests are different.
-func TestTheGivenEnv(t *testing.T) {
+func TestGivenEnv(t *testing.T) {
 	t.Parallel()
 	servers := system.Shared(t)
 	servers.Redis = withPassword(t, system.NewPrivateServer(t, "redis").URL, "redis")

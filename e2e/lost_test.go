@@ -37,7 +37,7 @@ func (private servers) up() {
 }
 
 // TestNothingLost breaks the parts of Stavka and its servers one after the other. Each time
-// nothing acknowledged is lost, nothing happens twice, and Stavka recovers by itself. The
+// nothing acknowledged is lost, nothing happens twice, and Stavka recovers without help. The
 // subtests use the same servers in turn.
 func TestNothingLost(t *testing.T) {
 	t.Parallel()
@@ -127,7 +127,7 @@ func (private servers) rabbitMQStopped(t *testing.T) {
 	}
 	for id, event := range w.readLine() {
 		if newest[id] != event.Seq {
-			t.Errorf("the newest message about event %d has seq %d, the line says %d", id, newest[id], event.Seq)
+			t.Errorf("the newest message about event %d has seq %d, the line has %d", id, newest[id], event.Seq)
 		}
 	}
 	w.finish(events[0], lineprovider.NewState{State: lineprovider.EventStateFinishedWin})
@@ -302,12 +302,12 @@ func (private servers) feedSilent(t *testing.T) {
 	for _, path := range []string{
 		"/api/bets", fmt.Sprintf("/api/bets/%d", accepted.bet.ID), "/api/events", fmt.Sprintf("/api/events/%d", event), "/api/users/me", "/healthz", "/metrics",
 	} {
-		asked := time.Now()
+		requestedAt := time.Now()
 		got, err := s.Do(s.BetMakers[0], system.Request{Method: http.MethodGet, Path: path, Token: user.Token})
 		if err != nil || got.Status != http.StatusOK {
 			t.Errorf("%s is answered %d %.200s %v while the feed is silent", path, got.Status, got.Body, err)
 		}
-		if took := time.Since(asked); took > allowed {
+		if took := time.Since(requestedAt); took > allowed {
 			t.Errorf("%s took %s while the feed is silent", path, took)
 		}
 	}
@@ -481,7 +481,7 @@ func (private servers) dataSetReset(t *testing.T) {
 	}
 	system.Eventually(t, allowed, "all four events are in quarantine", func() error {
 		if n := metric(t, maker, "stavka_events_quarantined_total"); n != 4 {
-			return fmt.Errorf("%g are", n)
+			return fmt.Errorf("there are %g", n)
 		}
 		return nil
 	})
@@ -544,7 +544,7 @@ func empty(t *testing.T, address string) {
 
 // copyRestored restores Redis to a state before some changes that bet-maker knows. The changes
 // are lost, but no number is used twice, and a later change of an event that differs from
-// bet-maker's copy is not taken for an old message.
+// bet-maker's projection is not taken for an old message.
 func (private servers) copyRestored(t *testing.T) {
 	s := start(t, system.Options{Servers: private.urls(), Env: quick})
 	line, user, maker := s.Line(t, 0), s.NewUser(t, 0), s.BetMakers[0]
@@ -565,7 +565,7 @@ func (private servers) copyRestored(t *testing.T) {
 	forlorn := user.Place(t, lost.EventID, "10")
 	caughtUp(t, s)
 
-	s.LineProviders[0].Pause() // it must not see the copy in the server before the restart
+	s.LineProviders[0].Pause() // it must not read the copy before the server restarts
 	restore(t, private.redis.URL, copied)
 	private.redis.Kill()
 	private.redis.Start()
@@ -586,10 +586,10 @@ func (private servers) copyRestored(t *testing.T) {
 	resolve(t, maker, lost.EventID, "--void", "")
 	user.AwaitStatus(t, forlorn.ID, betmaker.BetStatusVoid, allowed)
 
-	reprice(won, "1.95") // the event is open again, which the line must not say of an event with a result
+	reprice(won, "1.95") // the event is open again, which the line must not publish after a result
 	system.Eventually(t, allowed, "the event is in quarantine", func() error {
 		if n := metric(t, maker, "stavka_events_quarantined_total"); n != 1 {
-			return fmt.Errorf("%g are", n)
+			return fmt.Errorf("there are %g", n)
 		}
 		return nil
 	})

@@ -95,12 +95,12 @@ func (private servers) messagesShuffled(t *testing.T) {
 	w.check()
 
 	if looks := shuffle(t, other.s, messages, copies) - polls; looks > 0 {
-		t.Errorf("the other bet-maker has read the change log %g times, so it knows more than the messages", looks)
+		t.Errorf("the other bet-maker has read the change log %g times, and not only the messages", looks)
 	}
 	if got, want := essence(t, other.s), essence(t, s); !slices.Equal(got, want) {
 		t.Errorf("the shuffled messages alone lead to\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
-	t.Logf("%d messages, %d times each: nothing changed, and a bet-maker that had seen none of them came to the same", len(messages), copies)
+	t.Logf("%d messages, %d times each: nothing changed, and a bet-maker that had seen none of them has the same rows", len(messages), copies)
 }
 
 // startDeaf starts another bet-maker that follows the line of s. It gets no messages, and it
@@ -211,7 +211,7 @@ func (private servers) messagesPoisoned(t *testing.T) {
 	})
 	replaced := func(what, by string) []byte {
 		if bytes.Count(good, []byte(what)) != 1 {
-			t.Fatalf("%s has %q not once", good, what)
+			t.Fatalf("%s does not have %q exactly once", good, what)
 		}
 		return bytes.Replace(good, []byte(what), []byte(by), 1)
 	}
@@ -252,24 +252,24 @@ func (private servers) messagesPoisoned(t *testing.T) {
 	w.follow()
 	awaitDeadLetters(t, s, injected)
 	if n := metric(t, maker, "stavka_consumer_dead_lettered_total"); n != float64(len(injected)) {
-		t.Errorf("%g messages were counted as dead, %d were injected", n, len(injected))
+		t.Errorf("%g dead letters were counted, %d were injected", n, len(injected))
 	}
 	if n, err := maker.Command("dead-letters", "count"); err != nil || n != fmt.Sprintln(len(injected)) {
-		t.Errorf("dead-letters count says %q %v, want %d", n, err, len(injected))
+		t.Errorf("dead-letters count printed %q %v, want %d", n, err, len(injected))
 	}
 
 	// The cause is not fixed, so they become dead letters again. A good message among them does not.
 	broker.PublishTo(t, broker.DeadQueue(), amqp.Publishing{MessageId: "good", ContentType: "application/json", DeliveryMode: amqp.Persistent, Body: good})
 	if said, err := maker.Command("dead-letters", "redrive"); err != nil || !strings.HasPrefix(said, strconv.Itoa(len(injected)+1)+" ") {
-		t.Errorf("dead-letters redrive says %q %v, want %d", said, err, len(injected)+1)
+		t.Errorf("dead-letters redrive printed %q %v, want %d", said, err, len(injected)+1)
 	}
 	awaitDeadLetters(t, s, injected)
 	if n := metric(t, maker, "stavka_consumer_dead_lettered_total"); n != 2*float64(len(injected)) {
-		t.Errorf("%g messages were counted as dead, %d were injected twice", n, len(injected))
+		t.Errorf("%g dead letters were counted, %d were injected twice", n, len(injected))
 	}
 	system.Eventually(t, aftermath, "the dead letters are counted", func() error {
 		if n := metric(t, maker, "stavka_dead_letters"); n != float64(len(injected)) {
-			return fmt.Errorf("%g are", n)
+			return fmt.Errorf("there are %g", n)
 		}
 		return nil
 	})

@@ -31,7 +31,7 @@ func TestMoney(t *testing.T) {
 func handleMoney(t *testing.T, s *system.System) {
 	t.Helper()
 	t.Run("a user's story", func(t *testing.T) { tellStoryOfMoney(t, s) })
-	t.Run("what is refused", func(t *testing.T) { checkRulesOfMoney(t, s) })
+	t.Run("refusals", func(t *testing.T) { checkRulesOfMoney(t, s) })
 	t.Run("200 bets at once on a balance for 100", func(t *testing.T) { overdraw(t, s) })
 	checkMoney(t, s)
 }
@@ -93,7 +93,7 @@ func tellStoryOfMoney(t *testing.T, s *system.System) {
 	user.AwaitStatus(t, first.ID, betmaker.BetStatusWon, allowed)
 	wantWallet(t, user, "70.00", "0.00", "0.00")
 	if got := user.Bet(t, second.ID); got.Status != betmaker.BetStatusVoid {
-		t.Errorf("the bet that was taken back has followed the result: %+v", got)
+		t.Errorf("the cancelled bet has followed the result: %+v", got)
 	}
 	t.Run("the audit log", func(t *testing.T) { readAuditLog(t, admin, user, replay, third.ID) })
 }
@@ -113,7 +113,7 @@ func readAuditLog(t *testing.T, admin, user *system.User, event, bet int64) {
 	} {
 		records, err := admin.API.ListAuditRecordsWithResponse(t.Context(), &betmaker.ListAuditRecordsParams{Subject: &subject})
 		if err != nil || records.JSON200 == nil || len(*records.JSON200) != len(want) {
-			t.Fatalf("what was done to %s: %+v %v, want %q", subject, records, err, want)
+			t.Fatalf("the audit log about %s: %+v %v, want %q", subject, records, err, want)
 		}
 		for i, r := range *records.JSON200 {
 			before, after := decode(t, r.Before), decode(t, r.After)
@@ -238,7 +238,7 @@ func checkRulesOfMoney(t *testing.T, s *system.System) {
 	t.Helper()
 	t.Run("limits", func(t *testing.T) { checkLimits(t, s) })
 	t.Run("a self-exclusion", func(t *testing.T) { excludeOneself(t, s) })
-	t.Run("taking bets back", func(t *testing.T) { refuseToCancel(t, s) })
+	t.Run("cancelling bets", func(t *testing.T) { refuseToCancel(t, s) })
 	t.Run("payments", func(t *testing.T) { refuseToPay(t, s) })
 	t.Run("void windows", func(t *testing.T) { refuseToVoid(t, s) })
 }
@@ -341,13 +341,13 @@ func refuseToPay(t *testing.T, s *system.System) {
 	t.Helper()
 	admin, user := s.Admin(t, 0), s.NewUser(t, 0)
 	if got := refused(t, s, paying(admin, "withdrawals", user, "100.01", "all"), http.StatusConflict, "insufficient_funds"); deref(got.Max) != money.MustParse("100.00") {
-		t.Errorf("the refusal is %+v, want what there is, 100.00", got)
+		t.Errorf("the refusal is %+v, want the balance, 100.00", got)
 	}
 	if got := refused(t, s, paying(admin, "deposits", user, "99999999999.99", "a lot"), http.StatusConflict, "balance_too_large"); deref(got.Max) != money.MustParse("99999999999.99") {
-		t.Errorf("the refusal is %+v, want the most that there can be", got)
+		t.Errorf("the refusal is %+v, want the largest balance", got)
 	}
 	for _, what := range []string{"deposits", "withdrawals"} {
-		refused(t, s, paying(admin, what, &system.User{ID: 999999}, "1", "nobody's"), http.StatusNotFound, "user_not_found")
+		refused(t, s, paying(admin, what, &system.User{ID: 999999}, "1", "missing"), http.StatusNotFound, "user_not_found")
 		payment := paying(admin, what, user, "1", "once")
 		paid(t, s, payment)
 		paid(t, s, payment)
@@ -420,14 +420,14 @@ func overdraw(t *testing.T, s *system.System) {
 		if response.Status == http.StatusCreated {
 			accepted++
 		} else if response.Code() != "insufficient_funds" || !strings.Contains(string(response.Body), `"max_stake":0.00`) {
-			t.Errorf("a bet too many is answered %d %s", response.Status, response.Body)
+			t.Errorf("a bet beyond the balance got %d %s", response.Status, response.Body)
 		}
 	}
 	if bets := betsOf(t, user); accepted != 100 || bets != 101 {
 		t.Errorf("%d of the bets were accepted, want 100; the user has %d, want 101", accepted, bets)
 	}
 	if wallet := user.Wallet(t); !wallet.Balance.IsZero() || wallet.Held != money.MustParse("101.00") {
-		t.Errorf("the wallet is %+v, want nothing but 101.00 held", wallet)
+		t.Errorf("the wallet is %+v, want only 101.00 held", wallet)
 	}
 }
 

@@ -121,7 +121,7 @@ func race(t *testing.T, s *system.System, closes int) {
 	checkCloses(t, now, answered)
 	for _, service := range s.BetMakers {
 		if healed := metric(t, service, "stavka_betmaker_reconciler_healed_total"); healed != 0 {
-			t.Errorf("%s has healed %g: the main path lost something", service.Name, healed)
+			t.Errorf("the reconciler of %s has healed %g losses, want none", service.Name, healed)
 		}
 	}
 }
@@ -193,7 +193,7 @@ func checkCloses(t *testing.T, now system.Snapshot, answered map[int64]time.Time
 	t.Logf("from line-provider's answer to the close in bet-maker: median %s, p99 %s, highest %s (promised p99 %s)",
 		delays[len(delays)/2].Round(time.Millisecond), p99.Round(time.Millisecond), delays[len(delays)-1].Round(time.Millisecond), closePromised)
 	if p99 > 5*closePromised {
-		t.Errorf("the p99 of a close is %s, more than five times the promised %s", p99, closePromised)
+		t.Errorf("the p99 of a close is %s, far above the promised %s", p99, closePromised)
 	}
 }
 

@@ -242,7 +242,7 @@ func (c *crowd) settle(result lineprovider.NewState, want betmaker.BetStatus, ki
 		behind := c.behind()
 		c.t.Logf("kill %d: %d of %d bets are %s", kill+1, len(c.bets)-behind, len(c.bets), want)
 		if behind == 0 {
-			c.t.Errorf("kill %d came when all was done", kill+1)
+			c.t.Errorf("kill %d came after the last bet was settled", kill+1)
 		}
 		began = began.Add(time.Since(killed)) // the test has spent this time
 		p.Start()
@@ -275,7 +275,7 @@ func (c *crowd) await(bet int, want betmaker.BetStatus) {
 func (c *crowd) follows(bet int, want betmaker.BetStatus) error {
 	c.t.Helper()
 	if !c.s.BetMakers[0].Running() {
-		c.t.Fatal("bet-maker has ended by itself")
+		c.t.Fatal("bet-maker has ended unexpectedly")
 	}
 	got, err := c.admin.API.GetBetWithResponse(c.t.Context(), c.bets[bet])
 	switch {

@@ -42,18 +42,18 @@ func tellStory(t *testing.T, s *system.System) {
 		}
 	})
 	t.Run("bets follow their events", func(t *testing.T) { betsFollowTheirEvents(t, line, alice, bob) })
-	t.Run("a stranger's bet is not there", func(t *testing.T) {
+	t.Run("another user's bet is not found", func(t *testing.T) {
 		bet := alice.Place(t, line.Create("2.00").EventID, "1")
 		got, err := bob.API.GetBetWithResponse(t.Context(), bet.ID)
 		if err != nil || got.StatusCode() != http.StatusNotFound {
 			t.Errorf("got %+v %v, want 404", got, err)
 		}
 	})
-	t.Run("a bet is not taken back unless the operator allows it", func(t *testing.T) {
+	t.Run("a bet cannot be cancelled unless the operator allows it", func(t *testing.T) {
 		bet := alice.Place(t, line.Create("2.00").EventID, "1")
 		refused(t, s, canceling(alice, bet.ID), http.StatusConflict, "cancel_not_allowed")
 	})
-	t.Run("bets that must not be are refused", func(t *testing.T) { refusals(t, s, line, alice) })
+	t.Run("invalid bets are refused", func(t *testing.T) { refusals(t, s, line, alice) })
 }
 
 func tokenByJSONAndForm(t *testing.T, s *system.System) {
@@ -77,7 +77,7 @@ func tokenByJSONAndForm(t *testing.T, s *system.System) {
 	}
 	me, err := s.BetMaker(t, 0, token.AccessToken).GetCurrentUserWithResponse(t.Context())
 	if err != nil || me.JSON200 == nil || me.JSON200.Role != betmaker.RoleAdmin {
-		t.Errorf("who am I: %+v %v", me, err)
+		t.Errorf("read the signed-in user: %+v %v", me, err)
 	}
 }
 

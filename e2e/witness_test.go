@@ -364,7 +364,7 @@ func (w *witness) check() {
 	if n := w.records.SettledTwice(); n > 0 {
 		w.t.Errorf("%d bets were settled twice to one revision", n)
 	}
-	if !w.s.Embedded { // which has no broker
+	if !w.s.Embedded { // the embedded shape has no broker
 		if n := w.s.Broker().Waiting(w.t, w.s.Broker().DeadQueue()); n > 0 {
 			w.t.Errorf("there are %d dead letters", n)
 		}
@@ -461,7 +461,7 @@ func compareSettling(now system.Snapshot) error {
 	}
 	for id, event := range now.Events {
 		if event.SettledRevision != event.SettleRevision {
-			return fmt.Errorf("event %d is not noted as settled: %+v", id, event)
+			return fmt.Errorf("event %d is not marked as settled: %+v", id, event)
 		}
 	}
 	return nil
@@ -475,11 +475,11 @@ func (w *witness) checkBet(bet system.Bet, projected system.Event) {
 		w.t.Errorf("bet %d was not acknowledged", bet.ID)
 		return
 	}
-	told := bet // except for the following fields
-	told.ID, told.UserID, told.EventID, told.EventVersion = v.bet.ID, v.bet.UserID, v.bet.EventID, v.bet.EventVersion
-	told.Stake, told.Coefficient, told.AcceptedAt = v.sent.Amount.Minor(), v.bet.Coefficient.Hundredths(), v.bet.CreatedAt.UTC()
-	if bet != told || v.bet.Amount != v.sent.Amount || v.bet.EventID != v.sent.EventID {
-		w.t.Errorf("bet %d is %+v; acknowledged was %+v", bet.ID, bet, told)
+	acknowledged := bet // except for the following fields
+	acknowledged.ID, acknowledged.UserID, acknowledged.EventID, acknowledged.EventVersion = v.bet.ID, v.bet.UserID, v.bet.EventID, v.bet.EventVersion
+	acknowledged.Stake, acknowledged.Coefficient, acknowledged.AcceptedAt = v.sent.Amount.Minor(), v.bet.Coefficient.Hundredths(), v.bet.CreatedAt.UTC()
+	if bet != acknowledged || v.bet.Amount != v.sent.Amount || v.bet.EventID != v.sent.EventID {
+		w.t.Errorf("bet %d is %+v; acknowledged was %+v", bet.ID, bet, acknowledged)
 	}
 	event := w.events[bet.EventID]
 	if price := event.prices[bet.EventVersion]; price.Hundredths() != bet.Coefficient {

@@ -35,7 +35,7 @@ func drawChart(file string, parts []Part) error {
 		return nil
 	}
 	p := plot.New()
-	p.Title.Text = "What was reached, as a multiple of what was to be reached"
+	p.Title.Text = "Results as a multiple of their goals"
 	p.X.Min, p.X.Max = 0, chartEnd
 	bars, err := plotter.NewBarChart(values, vg.Points(12))
 	if err != nil {

@@ -34,7 +34,7 @@ func startProcess(ctx context.Context, binary, address, log string, env map[stri
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", binary, err)
 	}
-	defer func() { _ = file.Close() }() // the process has a descriptor of its own
+	defer func() { _ = file.Close() }() // the process has its own descriptor
 	p := &Process{URL: "http://" + address, log: log, exited: make(chan struct{})}
 	p.cmd = exec.Command(binary) //nolint:noctx // its life is not the context's: it is stopped in good order
 	p.cmd.Dir = os.TempDir()

@@ -20,7 +20,7 @@ const (
 	bettors      = 100_000
 )
 
-// System is Stavka on the servers, with a database of its own.
+// System is Stavka on the servers, with its own database.
 type System struct {
 	Database string // URL
 	DB       *pgxpool.Pool

@@ -27,8 +27,8 @@ const (
 	// one event. It is larger than sharesAtOnce because users with low ids may bet more, or less, than
 	// users with high ids.
 	settlementShares = 8
-	// sharesAtOnce is the number of shares that are settled at the same time. More than two were no
-	// faster on two processors, and four kept wallets locked for longer.
+	// sharesAtOnce is the number of shares that are settled at the same time. More would not be
+	// faster on two processors and would keep wallets locked for longer.
 	sharesAtOnce = 2
 	// unknownSize and unknownTTL bound the memory of events that do not exist.
 	unknownSize = 10_000
@@ -45,7 +45,7 @@ type App struct {
 // New returns a bet-maker that listens and does not answer yet. A caller that does not start it must
 // stop it. New connects to nothing: the servers that bet-maker depends on may come later.
 //
-// The service answers after Start. It is ready when Ready says so.
+// The service answers after Start. It is ready when the channel of Ready is closed.
 func New(ctx context.Context, c Config) (_ *App, err error) {
 	a := service.Assemble(ctx, "bet-maker", c.Warnings)
 	defer func() {
@@ -77,7 +77,7 @@ func New(ctx context.Context, c Config) (_ *App, err error) {
 // Ready returns a channel that is closed once the line has been read, so that bets can be placed.
 func (a *App) Ready() <-chan struct{} { return a.feed.Ready() }
 
-// base is what the use cases stand on: the store, the line and the bus.
+// base holds the store, the line and the bus, which the use cases need.
 type base struct {
 	log      *slog.Logger
 	meters   *meters

@@ -195,7 +195,7 @@ func awaitReadiness(t *testing.T, a *App, what string, holds func(int, readiness
 	}
 }
 
-func TestAppStartsBeforeItsServersAndWaitsForThem(t *testing.T) {
+func TestAppWaitsForItsServers(t *testing.T) {
 	t.Parallel()
 	c, s := newConfig(t)
 	a := start(t, c)
@@ -228,7 +228,7 @@ func TestAppStartsBeforeItsServersAndWaitsForThem(t *testing.T) {
 	}
 }
 
-func TestAppRefusesADatabaseThatIsNewerThanItself(t *testing.T) {
+func TestAppRefusesANewerSchema(t *testing.T) {
 	t.Parallel()
 	c, s := newConfig(t)
 	s.postgres.open(t)
@@ -254,7 +254,7 @@ func TestAppRefusesADatabaseThatIsNewerThanItself(t *testing.T) {
 	}
 }
 
-func TestAppRefusesWhatItHasNoAdapterFor(t *testing.T) {
+func TestAppRefusesUnknownSchemes(t *testing.T) {
 	t.Parallel()
 	good := Config{
 		Addr: porttest.Address(t), StoreURL: config.NewSecret("postgres://u:hush@127.0.0.1:1/db"), BusURL: config.NewSecret("amqp://u:hush@127.0.0.1:1/"),

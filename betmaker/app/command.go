@@ -40,9 +40,9 @@ func newCommand(configure service.Configure[Config]) *cobra.Command {
 			service.Group("events", "Resolve events in quarantine", resolveCommand(configure)),
 			BetsCommand(configure),
 			LedgerCommand(configure),
-			service.Group("dead-letters", "Handle messages that have been put aside",
-				configure.Command("count", "Count the messages that have been put aside", countDeadLetters),
-				configure.Command("redrive", "Deliver the messages that have been put aside again", redriveDeadLetters)),
+			service.Group("dead-letters", "Handle dead letters",
+				configure.Command("count", "Count the dead letters", countDeadLetters),
+				configure.Command("redrive", "Deliver the dead letters again", redriveDeadLetters)),
 		},
 	})
 }

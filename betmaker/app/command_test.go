@@ -11,7 +11,7 @@ import (
 	"stavka.local/shared/service"
 )
 
-func TestCommandThatIsNotUnderstood(t *testing.T) {
+func TestInvalidCommands(t *testing.T) {
 	t.Parallel()
 	for _, line := range []string{
 		"sing", "serve now", "migrate", "migrate sideways", "events", "events resolve", "events resolve 7",
@@ -30,7 +30,7 @@ func TestCommandThatIsNotUnderstood(t *testing.T) {
 	}
 }
 
-func TestCommandsThatAreUnderstood(t *testing.T) {
+func TestValidCommands(t *testing.T) {
 	t.Parallel()
 	for _, line := range []string{
 		"", "serve", "healthcheck", "migrate up", "migrate down", "migrate status", "dead-letters count", "dead-letters redrive",
@@ -45,7 +45,7 @@ func TestCommandsThatAreUnderstood(t *testing.T) {
 	}
 }
 
-func TestCommandShowsHelpAndVersionWithoutConfiguration(t *testing.T) {
+func TestHelpAndVersionNeedNoConfiguration(t *testing.T) {
 	t.Parallel()
 	for args, want := range map[string]string{"--help": "Usage:", "-h": "Usage:", "help": "Usage:", "version": "betmaker"} {
 		var out strings.Builder

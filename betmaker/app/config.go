@@ -56,7 +56,7 @@ type Config struct {
 	Drain time.Duration // how long requests in flight may take when the service stops
 
 	Production bool     // refuse weak secrets instead of warning about them
-	Warnings   []string // what is accepted but should be changed
+	Warnings   []string // accepted settings that should be changed
 }
 
 // FirstUser is the administrator who is created at the start unless a user of that name
@@ -231,10 +231,10 @@ func storeURL(r *config.Reader) config.Secret {
 	return config.NewSecret(parts.String())
 }
 
-// lineURL reads EVENT_URL and returns what precedes /events in it.
+// lineURL reads EVENT_URL and returns the part before /events.
 func lineURL(r *config.Reader) string {
 	address := r.URL("EVENT_URL", "http://127.0.0.1:8001/events", []string{"http", "https"},
-		"The URL of line-provider's list of events. It ends in /events; what precedes that is line-provider's address.").Reveal()
+		"The URL of line-provider's list of events. It ends in /events, after line-provider's address.").Reveal()
 	base, ok := strings.CutSuffix(strings.TrimRight(address, "/"), "/events")
 	if !ok {
 		r.Problemf("EVENT_URL", "does not end in /events")

@@ -49,7 +49,7 @@ func TestConfigDefaults(t *testing.T) {
 	}
 }
 
-func TestConfigTakesTheGivenNames(t *testing.T) {
+func TestConfigReadsTheNamesOfTheFirstManual(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		env   map[string]string

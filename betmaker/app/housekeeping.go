@@ -22,7 +22,7 @@ type housekeeping struct {
 	bus   bus
 	m     *meters
 	log   *slog.Logger
-	// keepsLiabilities tells whether this replica updates the liabilities of events.
+	// keepsLiabilities reports whether this replica updates the liabilities of events.
 	keepsLiabilities bool
 }
 

@@ -55,7 +55,7 @@ func verify(t *testing.T, c Config, args ...string) (stdout string, err error) {
 	return out.String(), err
 }
 
-func TestVerifyLedgerThatIsInOrder(t *testing.T) {
+func TestVerifySoundLedger(t *testing.T) {
 	t.Parallel()
 	c, _, head := newLedger(t)
 	for _, args := range [][]string{nil, {"--head", head.String()}} {
@@ -71,17 +71,17 @@ func TestVerifyLedgerThatIsInOrder(t *testing.T) {
 			}
 		}
 		if !strings.HasSuffix(out, "\nthe ledger is in order\n") {
-			t.Errorf("%v: the end is not clear:\n%s", args, out)
+			t.Errorf("%v: the last line is not the result:\n%s", args, out)
 		}
 	}
 }
 
-func TestVerifyLedgerThatIsNot(t *testing.T) {
+func TestVerifyTamperedLedger(t *testing.T) {
 	t.Parallel()
 	c, file, head := newLedger(t)
 	head.ID++
 	if out, err := verify(t, c, "--head", head.String()); err == nil || !strings.Contains(out, "head_missing: seal 2: ") {
-		t.Errorf("a head that is not there: got %v\n%s", err, out)
+		t.Errorf("a missing head: got %v\n%s", err, out)
 	}
 	db, err := sql.Open("sqlite", file)
 	if err != nil {
@@ -105,7 +105,7 @@ func TestVerifyLedgerThatIsNot(t *testing.T) {
 	}
 }
 
-func TestVerifyLedgerThatCannotBeRead(t *testing.T) {
+func TestVerifyUnreadableLedger(t *testing.T) {
 	t.Parallel()
 	c, file, _ := newLedger(t)
 	db, err := sql.Open("sqlite", file)
@@ -144,7 +144,7 @@ func TestLedgerMetrics(t *testing.T) {
 		return found
 	}
 	if got := series(); len(got) != 0 {
-		t.Errorf("before anything: %q", got)
+		t.Errorf("before the first seal: %q", got)
 	}
 	for id := range int64(3) {
 		m.seal(domain.Seal{ID: id + 1, Last: 100})

@@ -62,7 +62,7 @@ func newMeters() *meters {
 		polls:       r.CounterVec("feed_polls_total", "Reads of the line's change log to its end, by result.", "result"),
 		pollTime:    r.Histogram("feed_poll_seconds", "Duration of such a read.", metrics.LatencyBuckets()),
 		healed: r.Counter("betmaker_reconciler_healed_total",
-			"Losses that only the reconciler found: results whose message never came although the bus was connected, "+
+			"Losses that only the reconciler found: results without a message although the bus was connected, "+
 				"and bets that a sweep settled late. 0 while nothing gets lost."),
 
 		batchSize: r.Histogram("bets_batch_size_bets", "Bets that were decided in one transaction.",
@@ -73,10 +73,10 @@ func newMeters() *meters {
 		settled:    r.Counter("bets_settled_total", "Bets moved to their event's result."),
 		settleTime: r.Histogram("bets_settle_chunk_seconds", "Duration of settling one chunk.", metrics.LatencyBuckets()),
 
-		paused:       r.Gauge("consumer_paused_deliveries", "Messages that are held back because they cannot be applied now."),
+		paused:       r.Gauge("consumer_paused_deliveries", "Messages that wait in a consumer because they cannot be applied now."),
 		redelivered:  r.Counter("consumer_redelivered_total", "Messages that the broker delivered again."),
-		deadLettered: r.Counter("consumer_dead_lettered_total", "Messages put aside because no retry can make them acceptable."),
-		deadLetters:  r.Gauge("dead_letters", "Messages that have been put aside, when last counted."),
+		deadLettered: r.Counter("consumer_dead_lettered_total", "Messages that became dead letters because no retry can make them acceptable."),
+		deadLetters:  r.Gauge("dead_letters", "Dead letters, when last counted."),
 
 		ledgerHead: newHeadCollector(),
 		ledgerSealed: r.Gauge("ledger_sealed_transfers",

@@ -32,7 +32,7 @@ type store struct {
 	close   func() error
 }
 
-// visit says in which capacity a store is opened.
+// visit is the capacity in which a store is opened.
 type visit bool
 
 const (

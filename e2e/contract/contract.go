@@ -164,7 +164,7 @@ func problemCode(body []byte) string {
 	return problem.Code
 }
 
-// checkProblem checks what all failures have in common, on documented routes and others.
+// checkProblem checks the common members of failures, on documented routes and others.
 func checkProblem(resp *http.Response, body []byte) error {
 	if got := resp.Header.Get("Content-Type"); got != "application/problem+json" {
 		return fmt.Errorf("the content type of a failure is %q", got)

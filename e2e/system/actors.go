@@ -80,7 +80,7 @@ func (s *System) NewUser(t testing.TB, replica int) *User {
 	t.Helper()
 	name := fmt.Sprintf("user-%x", rand.Uint64())
 	created, err := s.Admin(t, replica).API.CreateUserWithResponse(t.Context(), betmaker.NewUser{
-		Name: "Somebody", Username: name, Email: name + "@example.com", Password: "password of " + name[:8],
+		Name: "Test User", Username: name, Email: name + "@example.com", Password: "password of " + name[:8],
 	})
 	if err != nil || created.JSON201 == nil {
 		t.Fatalf("create %s: %v %+v", name, err, created)
@@ -203,6 +203,6 @@ func (s *System) VerifyLedger(t testing.TB) {
 	t.Helper()
 	said, err := s.BetMakers[0].Command("ledger", "verify")
 	if err != nil || !strings.HasSuffix(said, "the ledger is in order\n") {
-		t.Errorf("ledger verify says\n%s%v", said, err)
+		t.Errorf("ledger verify printed\n%s%v", said, err)
 	}
 }

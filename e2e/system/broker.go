@@ -11,7 +11,7 @@ import (
 )
 
 // Broker is the RabbitMQ of a system. Tests read its messages and publish ones that
-// line-provider would not. Each call uses a connection of its own, so RabbitMQ may be
+// line-provider would not. Each call uses a new connection, so RabbitMQ may be
 // restarted between calls.
 type Broker struct{ url, exchange, queue string }
 
@@ -116,7 +116,7 @@ func (b Broker) publish(t testing.TB, exchange, key string, messages []amqp.Publ
 		}
 		for _, confirmation := range confirmations {
 			if taken, err := confirmation.WaitContext(ctx); err != nil || !taken {
-				return fmt.Errorf("the broker has not taken a message: %w", err)
+				return fmt.Errorf("the broker has not confirmed a message: %w", err)
 			}
 		}
 		return nil

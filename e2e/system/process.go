@@ -48,7 +48,7 @@ func (p *Process) Start(extra ...string) {
 		p.t.Fatalf("open the log of %s: %v", p.Name, err)
 	}
 	cmd := exec.Command(p.binary)
-	cmd.Dir = filepath.Dir(p.log) // a directory of its own, with no .env unless WriteDotEnv has written one
+	cmd.Dir = filepath.Dir(p.log) // without a .env unless WriteDotEnv has written one
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.Env = append(p.environment(), extra...)
 	if err := cmd.Start(); err != nil {
@@ -143,7 +143,7 @@ func (p *Process) AwaitKilled(within time.Duration) {
 	p.t.Helper()
 	p.AwaitExit(within)
 	if status, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus); !ok || !status.Signaled() || status.Signal() != syscall.SIGKILL {
-		p.t.Fatalf("%s ended by itself: %s", p.Name, p.cmd.ProcessState)
+		p.t.Fatalf("%s ended unexpectedly: %s", p.Name, p.cmd.ProcessState)
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 	_ "modernc.org/sqlite"             // the driver "sqlite"
 )
 
-// Records reads bet-maker's database, whichever it is.
+// Records reads bet-maker's database, in PostgreSQL or SQLite.
 type Records struct {
 	t             testing.TB
 	driver        string

@@ -58,7 +58,7 @@ type Options struct {
 	// BetMakerEnv, when set, changes the complete variables of bet-makers.
 	BetMakerEnv func(env map[string]string)
 	// Line, when set, is the address of another system's line-provider. The bet-makers follow
-	// it, and the system has no line-provider of its own.
+	// it, and the system starts no line-provider.
 	Line string
 	// Stopped leaves the processes unstarted.
 	Stopped bool

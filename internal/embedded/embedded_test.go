@@ -64,7 +64,7 @@ func serveOn(t *testing.T, directory string) *served {
 	select {
 	case <-i.betMaker.Ready():
 	case <-time.After(30 * time.Second):
-		t.Fatal("it does not become ready")
+		t.Fatal("the instance does not become ready")
 	}
 	if i.line, err = lineprovider.NewClientWithResponses(i.stage.LineProvider, lineprovider.WithRequestEditorFn(bearer(i.stage.ServiceToken))); err != nil {
 		t.Fatal(err)
@@ -126,7 +126,7 @@ func file(t *testing.T, name, text string) string {
 	return path
 }
 
-func TestDemoPlaysOnAnInstanceOfItsOwn(t *testing.T) {
+func TestDemoPlaysOnATemporaryInstance(t *testing.T) {
 	t.Parallel()
 	directory := filepath.Join(t.TempDir(), "data")
 	out, err := run(t, map[string]string{"DATA_DIR": directory}, "demo")
@@ -159,7 +159,7 @@ func TestDemoPlaysOnTheRunningInstance(t *testing.T) {
 	}
 }
 
-// The demo checks what it shows.
+// The demo checks every answer.
 func TestDemoFailsWhenSomethingIsWrong(t *testing.T) {
 	t.Parallel()
 	i := serveOn(t, t.TempDir())
@@ -246,7 +246,7 @@ func TestImportsAllOrNothing(t *testing.T) {
 	many := "coefficient,deadline\n" + strings.Repeat("1.45,4102444800\n", 500)
 	for name, tt := range map[string]struct{ text, want string }{
 		"a bad row":              {many + "0.x,4102444800\n", "line 502"},
-		"a price that is no bet": {many + "0.99,4102444800\n", "line 502: The coefficient must be from 1.00 to 1000.00."},
+		"a price below 1.00":     {many + "0.99,4102444800\n", "line 502: The coefficient must be from 1.00 to 1000.00."},
 		"a deadline of the past": {many + "1.45,1000000000\n", "line 502: The deadline is already over."},
 	} {
 		out, err := run(t, environment, "events", "import", file(t, "events.csv", tt.text))
@@ -263,7 +263,7 @@ func TestExportsBets(t *testing.T) {
 	t.Parallel()
 	directory := t.TempDir()
 	environment := map[string]string{"DATA_DIR": directory}
-	if _, err := run(t, environment, "bets", "export"); err == nil || !strings.Contains(err.Error(), "nothing has been kept here yet") {
+	if _, err := run(t, environment, "bets", "export"); err == nil || !strings.Contains(err.Error(), "there is no data here yet") {
 		t.Errorf("without any data: got %v", err)
 	}
 	i := serveOn(t, directory)
@@ -305,7 +305,7 @@ func TestVerifiesTheLedger(t *testing.T) {
 	t.Parallel()
 	directory := t.TempDir()
 	environment := map[string]string{"DATA_DIR": directory}
-	if _, err := run(t, environment, "ledger", "verify"); err == nil || !strings.Contains(err.Error(), "nothing has been kept here yet") {
+	if _, err := run(t, environment, "ledger", "verify"); err == nil || !strings.Contains(err.Error(), "there is no data here yet") {
 		t.Errorf("without any data: got %v", err)
 	}
 	i := serveOn(t, directory)
@@ -332,11 +332,11 @@ func TestVerifiesTheLedger(t *testing.T) {
 		t.Errorf("with the head: %v\n%s", err, out)
 	}
 	if out, err := run(t, environment, "ledger", "verify", "--head", "1000"+head); err == nil || !strings.Contains(out, "head_missing") {
-		t.Errorf("with a head that is not there: %v\n%s", err, out)
+		t.Errorf("with a missing head: %v\n%s", err, out)
 	}
 }
 
-func TestTellsWhatWasNotUnderstood(t *testing.T) {
+func TestInvalidCommands(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{
 		{"serv"}, {"serve", "now"}, {"--port", "1"}, {"demo", "twice"}, {"events"}, {"events", "import"}, {"events", "import", "a.csv", "b.csv"},
@@ -356,13 +356,13 @@ func TestTellsWhatWasNotUnderstood(t *testing.T) {
 }
 
 // All problems of both services are reported at once, and a common problem only once.
-func TestTellsAllProblemsOfTheSettings(t *testing.T) {
+func TestReportsAllProblemsOfTheSettings(t *testing.T) {
 	t.Parallel()
 	_, err := run(t, map[string]string{
 		"DATA_DIR": t.TempDir(), "CACHE_TTL": "soon", "MAX_COEFFICIENT": "x", "FEED_HEARTBEAT": "often", "DATABASE_URL": "?", "RABBIT_PORT": "?",
 	}, "serve")
 	if err == nil {
-		t.Fatal("it serves")
+		t.Fatal("the instance serves")
 	}
 	for name, want := range map[string]int{"CACHE_TTL": 1, "MAX_COEFFICIENT": 1, "FEED_HEARTBEAT": 1, "DATABASE_URL": 0, "RABBIT_PORT": 0} {
 		if n := strings.Count(err.Error(), name+":"); n != want {
@@ -388,7 +388,7 @@ func TestExportsInProductionWithTheKeptKey(t *testing.T) {
 	environment := map[string]string{
 		"DATA_DIR": t.TempDir(), "STAVKA_ENV": "production", "FIRST_USER_PASSWORD": "long enough", "LINE_PROVIDER_TOKEN": strings.Repeat("t", 32),
 	}
-	if _, err := run(t, environment, "bets", "export"); err == nil || !strings.Contains(err.Error(), "nothing has been kept here yet") {
+	if _, err := run(t, environment, "bets", "export"); err == nil || !strings.Contains(err.Error(), "there is no data here yet") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -22,7 +22,7 @@ import (
 	"stavka.local/stavka/internal/demo"
 )
 
-// grace bounds the stop of an instance. A person who has pressed Ctrl-C waits for it.
+// grace bounds the stop of an instance, for which a person waits after Ctrl-C.
 const grace = 5 * time.Second
 
 // instance is both services in one process. It implements lifecycle.App.
@@ -65,7 +65,7 @@ func newInstance(ctx context.Context, s settings, stdout io.Writer) (*instance, 
 	}, nil
 }
 
-// explain says what to do about an error, if a person can do something about it.
+// explain adds advice to an error that a person can resolve.
 func explain(s settings, service string, err error) error {
 	if errors.Is(err, sqlite.ErrInUse) {
 		return fmt.Errorf("another process serves from the data directory %s: stop it, or choose another directory by DATA_DIR or --data-dir (%w)", s.dataDir, err)
@@ -132,7 +132,7 @@ func (i *instance) awaitReady(ctx context.Context, ended <-chan error) error {
 		case <-i.betMaker.Ready():
 			return nil
 		case <-long:
-			if err := service.Printf(i.stdout, "bet-maker is reading the line; bets are taken when it has come to its end\n"); err != nil {
+			if err := service.Printf(i.stdout, "bet-maker is reading the line; bets are taken when it has read all of it\n"); err != nil {
 				return err
 			}
 		}

@@ -74,7 +74,7 @@ func (s startup) run(isFirst bool) (toEvent, toBet time.Duration, residentMB flo
 			s.b.Error(err)
 		}
 		if err := program.Wait(); err != nil {
-			s.b.Errorf("it ended with %v\n%s", err, log.String())
+			s.b.Errorf("the program ended with %v\n%s", err, log.String())
 		}
 	}()
 	line, err := lineprovider.NewClientWithResponses("http://"+provider, lineprovider.WithRequestEditorFn(bearer("f3fb8928bad49887d2089f5ad04c2cb634bb1980db77fc8c3b111edad34f4eb7")))
@@ -142,7 +142,7 @@ func (s startup) insist(ask func(context.Context) error) {
 		}
 		select {
 		case <-ctx.Done():
-			s.b.Fatalf("it does not work: %v", err)
+			s.b.Fatalf("timed out: %v", err)
 		case <-time.After(2 * time.Millisecond):
 		}
 	}

@@ -25,7 +25,7 @@ func defaultOf(name string) string {
 }
 
 // Settings returns the environment variables that the program reads: those of both services that do
-// not locate a server, some with defaults of their own, and DATA_DIR.
+// not locate a server, some with other defaults, and DATA_DIR.
 func Settings() []config.Setting {
 	settings := slices.Concat([]config.Setting{{Name: "DATA_DIR", Meaning: "The directory of all data."}}, betmaker.EmbeddedSettings())
 	for _, s := range lineprovider.EmbeddedSettings() {

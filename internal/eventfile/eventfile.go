@@ -1,5 +1,5 @@
-// Package eventfile reads files of new events, CSV or JSON, row by row. It checks each row by itself;
-// the line decides whether it accepts an event. Every error in a file names the line.
+// Package eventfile reads files of new events, CSV or JSON, row by row. It checks the form of
+// each row; the line decides whether it accepts an event. Every error in a file names the line.
 package eventfile
 
 import (
@@ -40,7 +40,7 @@ type LineError struct {
 // Error implements error.
 func (e *LineError) Error() string { return fmt.Sprintf("line %d: %v", e.Line, e.Err) }
 
-// Unwrap returns what is wrong with the line.
+// Unwrap returns the cause.
 func (e *LineError) Unwrap() error { return e.Err }
 
 // Format is the format of a file.
@@ -84,7 +84,7 @@ func Read(from io.Reader, format Format) iter.Seq2[Event, error] {
 	}
 }
 
-// byteOrderMark is what spreadsheets and some editors write at the beginning of a file.
+// byteOrderMark is written by spreadsheets and some editors at the beginning of a file.
 const byteOrderMark = "\ufeff"
 
 func withoutMark(from io.Reader) io.Reader {

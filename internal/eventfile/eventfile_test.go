@@ -126,7 +126,7 @@ func TestNamesTheLineOfAMistake(t *testing.T) {
 	}
 }
 
-func TestAFileWithoutEventsIsAnError(t *testing.T) {
+func TestFileWithoutEventsIsAnError(t *testing.T) {
 	t.Parallel()
 	for _, format := range []eventfile.Format{eventfile.CSV, eventfile.JSON} {
 		for _, text := range []string{"", "\n", "coefficient,name\n", "[]"} {

@@ -27,7 +27,7 @@ import (
 // App is line-provider.
 type App struct{ *service.Service }
 
-// store is what line-provider needs of a store.
+// store has the ports of line-provider and what its start and stop need.
 type store interface {
 	ports.Store
 
@@ -45,8 +45,7 @@ type bus interface {
 // New returns a line-provider that listens and does not answer yet. A caller that does not start it
 // must stop it. New connects to nothing: the servers that line-provider depends on may come later.
 //
-// Start fails when the store is there and must not be used. It does not wait for a store that is
-// not there yet.
+// Start fails when the store must not be used. It does not wait for a store that cannot be reached yet.
 func New(ctx context.Context, c Config) (_ *App, err error) {
 	a := service.Assemble(ctx, "line-provider", c.Warnings)
 	defer func() {
@@ -68,7 +67,7 @@ func New(ctx context.Context, c Config) (_ *App, err error) {
 		return nil, err
 	}
 
-	published := registry.Counter("relay_published_total", "Changes that the bus has taken over.")
+	published := registry.Counter("relay_published_total", "Changes that the bus has confirmed.")
 	relay := usecase.NewRelay(store, store, bus, published.Inc, a.Log)
 	a.Parts.Go("relay", relay.Run)
 
@@ -149,7 +148,7 @@ func openBus(a *service.Assembly, c Config, registry *metrics.Registry) (bus, st
 }
 
 // look returns an error when the store must not be used. A store that cannot be reached yet is no
-// error: the service is not ready until it can.
+// error; the service is not ready until then.
 func look(ctx context.Context, s store, log *slog.Logger) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()

@@ -21,7 +21,7 @@ func TestCommand(t *testing.T) {
 	}
 	for _, arguments := range [][]string{{"fly"}, {"version", "2"}} {
 		if err := skeleton.Run(t.Context(), app.NewCommand(), arguments, io.Discard, io.Discard); err == nil || !strings.Contains(err.Error(), "--help") {
-			t.Errorf("%q: got %v, want an error that points at --help", arguments, err)
+			t.Errorf("%q: got %v, want an error that names --help", arguments, err)
 		}
 	}
 }
@@ -51,6 +51,6 @@ func TestHealthcheckOfServiceThatIsNotReady(t *testing.T) {
 	s := start(t, env)
 	err := skeleton.Healthcheck(t.Context(), s.Addr())
 	if err == nil || !strings.Contains(err.Error(), "connection refused") {
-		t.Errorf("got %v, want what /readyz says", err)
+		t.Errorf("got %v, want the body of /readyz", err)
 	}
 }

@@ -36,7 +36,7 @@ type Config struct {
 	Drain time.Duration // how long requests in flight may take when the service stops
 
 	Production bool     // refuse weak secrets instead of warning about them
-	Warnings   []string // what is accepted but should be changed
+	Warnings   []string // accepted settings that should be changed
 }
 
 // DefaultToken is the service token when none is configured. It is public, and refused in

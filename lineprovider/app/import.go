@@ -40,7 +40,7 @@ var ErrTooManyBesideServing = fmt.Errorf(
 // changes, including those that close events, wait behind them on the way to bet-maker.
 //
 // Errors: ErrTooManyBesideServing; the error that the sequence yielded, unwrapped; a
-// fault.Unprocessable that says why the line refuses the event that was yielded last; any other
+// fault.Unprocessable with the reason why the line refuses the event that was yielded last; any other
 // error means that the file cannot be used.
 func ImportEvents(ctx context.Context, c Config, batch string, events iter.Seq2[NewEvent, error]) (created, known int, err error) {
 	file := sqlite.Options{File: service.File(c.StoreURL), Log: slog.Default()}

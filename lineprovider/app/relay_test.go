@@ -148,8 +148,8 @@ func TestRelayNeverSkips(t *testing.T) {
 	}
 }
 
-// TestRelayStopsAtAGap makes the bus refuse one change for ever. The changes behind it
-// are published, and yet none of them counts as published.
+// TestRelayStopsAtAGap makes the bus refuse one change each time. The changes behind it
+// are published, but none of them counts as published.
 func TestRelayStopsAtAGap(t *testing.T) {
 	t.Parallel()
 	env := environment(t)
@@ -262,7 +262,7 @@ func receive[T any](t *testing.T, from <-chan T) T {
 	case v := <-from:
 		return v
 	case <-ctx.Done():
-		t.Fatal("nothing came")
+		t.Fatal("no message came")
 		panic("unreachable")
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"stavka.local/shared/buildinfo"
 )
 
-func TestVersionIsOneLineAboutTheProgram(t *testing.T) {
+func TestVersionIsOneLine(t *testing.T) {
 	t.Parallel()
 	got := buildinfo.Version("stavka")
 	if !strings.HasPrefix(got, "stavka ") || !strings.Contains(got, " "+runtime.Version()) || strings.Index(got, "\n") != len(got)-1 {

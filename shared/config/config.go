@@ -1,7 +1,7 @@
 // Package config reads a program's configuration from environment variables.
 //
-// A call of a Reader's method both declares a variable and reads it, so that what
-// users are told about a variable (a Setting) cannot differ from what is read.
+// A call of a Reader's method both declares a variable and reads it, so that the
+// documentation of a variable (a Setting) cannot differ from what is read.
 //
 // A Reader collects every problem instead of stopping at the first, so that an
 // operator corrects a configuration once: read everything, then call Err. A variable
@@ -76,7 +76,7 @@ func (r *Reader) IsProduction() bool { return r.production }
 // Err returns all problems joined, each naming its variable, or nil.
 func (r *Reader) Err() error { return errors.Join(r.problems...) }
 
-// Warnings returns what is accepted but should be changed, such as default secrets.
+// Warnings returns the accepted settings that should be changed, such as default secrets.
 // They should be logged at the start.
 func (r *Reader) Warnings() []string { return slices.Clone(r.warnings) }
 
@@ -259,7 +259,7 @@ func parse[T any](r *Reader, name string, def T, read func(string) (T, error)) T
 	return v
 }
 
-// number tells how one kind of number is read, compared and written.
+// number describes how one kind of number is read, compared and written.
 type number[T any] struct {
 	parse   func(string) (T, error)
 	less    func(a, b T) bool

@@ -19,7 +19,7 @@ func (r *Reader) Bus() (address Secret, exchange, queue string) {
 	port := r.Int("RABBIT_PORT", 5672, 1, 65535, "The port of RabbitMQ when RABBITMQ_URL is not set.")
 	guest := "amqp://guest:guest@" + net.JoinHostPort(host, strconv.Itoa(port)) + "/"
 	if r.production && !r.IsSet("RABBITMQ_URL") {
-		r.Problemf("RABBITMQ_URL", "is not set, and the password of guest is one that everybody knows")
+		r.Problemf("RABBITMQ_URL", "is not set, and the password of guest is public")
 	}
 	address = r.URL("RABBITMQ_URL", guest, []string{"amqp", "amqps"},
 		"The URL of RabbitMQ. It overrides RABBIT_HOST and RABBIT_PORT, and is required in production.")

@@ -8,8 +8,8 @@ import (
 	"stavka.local/shared/crashpoint"
 )
 
-// TestNothingHappensWithoutTheTag is not parallel, because of the environment.
-func TestNothingHappensWithoutTheTag(t *testing.T) {
+// TestHitDoesNothingWithoutTheTag is not parallel, because of the environment.
+func TestHitDoesNothingWithoutTheTag(t *testing.T) {
 	t.Setenv(crashpoint.Variable, "relay.published")
 	if crashpoint.Enabled {
 		t.Error("crash points are compiled in without the build tag")

@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 	}
 }
 
-func TestTheProcessIsKilledThere(t *testing.T) {
+func TestHitKillsTheProcess(t *testing.T) {
 	t.Parallel()
 	if !crashpoint.Enabled {
 		t.Error("the build tag is set, and crash points are not compiled in")

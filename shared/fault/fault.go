@@ -84,7 +84,7 @@ func (e *Error) With(key string, value any) *Error {
 	return &c
 }
 
-// After returns a copy of e that says when a retry makes sense.
+// After returns a copy of e with the time after which a retry makes sense.
 func (e *Error) After(d time.Duration) *Error {
 	c := *e
 	c.RetryAfter = d

@@ -80,6 +80,6 @@ func TestErrorIsForLogs(t *testing.T) {
 func TestZeroKindIsInternal(t *testing.T) {
 	t.Parallel()
 	if kind := (&fault.Error{}).Kind; kind != fault.Internal {
-		t.Errorf("the zero kind is %d: a failure nobody named could be shown", kind)
+		t.Errorf("the zero kind is %d: an unnamed failure could be shown", kind)
 	}
 }

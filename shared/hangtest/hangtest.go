@@ -5,8 +5,8 @@
 //
 // It bounds each test where `go test -timeout` bounds all tests of a package together. When a test
 // stands still for two minutes, the process panics with the name of its function and the stacks of
-// all goroutines. A test stands still when its goroutine has the same stack each time that it is looked
-// at: a test that is only slow goes on. The time that a test waits for its subtests or for its turn
+// all goroutines. A test stands still when every look at its goroutine shows the same stack, which
+// spares slow tests. The time that a test waits for its subtests or for its turn
 // to run in parallel does not count, and neither does work that is Exempt.
 //
 // STAVKA_TEST_SCALE multiplies the limit, as it does the size of the long tests.
@@ -55,7 +55,7 @@ func start(limit, interval time.Duration) {
 	time.AfterFunc(interval, look)
 }
 
-// Exempt runs work of a test during which the test may stand still. The work must have a bound of its own.
+// Exempt runs work of a test during which the test may stand still. The work must be bounded otherwise.
 func Exempt(work func()) { work() }
 
 // stacks returns the stacks of all goroutines.
@@ -68,7 +68,7 @@ func stacks() string {
 	}
 }
 
-// watch knows since when tests stand still.
+// watch records since when tests stand still.
 type watch struct {
 	limit time.Duration
 	tests map[string]stand // by the name of the goroutine

@@ -12,7 +12,7 @@ import (
 
 const hangVariable = "HANGTEST_TEST_HANG"
 
-// TestHang hangs in the child process of TestAHangingTestEndsItsProcess only.
+// TestHang hangs in the child process of TestHangingTestEndsItsProcess only.
 func TestHang(t *testing.T) {
 	t.Parallel()
 	if os.Getenv(hangVariable) != "" {
@@ -21,7 +21,7 @@ func TestHang(t *testing.T) {
 	}
 }
 
-func TestAHangingTestEndsItsProcess(t *testing.T) {
+func TestHangingTestEndsItsProcess(t *testing.T) {
 	t.Parallel()
 	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestHang$")
 	child.Env = append(os.Environ(), hangVariable+"=1")
@@ -45,8 +45,8 @@ func names() []string {
 	return all
 }
 
-func TestATestThatWaitsDoesNotRun(t *testing.T) {
-	if got := names(); !slices.Contains(got, "TestATestThatWaitsDoesNotRun") {
+func TestWaitingTestsAreNotRunning(t *testing.T) {
+	if got := names(); !slices.Contains(got, "TestWaitingTestsAreNotRunning") {
 		t.Errorf("the running tests are %q, without this one", got)
 	}
 	Exempt(func() {
@@ -55,15 +55,15 @@ func TestATestThatWaitsDoesNotRun(t *testing.T) {
 		}
 	})
 	t.Run("its subtest", func(t *testing.T) {
-		if got, want := names(), []string{"TestATestThatWaitsDoesNotRun.func2"}; !slices.Equal(got, want) {
+		if got, want := names(), []string{"TestWaitingTestsAreNotRunning.func2"}; !slices.Equal(got, want) {
 			t.Errorf("the running tests are %q, want %q", got, want)
 		}
 		t.Run("one that waits for its turn", func(t *testing.T) { t.Parallel() })
-		if got, want := names(), []string{"TestATestThatWaitsDoesNotRun.func2"}; !slices.Equal(got, want) {
+		if got, want := names(), []string{"TestWaitingTestsAreNotRunning.func2"}; !slices.Equal(got, want) {
 			t.Errorf("the running tests are %q, want %q", got, want)
 		}
 		t.Cleanup(func() {
-			if got, want := names(), []string{"TestATestThatWaitsDoesNotRun.func2.2"}; !slices.Equal(got, want) {
+			if got, want := names(), []string{"TestWaitingTestsAreNotRunning.func2.2"}; !slices.Equal(got, want) {
 				t.Errorf("in a cleanup the running tests are %q, want %q", got, want)
 			}
 		})

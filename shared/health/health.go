@@ -118,8 +118,8 @@ func (r *Registry) Stopping() {
 	r.phase = stopping
 }
 
-// Live answers /healthz with 200 as long as the process answers at all. It checks
-// no other server, so that a fault of another does not cause a restart of this one.
+// Live answers /healthz with 200. It checks no other server, so that a fault of
+// another does not cause a restart of this one.
 func (r *Registry) Live() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		write(w, http.StatusOK, map[string]any{"status": OK, "checks": map[string]Result{}})

@@ -74,7 +74,7 @@ func TestPhases(t *testing.T) {
 		Checks: map[string]result{"postgres": up, "stop": {"down", "shutting down"}}})
 }
 
-func TestReadinessFollowsWhatIsRequired(t *testing.T) {
+func TestReadinessFollowsRequiredChecks(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var postgres, rabbitmq atomic.Pointer[error]
@@ -107,7 +107,7 @@ func TestReadinessFollowsWhatIsRequired(t *testing.T) {
 	})
 }
 
-func TestLiveLooksAtNobodyElse(t *testing.T) {
+func TestLiveRunsNoChecks(t *testing.T) {
 	t.Parallel()
 	var calls atomic.Int64
 	r := health.New()
@@ -115,7 +115,7 @@ func TestLiveLooksAtNobodyElse(t *testing.T) {
 	r.Stopping()
 	expect(t, ask(t, r.Live()), answer{code: 200, Status: "ok", Checks: map[string]result{}})
 	if calls.Load() != 0 {
-		t.Error("/healthz asked a dependency")
+		t.Error("/healthz ran a check")
 	}
 }
 
@@ -146,7 +146,7 @@ func TestClasses(t *testing.T) {
 	}
 }
 
-func TestAnswersAreSharedForASecond(t *testing.T) {
+func TestResultsAreReusedForASecond(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var calls atomic.Int64
@@ -205,12 +205,12 @@ func TestSlowChecksAreBoundedAndDoNotPileUp(t *testing.T) {
 		close(released)
 		synctest.Wait()
 		if got := ask(t, r.Readiness()).Checks["deaf"]; got.Status != "ok" {
-			t.Errorf("the check came back, and yet is %+v", got)
+			t.Errorf("the check returned, and its result is %+v", got)
 		}
 	})
 }
 
-func TestAProberThatLeavesSpoilsNothing(t *testing.T) {
+func TestCancelledProbeDoesNotAffectOthers(t *testing.T) {
 	t.Parallel()
 	r := health.New()
 	r.Require("postgres", func(ctx context.Context) error { return ctx.Err() })
@@ -224,7 +224,7 @@ func TestAProberThatLeavesSpoilsNothing(t *testing.T) {
 	}
 }
 
-func TestAMemberThatJSONCannotShow(t *testing.T) {
+func TestMemberThatCannotBeEncoded(t *testing.T) {
 	t.Parallel()
 	r := health.New()
 	r.Show("feed", func() any { return func() {} })

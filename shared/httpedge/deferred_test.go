@@ -76,7 +76,7 @@ func ask(t *testing.T, handler http.Handler, method, token, body string) *httpte
 	return w
 }
 
-func TestADeferredOperationLooksAtTheTokenItself(t *testing.T) {
+func TestDeferredOperationChecksTheToken(t *testing.T) {
 	t.Parallel()
 	placed := 0
 	handler := newDeferred(t, 0, 0, func(http.ResponseWriter, *http.Request) { placed++ })
@@ -85,7 +85,7 @@ func TestADeferredOperationLooksAtTheTokenItself(t *testing.T) {
 		want                int
 	}{
 		"a good token":                         {http.MethodPost, "good", `{"amount":1}`, http.StatusOK},
-		"a revoked one gets to the operation":  {http.MethodPost, "revoked", `{"amount":1}`, http.StatusOK},
+		"a revoked one reaches the operation":  {http.MethodPost, "revoked", `{"amount":1}`, http.StatusOK},
 		"a malformed request":                  {http.MethodPost, "good", `{}`, http.StatusBadRequest},
 		"a malformed request, a revoked token": {http.MethodPost, "revoked", `{}`, http.StatusForbidden},
 		"another operation":                    {http.MethodGet, "good", "", http.StatusUnauthorized},
@@ -117,7 +117,7 @@ func TestTooManyRequestsAtOnceAreRefused(t *testing.T) {
 		for range 2 * atOnce {
 			got := ask(t, handler, http.MethodPost, "good", `{"amount":1}`)
 			if got.Code != http.StatusServiceUnavailable || got.Header().Get("Retry-After") == "" || !strings.Contains(got.Body.String(), `"unavailable"`) {
-				t.Fatalf("one too many is answered %d %s", got.Code, got.Body)
+				t.Fatalf("a request beyond the limit got %d %s", got.Code, got.Body)
 			}
 		}
 		close(leave)
@@ -126,14 +126,14 @@ func TestTooManyRequestsAtOnceAreRefused(t *testing.T) {
 		<-entered
 		for range atOnce + 1 {
 			if code := <-left; code != http.StatusOK {
-				t.Errorf("one of those under way, or the next one, is answered %d", code)
+				t.Errorf("a request within the limit got %d", code)
 			}
 		}
 	})
 }
 
 // A request that waits for a place gets the first that becomes free.
-func TestWhoIsPatientGetsAPlace(t *testing.T) {
+func TestWaitingRequestGetsAPlace(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		entered, leave, left := make(chan struct{}), make(chan struct{}), make(chan int)
@@ -149,17 +149,17 @@ func TestWhoIsPatientGetsAPlace(t *testing.T) {
 			<-entered
 			select {
 			case <-entered:
-				t.Error("two are under way at once")
+				t.Error("two requests have a place at once")
 			case leave <- struct{}{}:
 			}
 			if code := <-left; code != http.StatusOK {
-				t.Errorf("answered %d", code)
+				t.Errorf("got %d", code)
 			}
 		}
 	})
 }
 
-func TestAnOperationThatIsNotThereCannotBeDeferred(t *testing.T) {
+func TestMissingOperationCannotBeDeferred(t *testing.T) {
 	t.Parallel()
 	_, err := httpedge.New(httpedge.Options{
 		Title: "deferred", Spec: []byte(deferredSpec), Health: health.New(), Metrics: metrics.New("test"),

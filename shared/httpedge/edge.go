@@ -72,8 +72,8 @@ type Options struct {
 	Metrics      *metrics.Registry
 }
 
-// Deferred is an operation that checks itself whether a token is still valid. The zero value stands
-// for no operation.
+// Deferred is an operation that checks itself whether a token is still valid. The zero value means
+// no operation.
 type Deferred struct {
 	// Operation is the operationId in the document.
 	Operation string
@@ -176,8 +176,8 @@ func allowedMethods(r *http.Request) []string {
 func HandleError(w http.ResponseWriter, r *http.Request, err error) { problem.Write(w, r, err) }
 
 // HandleRequestError is the ErrorHandlerFunc (parameters) and the RequestErrorHandlerFunc (body) of a
-// generated strict server. Few errors get here, because the request was validated before: faults of
-// a type's own decoding, which are written as they are, and others, which become ErrInvalidRequest.
+// generated strict server. Few errors occur, because the request was validated before. Faults from the
+// decoding of a type are written as they are, and others become ErrInvalidRequest.
 func HandleRequestError(w http.ResponseWriter, r *http.Request, err error) {
 	if fault.Find(err) == nil {
 		err = ErrInvalidRequest.Because(err)

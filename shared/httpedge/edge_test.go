@@ -76,7 +76,7 @@ func eventually(t *testing.T, done func() bool) {
 		select {
 		case <-tick.C:
 		case <-deadline:
-			t.Fatal("not within 10 seconds")
+			t.Fatal("timed out after 10 seconds")
 		}
 	}
 }
@@ -88,7 +88,7 @@ func TestMain(m *testing.M) {
 
 type userKey struct{}
 
-// service is a small service behind an edge with a listener of its own.
+// service is a small service behind an edge, with its listener.
 type service struct {
 	base    string
 	network *pipes // nil when the listener is a TCP port
@@ -136,7 +136,7 @@ func newService(t *testing.T, l httpedge.Limits, h handlers) *service {
 		return func(w http.ResponseWriter, r *http.Request) {
 			body, err := io.ReadAll(r.Body)
 			if err != nil {
-				t.Errorf("read the body behind the edge: %v", err)
+				t.Errorf("read the body in the handler: %v", err)
 			}
 			r.Body = io.NopCloser(bytes.NewReader(body))
 			s.mu.Lock()
@@ -365,7 +365,7 @@ func TestMalformedRequests(t *testing.T) {
 		"three decimals":    {request{method: "POST", path: "/bets", body: `{"event_id":1,"amount":1.005}`}, bad("amount", "amount is not acceptable (more than two decimals); it is 1.005.")},
 		"exponent":          {request{method: "POST", path: "/bets", body: `{"event_id":1,"amount":1e2}`}, bad("amount", "")},
 		"huge amount":       {request{method: "POST", path: "/bets", body: `{"event_id":1,"amount":1000000000000}`}, bad("amount", "")},
-		"endless amount":    {request{method: "POST", path: "/bets", body: `{"event_id":1,"amount":` + strings.Repeat("9", 400) + `}`}, bad("amount", "")},
+		"400 digits":        {request{method: "POST", path: "/bets", body: `{"event_id":1,"amount":` + strings.Repeat("9", 400) + `}`}, bad("amount", "")},
 		"deep decimals":     {request{method: "POST", path: "/bets", body: `{"event_id":1,"amount":1,"legs":[{"price":2},{"price":1.455}]}`}, bad("legs.1.price", "")},
 		"deep type":         {request{method: "POST", path: "/bets", body: `{"event_id":1,"amount":1,"legs":[{"price":true}]}`}, bad("legs.0.price", "legs.0.price must be a number; it is true.")},
 		"too many items":    {request{method: "POST", path: "/bets", body: `{"event_id":1,"amount":1,"legs":[{},{},{},{}]}`}, bad("legs", "legs must have at most 3 items.")},
@@ -516,7 +516,7 @@ func TestAuthenticationComesFirst(t *testing.T) {
 
 	response, body = s.send(t, request{method: "GET", path: "/bets/1", token: "bEARER  good"})
 	if response.StatusCode != http.StatusOK {
-		t.Errorf("the case of the scheme matters: %d %s", response.StatusCode, body)
+		t.Errorf("a scheme in another case: %d %s", response.StatusCode, body)
 	}
 }
 
@@ -593,7 +593,7 @@ func TestPanics(t *testing.T) {
 		_ = response.Body.Close()
 	}
 	if err == nil {
-		t.Error("an answer that was cut off looks complete")
+		t.Error("an aborted response looks complete")
 	}
 	if log := logged.of(t, id); !strings.Contains(log, "too late for an answer") || !strings.Contains(log, "aborted=true") {
 		t.Errorf("the panic is logged as:\n%s", log)
@@ -601,7 +601,7 @@ func TestPanics(t *testing.T) {
 
 	response, _ = s.send(t, request{method: "GET", path: "/healthz"})
 	if response.StatusCode != http.StatusOK {
-		t.Errorf("after panics /healthz says %d", response.StatusCode)
+		t.Errorf("after panics /healthz answers %d", response.StatusCode)
 	}
 }
 
@@ -676,7 +676,7 @@ func TestAccessLogAndMetrics(t *testing.T) {
 		}
 	}
 	if strings.Contains(scraped, "wp-admin") || strings.Contains(scraped, "BREW") {
-		t.Error("unknown paths and methods become labels")
+		t.Error("unknown paths or methods are labels")
 	}
 }
 
@@ -711,7 +711,7 @@ func TestOperationalRoutes(t *testing.T) {
 	}
 }
 
-func TestDocsAskNobodyElse(t *testing.T) {
+func TestDocsLoadNothingFromOtherServers(t *testing.T) {
 	t.Parallel()
 	s := start(t, httpedge.DefaultLimits(), nil)
 	response, page := s.send(t, request{method: "GET", path: "/docs", token: "none"})
@@ -729,7 +729,7 @@ func TestDocsAskNobodyElse(t *testing.T) {
 		t.Errorf("the page loads from another server:\n%s", page)
 	}
 	if !strings.Contains(page, `"swaggerJsonUrl":"/openapi.yaml"`) {
-		t.Error("the page does not show our document")
+		t.Error("the page does not load /openapi.yaml")
 	}
 }
 

@@ -40,7 +40,7 @@ func FuzzRequests(f *testing.F) {
 	f.Fuzz(func(t *testing.T, method, path, query, contentType, key string, body []byte) {
 		target, err := url.ParseRequestURI(path)
 		if err != nil {
-			return // net/http would have refused it
+			return // net/http refuses it
 		}
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", bytes.NewReader(body))
 		r.Method, r.URL = method, target

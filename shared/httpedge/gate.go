@@ -276,7 +276,7 @@ func pathParameters(r *http.Request) map[string]string {
 }
 
 // readBody reads the whole body. When the client does not send all of it in time, readBody closes the
-// connection, because no one would read a response.
+// connection, because the client would not read a response.
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if r.ContentLength > BodyLimit {
 		return nil, ErrBodyTooLarge
@@ -304,7 +304,7 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 // discard reads the rest of an unwanted body, up to a bound, so that a client that is still sending
 // gets the response instead of a closed connection.
 func discard(r *http.Request) {
-	// An error means that the client gets no response, which cannot be helped.
+	// An error means that the client gets no response.
 	_, _ = io.CopyN(io.Discard, r.Body, 4*BodyLimit)
 }
 

@@ -13,7 +13,7 @@ import (
 // building a value: one object with properties of the schema, each at most once, whose values are numbers
 // in plain digits or words of an enumeration. The full check would accept every body that quickObject
 // accepts. A body that it does not accept goes through the full check. It makes placing a bet
-// noticeably cheaper.
+// cheaper.
 type quickObject struct {
 	properties []quickProperty
 	required   uint64 // a bit for each of properties

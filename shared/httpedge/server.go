@@ -39,7 +39,7 @@ func DefaultLimits() Limits {
 // not answer a request that arrives meanwhile.
 const silentGrace = 200 * time.Millisecond
 
-// Server is an HTTP server with a listener of its own.
+// Server is an HTTP server and its listener.
 type Server struct {
 	listener net.Listener
 	http     *http.Server
@@ -75,7 +75,7 @@ func (s *Server) Addr() string { return s.listener.Addr().String() }
 // most as long as the drain limit, and returns nil, or an error when it had to cut off requests. It
 // also returns an error when serving fails. It may be called once.
 func (s *Server) Run(ctx context.Context) error {
-	served := make(chan error, 1) // buffered: Serve may end when nobody receives any more
+	served := make(chan error, 1) // buffered: Serve may end without a receiver
 	go func() { served <- s.http.Serve(s.listener) }()
 	select {
 	case err := <-served:

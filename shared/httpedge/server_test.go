@@ -104,12 +104,12 @@ func TestSlowClientsAreCutOff(t *testing.T) {
 	t.Parallel()
 	const head = "POST /bets HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer good\r\nContent-Type: application/json\r\n"
 	for name, sent := range map[string]string{
-		"nothing":         "",
-		"half a header":   head,
-		"no body":         head + "Content-Length: 32\r\n\r\n",
-		"half a body":     head + "Content-Length: 32\r\n\r\n" + `{"event_id": 1,`,
-		"half a chunk":    head + "Transfer-Encoding: chunked\r\n\r\n20\r\n{\"event_id\"",
-		"chunks for ever": head + "Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n",
+		"nothing":           "",
+		"half a header":     head,
+		"no body":           head + "Content-Length: 32\r\n\r\n",
+		"half a body":       head + "Content-Length: 32\r\n\r\n" + `{"event_id": 1,`,
+		"half a chunk":      head + "Transfer-Encoding: chunked\r\n\r\n20\r\n{\"event_id\"",
+		"unfinished chunks": head + "Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -131,7 +131,7 @@ func TestSlowClientsAreCutOff(t *testing.T) {
 				}
 				_, scraped := s.send(t, request{method: "GET", path: "/metrics"})
 				if strings.Contains(sent, "\r\n\r\n") && !strings.Contains(scraped, `method="POST",route="/bets",status="499"} 1`) {
-					t.Error("the metrics do not show it as a client that went away")
+					t.Error("the metrics do not count a client that went away")
 				}
 				if n := s.handled(); n != 1 {
 					t.Errorf("the service was called %d times, want 1", n)
@@ -303,7 +303,7 @@ func TestStopLetsRequestsEnd(t *testing.T) {
 	ran := begin()
 	select {
 	case err := <-ran:
-		t.Fatalf("stopped with %v although a request is in flight", err)
+		t.Fatalf("stopped with %v while a request is in flight", err)
 	default:
 	}
 	release()
@@ -323,12 +323,12 @@ func TestStopIsBounded(t *testing.T) {
 		t.Errorf("run: %v, want that requests were cut off", err)
 	}
 	if got := <-answered; got == "done<nil>" {
-		t.Error("the request in flight got an answer that was never sent")
+		t.Error("the request in flight got an answer")
 	}
 }
 
-// A browser opens connections ahead. A server that stops gives them a moment to send a request,
-// and then closes them.
+// A browser opens connections ahead. A stopping server waits SilentGrace for
+// a request on them, and then closes them.
 func TestStopDoesNotWaitForSilentConnections(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -357,7 +357,7 @@ func TestStopDoesNotWaitForSilentConnections(t *testing.T) {
 			t.Fatal(err)
 		}
 		if answer, err := io.ReadAll(late); err != nil || !strings.HasSuffix(string(answer), "done") {
-			t.Errorf("a request within the moment is answered %q %v", answer, err)
+			t.Errorf("a request within the grace period got %q %v", answer, err)
 		}
 		if err := <-ran; err != nil {
 			t.Errorf("run: %v", err)
@@ -380,7 +380,7 @@ func TestServerBindsAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := httpedge.NewServer(t.Context(), server.Addr(), handler, httpedge.DefaultLimits()); err == nil {
-		t.Error("one address was bound twice")
+		t.Error("an address was bound twice")
 	}
 	for range 2 { // closing is idempotent
 		if err := server.Close(); err != nil {

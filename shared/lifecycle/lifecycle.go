@@ -43,7 +43,7 @@ type Group struct {
 	stopErr error
 
 	failOnce sync.Once
-	failed   chan struct{} // closed when a loop ended by itself
+	failed   chan struct{} // closed when a loop ended too early
 	failure  error         // the reason; set before failed is closed
 }
 
@@ -205,7 +205,7 @@ func (g *Group) stopPart(ctx context.Context, p part) error {
 	}
 }
 
-// Wait returns nil when ctx ends. When a loop ends by itself, it returns an error
+// Wait returns nil when ctx ends. When a loop ends before it is stopped, it returns an error
 // that names the loop and the reason.
 func (g *Group) Wait(ctx context.Context) error {
 	select {
@@ -216,14 +216,14 @@ func (g *Group) Wait(ctx context.Context) error {
 	}
 }
 
-// fail reports the first loop that ended by itself.
+// fail reports the first loop that ended before it was stopped.
 func (g *Group) fail(name string, err error) {
 	if err == nil {
 		err = errors.New("returned without an error")
 	}
-	g.logger.Error("a loop ended by itself", "part", name, "error", err)
+	g.logger.Error("a loop ended unexpectedly", "part", name, "error", err)
 	g.failOnce.Do(func() {
-		g.failure = fmt.Errorf("%s ended by itself: %w", name, err)
+		g.failure = fmt.Errorf("%s ended unexpectedly: %w", name, err)
 		close(g.failed)
 	})
 }

@@ -240,15 +240,15 @@ func TestStopEndsWithItsContext(t *testing.T) {
 	})
 }
 
-func TestALoopThatEndsByItselfIsReported(t *testing.T) {
+func TestEndedLoopIsReported(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		returns error
 		want    string
 	}{
-		"with an error":  {errBroken, "relay ended by itself: broken"},
-		"without one":    {nil, "relay ended by itself: returned without an error"},
-		"as if it ended": {context.Canceled, "relay ended by itself: context canceled"},
+		"with an error":  {errBroken, "relay ended unexpectedly: broken"},
+		"without one":    {nil, "relay ended unexpectedly: returned without an error"},
+		"as if it ended": {context.Canceled, "relay ended unexpectedly: context canceled"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -265,7 +265,7 @@ func TestALoopThatEndsByItselfIsReported(t *testing.T) {
 				short, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 				defer cancel()
 				if err := g.Wait(short); err != nil {
-					t.Errorf("wait ended with %v before anything happened", err)
+					t.Errorf("wait ended early with %v", err)
 				}
 				if err := g.Wait(t.Context()); err == nil || err.Error() != test.want {
 					t.Errorf("wait: %v, want %s", err, test.want)
@@ -278,7 +278,7 @@ func TestALoopThatEndsByItselfIsReported(t *testing.T) {
 	}
 }
 
-func TestAnErrorOfALoopAtStopIsReported(t *testing.T) {
+func TestLoopErrorAtStopIsReported(t *testing.T) {
 	t.Parallel()
 	g := newGroup()
 	g.Go("relay", func(ctx context.Context) error { <-ctx.Done(); return errBroken })
@@ -323,7 +323,7 @@ func TestLoopsOutliveStart(t *testing.T) {
 	})
 }
 
-func TestMisuseIsFoundAtOnce(t *testing.T) {
+func TestMisusePanics(t *testing.T) {
 	t.Parallel()
 	for name, misuse := range map[string]func(*lifecycle.Group){
 		"add after start": func(g *lifecycle.Group) { g.OnStop("late", nil) },

@@ -88,7 +88,7 @@ func run(t *testing.T, kind string) (*exec.Cmd, func() string) {
 func expectLine(t *testing.T, next func() string, want string) {
 	t.Helper()
 	if got := next(); got != want {
-		t.Fatalf("the child said %q, want %q", got, want)
+		t.Fatalf("the child printed %q, want %q", got, want)
 	}
 }
 
@@ -107,7 +107,7 @@ func TestSignalsStopInOrder(t *testing.T) {
 	}
 }
 
-func TestASecondSignalEndsAtOnce(t *testing.T) {
+func TestSecondSignalEndsTheProcess(t *testing.T) {
 	t.Parallel()
 	command, next := run(t, "hanging")
 	expectLine(t, next, "started")
@@ -127,7 +127,7 @@ func TestASecondSignalEndsAtOnce(t *testing.T) {
 	}
 }
 
-func TestASignalEndsTheStart(t *testing.T) {
+func TestSignalEndsTheStart(t *testing.T) {
 	t.Parallel()
 	command, next := run(t, "starting")
 	expectLine(t, next, "started")
@@ -139,12 +139,12 @@ func TestASignalEndsTheStart(t *testing.T) {
 	}
 }
 
-func TestAFailureStopsTheAppAndIsReturned(t *testing.T) {
+func TestFailureStopsTheAppAndIsReturned(t *testing.T) {
 	t.Parallel()
 	command, next := run(t, "failing")
 	expectLine(t, next, "started")
 	expectLine(t, next, "stopped")
-	expectLine(t, next, "loop ended by itself: broken")
+	expectLine(t, next, "loop ended unexpectedly: broken")
 	if err := command.Wait(); err == nil {
 		t.Error("status 0, want another")
 	}

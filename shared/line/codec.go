@@ -116,7 +116,7 @@ func DecodeChange(body []byte) (Change, error) {
 }
 
 // DecodeEvent reads an event as line-provider's HTTP API answers it, by the same strict rules as
-// DecodeChange. The API tells the epoch elsewhere, so an event that has a member epoch is refused.
+// DecodeChange. The API gives the epoch elsewhere, so an event that has a member epoch is refused.
 func DecodeEvent(epoch Epoch, body []byte) (Change, error) {
 	m, err := readMembers(body)
 	if err != nil {

@@ -26,7 +26,7 @@ func TestCodec(t *testing.T) {
 		return bytes.TrimSuffix(body, []byte("\n"))
 	}
 
-	t.Run("reads and writes changes as agreed", func(t *testing.T) {
+	t.Run("reads and writes the golden changes", func(t *testing.T) {
 		t.Parallel()
 		for name, change := range linetest.GoldenChanges() {
 			body := golden(t, name)
@@ -39,7 +39,7 @@ func TestCodec(t *testing.T) {
 		}
 	})
 
-	t.Run("reads and writes heartbeats as agreed", func(t *testing.T) {
+	t.Run("reads and writes the golden heartbeats", func(t *testing.T) {
 		t.Parallel()
 		for name, heartbeat := range linetest.GoldenHeartbeats() {
 			body := golden(t, name)
@@ -68,7 +68,7 @@ func TestCodec(t *testing.T) {
 		}
 	})
 
-	t.Run("passes over members it does not know", func(t *testing.T) {
+	t.Run("ignores unknown members", func(t *testing.T) {
 		t.Parallel()
 		body := strings.Replace(string(golden(t, "change_won.json")), "{", `{"Epoch":1,"markets":[{"a":{}}],"x":null,`, 1)
 		want := linetest.GoldenChanges()["change_won.json"]
@@ -199,7 +199,7 @@ func TestDecodePoison(t *testing.T) {
 	}
 }
 
-func TestEncodeRefusesWhatNobodyCouldRead(t *testing.T) {
+func TestEncodeRefusesInvalidMessages(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name  string

@@ -12,7 +12,7 @@ import (
 	"stavka.local/shared/requestid"
 )
 
-func TestRecordsCarryWhatTheContextCarries(t *testing.T) {
+func TestRecordsCarryTheContext(t *testing.T) {
 	t.Parallel()
 	ctx := requestid.With(t.Context(), "req-1")
 	ctx = logging.With(ctx, slog.String("message_id", "a.1:7"))
@@ -38,7 +38,7 @@ func TestRecordsCarryWhatTheContextCarries(t *testing.T) {
 	lines.Reset()
 	log.InfoContext(ctx, "outer")
 	if strings.Contains(lines.String(), "event_id") {
-		t.Errorf("the outer context got what was added to the inner one: %s", &lines)
+		t.Errorf("the outer context has the attributes of the inner one: %s", &lines)
 	}
 	lines.Reset()
 	log.Info("bare")

@@ -19,7 +19,7 @@ func scrape(t *testing.T, m *metrics.Registry) string {
 	return w.Body.String()
 }
 
-func TestEverythingIsScrapedUnderItsName(t *testing.T) {
+func TestScrape(t *testing.T) {
 	t.Parallel()
 	m := metrics.New("bet-maker")
 	m.Counter("bets_total", "Bets.").Add(2)
@@ -49,7 +49,7 @@ func TestEverythingIsScrapedUnderItsName(t *testing.T) {
 	}
 }
 
-func TestRegistriesAreApart(t *testing.T) {
+func TestRegistriesAreIndependent(t *testing.T) {
 	t.Parallel()
 	first, second := metrics.New("first"), metrics.New("second")
 	first.Counter("bets_total", "Bets.").Inc()
@@ -59,7 +59,7 @@ func TestRegistriesAreApart(t *testing.T) {
 	}
 }
 
-func TestATakenNameIsFoundAtStart(t *testing.T) {
+func TestTakenNamePanics(t *testing.T) {
 	t.Parallel()
 	m := metrics.New("test")
 	m.Counter("bets_total", "Bets.")

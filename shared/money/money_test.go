@@ -160,7 +160,7 @@ func TestJSON(t *testing.T) {
 		if err := json.Unmarshal([]byte(`{"amount":`+text+`}`), &kept); err == nil {
 			t.Errorf("Unmarshal of %s gave %v", text, kept.Amount)
 		} else if kept.Amount != money.FromMinor(7) {
-			t.Errorf("Unmarshal of %s failed and yet changed the value to %v", text, kept.Amount)
+			t.Errorf("Unmarshal of %s failed but changed the value to %v", text, kept.Amount)
 		}
 	}
 }

@@ -95,7 +95,7 @@ func TestJSON(t *testing.T) {
 		if err := json.Unmarshal([]byte(`{"price":`+text+`}`), &kept); err == nil {
 			t.Errorf("Unmarshal of %s gave %v", text, kept.Price)
 		} else if kept.Price != odds.MustParse("2.00") {
-			t.Errorf("Unmarshal of %s failed and yet changed the value to %v", text, kept.Price)
+			t.Errorf("Unmarshal of %s failed but changed the value to %v", text, kept.Price)
 		}
 	}
 }

@@ -63,7 +63,7 @@ func Status(kind fault.Kind) int {
 }
 
 // Write answers r with err as a problem document: status, title, detail, code, request id, and the
-// fault's parameters as further members. It sets Retry-After if the fault says when to retry, and
+// fault's parameters as further members. It sets Retry-After if the fault has RetryAfter, and
 // WWW-Authenticate with a 401. An error that is not a fault, or is an internal one, is answered
 // with internal_error and nothing more.
 //

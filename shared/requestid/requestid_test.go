@@ -16,7 +16,7 @@ func TestIsValid(t *testing.T) {
 	}
 	for _, id := range []string{"", strings.Repeat("x", 65), "a b", "a\n", "a\x00", "ü", `a"b`, "a/b", "<a>", "a=b", "\xff"} {
 		if requestid.IsValid(id) {
-			t.Errorf("%q is taken", id)
+			t.Errorf("%q is accepted", id)
 		}
 	}
 }

@@ -28,16 +28,16 @@ const exitStatuses = `
 The exit status is 0 on success, 1 on failure, and 2 when the command line is not
 understood.`
 
-// UsageError says that a command line was not understood.
+// UsageError is the error of an invalid command line.
 type UsageError struct {
-	Command string // whose help explains it, such as "betmaker ledger verify"
+	Command string // the command whose help to read, such as "betmaker ledger verify"
 	Err     error
 }
 
 // Error implements error.
 func (e *UsageError) Error() string { return fmt.Sprintf("%v; see %s --help", e.Err, e.Command) }
 
-// Unwrap returns what was not understood.
+// Unwrap returns the cause.
 func (e *UsageError) Unwrap() error { return e.Err }
 
 // Program describes a program whose main purpose is to serve.
@@ -85,8 +85,7 @@ func showHelp(cmd *cobra.Command, args []string) error {
 	return found.Help()
 }
 
-// Group returns a command that has subcommands, which its description lists, and does nothing by
-// itself.
+// Group returns a command that only has subcommands, which its description lists.
 func Group(name, short string, commands ...*cobra.Command) *cobra.Command {
 	names := make([]string, len(commands))
 	for i, command := range commands {
@@ -132,7 +131,7 @@ func Run(ctx context.Context, root *cobra.Command, args []string, stdout, stderr
 	return err
 }
 
-// Printf writes formatted text and returns an error that says so when it cannot.
+// Printf writes formatted text. It wraps the error of w.
 func Printf(w io.Writer, format string, args ...any) error {
 	if _, err := fmt.Fprintf(w, format, args...); err != nil {
 		return fmt.Errorf("write: %w", err)

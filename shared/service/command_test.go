@@ -50,7 +50,7 @@ func TestRun(t *testing.T) {
 	}
 }
 
-func TestRunTellsUsageErrorsFromFailures(t *testing.T) {
+func TestRunReturnsUsageErrors(t *testing.T) {
 	t.Parallel()
 	for line, hint := range map[string]string{
 		"fly": "; see prog --help", "--fly": "; see prog --help", "serve now": "; see prog serve --help", "things": "; see prog things --help",

@@ -15,8 +15,8 @@ import (
 	"stavka.local/shared/logging"
 )
 
-// Configure returns the configuration with which a command works. It is called when the command
-// line has been understood.
+// Configure returns the configuration with which a command works. It is called after the command
+// line has been parsed.
 type Configure[C any] func(*cobra.Command) (C, error)
 
 // FromEnvironment returns a Configure that reads the environment and the file .env in the working

@@ -28,8 +28,8 @@ func CheckBus(check health.Check) health.Check {
 // healthcheckTimeout bounds a health check.
 const healthcheckTimeout = 5 * time.Second
 
-// Healthcheck asks the service that listens at address on this machine whether it is ready. It
-// returns nil if so, and otherwise an error with the body of /readyz.
+// Healthcheck returns nil if the service that listens at address on this machine is ready, and
+// otherwise an error with the body of /readyz.
 func Healthcheck(ctx context.Context, address string) error {
 	ctx, cancel := context.WithTimeout(ctx, healthcheckTimeout)
 	defer cancel()

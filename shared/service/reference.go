@@ -22,7 +22,7 @@ func WriteReference(w io.Writer, programs ...*cobra.Command) error {
 
 func writeCommand(text *strings.Builder, cmd *cobra.Command) {
 	if cmd.IsAdditionalHelpTopicCommand() {
-		return // docs/configuration.md says more
+		return // docs/configuration.md lists the variables
 	}
 	level := "##"
 	if cmd.HasParent() {

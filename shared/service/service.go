@@ -33,7 +33,7 @@ func Assemble(ctx context.Context, name string, warnings []string) *Assembly {
 	return &Assembly{Parts: lifecycle.New(log, lifecycle.DefaultStopTimeout), Health: health.New(), Log: log, name: name}
 }
 
-// Abandon stops what has been made so far and returns err with what went wrong meanwhile.
+// Abandon stops what has been made so far and returns err joined with the errors of stopping.
 func (a *Assembly) Abandon(ctx context.Context, err error) error {
 	return errors.Join(err, a.Parts.Stop(context.WithoutCancel(ctx)))
 }

@@ -30,7 +30,7 @@ func TestDiskThatFailsDuringACommit(t *testing.T) {
 
 	for name, err := range map[string]error{
 		"write": write(t.Context(), db, 3),
-		"read":  db.Read(t.Context(), func(context.Context, sqlite.Conn) error { t.Error("the query runs"); return nil }),
+		"read":  db.Read(t.Context(), func(context.Context, sqlite.Conn) error { t.Error("the query was run"); return nil }),
 		"ping":  db.Ping(t.Context()),
 	} {
 		if !errors.Is(err, sqlite.ErrUnavailable) || errors.Is(err, sqlite.ErrOutcomeUnknown) || !strings.Contains(err.Error(), "disk") {

@@ -45,7 +45,7 @@ func interpret(err error) error {
 }
 
 // interpretCommit is interpret for the error of a commit. A commit that was written but not synced may be
-// found in the file later, so its outcome is unknown.
+// found in the file later, so its result is unknown.
 func (db *DB) interpretCommit(err error) error {
 	if fault, ok := errors.AsType[*sqlite.Error](err); ok && fault.Code()&0xff == sqlite3.SQLITE_IOERR {
 		failure := fmt.Errorf("%w: the disk failed before: %w", ErrUnavailable, err)

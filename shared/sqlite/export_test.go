@@ -26,11 +26,11 @@ func (db *DB) KeptByWriter(t *testing.T) (kept int) {
 	}
 	defer func() { _ = conn.Close() }()
 	err = conn.Raw(func(c any) error {
-		ours, ok := c.(*connection)
+		keeping, ok := c.(*connection)
 		if !ok {
 			return fmt.Errorf("the connection is a %T", c)
 		}
-		kept = len(ours.kept)
+		kept = len(keeping.kept)
 		return nil
 	})
 	if err != nil {

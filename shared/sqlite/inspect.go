@@ -34,7 +34,7 @@ func resolve(o Options) (string, error) {
 	exists := !errors.Is(err, fs.ErrNotExist)
 	switch {
 	case !exists && o.Guest:
-		return "", fmt.Errorf("nothing has been kept here yet: %w", err)
+		return "", fmt.Errorf("there is no data here yet: %w", err)
 	case !exists:
 		return path, checkWritable(directory)
 	case err != nil:
@@ -156,7 +156,7 @@ func check(ctx context.Context, db *sql.DB) error {
 }
 
 // makeFile creates the file if there is none. It fails if the file cannot have a write-ahead log: SQLite
-// does without one then, and reports that only if asked.
+// then does without one and returns no error.
 func makeFile(ctx context.Context, path string, writer *sql.DB) error {
 	// Only the owner may read it: it contains password hashes. SQLite's other files get the same
 	// permissions. O_EXCL, because closing a file that SQLite has open would release SQLite's locks.

@@ -151,7 +151,7 @@ func TestWriteAheadLogWithoutItsFileIsNotDeleted(t *testing.T) {
 	}
 }
 
-func TestEmptyFileIsANewOne(t *testing.T) {
+func TestEmptyFileIsNew(t *testing.T) {
 	t.Parallel()
 	o := options(newFile(t))
 	if err := os.WriteFile(o.File, nil, 0o600); err != nil {
@@ -306,7 +306,7 @@ func TestNotAFile(t *testing.T) {
 		{"a device", "/dev/null", false, "not a file"},
 		{"a missing directory", filepath.Join(directory, "missing", "test.db"), false, "no such file or directory"},
 		{"a file as a directory", filepath.Join(file, "test.db"), false, "not a directory"},
-		{"a missing file, for a guest", filepath.Join(directory, "test.db"), true, "nothing has been kept here yet"},
+		{"a missing file, for a guest", filepath.Join(directory, "test.db"), true, "there is no data here yet"},
 	} {
 		before := files(t, directory)
 		o := options(test.file)

@@ -2,8 +2,8 @@
 // and runs transactions. The services define the schema and the queries.
 //
 // The file is in WAL mode with synchronous=FULL: the writes of a transaction are on the disk when Write
-// returns. There is one writer at a time, in the order of requests. Readers see the last commit and wait
-// for no one.
+// returns. There is one writer at a time, in the order of requests. Readers see the last commit and do
+// not wait.
 //
 // One process owns the file and prevents others from opening it as owners. Other processes may open it
 // as guests to read or to add something. Guests never change the schema.

@@ -27,7 +27,7 @@ func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
 	return &connection{driverConn: conn, kept: make(map[string]*statement)}, nil
 }
 
-// errUnknownDriver reports a change of the driver that the compiler cannot find.
+// errUnknownDriver means that the driver lost an interface, which the compiler cannot find.
 var errUnknownDriver = errors.New("the SQLite driver lacks an interface that this package needs")
 
 // driverConn is the part of the driver's connections that is used. It leaves out running a text

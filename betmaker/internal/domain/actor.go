@@ -5,7 +5,7 @@ import "time"
 // Actor is the signed-in, active user who sends a request. Every rule about permissions is a method
 // of Actor, or of User with an Actor.
 //
-// What an actor may not see is answered as if it did not exist.
+// Objects that an actor may not see are answered as if they did not exist.
 type Actor struct {
 	ID   UserID
 	Role Role
@@ -22,14 +22,14 @@ func (a Actor) RequireAdmin() error {
 	return nil
 }
 
-// MaySee reports whether a may see what belongs to owner. Users see their own; administrators see
+// MaySee reports whether a may see the data of owner. Users see their own; administrators see
 // everything.
 func (a Actor) MaySee(owner UserID) bool { return a.ID == owner || a.IsAdmin() }
 
-// Whose returns the user whose bets or money a list for a may contain; 0 for all users. requested
+// VisibleUser returns the user to whom a list for a is restricted; 0 for all users. requested
 // is the user named in the request, or 0. Administrators may see all users. Others get their own,
 // and ErrForbidden if they request another's.
-func (a Actor) Whose(requested UserID) (UserID, error) {
+func (a Actor) VisibleUser(requested UserID) (UserID, error) {
 	switch {
 	case a.IsAdmin():
 		return requested, nil

@@ -136,7 +136,7 @@ func (b Bet) settled() betState {
 	return state
 }
 
-// CancelledBy returns the record of the cancellation of b by somebody other than its user.
+// CancelledBy returns the record of the cancellation of b by an administrator.
 func (b Bet) CancelledBy(from Origin, standing Standing) AuditRecord {
 	after := b
 	after.Standing = standing

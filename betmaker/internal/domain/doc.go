@@ -1,5 +1,5 @@
 // Package domain holds the rules of bet-maker: when a bet is accepted and at which price, how it
-// is settled, and who may do what. It consists of plain Go values and reads no clock, store or
+// is settled, and the permissions of users. It consists of plain Go values and reads no clock, store or
 // network, so that every store and every shape of Stavka decides alike.
 //
 // The life of a bet:
@@ -13,5 +13,5 @@
 //	                                 └─────┘
 //
 // The settlement of a bet is a pure function of the bet and of the present state of its event
-// (Event.Settlement). Settling moves a bet to it, whatever it was before.
+// (Event.Settlement). Settling moves a bet to it from any earlier settlement.
 package domain

@@ -100,7 +100,7 @@ const (
 	EffectNone Effect = iota
 	// EffectUpdated: the projection took over the change.
 	EffectUpdated
-	// EffectResulted: the projection took over the change, and bets have to be settled.
+	// EffectResulted: the projection took over the change, and bets must be settled.
 	EffectResulted
 	// EffectQuarantined: the change contradicts the projection, and the event is now in quarantine.
 	EffectQuarantined

@@ -75,7 +75,7 @@ func TestApplyDoesNotDependOnOrderLossOrDuplicates(t *testing.T) {
 }
 
 // Settling again gives the result that the last result alone would give.
-func TestSettleForgetsFormerResults(t *testing.T) {
+func TestSettleIgnoresFormerResults(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		changes := history(t)
@@ -98,7 +98,7 @@ func TestSettleForgetsFormerResults(t *testing.T) {
 	})
 }
 
-func TestApplyCountsARevisionOnlyWhenTheResultChanges(t *testing.T) {
+func TestApplyRaisesTheRevisionOnlyForANewResult(t *testing.T) {
 	t.Parallel()
 	event, effect := domain.Event{}.Apply(openEvent().LineEvent, noon)
 	if effect != domain.EffectUpdated || event.SettleRevision != 0 || !event.ClosedAt.IsZero() {
@@ -135,8 +135,8 @@ func TestApplyQuarantines(t *testing.T) {
 		known  domain.Event
 		change func(*domain.LineEvent)
 	}{
-		"an id of another data set, whatever its seq": {openEvent(), func(l *domain.LineEvent) { l.Dataset, l.Seq = "other", 1 }},
-		"a result that is taken back":                 {won, func(l *domain.LineEvent) { l.Seq++; l.State, l.ResultRevision = domain.StateNew, 0 }},
+		"an id of another data set, at any seq": {openEvent(), func(l *domain.LineEvent) { l.Dataset, l.Seq = "other", 1 }},
+		"a result that is taken back":           {won, func(l *domain.LineEvent) { l.Seq++; l.State, l.ResultRevision = domain.StateNew, 0 }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -245,7 +245,7 @@ func TestSettleKeepsTheTimeOfAnUnchangedSettlement(t *testing.T) {
 	}
 }
 
-func TestValidateRefusesWhatNoLineMaySend(t *testing.T) {
+func TestValidateRefusesImpossibleEvents(t *testing.T) {
 	t.Parallel()
 	valid := openEvent().LineEvent
 	if err := valid.Validate(); err != nil {

@@ -45,7 +45,7 @@ type Feed struct {
 func NewFeed(timeout time.Duration) Feed { return Feed{timeout: timeout} }
 
 // Heartbeat records a heartbeat that came at the instant now, and reports whether the change log
-// has to be read because of it.
+// must be read because of it.
 //
 // A heartbeat is a sign of life only if it is of the current epoch and not older than what was read
 // already. One of another epoch may be late, or the first of a new epoch; only the change log can
@@ -72,7 +72,7 @@ func (f *Feed) Heartbeat(now time.Time, epoch Epoch, lastSeq int64) (news bool) 
 	return true
 }
 
-// Turn records, at the instant now, that the change log has begun another epoch, which has to be
+// Turn records, at the instant now, that the change log has begun another epoch, which must be
 // read from its beginning. If it is another data set, the feed is dead until then, because the
 // events in the projection are no longer those of the line.
 func (f *Feed) Turn(now time.Time, epoch Epoch) {
@@ -99,8 +99,7 @@ func (f *Feed) CaughtUp(readAt time.Time, epoch Epoch, lastSeq int64) {
 	if readAt.After(f.heard) {
 		f.heard = readAt
 	}
-	// Changes announced before the question are in the answer. Changes announced since may be newer
-	// than the answer.
+	// The read includes all changes announced before it, but perhaps not those announced since.
 	f.behind = time.Time{}
 	if f.last > f.seq || f.foreign.After(readAt) {
 		f.behind = readAt

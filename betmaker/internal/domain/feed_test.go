@@ -94,7 +94,7 @@ func TestFeedIsAlive(t *testing.T) {
 			},
 			dead: []float64{10, 20},
 		},
-		"on heartbeats of its own epoch in spite of stragglers, as long as pages confirm it": {
+		"on heartbeats of its epoch among late ones, as long as pages confirm it": {
 			story: func(f *feedAt) {
 				for second := 0.0; second <= 30; second += 5 {
 					f.Heartbeat(f.at(second), epochA1, 7)
@@ -194,7 +194,7 @@ func TestFeedIsAlive(t *testing.T) {
 			alive: []float64{10, 18.9},
 			dead:  []float64{19},
 		},
-		"not when what came up after the page was asked for is left unread": {
+		"not while changes announced after the page are unread": {
 			story: func(f *feedAt) {
 				f.CaughtUp(f.at(0), epochA1, 5)
 				f.Heartbeat(f.at(4), epochA1, 6)
@@ -224,7 +224,7 @@ func TestFeedIsAlive(t *testing.T) {
 	}
 }
 
-func TestFeedAsksForTheChangeLogOnlyWhenAHeartbeatShowsSomethingNew(t *testing.T) {
+func TestHeartbeatReportsNews(t *testing.T) {
 	t.Parallel()
 	f := newFeedAt()
 	if !f.Heartbeat(f.at(0), epochA1, 5) {
@@ -259,9 +259,9 @@ type feedHistory struct {
 		following domain.Epoch // at that time
 	}
 	reads []struct {
-		asked time.Time
-		epoch domain.Epoch
-		seq   int64
+		readAt time.Time
+		epoch  domain.Epoch
+		seq    int64
 	}
 }
 
@@ -272,12 +272,12 @@ func (h *feedHistory) mayBeAlive(now time.Time) bool {
 		return false
 	}
 	last := h.reads[len(h.reads)-1]
-	heard := now.Sub(last.asked) < feedTimeout
+	heard := now.Sub(last.readAt) < feedTimeout
 	for _, beat := range h.heartbeats {
 		if beat.epoch == beat.following && now.Sub(beat.at) < feedTimeout {
 			heard = true
 		}
-		answered := !beat.at.After(last.asked) || beat.epoch == last.epoch && beat.seq <= last.seq
+		answered := !beat.at.After(last.readAt) || beat.epoch == last.epoch && beat.seq <= last.seq
 		if !answered && now.Sub(beat.at) >= feedTimeout {
 			return false
 		}
@@ -299,22 +299,22 @@ func TestFeedIsNeverAliveWithoutReason(t *testing.T) {
 			switch rapid.IntRange(0, 3).Draw(t, "what") {
 			case 0:
 				// Reads do not overlap, and every turn is followed by a new read.
-				asked := now.Add(-time.Duration(rapid.IntRange(0, 8000).Draw(t, "took")) * time.Millisecond)
+				readAt := now.Add(-time.Duration(rapid.IntRange(0, 8000).Draw(t, "took")) * time.Millisecond)
 				if epoch != history.following {
 					f.Turn(now, epoch)
-					asked = now
+					readAt = now
 				}
-				if asked.Before(history.soonest) {
-					asked = history.soonest
+				if readAt.Before(history.soonest) {
+					readAt = history.soonest
 				}
-				history.soonest = asked
-				f.CaughtUp(asked, epoch, seq)
+				history.soonest = readAt
+				f.CaughtUp(readAt, epoch, seq)
 				history.following = epoch
 				history.reads = append(history.reads, struct {
-					asked time.Time
-					epoch domain.Epoch
-					seq   int64
-				}{asked, epoch, seq})
+					readAt time.Time
+					epoch  domain.Epoch
+					seq    int64
+				}{readAt, epoch, seq})
 			case 1:
 				f.Turn(now, epoch)
 				history.following, history.soonest = epoch, now
@@ -335,7 +335,7 @@ func TestFeedIsNeverAliveWithoutReason(t *testing.T) {
 	})
 }
 
-func TestFeedIsAliveRightAfterCatchingUpWhateverHappenedBefore(t *testing.T) {
+func TestFeedIsAliveAfterCatchingUp(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		f := newFeedAt()
@@ -349,9 +349,9 @@ func TestFeedIsAliveRightAfterCatchingUpWhateverHappenedBefore(t *testing.T) {
 				f.Heartbeat(now, epoch, rapid.Int64Range(0, 9).Draw(t, "seq"))
 			}
 		}
-		asked := now.Add(time.Millisecond)
-		f.CaughtUp(asked, epochA2, 9)
-		if err := f.Check(asked.Add(feedTimeout - 1)); err != nil {
+		readAt := now.Add(time.Millisecond)
+		f.CaughtUp(readAt, epochA2, 9)
+		if err := f.Check(readAt.Add(feedTimeout - 1)); err != nil {
 			t.Fatalf("dead right after catching up: %v", err)
 		}
 	})

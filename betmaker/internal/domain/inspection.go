@@ -110,7 +110,7 @@ func (i *Inspection) Report() LedgerReport {
 	return i.report
 }
 
-// Unreadable returns the findings so far, preceded by one that says why the ledger cannot be read
+// Unreadable returns the findings so far, preceded by the reason why the ledger cannot be read
 // to its end. It leaves out the checks that need the whole ledger. It is called instead of Report.
 func (i *Inspection) Unreadable(why error) LedgerReport {
 	found := i.report.Findings

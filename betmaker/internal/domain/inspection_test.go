@@ -151,7 +151,7 @@ func (b *book) inspect(expected domain.Seal) domain.LedgerReport {
 	return inspection.Report()
 }
 
-func TestInspectionFindsNothingWhenAllIsInOrder(t *testing.T) {
+func TestInspectionOfASoundLedger(t *testing.T) {
 	t.Parallel()
 	b := newBook(t)
 	report := b.inspect(b.seals[0])
@@ -271,7 +271,7 @@ func TestInspectionFinds(t *testing.T) {
 	}
 }
 
-func TestInspectionNamesTheStretchThatWasChanged(t *testing.T) {
+func TestInspectionNamesTheChangedTransfers(t *testing.T) {
 	t.Parallel()
 	b := newBook(t)
 	b.transfers[3].At = b.now.Add(time.Hour)
@@ -281,7 +281,7 @@ func TestInspectionNamesTheStretchThatWasChanged(t *testing.T) {
 	}
 }
 
-func TestInspectionDoesNotMindWhatIsUnderWay(t *testing.T) {
+func TestInspectionAcceptsUnfinishedWork(t *testing.T) {
 	t.Parallel()
 	t.Run("bets behind their result", func(t *testing.T) {
 		t.Parallel()
@@ -320,7 +320,7 @@ func TestInspectionKeepsOnlyTheFirstFindings(t *testing.T) {
 	}
 }
 
-func TestInspectionTellsFirstWhatCannotBeRead(t *testing.T) {
+func TestUnreadableRowIsTheFirstFinding(t *testing.T) {
 	t.Parallel()
 	inspection := domain.NewInspection(domain.Seal{ID: 9})
 	for range 200 {

@@ -21,7 +21,7 @@ func (i *Inspection) Transfer(transfer Transfer) error {
 	return nil
 }
 
-// malformation returns the reason why the transfer by itself is impossible, or "".
+// malformation returns the reason why the transfer alone is impossible, or "".
 func (t Transfer) malformation() string {
 	switch {
 	case t.ID < 1, t.UserID < 1, t.BetID < 0, t.Revision < 0:

@@ -32,7 +32,7 @@ func TestDecideTakesStakesFromTheRunningBalance(t *testing.T) {
 	}
 }
 
-func TestDecideRefusesWhatExceedsALimit(t *testing.T) {
+func TestDecideRefusesStakesAboveALimit(t *testing.T) {
 	t.Parallel()
 	today := domain.DayOf(noon)
 	for name, tt := range map[string]struct {
@@ -68,7 +68,7 @@ func TestDecideRefusesWhatExceedsALimit(t *testing.T) {
 			domain.Limits{Stake: domain.StakeLimits{Min: amount("5.00"), Max: amount("1000.00")}}, domain.Wallet{Open: true, Balance: amount("4.99")},
 			domain.Refusal{Code: domain.RefusedInsufficientFunds},
 		},
-		"a user who has excluded themself": {
+		"an excluded user": {
 			limits, domain.Wallet{Open: true, Balance: amount("50.00"), ExcludedUntil: noon.Add(time.Microsecond)},
 			domain.Refusal{Code: domain.RefusedSelfExcluded, ExcludedUntil: noon.Add(time.Microsecond)},
 		},
@@ -85,7 +85,7 @@ func TestDecideRefusesWhatExceedsALimit(t *testing.T) {
 	}
 }
 
-func TestDecideAcceptsWhatNoLimitForbids(t *testing.T) {
+func TestDecideAcceptsStakesUpToEveryLimit(t *testing.T) {
 	t.Parallel()
 	ws := workingSet(openEvent())
 	ws.Wallets[1] = domain.Wallet{
@@ -103,7 +103,7 @@ func TestDecideAcceptsWhatNoLimitForbids(t *testing.T) {
 }
 
 // The stake that a refusal names passes, and the next larger one does not.
-func TestTheNamedStakeIsTheLargest(t *testing.T) {
+func TestMaxStakeIsTheLargest(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		price, _ := odds.FromHundredths(rapid.OneOf(rapid.Int64Range(100, 400), rapid.Int64Range(100, 99_999_99)).Draw(t, "price"))
@@ -149,9 +149,9 @@ func TestTheNamedStakeIsTheLargest(t *testing.T) {
 // worth is the total money of the user outside escrow.
 func worth(w domain.Wallet) money.Amount { return w.Balance.Minus(w.Debt) }
 
-// After any number of results, windows, their undoing and operators' decisions in any order, and
-// whichever of them are skipped, the money is that of the last state alone.
-func TestSettlingMovesMoneyToTheLastResultAlone(t *testing.T) {
+// After any results, windows, undone windows and operators' decisions, in any order and with any of
+// them skipped, the money depends only on the last state.
+func TestMoneyDependsOnTheLastResultOnly(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		opening := money.FromMinor(rapid.Int64Range(0, 50_00).Draw(t, "opening"))
@@ -406,16 +406,16 @@ func TestStakeLimit(t *testing.T) {
 		t.Errorf("at its time the limit is %+v", got)
 	}
 	if got := raised.Set(amount("30.00"), noon); got != (domain.StakeLimit{Amount: amount("30.00")}) {
-		t.Errorf("a lower one counts at once, and forgets the higher: %+v", got)
+		t.Errorf("a lower limit counts at once and discards the higher one: %+v", got)
 	}
 	if got := raised.Set(amount("50.00"), noon); got != limit {
-		t.Errorf("the present one forgets the higher: %+v", got)
+		t.Errorf("setting the present limit discards the higher one: %+v", got)
 	}
 	if got := limit.Set(money.Amount{}, noon); got.Amount != limit.Amount || got.NextAt != later || !got.At(later).Amount.IsZero() {
-		t.Errorf("none at all waits, too: %+v", got)
+		t.Errorf("removing the limit waits, too: %+v", got)
 	}
 	if got := raised.Set(amount("90.00"), noon.Add(time.Hour)); got.NextAt != later.Add(time.Hour) {
-		t.Errorf("a new wish waits anew: %+v", got)
+		t.Errorf("another change waits anew: %+v", got)
 	}
 }
 
@@ -450,12 +450,12 @@ func TestPayments(t *testing.T) {
 		want    domain.Refusal
 		balance string
 	}{
-		"a deposit":                     {payment: in, balance: "5.00"},
-		"a deposit that repays":         {payment: in, wallet: domain.Wallet{Debt: amount("3.00")}, balance: "2.00"},
-		"a withdrawal of all":           {payment: out, wallet: domain.Wallet{Balance: amount("5.00")}, balance: "0.00"},
-		"a withdrawal of more":          {payment: out, wallet: domain.Wallet{Balance: amount("4.99")}, want: domain.Refusal{Code: domain.RefusedWithdrawal, Max: amount("4.99")}, balance: "4.99"},
-		"a withdrawal with debt":        {payment: out, wallet: domain.Wallet{Debt: amount("0.01")}, want: domain.Refusal{Code: domain.RefusedDebt, Debt: amount("0.01")}, balance: "0.00"},
-		"a deposit beyond what is kept": {payment: in, wallet: domain.Wallet{Balance: amount("99999999999.99")}, want: domain.Refusal{Code: domain.RefusedBalanceTooLarge, Max: amount("99999999999.99")}, balance: "99999999999.99"},
+		"a deposit":                            {payment: in, balance: "5.00"},
+		"a deposit that repays":                {payment: in, wallet: domain.Wallet{Debt: amount("3.00")}, balance: "2.00"},
+		"a withdrawal of all":                  {payment: out, wallet: domain.Wallet{Balance: amount("5.00")}, balance: "0.00"},
+		"a withdrawal of more":                 {payment: out, wallet: domain.Wallet{Balance: amount("4.99")}, want: domain.Refusal{Code: domain.RefusedWithdrawal, Max: amount("4.99")}, balance: "4.99"},
+		"a withdrawal with debt":               {payment: out, wallet: domain.Wallet{Debt: amount("0.01")}, want: domain.Refusal{Code: domain.RefusedDebt, Debt: amount("0.01")}, balance: "0.00"},
+		"a deposit beyond the largest balance": {payment: in, wallet: domain.Wallet{Balance: amount("99999999999.99")}, want: domain.Refusal{Code: domain.RefusedBalanceTooLarge, Max: amount("99999999999.99")}, balance: "99999999999.99"},
 	} {
 		got := domain.PaymentSet{Now: noon, Wallet: tt.wallet}.Decide(tt.payment)
 		if got.Err != nil || got.Refusal != tt.want || got.Wallet.Balance != amount(tt.balance) || !got.IsNew() {
@@ -508,7 +508,7 @@ func TestLiabilityOfPendingBets(t *testing.T) {
 	}
 }
 
-func TestLiabilityOfPendingBetsThatDoesNotFitPanics(t *testing.T) {
+func TestLiabilityOverflowPanics(t *testing.T) {
 	t.Parallel()
 	defer func() {
 		if recover() == nil {

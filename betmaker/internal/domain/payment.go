@@ -78,7 +78,7 @@ type PaymentDecision struct {
 	Transfers []Transfer
 	Wallet    Wallet      // afterwards
 	Audit     AuditRecord // of a payment that was made
-	// Err is set instead of a verdict that is kept.
+	// Err is set if there is no verdict to store.
 	Err error
 }
 

@@ -21,8 +21,8 @@ const (
 // Placement is a user's request to place a bet.
 type Placement struct {
 	UserID UserID
-	// TokenVersion is the version of the token that authenticated the request, if nobody has
-	// checked yet that the token is still valid; 0 if that is checked.
+	// TokenVersion is the version of the token that authenticated the request, if the
+	// token may have been revoked; 0 if that was checked.
 	TokenVersion int32
 	EventID      EventID
 	Stake        money.Amount
@@ -33,7 +33,7 @@ type Placement struct {
 	IdempotencyKey string
 	// RequestID is the id of the first request. It is stored with a refusal.
 	RequestID string
-	// EventLookedUp is set after the line was asked for the event. Only then is a missing event
+	// EventLookedUp is set after the event was requested from the line. Only then is a missing event
 	// refused.
 	EventLookedUp bool
 }

@@ -52,7 +52,7 @@ func (s *Settling) LiabilityChange(settled []Settled) money.Amount {
 }
 
 // transfers returns the transfers between escrow, user and house that move the bet to another
-// standing: the difference, whatever the bet was before. Of the three accounts either one alone
+// standing: the difference to its present one. Of the three accounts either one alone
 // pays or one alone receives, so the transfers are unique.
 func (b Bet) transfers(to Standing, now time.Time) []Transfer {
 	next := b

@@ -94,7 +94,7 @@ type Transfer struct {
 	Credit Account
 	Amount money.Amount // positive
 	Kind   TransferKind
-	// BetID is the bet for which it is made; 0 for none.
+	// BetID is the bet of the transfer; 0 for none.
 	BetID BetID
 	// Revision is the settle revision that the bet follows with the transfer. For each bet and
 	// revision there is at most one transfer between the same accounts in the same direction.

@@ -10,7 +10,7 @@ import (
 // UserID identifies a user. Ids start at 1.
 type UserID int64
 
-// Role says what a user may do.
+// Role is the permissions of a user.
 type Role uint8
 
 // The roles.

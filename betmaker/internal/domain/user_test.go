@@ -15,13 +15,13 @@ var (
 	root     = domain.Actor{ID: 3, Role: domain.RoleAdmin}
 )
 
-func TestWhoMaySeeWhat(t *testing.T) {
+func TestMaySee(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name string
 		by   domain.Actor
 		want bool
-	}{{"oneself", self, true}, {"a stranger", stranger, false}, {"an admin", root, true}, {"nobody", domain.Actor{}, false}} {
+	}{{"oneself", self, true}, {"a stranger", stranger, false}, {"an admin", root, true}, {"an anonymous actor", domain.Actor{}, false}} {
 		if got := tt.by.MaySee(1); got != tt.want {
 			t.Errorf("%s: got %t, want %t", tt.name, got, tt.want)
 		}
@@ -36,14 +36,14 @@ func TestWhoMaySeeWhat(t *testing.T) {
 	}
 }
 
-func TestWhose(t *testing.T) {
+func TestVisibleUser(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
-		name  string
-		by    domain.Actor
-		asked domain.UserID
-		want  domain.UserID
-		err   error
+		name      string
+		by        domain.Actor
+		requested domain.UserID
+		want      domain.UserID
+		err       error
 	}{
 		{"a user gets their own", self, 0, 1, nil},
 		{"a user asks for their own", self, 1, 1, nil},
@@ -51,7 +51,7 @@ func TestWhose(t *testing.T) {
 		{"an admin gets everybody's", root, 0, 0, nil},
 		{"an admin asks for one user's", root, 2, 2, nil},
 	} {
-		if got, err := tt.by.Whose(tt.asked); got != tt.want || !errors.Is(err, tt.err) {
+		if got, err := tt.by.VisibleUser(tt.requested); got != tt.want || !errors.Is(err, tt.err) {
 			t.Errorf("%s: got %d, %v; want %d, %v", tt.name, got, err, tt.want, tt.err)
 		}
 	}

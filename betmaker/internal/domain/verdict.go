@@ -47,7 +47,7 @@ type Decision struct {
 	Verdict
 	// Replayed: an earlier request reached the verdict.
 	Replayed bool
-	// Err is set instead of a verdict that is kept. The key was used for another request, the
+	// Err is set if there is no verdict to store: the key was used for another request, the
 	// user's token is no longer valid, the user is not active, the event has to be looked up, or
 	// the line is not known.
 	Err error
@@ -56,11 +56,11 @@ type Decision struct {
 // IsNew reports whether the store has to write the verdict.
 func (d Decision) IsNew() bool { return d.Err == nil && !d.Replayed }
 
-// ErrEventUnknown says that the event is not in the projection and the line has to be asked for it.
-// It never leaves bet-maker.
+// ErrEventUnknown is returned if the event is not in the projection and must be requested from the
+// line. It never leaves bet-maker.
 var ErrEventUnknown = fault.New(fault.NotFound, "event_unknown", "The event is not in the projection.")
 
-// Faults that end a placement without a verdict to keep.
+// Faults that end a placement without a verdict to store.
 var (
 	ErrKeyReused    = fault.New(fault.Unprocessable, "idempotency_key_reused", "This Idempotency-Key was used for another request.")
 	ErrUserInactive = fault.New(fault.Forbidden, "user_inactive", "The user is not active.")

@@ -14,7 +14,7 @@ type Wallet struct {
 	Held    money.Amount // the stakes of pending bets
 	Debt    money.Amount // owed by the user; zero while Balance is positive
 
-	// Staked is the sum of the stakes accepted on StakedDay, whatever the bets pay.
+	// Staked is the sum of the stakes accepted on StakedDay, also of settled bets.
 	Staked    money.Amount
 	StakedDay Day
 

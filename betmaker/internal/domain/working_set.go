@@ -70,7 +70,7 @@ func (ws *WorkingSet) decide(limits Limits, p Placement) Decision {
 	return Decision{Verdict: verdict}
 }
 
-// admit returns the reason for not answering a placement at all; nil if its token is valid or was
+// admit returns the reason for not answering a placement; nil if its token is valid or was
 // checked before.
 func (ws *WorkingSet) admit(p Placement) error {
 	if p.TokenVersion == 0 {

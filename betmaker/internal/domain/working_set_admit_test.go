@@ -8,18 +8,18 @@ import (
 )
 
 // A revoked token gets neither a bet nor an earlier verdict.
-func TestDecideAnswersNobodyWhoseTokenDoesNotHold(t *testing.T) {
+func TestDecideRefusesInvalidTokens(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		user    domain.UserID
 		version int32
 		want    error
 	}{
-		"that of now":                {user: 1, version: 2},
-		"one before a new password":  {user: 1, version: 1, want: domain.ErrUnauthenticated},
-		"of a user who is gone":      {user: 9, version: 1, want: domain.ErrUnauthenticated},
-		"of somebody inactive":       {user: 3, version: 1, want: domain.ErrUserInactive},
-		"looked at before, inactive": {user: 3, want: domain.ErrUserInactive},
+		"the present one":           {user: 1, version: 2},
+		"one before a new password": {user: 1, version: 1, want: domain.ErrUnauthenticated},
+		"of a missing user":         {user: 9, version: 1, want: domain.ErrUnauthenticated},
+		"of an inactive user":       {user: 3, version: 1, want: domain.ErrUserInactive},
+		"checked before, inactive":  {user: 3, want: domain.ErrUserInactive},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -35,7 +35,7 @@ func TestDecideAnswersNobodyWhoseTokenDoesNotHold(t *testing.T) {
 	}
 }
 
-func TestDecideReplaysNothingForATokenThatDoesNotHold(t *testing.T) {
+func TestDecideReplaysNothingForInvalidTokens(t *testing.T) {
 	t.Parallel()
 	wish := placement()
 	wish.IdempotencyKey, wish.TokenVersion = "key", 1

@@ -177,17 +177,17 @@ func TestDecideRefusesAnInactiveOrUnknownUserWithoutAVerdict(t *testing.T) {
 	}
 }
 
-func TestDecideAsksForAnEventItDoesNotKnow(t *testing.T) {
+func TestDecideReportsUnknownEvents(t *testing.T) {
 	t.Parallel()
 	ws, p := workingSet(openEvent()), placement()
 	p.EventID, p.IdempotencyKey = 8, "k"
 	got := ws.Decide(limits, []domain.Placement{p})[0]
 	if !errors.Is(got.Err, domain.ErrEventUnknown) || len(ws.Verdicts) != 0 {
-		t.Errorf("got %+v and %d verdicts, want %v and none: ignorance is no verdict", got, len(ws.Verdicts), domain.ErrEventUnknown)
+		t.Errorf("got %+v and %d verdicts, want %v and none", got, len(ws.Verdicts), domain.ErrEventUnknown)
 	}
 }
 
-func TestDecideReplaysAVerdictWhateverHasChangedSince(t *testing.T) {
+func TestDecideReplaysVerdictsUnchanged(t *testing.T) {
 	t.Parallel()
 	p := placement()
 	p.IdempotencyKey = "k"
@@ -220,7 +220,7 @@ func TestDecideReplaysAVerdictWhateverHasChangedSince(t *testing.T) {
 	})
 }
 
-func TestDecideReplaysAndAcceptsNothingWhileTheLineIsNotKnown(t *testing.T) {
+func TestDecideOnlyReplaysWhileTheFeedIsDown(t *testing.T) {
 	t.Parallel()
 	ws := workingSet(openEvent())
 	first := placement()
@@ -259,11 +259,11 @@ func TestDecideDecidesDuplicatesInOneBatchOnce(t *testing.T) {
 		t.Errorf("got %+v, want %v for another stake under the same key", got[2], domain.ErrKeyReused)
 	}
 	if !got[3].IsNew() || got[3].Bet.ID == got[0].Bet.ID {
-		t.Errorf("got %+v, want a bet of its own for another user's same key", got[3])
+		t.Errorf("got %+v, want another bet for the same key of another user", got[3])
 	}
 }
 
-func TestFingerprintIsOfTheCommandNotItsSpelling(t *testing.T) {
+func TestFingerprintIgnoresSpelling(t *testing.T) {
 	t.Parallel()
 	base := placement()
 	same := base

@@ -29,7 +29,7 @@ type LedgerReader interface {
 
 // Ledger checks and seals the transfers.
 type Ledger interface {
-	// Read passes everything that concerns money to reader, in its state at one instant. No writer waits
+	// Read passes the whole ledger to reader, as it was at one instant. No writer waits
 	// for it. Errors:
 	//   - those of reader and of ctx;
 	//   - ErrUnavailable;

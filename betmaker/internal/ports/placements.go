@@ -26,7 +26,7 @@ type Placements interface {
 	//     placement has an idempotency key. It writes the wallets of users who placed a bet, and the
 	//     liabilities, as decide has left them in the set.
 	//
-	// decide may be called again with a new set, but only after the transaction of the call before was
+	// decide may be called again with a new set, but only after the previous transaction was
 	// rolled back. The decisions of the last call count.
 	//
 	// Place returns the decisions after they are durable. On any error but ErrOutcomeUnknown nothing was

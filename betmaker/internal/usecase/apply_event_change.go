@@ -34,7 +34,7 @@ const (
 	FromPush Source = iota + 1
 	// FromPage is a page of the line's change log, which is always of the present data set.
 	FromPage
-	// FromLookup is the line's answer to a question for one event.
+	// FromLookup is the line's answer to a request for one event.
 	FromLookup
 )
 
@@ -66,14 +66,14 @@ type ApplyConfig struct {
 	Quarantined func()
 }
 
-// Followers are told of what ApplyEventChange does. All are required.
+// Followers receive what ApplyEventChange does. All are required.
 type Followers struct {
 	// Offer is called with the state of every event after a committed change.
 	Offer func(domain.Event)
-	// Resulted is called with every event whose bets have to be settled.
+	// Resulted is called with every event whose bets must be settled.
 	Resulted func(domain.EventID)
-	// OtherDataset is called when a change of another data set has come, to make the poller ask the
-	// line for the present one.
+	// OtherDataset is called when a change of another data set has come, to make the poller read
+	// the present one.
 	OtherDataset func()
 }
 
@@ -114,7 +114,7 @@ func (a *ApplyEventChange) Push(ctx context.Context, change line.Change) error {
 	return err //nolint:wrapcheck // It is Apply's error.
 }
 
-// Lookup applies the line's answer to a question for one event.
+// Lookup applies the line's answer to a request for one event.
 func (a *ApplyEventChange) Lookup(ctx context.Context, change line.Change) error {
 	return a.Apply(ctx, []line.Change{change}, FromLookup)
 }

@@ -59,7 +59,7 @@ func TestApplyEventChangeDoesNotDependOnOrderDuplicatesOrPath(t *testing.T) {
 			rt.Fatalf("got %+v, want %+v", got, last.Event)
 		}
 		if got.IsSettleable() != (last.Event.State != line.StateNew) || got.IsSettleable() && !slices.Contains(w.woken(), got.ID) && got.SettleRevision < 1 {
-			rt.Fatalf("the settler is not told about %+v", got)
+			rt.Fatalf("the settler was not woken for %+v", got)
 		}
 	})
 }
@@ -141,7 +141,7 @@ func TestApplyEventChange(t *testing.T) {
 		}
 	})
 
-	t.Run("passes over an impossible change in a page", func(t *testing.T) {
+	t.Run("skips an impossible change in a page", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
 		w.line.put(6, unchanged)
@@ -155,7 +155,7 @@ func TestApplyEventChange(t *testing.T) {
 		}
 	})
 
-	t.Run("takes no message before it knows which data set is the present one", func(t *testing.T) {
+	t.Run("takes no message before the present data set is known", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
 		if err := w.apply.Push(t.Context(), w.line.put(7, unchanged)); err == nil || errors.Is(err, line.ErrPoison) {
@@ -163,7 +163,7 @@ func TestApplyEventChange(t *testing.T) {
 		}
 	})
 
-	t.Run("drops messages of a former data set and asks the line", func(t *testing.T) {
+	t.Run("drops messages of a former data set and wakes the poller", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
 		stale := w.line.put(7, result(line.StateFinishedWin))
@@ -177,12 +177,12 @@ func TestApplyEventChange(t *testing.T) {
 			t.Errorf("got %+v, want the event of data set b", got)
 		}
 		if w.strays != 1 {
-			t.Errorf("the line was asked %d times which data set is the present one, want once", w.strays)
+			t.Errorf("the poller was woken %d times, want once", w.strays)
 		}
 	})
 }
 
-func TestApplyEventChangeLooksAgainAfterForgetting(t *testing.T) {
+func TestApplyEventChangeReadsAgainAfterForget(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.line.put(7, unchanged)

@@ -26,7 +26,7 @@ func as(user domain.User) domain.Caller {
 
 var root = domain.Caller{Actor: domain.Actor{ID: 1_000_000, Role: domain.RoleAdmin}}
 
-// access is the authentication of a bet-maker with a database of its own.
+// access is the authentication of a bet-maker on a new database.
 type access struct {
 	store     *sqlite.Store
 	passwords *watchedPasswords

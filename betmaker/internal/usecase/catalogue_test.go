@@ -19,20 +19,20 @@ import (
 func TestCatalogueFindsAnEvent(t *testing.T) {
 	t.Parallel()
 
-	t.Run("that only the line has, and remembers it", func(t *testing.T) {
+	t.Run("that only the line has, and keeps it", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
 		w.catchUp(t, w.replica)
 		w.line.put(7, unchanged)
-		asked := w.line.questions()
+		requests := w.line.requestCount()
 		for range 3 {
 			event, err := w.catalogue.Event(t.Context(), 7)
 			if err != nil || event.ID != 7 {
 				t.Fatalf("got %+v, %v", event, err)
 			}
 		}
-		if got := w.line.questions() - asked; got != 1 {
-			t.Errorf("the line was asked %d times, want once", got)
+		if got := w.line.requestCount() - requests; got != 1 {
+			t.Errorf("the line got %d requests, want 1", got)
 		}
 		if got := w.event(t, 7); got.Seq != 1 {
 			t.Errorf("in the projection is %+v", got)
@@ -55,18 +55,18 @@ func TestCatalogueFindsAnEvent(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
 		w.catchUp(t, w.replica)
-		asked := w.line.questions()
+		requests := w.line.requestCount()
 		for range 3 {
 			if _, err := w.catalogue.Event(t.Context(), 7); !errors.Is(err, domain.ErrEventNotFound) {
 				t.Fatalf("got %v, want ErrEventNotFound", err)
 			}
 		}
-		if got := w.line.questions() - asked; got != 1 {
-			t.Errorf("the line was asked %d times, want once", got)
+		if got := w.line.requestCount() - requests; got != 1 {
+			t.Errorf("the line got %d requests, want 1", got)
 		}
 	})
 
-	t.Run("as soon as it exists, however often it was asked for before", func(t *testing.T) {
+	t.Run("as soon as it exists, after many requests", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
 		w.catchUp(t, w.replica)
@@ -81,7 +81,7 @@ func TestCatalogueFindsAnEvent(t *testing.T) {
 		}
 	})
 
-	t.Run("or says that the line cannot be asked", func(t *testing.T) {
+	t.Run("or fails while the line is down", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
 		w.catchUp(t, w.replica)
@@ -110,23 +110,23 @@ func TestCatalogueFindsAnEvent(t *testing.T) {
 // gate is a projection whose answers wait until the test lets them pass.
 type gate struct {
 	ports.Events
-	asked chan struct{}
+	reads chan struct{}
 	pass  chan struct{}
 }
 
 func (g *gate) Event(ctx context.Context, id domain.EventID) (domain.Event, error) {
 	event, err := g.Events.Event(ctx, id)
-	g.asked <- struct{}{}
+	g.reads <- struct{}{}
 	<-g.pass
 	return event, err
 }
 
-func TestCatalogueNeverCachesAnOlderEventThanWasPushed(t *testing.T) {
+func TestCatalogueNeverCachesAnOlderEvent(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.line.put(7, unchanged)
 	w.catchUp(t, w.replica)
-	g := &gate{Events: w.store.Events, asked: make(chan struct{}), pass: make(chan struct{})}
+	g := &gate{Events: w.store.Events, reads: make(chan struct{}), pass: make(chan struct{})}
 	r := newReplica(w.line, g, w.store.Cursors)
 	usecase.Follow(r.feed, "a")
 
@@ -135,7 +135,7 @@ func TestCatalogueNeverCachesAnOlderEventThanWasPushed(t *testing.T) {
 		_, err := r.catalogue.Event(t.Context(), 7)
 		loaded <- err
 	}()
-	<-g.asked
+	<-g.reads
 	if err := r.apply.Push(t.Context(), w.line.put(7, reprice)); err != nil {
 		t.Fatal(err)
 	}
@@ -148,12 +148,12 @@ func TestCatalogueNeverCachesAnOlderEventThanWasPushed(t *testing.T) {
 	}
 }
 
-func TestCatalogueLooksOnceForMany(t *testing.T) {
+func TestCatalogueBatchesConcurrentLookUps(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.line.put(7, unchanged)
 	w.catchUp(t, w.replica)
-	g := &gate{Events: w.store.Events, asked: make(chan struct{}, 100), pass: make(chan struct{})}
+	g := &gate{Events: w.store.Events, reads: make(chan struct{}, 100), pass: make(chan struct{})}
 	r := newReplica(w.line, g, w.store.Cursors)
 
 	first, leave := context.WithCancel(t.Context())
@@ -162,7 +162,7 @@ func TestCatalogueLooksOnceForMany(t *testing.T) {
 		_, err := r.catalogue.Event(first, 7)
 		left <- err
 	}()
-	<-g.asked
+	<-g.reads
 	var looking sync.WaitGroup
 	errs := make(chan error, 50)
 	for range 50 {
@@ -173,7 +173,7 @@ func TestCatalogueLooksOnceForMany(t *testing.T) {
 	}
 	leave() // the others still get their answer
 	if err := <-left; !errors.Is(err, context.Canceled) {
-		t.Errorf("who left got %v", err)
+		t.Errorf("the cancelled caller got %v", err)
 	}
 	close(g.pass)
 	looking.Wait()
@@ -182,14 +182,14 @@ func TestCatalogueLooksOnceForMany(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if got := len(g.asked); got > 0 {
-		t.Errorf("%d more looks into the projection", got)
+	if got := len(g.reads); got > 0 {
+		t.Errorf("%d more look-ups in the projection", got)
 	}
 }
 
 // Another replica may apply a change to the projection. The cache of this replica has to follow and
 // must never be ahead.
-func TestTheCacheFollowsWhatAnotherReplicaApplied(t *testing.T) {
+func TestCacheFollowsOtherReplicas(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.line.put(7, unchanged)
@@ -211,7 +211,7 @@ func TestTheCacheFollowsWhatAnotherReplicaApplied(t *testing.T) {
 	}
 }
 
-func TestCatalogueAsksTheLineAgainAfterASecond(t *testing.T) {
+func TestCatalogueRequestsMissingEventAgainAfterASecond(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		m := &memory{events: make(map[domain.EventID]domain.Event)}
@@ -230,8 +230,8 @@ func TestCatalogueAsksTheLineAgainAfterASecond(t *testing.T) {
 		fetch(domain.ErrEventNotFound)
 		time.Sleep(2 * time.Millisecond)
 		fetch(nil)
-		if got := lines.questions(); got != 2 {
-			t.Errorf("the line was asked %d times, want twice", got)
+		if got := lines.requestCount(); got != 2 {
+			t.Errorf("the line got %d requests, want 2", got)
 		}
 	})
 }

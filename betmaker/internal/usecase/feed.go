@@ -24,7 +24,7 @@ type Feed struct {
 	mu        sync.Mutex
 	state     domain.Feed
 	dataset   string        // of the cursor; empty while it is unknown
-	heartbeat time.Time     // when the last one came, whatever it said
+	heartbeat time.Time     // when the last one came
 	skew      time.Duration // of line-provider's clock, ahead of ours
 	caughtUp  bool
 }
@@ -110,7 +110,7 @@ func (f *Feed) observeClock(ctx context.Context, aheadBy time.Duration) {
 	}
 }
 
-// heartbeatCame records a heartbeat and reports whether the change log has to be read because of
+// heartbeatCame records a heartbeat and reports whether the change log must be read because of
 // it.
 func (f *Feed) heartbeatCame(ctx context.Context, heartbeat line.Heartbeat) (news bool) {
 	f.mu.Lock()

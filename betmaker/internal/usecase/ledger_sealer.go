@@ -40,8 +40,6 @@ type LedgerSealer struct {
 	newest domain.Seal // the newest seal in the store
 	cutOff bool        // head is missing or has changed
 
-	// Of Run alone.
-
 	// The members below belong to Run.
 	logged   domain.Seal
 	loggedAt time.Time
@@ -113,7 +111,7 @@ func (s *LedgerSealer) complain(ctx context.Context, err error) {
 }
 
 // observe records the newest seal. Seals are never taken back. If the newest one is neither head
-// nor after it, somebody has changed the ledger: head stays, and the check has to find the change.
+// nor after it, the ledger was tampered with: head stays, so that the check finds it.
 func (s *LedgerSealer) observe(ctx context.Context, newest domain.Seal) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -160,7 +160,7 @@ func TestSealer(t *testing.T) {
 			}
 		})
 	})
-	t.Run("says nothing when there is nothing", func(t *testing.T) {
+	t.Run("logs nothing when there is nothing to seal", func(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
 			r := runSealer(t)
@@ -171,7 +171,7 @@ func TestSealer(t *testing.T) {
 			}
 		})
 	})
-	t.Run("goes on after an error, which it tells once", func(t *testing.T) {
+	t.Run("goes on after an error, which it logs once", func(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
 			r := runSealer(t)
@@ -181,7 +181,7 @@ func TestSealer(t *testing.T) {
 			time.Sleep(time.Minute)
 			synctest.Wait()
 			if got := strings.Count(r.log.String(), "no store"); got != 1 || len(r.heads) != 0 {
-				t.Errorf("told %d times, want once:\n%s", got, r.log.String())
+				t.Errorf("logged %d times, want once:\n%s", got, r.log.String())
 			}
 			r.ledger.change(func() { r.ledger.err = nil })
 			time.Sleep(time.Second)
@@ -234,7 +234,7 @@ func TestChecker(t *testing.T) {
 		time.Sleep(59 * time.Second)
 		synctest.Wait()
 		if ledger.readings() != 0 {
-			t.Error("checked before the service has started properly")
+			t.Error("checked before the first delay")
 		}
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
@@ -279,14 +279,14 @@ func TestChecker(t *testing.T) {
 	})
 }
 
-func TestVerifyLedgerTellsHowFarItIs(t *testing.T) {
+func TestVerifyLedgerReportsProgress(t *testing.T) {
 	t.Parallel()
 	ledger := &fakeLedger{}
 	ledger.deposit(2500)
-	var told []int64
-	report, err := usecase.VerifyLedger(t.Context(), ledger, domain.Seal{}, func(transfers, _ int64) { told = append(told, transfers) })
-	if err != nil || report.Transfers != 2500 || len(told) != 2 || told[1] != 2000 {
-		t.Errorf("told %v, got %+v, %v", told, report, err)
+	var reports []int64
+	report, err := usecase.VerifyLedger(t.Context(), ledger, domain.Seal{}, func(transfers, _ int64) { reports = append(reports, transfers) })
+	if err != nil || report.Transfers != 2500 || len(reports) != 2 || reports[1] != 2000 {
+		t.Errorf("progress %v, got %+v, %v", reports, report, err)
 	}
 	ledger.err = ports.ErrUnavailable
 	if _, err := usecase.VerifyLedger(t.Context(), ledger, domain.Seal{}, func(int64, int64) {}); !errors.Is(err, ledger.err) {

@@ -35,7 +35,7 @@ func TestLogin(t *testing.T) {
 		{"a name in other letters", "ANNA", "password of anna", nil},
 		{"a wrong password", "anna", "password of bella", domain.ErrInvalidCredentials},
 		{"a password in other letters", "anna", "Password of anna", domain.ErrInvalidCredentials},
-		{"a user who does not exist", "nobody", "password of anna", domain.ErrInvalidCredentials},
+		{"a user who does not exist", "missing", "password of anna", domain.ErrInvalidCredentials},
 		{"a deactivated user", "retired", "password of retired", domain.ErrUserInactive},
 		{"a deactivated user's wrong password", "retired", "password of anna", domain.ErrInvalidCredentials},
 	} {
@@ -60,18 +60,18 @@ func TestLogin(t *testing.T) {
 
 // A login of a missing user must cost as much as a wrong password: one check of a password and one
 // counted failure. The hasher promises that the check takes the same time.
-func TestUnknownUsersTakeTheSamePath(t *testing.T) {
+func TestMissingUserCostsAsMuchAsAWrongPassword(t *testing.T) {
 	t.Parallel()
 	a := newAccess(t)
 	a.newUser(t, "anna", domain.RoleUser)
 	a.passwords.takeChecked()
-	for name, address := range map[string]string{"anna": "192.0.2.1", "nobody": "192.0.2.2"} {
+	for name, address := range map[string]string{"anna": "192.0.2.1", "missing": "192.0.2.2"} {
 		if _, err := a.login.Login(t.Context(), from(address, name, "wrong")); !errors.Is(err, domain.ErrInvalidCredentials) {
 			t.Errorf("%s: got %v", name, err)
 		}
 		checked := a.passwords.takeChecked()
-		if len(checked) != 1 || (checked[0] == "") != (name == "nobody") {
-			t.Errorf("%s: checked against %q, want one hash, empty for nobody", name, checked)
+		if len(checked) != 1 || (checked[0] == "") != (name == "missing") {
+			t.Errorf("%s: checked against %q, want one hash, empty for a missing user", name, checked)
 		}
 		subject := "address " + address
 		if counted, err := a.store.LoginFailures.Failures(t.Context(), []string{subject}, time.Time{}); err != nil || counted[subject] != 1 {
@@ -80,7 +80,7 @@ func TestUnknownUsersTakeTheSamePath(t *testing.T) {
 	}
 }
 
-func TestLoginMakesOldHashesStronger(t *testing.T) {
+func TestLoginReplacesWeakHashes(t *testing.T) {
 	t.Parallel()
 	a := newAccess(t)
 	hash, err := weak.CreateHash("password", &weak.Params{Memory: 1024, Iterations: 1, Parallelism: 1, SaltLength: 16, KeyLength: 32})
@@ -100,7 +100,7 @@ func TestLoginMakesOldHashesStronger(t *testing.T) {
 		t.Errorf("the new hash matches %t, is outdated %t, %v", matches, outdated, err)
 	}
 	if _, err := a.auth.Authenticate(t.Context(), before); err != nil {
-		t.Errorf("the user, who noticed nothing, lost their token: %v", err)
+		t.Errorf("the user's token was revoked: %v", err)
 	}
 	a.signIn(t, "old", "password")
 	if again, err := a.store.Users.ByUsername(t.Context(), "old"); err != nil || again.PasswordHash != stored.PasswordHash {
@@ -109,7 +109,7 @@ func TestLoginMakesOldHashesStronger(t *testing.T) {
 }
 
 // The user may change the password between the check of a weak hash and its replacement.
-func TestHashingAnewUndoesNoChange(t *testing.T) {
+func TestRehashDoesNotRevertANewPassword(t *testing.T) {
 	t.Parallel()
 	a := newAccess(t)
 	hash, err := weak.CreateHash("password", &weak.Params{Memory: 1024, Iterations: 1, Parallelism: 1, SaltLength: 16, KeyLength: 32})
@@ -187,7 +187,7 @@ func (th *throttle) passes(t *testing.T, what, username, from string) {
 	}
 }
 
-func TestOneAddressWaitsLongerAndLonger(t *testing.T) {
+func TestDelayOfOneAddressGrows(t *testing.T) {
 	t.Parallel()
 	th := newThrottle(t)
 	const home = "192.0.2.1"
@@ -212,7 +212,7 @@ func TestOneAddressWaitsLongerAndLonger(t *testing.T) {
 	th.passes(t, "after an hour", "anna", home)
 }
 
-func TestNamesAndAddressesThatAreTheSame(t *testing.T) {
+func TestSameNamesAndNetworksCountTogether(t *testing.T) {
 	t.Parallel()
 	th := newThrottle(t)
 	for _, from := range []string{"2001:db8::1", "2001:db8::ffff", "2001:db8:0:0:1::", "2001:db8::1%eth0", "2001:db8::2"} {
@@ -230,7 +230,7 @@ func TestNamesAndAddressesThatAreTheSame(t *testing.T) {
 }
 
 // The ASVS allows 100 failures an hour and account (2.2.1).
-func TestOneAccountIsBoundedFromEverywhere(t *testing.T) {
+func TestFailuresOfOneAccountAreBounded(t *testing.T) {
 	t.Parallel()
 	th := newThrottle(t)
 	replicas := []*usecase.LoginThrottle{th.LoginThrottle, th.newReplica(), th.newReplica()}
@@ -257,7 +257,7 @@ func TestOneAccountIsBoundedFromEverywhere(t *testing.T) {
 	th.passes(t, "after an hour", "anna", "203.0.113.1")
 }
 
-func TestOneAddressIsBoundedOverAllAccounts(t *testing.T) {
+func TestFailuresOfOneAddressAreBounded(t *testing.T) {
 	t.Parallel()
 	th := newThrottle(t)
 	const bot = "192.0.2.1"
@@ -270,7 +270,7 @@ func TestOneAddressIsBoundedOverAllAccounts(t *testing.T) {
 	th.passes(t, "after an hour", "anna", bot)
 }
 
-func TestOldFailuresAreForgotten(t *testing.T) {
+func TestOldFailuresAreDeleted(t *testing.T) {
 	t.Parallel()
 	th := newThrottle(t)
 	const subject = "address 192.0.2.1"

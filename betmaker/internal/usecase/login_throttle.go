@@ -48,7 +48,7 @@ var ErrTooManyLogins = fault.New(fault.Unavailable, "unavailable", "Too many use
 //
 //   - One address and one account: after 5 failures the next attempt has to wait 1 s after the last
 //     one, then 4 s, 16 s, 64 s, 4 min, 17 min, 1 h. An attacker gets about ten guesses an hour; a
-//     person who mistypes hardly notices.
+//     mistyping person hardly notices.
 //   - One account: 90 failures from all addresses. To lock out a victim, for an hour at most, an
 //     attacker needs nine addresses or more. Tokens stay valid.
 //   - One address: 300 failures at all accounts.

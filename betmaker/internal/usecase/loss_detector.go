@@ -20,8 +20,8 @@ const (
 // LossDetector detects lost messages. It counts the results that this replica learnt from the
 // change log and whose message never came, although the bus was connected, and the line's
 // heartbeats came, from before the result until Grace after it was learnt. The change log may be
-// faster than the message, and another replica may consume it, because every message passes by
-// every replica.
+// faster than the message, and another replica may consume it, because every replica sees every
+// message.
 //
 // The count stays 0 while no message is lost. The change log has made up for those that are
 // counted. It is safe for concurrent use.

@@ -115,7 +115,7 @@ func TestOpenPageIsKept(t *testing.T) {
 	})
 }
 
-func TestOpenPageSaysWhereItEnds(t *testing.T) {
+func TestOpenPageReturnsItsLastEvent(t *testing.T) {
 	t.Parallel()
 	s := &shelf{}
 	s.put(openEvent(1, time.Hour), openEvent(2, time.Hour), openEvent(3, time.Hour))
@@ -134,7 +134,7 @@ func TestOpenPageSaysWhereItEnds(t *testing.T) {
 
 // A caller after a change does not get a page that was read before it, even if that read is still
 // under way. All other callers share the read.
-func TestOpenPageIsReadOnceForManyButNotForThoseAfterAChange(t *testing.T) {
+func TestConcurrentReadsOfAnOpenPageShareOneUntilAChange(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := &shelf{reading: make(chan chan struct{})}
@@ -167,7 +167,7 @@ func TestOpenPageIsReadOnceForManyButNotForThoseAfterAChange(t *testing.T) {
 	})
 }
 
-func TestOpenPageThatCannotBeReadIsNotKept(t *testing.T) {
+func TestFailedOpenPageIsNotKept(t *testing.T) {
 	t.Parallel()
 	down := errors.New("down")
 	s := &shelf{err: down}

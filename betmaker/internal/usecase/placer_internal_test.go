@@ -8,12 +8,12 @@ import (
 
 // Under load a batch begins some time after the previous one. A single bet does not wait, and
 // neither does the one after it.
-func TestBatchesAreApartWhileBetsComeTogether(t *testing.T) {
+func TestBatchesAreSpacedUnderLoad(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		p := NewPlacer(PlacerConfig{})
 		if p.IsBusy() {
-			t.Error("nobody has placed a bet, and it is busy")
+			t.Error("busy before the first bet")
 		}
 		for _, step := range []struct {
 			after time.Duration // the previous batch
@@ -31,18 +31,18 @@ func TestBatchesAreApartWhileBetsComeTogether(t *testing.T) {
 			for range step.bets {
 				p.queue <- &pendingPlacement{}
 			}
-			asked := time.Now()
+			requestedAt := time.Now()
 			batch, ok := p.gather(t.Context())
-			if waited := time.Since(asked); !ok || len(batch) != step.bets || waited != step.waits {
+			if waited := time.Since(requestedAt); !ok || len(batch) != step.bets || waited != step.waits {
 				t.Errorf("a batch of %d after %s, want %d after %s", len(batch), waited, step.bets, step.waits)
 			}
 			if !p.IsBusy() {
-				t.Error("a batch has just begun, and it is not busy")
+				t.Error("not busy right after a batch began")
 			}
 		}
 		time.Sleep(busyFor)
 		if p.IsBusy() {
-			t.Errorf("it is still busy after %s", busyFor)
+			t.Errorf("still busy after %s", busyFor)
 		}
 	})
 }

@@ -42,11 +42,11 @@ func newPlacer(t *testing.T, feedAlive func() error) (*usecase.Placer, domain.Us
 
 // Between the check of the feed and the decision a placement waits for its batch, for locks, and
 // perhaps for a halted process.
-func TestABetThatWaitedUntilTheLineFellSilentIsRefused(t *testing.T) {
+func TestWaitingBetIsRefusedWhenTheFeedDies(t *testing.T) {
 	t.Parallel()
-	var asked atomic.Int64
+	var checks atomic.Int64
 	placer, user := newPlacer(t, func() error {
-		if asked.Add(1) == 2 {
+		if checks.Add(1) == 2 {
 			return domain.ErrFeedUnavailable
 		}
 		return nil

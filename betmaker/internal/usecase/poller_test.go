@@ -47,7 +47,7 @@ func TestPollerReadsTheLineToItsEnd(t *testing.T) {
 }
 
 // The client of the line leaves out events that it cannot read, which may be all of a page.
-func TestPollerIsNotAtTheEndBehindAPageOfWhichNothingCouldBeRead(t *testing.T) {
+func TestPollerContinuesAfterAnUnreadablePage(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	for id := range int64(502) {
@@ -73,7 +73,7 @@ func (l *partlyUnreadableLine) Changes(ctx context.Context, after int64, limit i
 	return page, err
 }
 
-func TestPollerGoesOnFromTheCursorOfAllReplicas(t *testing.T) {
+func TestPollerContinuesFromTheSharedCursor(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.line.put(1, unchanged)
@@ -141,7 +141,7 @@ func TestPollerReadsAnotherGenerationFromItsBeginning(t *testing.T) {
 	}
 }
 
-func TestPollerReadsAgainWhenNumbersWentBack(t *testing.T) {
+func TestPollerReadsAgainAfterASeqDecreased(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	for id := range int64(5) {
@@ -157,7 +157,7 @@ func TestPollerReadsAgainWhenNumbersWentBack(t *testing.T) {
 	}
 }
 
-func TestPollerQuarantinesWhatAnotherDataSetContradicts(t *testing.T) {
+func TestPollerQuarantinesEventsOfAFormerDataSet(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	for id := range int64(4) {
@@ -194,7 +194,7 @@ func TestPollerQuarantinesWhatAnotherDataSetContradicts(t *testing.T) {
 	}
 }
 
-func TestPollerDropsAPageThatAnotherDataSetHasOvertaken(t *testing.T) {
+func TestPollerDropsAPageOfAFormerDataSet(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.line.put(1, unchanged)
@@ -309,9 +309,9 @@ func TestPollerPollsAtItsIntervalWhileHeartbeatsCome(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(ctx context.Context, lines *fakeLine, r *replica) {
 		beat(ctx, lines, r, 2)
-		before := lines.questions()
+		before := lines.requestCount()
 		beat(ctx, lines, r, 120)
-		if got := lines.questions() - before; got < 7 || got > 9 {
+		if got := lines.requestCount() - before; got < 7 || got > 9 {
 			t.Errorf("%d polls in two minutes, want one every 15 s", got)
 		}
 		if err := r.feed.Check(); err != nil {
@@ -324,14 +324,14 @@ func TestPollerPollsEverySecondWhileHeartbeatsAreMissing(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(ctx context.Context, lines *fakeLine, r *replica) {
 		beat(ctx, lines, r, 20)
-		before := lines.questions()
+		before := lines.requestCount()
 		time.Sleep(1900 * time.Millisecond) // the last heartbeat came 2 s ago
-		if got := lines.questions() - before; got > 1 {
+		if got := lines.requestCount() - before; got > 1 {
 			t.Errorf("%d polls before two heartbeats were missing", got)
 		}
-		before = lines.questions()
+		before = lines.requestCount()
 		time.Sleep(30 * time.Second)
-		if got := lines.questions() - before; got < 29 || got > 31 {
+		if got := lines.requestCount() - before; got < 29 || got > 31 {
 			t.Errorf("%d polls in 30 s of silence, want one every second", got)
 		}
 		if err := r.feed.Check(); err != nil {
@@ -353,27 +353,27 @@ func TestPollerPollsAtOnceWhenAHeartbeatShowsNews(t *testing.T) {
 	})
 }
 
-func TestPollerDoesNotFollowEveryWake(t *testing.T) {
+func TestPollsAreBoundedWhenWokenOften(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(_ context.Context, lines *fakeLine, r *replica) {
-		before := lines.questions()
+		before := lines.requestCount()
 		for range 10_000 {
 			r.poller.Wake()
 			time.Sleep(100 * time.Microsecond)
 		}
-		if got := lines.questions() - before; got > 12 {
+		if got := lines.requestCount() - before; got > 12 {
 			t.Errorf("%d polls in a second, want at most ten", got)
 		}
 	})
 }
 
-func TestPollerKeepsTryingAndTheFeedDiesAndComesBack(t *testing.T) {
+func TestFeedDiesAndRecoversWithTheLine(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(_ context.Context, lines *fakeLine, r *replica) {
 		lines.fail(errors.New("down"))
-		before := lines.questions()
+		before := lines.requestCount()
 		time.Sleep(11 * time.Second)
-		if got := lines.questions() - before; got < 10 || got > 12 {
+		if got := lines.requestCount() - before; got < 10 || got > 12 {
 			t.Errorf("%d polls in 11 s, want one every second", got)
 		}
 		if err := r.feed.Check(); !errors.Is(err, domain.ErrFeedUnavailable) {
@@ -387,7 +387,7 @@ func TestPollerKeepsTryingAndTheFeedDiesAndComesBack(t *testing.T) {
 	})
 }
 
-func TestPollerGivesUpOnALineThatKeepsChangingItsEpoch(t *testing.T) {
+func TestPollerBoundsRestartsForNewEpochs(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(ctx context.Context, lines *fakeLine, r *replica) {
 		restless := &restlessLine{fakeLine: lines}
@@ -398,7 +398,7 @@ func TestPollerGivesUpOnALineThatKeepsChangingItsEpoch(t *testing.T) {
 			t.Errorf("the poller ended with %v", err)
 		}
 		if restless.generation > 60 {
-			t.Errorf("%d questions in 10 s", restless.generation)
+			t.Errorf("%d requests in 10 s", restless.generation)
 		}
 		if err := other.feed.Check(); err == nil {
 			t.Error("the feed is alive")
@@ -419,7 +419,7 @@ func (l *restlessLine) Changes(ctx context.Context, after int64, limit int) (por
 	return page, err
 }
 
-func TestLostPushesAreCountedOnlyWhenTheyNeverCome(t *testing.T) {
+func TestLossDetector(t *testing.T) {
 	t.Parallel()
 	const grace = 15 * time.Second
 	tests := map[string]struct {
@@ -512,7 +512,7 @@ func (l *losses) change() line.Change {
 	return l.line.put(l.line.seq+1, result(line.StateFinishedWin))
 }
 
-func TestFeedReportsAClockThatDiffers(t *testing.T) {
+func TestFeedReportsClockSkew(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(ctx context.Context, lines *fakeLine, r *replica) {
 		heartbeat := lines.heartbeat()

@@ -54,7 +54,7 @@ func (r ResolveQuarantine) Resolve(ctx context.Context, id domain.EventID, how d
 		return domain.Event{}, fmt.Errorf("resolve event %d: %w", id, err)
 	}
 	// A change that arrived while the event was still in quarantine was not applied. The line may
-	// have published it after the first question, so it is asked again.
+	// have published it after the first request, so there is a second one.
 	latest, _, err := r.current(ctx, resolved, how)
 	if err != nil {
 		return domain.Event{}, err
@@ -81,7 +81,7 @@ func (r ResolveQuarantine) current(ctx context.Context, known domain.Event, how 
 		event = lineEvent(change)
 		return event, false, event.Validate()
 	case !errors.Is(err, ports.ErrNotFound):
-		return event, false, fmt.Errorf("ask the line for event %d: %w", known.ID, err)
+		return event, false, fmt.Errorf("request event %d from the line: %w", known.ID, err)
 	case how != domain.ResolveVoid:
 		return event, true, ErrNotOnLine
 	}

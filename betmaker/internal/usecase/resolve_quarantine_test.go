@@ -26,7 +26,7 @@ func (w *world) place(t *testing.T, user domain.UserID, event domain.EventID) do
 	return decisions[0].Verdict
 }
 
-// settle runs a settler until nothing is left. The settler finds its work by itself.
+// settle runs a settler, which finds its work by a sweep, until nothing is left.
 func (w *world) settle(t *testing.T) {
 	t.Helper()
 	settler := usecase.NewSettler(usecase.SettlerConfig{

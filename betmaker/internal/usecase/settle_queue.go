@@ -9,7 +9,7 @@ import (
 	"stavka.local/betmaker/internal/ports"
 )
 
-// settleQueue holds the events whose bets have to be settled, as parts in the order in which
+// settleQueue holds the events whose bets must be settled, as parts in the order in which
 // they became ready. It is safe for concurrent use.
 type settleQueue struct {
 	whole  ports.Settlements   // of all bets
@@ -78,7 +78,7 @@ func (q *settleQueue) seesNewest(pass *settlePass) {
 }
 
 // advance puts a part back after a full chunk, which ended with the bet last. After the first
-// chunk of a pass each share goes on by itself.
+// chunk of a pass the shares continue independently.
 func (q *settleQueue) advance(part *settlePart, last domain.BetID) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -120,7 +120,7 @@ func (q *settleQueue) repeat(pass *settlePass, pause time.Duration) {
 	q.begin(pass, pause)
 }
 
-// finish removes an event whose bets have been settled, unless it was woken meanwhile.
+// finish removes an event whose bets have been settled, unless it was woken since.
 func (q *settleQueue) finish(pass *settlePass) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -37,8 +37,7 @@ type SettlerConfig struct {
 	// Workers is how many chunks may be settled at the same time.
 	Workers int
 	// GiveWay reports whether bets are being placed. While they are, the settler settles one
-	// small chunk at a time and pauses after it for half the time it took. By default bets
-	// are never being placed.
+	// small chunk at a time and then pauses for half its duration. The default reports false.
 	GiveWay func() bool
 	// SweepInterval is the time between sweeps for events that the settler was not woken for.
 	SweepInterval time.Duration

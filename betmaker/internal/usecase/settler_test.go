@@ -70,7 +70,7 @@ type chunk struct {
 
 // While bets are being placed, chunks are small, one is settled at a time, and there is a pause
 // after each.
-func TestSettlingGivesWayToBets(t *testing.T) {
+func TestSettlingYieldsToBets(t *testing.T) {
 	t.Parallel()
 	const bets, small = 450, 100
 	w := decided(t, bets)

@@ -18,7 +18,7 @@ import (
 
 var first = usecase.FirstUser{Name: "string", Username: "string", Email: "example@example.com", Password: "string"}
 
-func TestTheFirstUserIsAnAdmin(t *testing.T) {
+func TestFirstUserIsAnAdmin(t *testing.T) {
 	t.Parallel()
 	a := newAccess(t)
 	var logged bytes.Buffer
@@ -30,11 +30,11 @@ func TestTheFirstUserIsAnAdmin(t *testing.T) {
 		t.Errorf("got %+v, %v; want an admin", actor, err)
 	}
 	if !strings.Contains(logged.String(), "level=WARN") || !strings.Contains(logged.String(), "INSECURE") {
-		t.Errorf("nobody was warned of the short password: %s", logged.String())
+		t.Errorf("no warning of the short password: %s", logged.String())
 	}
 }
 
-func TestTheFirstUserIsLeftAlone(t *testing.T) {
+func TestExistingFirstUserIsNotChanged(t *testing.T) {
 	t.Parallel()
 	a := newAccess(t)
 	other := a.newUser(t, "other", domain.RoleAdmin)
@@ -63,7 +63,7 @@ func TestTheFirstUserIsLeftAlone(t *testing.T) {
 	}
 }
 
-func TestManyReplicasCreateOneFirstUser(t *testing.T) {
+func TestReplicasCreateOneFirstUser(t *testing.T) {
 	t.Parallel()
 	a := newAccess(t)
 	var starting sync.WaitGroup
@@ -81,21 +81,21 @@ func TestManyReplicasCreateOneFirstUser(t *testing.T) {
 	}
 }
 
-func TestTheFirstUserWhoCannotBe(t *testing.T) {
+func TestInvalidFirstUser(t *testing.T) {
 	t.Parallel()
 	a := newAccess(t)
 	a.newUser(t, "renamed", domain.RoleAdmin)
 	taken := first
 	taken.Email = "renamed@example.com"
 	if err := a.users.EnsureFirst(t.Context(), taken, quiet); err != nil {
-		t.Errorf("an admin who has renamed themselves must not keep the service from starting: %v", err)
+		t.Errorf("a renamed admin prevents the start: %v", err)
 	}
 	for name, change := range map[string]func(*usecase.FirstUser){
-		"a name with a space":  func(f *usecase.FirstUser) { f.Username = "the first" },
-		"no email":             func(f *usecase.FirstUser) { f.Email = "" },
-		"no password":          func(f *usecase.FirstUser) { f.Password = "" },
-		"an endless password":  func(f *usecase.FirstUser) { f.Password = strings.Repeat("x", 129) },
-		"a name that is blank": func(f *usecase.FirstUser) { f.Name = " " },
+		"a name with a space":         func(f *usecase.FirstUser) { f.Username = "the first" },
+		"no email":                    func(f *usecase.FirstUser) { f.Email = "" },
+		"no password":                 func(f *usecase.FirstUser) { f.Password = "" },
+		"a password that is too long": func(f *usecase.FirstUser) { f.Password = strings.Repeat("x", 129) },
+		"a name that is blank":        func(f *usecase.FirstUser) { f.Name = " " },
 	} {
 		bad := first
 		change(&bad)
@@ -104,11 +104,11 @@ func TestTheFirstUserWhoCannotBe(t *testing.T) {
 		}
 	}
 	if users, err := a.users.List(t.Context(), root.Actor, 0, 10); err != nil || len(users) != 1 {
-		t.Errorf("got %+v, %v; want nobody but the one who was there", users, err)
+		t.Errorf("got %+v, %v; want no new user", users, err)
 	}
 }
 
-func TestWhoMayManageUsers(t *testing.T) {
+func TestPermissionsToManageUsers(t *testing.T) {
 	t.Parallel()
 	a := newAccess(t)
 	anna, bella := a.newUser(t, "anna", domain.RoleUser), a.newUser(t, "bella", domain.RoleUser)
@@ -128,18 +128,18 @@ func TestWhoMayManageUsers(t *testing.T) {
 	}
 	const missing = 99
 	for name, do := range map[string]func() error{
-		"reading another": func() error { _, err := a.users.User(t.Context(), as(anna).Actor, bella.ID); return err },
-		"reading nobody":  func() error { _, err := a.users.User(t.Context(), root.Actor, missing); return err },
+		"reading another":        func() error { _, err := a.users.User(t.Context(), as(anna).Actor, bella.ID); return err },
+		"reading a missing user": func() error { _, err := a.users.User(t.Context(), root.Actor, missing); return err },
 		"changing another": func() error {
 			_, err := a.users.Change(t.Context(), as(anna), bella.ID, domain.UserChange{Password: new("password")})
 			return err
 		},
-		"changing nobody": func() error {
+		"changing a missing user": func() error {
 			_, err := a.users.Change(t.Context(), root, missing, domain.UserChange{Name: new("N")})
 			return err
 		},
-		"deactivating another": func() error { return a.users.Deactivate(t.Context(), as(anna), bella.ID) },
-		"deactivating nobody":  func() error { return a.users.Deactivate(t.Context(), root, missing) },
+		"deactivating another":        func() error { return a.users.Deactivate(t.Context(), as(anna), bella.ID) },
+		"deactivating a missing user": func() error { return a.users.Deactivate(t.Context(), root, missing) },
 	} {
 		if err := do(); !errors.Is(err, domain.ErrUserNotFound) {
 			t.Errorf("%s: got %v, want ErrUserNotFound", name, err)
@@ -185,7 +185,7 @@ func TestChangingAUser(t *testing.T) {
 		}
 	}
 	if got, err := a.users.Change(t.Context(), by, anna.ID, domain.UserChange{Name: new("Anna Maria")}); err != nil || got != changed {
-		t.Errorf("what is so already: got %+v, %v; want nothing written", got, err)
+		t.Errorf("no difference: got %+v, %v; want nothing written", got, err)
 	}
 }
 
@@ -236,12 +236,12 @@ func TestOneAdminStays(t *testing.T) {
 	}
 	leaving.Wait()
 	if n := refused.Load(); n != 1 {
-		t.Errorf("%d of 4 admins could not leave, want the last one", n)
+		t.Errorf("%d of 4 admins could not be deactivated, want the last one", n)
 	}
 }
 
 // Every revocation of a token takes effect within a second on every replica.
-func TestTokensEndSoon(t *testing.T) {
+func TestTokensAreRevokedWithinASecond(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		change domain.UserChange
@@ -290,7 +290,7 @@ func TestTokensEndSoon(t *testing.T) {
 
 // A user who changed the password and signed in again must not wait for replicas that remember the
 // former state.
-func TestANewTokenWorksAtOnce(t *testing.T) {
+func TestNewTokenWorksAtOnce(t *testing.T) {
 	t.Parallel()
 	a := newAccess(t)
 	anna := a.newUser(t, "anna", domain.RoleUser)
@@ -313,7 +313,7 @@ func TestANewTokenWorksAtOnce(t *testing.T) {
 	}
 }
 
-func TestATokenOfNobodyIsRefused(t *testing.T) {
+func TestTokenOfAMissingUserIsRefused(t *testing.T) {
 	t.Parallel()
 	a := newAccess(t)
 	token, _, err := a.tokens.Issue(99, 1)

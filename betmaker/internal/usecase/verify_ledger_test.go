@@ -226,7 +226,7 @@ func (f *ledgerFile) verify(t *testing.T, expected domain.Seal, statements ...st
 	return report
 }
 
-func TestLedgerThatNobodyTamperedWith(t *testing.T) {
+func TestUntamperedLedger(t *testing.T) {
 	t.Parallel()
 	f := newLedgerFile(t)
 	report := f.verify(t, f.head)
@@ -301,7 +301,7 @@ func TestTamperingIsFound(t *testing.T) {
 }
 
 // Every column about money is edited; the others are listed here.
-func TestAnEditOfAnyColumnIsFound(t *testing.T) {
+func TestEditOfAnyColumnIsFound(t *testing.T) {
 	t.Parallel()
 	f := newLedgerFile(t)
 	all := func(columns []string, kind domain.FindingKind) map[string]domain.FindingKind {
@@ -358,7 +358,7 @@ func TestAnEditOfAnyColumnIsFound(t *testing.T) {
 		for _, column := range columns {
 			want, ok := row.kinds[column.name]
 			if !ok {
-				t.Errorf("nothing says what an edit of %s.%s is found as", row.table, column.name)
+				t.Errorf("the test does not name the finding for an edit of %s.%s", row.table, column.name)
 			}
 			edit := fmt.Sprintf("update %s set %s = %s where %s", row.table, column.name, column.other(), row.where)
 			t.Run(edit, func(t *testing.T) {
@@ -376,7 +376,7 @@ func TestAnEditOfAnyColumnIsFound(t *testing.T) {
 }
 
 // An unreadable row is a finding too.
-func TestWhatCannotBeReadIsFound(t *testing.T) {
+func TestUnreadableRowIsFound(t *testing.T) {
 	t.Parallel()
 	f := newLedgerFile(t)
 	for _, edit := range []string{
@@ -389,10 +389,10 @@ func TestWhatCannotBeReadIsFound(t *testing.T) {
 			t.Parallel()
 			report := f.verify(t, f.head, edit, fmt.Sprintf("delete from transfers where id = %d", opening))
 			if report.Found[domain.FindingUnreadable] != 1 || report.Findings[0].Kind != domain.FindingUnreadable {
-				t.Errorf("found %v, want what is unreadable first", report.Findings)
+				t.Errorf("found %v, want the unreadable row first", report.Findings)
 			}
 			if report.Found[domain.FindingSeal] != 1 {
-				t.Errorf("found %v, want what was found before, too", report.Findings)
+				t.Errorf("found %v, want the earlier findings, too", report.Findings)
 			}
 		})
 	}

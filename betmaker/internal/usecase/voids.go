@@ -14,7 +14,7 @@ import (
 // required.
 type Voids struct {
 	Events ports.Events
-	// Revised is called with an event whose bets have to be settled again.
+	// Revised is called with an event whose bets must be settled again.
 	Revised func(domain.EventID)
 }
 

@@ -26,7 +26,7 @@ func (w Wallets) Wallet(ctx context.Context, by domain.Actor, user domain.UserID
 	if user == 0 {
 		user = by.ID
 	}
-	if _, err := by.Whose(user); err != nil {
+	if _, err := by.VisibleUser(user); err != nil {
 		return WalletStatus{}, err
 	}
 	wallet, now, err := w.Store.Wallet(ctx, user)
@@ -43,7 +43,7 @@ func (w Wallets) Transfers(ctx context.Context, by domain.Actor, filter ports.Tr
 	if filter.UserID == 0 {
 		filter.UserID = by.ID
 	}
-	if _, err := by.Whose(filter.UserID); err != nil {
+	if _, err := by.VisibleUser(filter.UserID); err != nil {
 		return nil, err
 	}
 	transfers, err := w.Store.Transfers(ctx, filter, limit)

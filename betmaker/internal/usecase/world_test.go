@@ -24,12 +24,12 @@ var quiet = slog.New(slog.DiscardHandler)
 
 // fakeLine is a line in memory.
 type fakeLine struct {
-	mu     sync.Mutex
-	epoch  line.Epoch
-	seq    int64
-	events map[int64]line.Event
-	err    error // the answer to every request, if set
-	asked  int   // the number of requests
+	mu       sync.Mutex
+	epoch    line.Epoch
+	seq      int64
+	events   map[int64]line.Event
+	err      error // the answer to every request, if set
+	requests int   // the number of requests
 }
 
 func newFakeLine() *fakeLine {
@@ -64,10 +64,10 @@ func (l *fakeLine) fail(err error) {
 	l.err = err
 }
 
-func (l *fakeLine) questions() int {
+func (l *fakeLine) requestCount() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.asked
+	return l.requests
 }
 
 func (l *fakeLine) heartbeat() line.Heartbeat {
@@ -79,7 +79,7 @@ func (l *fakeLine) heartbeat() line.Heartbeat {
 func (l *fakeLine) Changes(_ context.Context, after int64, limit int) (ports.Page, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.asked++
+	l.requests++
 	events := slices.SortedFunc(maps.Values(l.events), func(a, b line.Event) int { return cmp.Compare(a.Seq, b.Seq) })
 	events = slices.DeleteFunc(events, func(event line.Event) bool { return event.Seq <= after })
 	page := ports.Page{Epoch: l.epoch, LastSeq: l.seq, NextAfter: max(after, l.seq), Events: events}
@@ -92,7 +92,7 @@ func (l *fakeLine) Changes(_ context.Context, after int64, limit int) (ports.Pag
 func (l *fakeLine) Event(_ context.Context, id domain.EventID) (line.Change, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.asked++
+	l.requests++
 	event, ok := l.events[int64(id)]
 	if l.err == nil && !ok {
 		return line.Change{}, ports.ErrNotFound
@@ -257,7 +257,7 @@ func eventually(t *testing.T, what string, holds func() bool) {
 	deadline := time.Now().Add(30 * time.Second)
 	for !holds() {
 		if time.Now().After(deadline) {
-			t.Fatalf("waited in vain until %s", what)
+			t.Fatalf("timed out waiting until %s", what)
 		}
 		time.Sleep(time.Millisecond)
 	}

@@ -75,11 +75,11 @@ func (v variable) Comment() string {
 	return strings.Join(append(lines, line), "\n")
 }
 
-// page is what the templates show.
+// page holds the data of the templates.
 type page struct {
 	Both, BetMaker, LineProvider, Compose []variable
 
-	OneProcess []variable // with a default or a meaning of their own
+	OneProcess []variable // whose default or meaning differs there
 	NotRead    []string   // by the one-process program
 }
 

@@ -1,6 +1,5 @@
-// Command reference writes what is documented from the programs themselves, docs/commands.md,
-// docs/configuration.md and .env.example, below the directory that is its argument. It is run by
-// tools/generate in the root of the repository.
+// Command reference writes docs/commands.md, docs/configuration.md and .env.example from the programs,
+// below the directory that is its argument. tools/generate runs it in the root of the repository.
 package main
 
 import (

@@ -181,7 +181,7 @@ func TestAmend(t *testing.T) {
 			event(domain.StateNew), late, domain.Amendment{Suspended: new(true), Deadline: new(late.Add(time.Hour))},
 			nil, domain.ErrDeadlinePassed,
 		},
-		"leaves what is so already": {
+		"leaves equal values": {
 			event(domain.StateNew), later, domain.Amendment{
 				Coefficient: new(odds.MustParse("1.45")), Deadline: new(late), Name: new(""), Suspended: new(false),
 			}, nil, nil,
@@ -335,7 +335,7 @@ func TestLife(t *testing.T) {
 			change, err := decide(t, e, now)
 			if err != nil {
 				if change != (domain.Change{}) {
-					t.Fatalf("a refusal with a decision: %+v", change)
+					t.Fatalf("an error with a decision: %+v", change)
 				}
 				continue
 			}

@@ -47,7 +47,7 @@ type Events interface {
 
 	// Recall returns the event that was created under a key, as it was at its creation, with
 	// Created.Replayed set. For an unknown key it returns the zero Created, and for a key of
-	// another request domain.ErrKeyReused. Keys are kept for ever.
+	// another request domain.ErrKeyReused. Keys are never deleted.
 	Recall(ctx context.Context, key Key) (Created, error)
 
 	// Apply applies a change in one atomic step. If the event still has the version that the

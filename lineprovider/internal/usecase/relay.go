@@ -54,7 +54,7 @@ func NewRelay(
 	}
 }
 
-// Wake tells the relay that there are changes to publish. It does not block.
+// Wake makes the relay look for changes to publish. It does not block.
 func (r *Relay) Wake() {
 	select {
 	case r.woken <- struct{}{}:
@@ -145,7 +145,7 @@ func (r *Relay) publish(ctx context.Context, page ports.ChangesPage) (confirmed 
 	return len(results), nil
 }
 
-// hold reports whether this process holds the lease. It asks the store only when it is time to renew.
+// hold reports whether this process holds the lease. It calls the store only when it is time to renew.
 func (r *Relay) hold(ctx context.Context) (bool, error) {
 	if time.Since(r.renewed) < leaseRenew {
 		return true, nil
@@ -169,7 +169,7 @@ func (r *Relay) release(ctx context.Context) {
 	}
 }
 
-// await returns after d, when ctx ends, or at a wake-up, whichever is first.
+// await returns after d or earlier, when ctx ends or at a wake-up.
 func await(ctx context.Context, d time.Duration, wake <-chan struct{}) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

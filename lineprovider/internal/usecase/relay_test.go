@@ -70,7 +70,7 @@ func (r running) change(seq int64) {
 
 // A change made through another replica does not wake this relay. bet-maker must still close the
 // event within 250 ms, which includes all that follows the relay.
-func TestRelayFindsSoonWhatAnotherReplicaHasChanged(t *testing.T) {
+func TestRelayFindsChangesOfOtherReplicas(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		relay := run(t)

@@ -40,7 +40,7 @@ func TestOnTheWire(t *testing.T) {
 }
 
 // TestEverythingCanBePublished checks that the codec accepts every event that the domain allows. An
-// event that the codec refuses would block the relay for ever.
+// event that the codec refuses would block the relay.
 func TestEverythingCanBePublished(t *testing.T) {
 	t.Parallel()
 	rules := domain.Rules{MinimumDuration: time.Second, MaxCoefficient: odds.MustParse("99999.99")}
@@ -48,7 +48,7 @@ func TestEverythingCanBePublished(t *testing.T) {
 		seconds := func(name string, from, to int64) time.Time {
 			return time.Unix(rapid.Int64Range(from, to).Draw(t, name), 0).UTC()
 		}
-		const last = 253_402_300_799 // what the contract allows
+		const last = 253_402_300_799 // by the contract
 		now := seconds("now", 0, 4_000_000_000)
 		coefficient, err := odds.FromHundredths(rapid.Int64Range(100, 9_999_999).Draw(t, "coefficient"))
 		if err != nil {

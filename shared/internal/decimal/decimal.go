@@ -16,9 +16,8 @@ import (
 // Stavka and keeps hostile input cheap.
 const MaxLength = 20
 
-// Reasons for which Parse refuses a text.
+// The reasons for which Parse refuses a text.
 var (
-	// The reasons for which Parse refuses a text.
 	ErrSyntax   = errors.New("not a decimal number in plain digits")
 	ErrTooLong  = fmt.Errorf("longer than %d characters", MaxLength)
 	ErrDecimals = errors.New("more than two decimals")

@@ -73,10 +73,10 @@ func TestPublishReturnsTheConsumersError(t *testing.T) {
 		}
 		synctest.Wait()
 		if n := seen.len(); n != 0 {
-			t.Errorf("watchers saw %d changes that are not applied", n)
+			t.Errorf("watchers saw %d changes that were not applied", n)
 		}
 		if s.dead.Load() != 0 {
-			t.Error("a change that can be published again is among the dead letters")
+			t.Error("a change that can be published again became a dead letter")
 		}
 	})
 }
@@ -106,7 +106,7 @@ func TestPublishWithoutConsumerFailsAtOnce(t *testing.T) {
 	})
 }
 
-func TestSubscribedTellsOfTheFirstConsumer(t *testing.T) {
+func TestSubscribed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := open(t)
@@ -138,7 +138,7 @@ func TestHandlesConcurrentPublicationsConcurrently(t *testing.T) {
 			if inside.Add(1) == n {
 				close(all)
 			}
-			<-all // no handler goes on before all have begun
+			<-all // every handler waits until all have begun
 			return nil
 		})
 
@@ -154,7 +154,7 @@ func TestHandlesConcurrentPublicationsConcurrently(t *testing.T) {
 	})
 }
 
-func TestPublisherThatGivesUpLeavesTheHandlerToItsEnd(t *testing.T) {
+func TestCancelledPublisherDoesNotStopTheHandler(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := open(t)
@@ -188,7 +188,7 @@ func TestPublisherThatGivesUpLeavesTheHandlerToItsEnd(t *testing.T) {
 	})
 }
 
-func TestHandlesNothingForAContextThatHasEnded(t *testing.T) {
+func TestPublishWithACancelledContext(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := open(t)
@@ -202,12 +202,12 @@ func TestHandlesNothingForAContextThatHasEnded(t *testing.T) {
 		}
 		synctest.Wait()
 		if handled.Load() != 0 {
-			t.Error("it was handled all the same")
+			t.Error("the change was handled")
 		}
 	})
 }
 
-func TestConsumerThatHasEndedHandlesNothingMore(t *testing.T) {
+func TestEndedConsumerHandlesNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := open(t)
@@ -243,7 +243,7 @@ func TestConsumerThatHasEndedHandlesNothingMore(t *testing.T) {
 		}
 		close(release)
 		if err := <-result; err != nil {
-			t.Errorf("what was being handled is lost: %v", err)
+			t.Errorf("the change in progress is lost: %v", err)
 		}
 		<-ended
 		if n := handled.Load(); n != 1 {
@@ -267,13 +267,13 @@ func TestTakesOneConsumerAtATime(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 		if err := s.bus.PublishChange(t.Context(), s.change); err != nil {
-			t.Errorf("the first consumer is gone: %v", err)
+			t.Errorf("the first consumer does not work any more: %v", err)
 		}
 	})
 }
 
 // A consumer that ends late must not remove its successor.
-func TestConsumerMayFollowOneThatStillFinishes(t *testing.T) {
+func TestConsumerMayFollowAFinishingOne(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := open(t)
@@ -312,12 +312,12 @@ func TestPoisonIsPublished(t *testing.T) {
 				seen := s.watch()
 
 				if err := s.bus.PublishChange(t.Context(), s.change); err != nil {
-					t.Errorf("the relay would publish it for ever: %v", err)
+					t.Errorf("got %v, want nil, so that the relay does not repeat it", err)
 				}
 
 				synctest.Wait()
 				if n, err := s.bus.DeadLetters(t.Context()); n != 1 || err != nil || s.dead.Load() != 1 {
-					t.Errorf("%d dead letters, %v, and the hook was told of %d; want one", n, err, s.dead.Load())
+					t.Errorf("%d dead letters, %v, and %d calls of the hook; want one of each", n, err, s.dead.Load())
 				}
 				if seen.len() != 0 {
 					t.Error("watchers were shown a dead letter")
@@ -334,7 +334,7 @@ func TestPoisonIsPublished(t *testing.T) {
 	}
 }
 
-func TestWatchersSeeWhatTheConsumerHasHandled(t *testing.T) {
+func TestWatchersSeeHandledChanges(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := open(t)
@@ -348,7 +348,7 @@ func TestWatchersSeeWhatTheConsumerHasHandled(t *testing.T) {
 		s.subscribe(func(ctx context.Context) error {
 			return s.bus.WatchChanges(ctx, func(change line.Change) {
 				if !handled.Load() {
-					t.Error("a watcher was faster than the consumer")
+					t.Error("a watcher saw the change before the consumer had handled it")
 				}
 				seen.add(change)
 			})
@@ -364,7 +364,7 @@ func TestWatchersSeeWhatTheConsumerHasHandled(t *testing.T) {
 	})
 }
 
-func TestSlowWatcherMissesTheOldestAndHoldsUpNobody(t *testing.T) {
+func TestSlowWatcherMissesTheOldestChanges(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := open(t)
@@ -396,12 +396,12 @@ func TestSlowWatcherMissesTheOldestAndHoldsUpNobody(t *testing.T) {
 				len(got), got[0].Event.Seq, got[len(got)-1].Event.Seq)
 		}
 		if !slices.Equal(quick.all(), all) {
-			t.Errorf("the watcher beside it missed some: got %d", quick.len())
+			t.Errorf("another watcher missed some: got %d", quick.len())
 		}
 	})
 }
 
-func TestWatcherThatPanicsWatchesOn(t *testing.T) {
+func TestWatcherContinuesAfterAPanic(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := open(t)
@@ -431,7 +431,7 @@ func TestWatcherThatPanicsWatchesOn(t *testing.T) {
 	})
 }
 
-func TestWatcherThatHasEndedSeesNothingMore(t *testing.T) {
+func TestEndedWatcherSeesNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := open(t)
@@ -468,7 +468,7 @@ func TestWatcherThatHasEndedSeesNothingMore(t *testing.T) {
 }
 
 // The bus refuses what the codec refuses, with the codec's error.
-func TestRefusesWhatTheCodecWouldRefuse(t *testing.T) {
+func TestRefusesWhatTheCodecRefuses(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := open(t)

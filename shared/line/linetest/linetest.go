@@ -45,7 +45,7 @@ type Bus struct {
 	Corrupt func(*testing.T, []byte)
 }
 
-// Run runs the tests in parallel, each on a bus of its own.
+// Run runs the tests in parallel, each on another bus.
 func Run(t *testing.T, open func(*testing.T) Bus) {
 	t.Helper()
 	for _, test := range []struct {
@@ -208,7 +208,7 @@ func testWatchers(t *testing.T, bus Bus) {
 	eventually(t, "both watchers are connected", func() error {
 		publish(t, bus, warmUp)
 		if seen[0].len() == 0 || seen[1].len() == 0 {
-			return errors.New("one has seen nothing")
+			return errors.New("one watcher has seen nothing")
 		}
 		return nil
 	})
@@ -222,7 +222,7 @@ func testWatchers(t *testing.T, bus Bus) {
 
 func testTakeover(t *testing.T, bus Bus) {
 	if !bus.Durable {
-		t.Log("this bus keeps no changes: see the test of a change that has nowhere to go")
+		t.Log("this bus keeps no changes; another test publishes without a consumer")
 		return
 	}
 	want := Changes(20)
@@ -239,7 +239,7 @@ func testTakeover(t *testing.T, bus Bus) {
 
 func testGivesUp(t *testing.T, bus Bus) {
 	if !bus.Durable {
-		t.Log("this bus keeps no changes: its publisher does")
+		t.Log("this bus keeps no changes; its publisher does")
 		return
 	}
 	want := Changes(5)
@@ -422,7 +422,7 @@ func testEnd(t *testing.T, bus Bus) {
 	publish(t, bus, changes[1])
 	eventually(t, "the next consumer gets the next change", func() error { return got.hasAll(changes) })
 	if n := got.count(changes[0]); n != 1 {
-		t.Errorf("a change was handed out %d times, and handled the first time", n)
+		t.Errorf("a change was delivered %d times, though it was handled the first time", n)
 	}
 }
 
@@ -530,7 +530,7 @@ func try(attempt func() error) error {
 			return nil
 		}
 		if time.Since(began) > patience {
-			return fmt.Errorf("not within %v: %w", patience, err)
+			return fmt.Errorf("timed out after %v: %w", patience, err)
 		}
 	}
 }

@@ -53,7 +53,7 @@ func TestNewRefusesBadOptions(t *testing.T) {
 					}
 				}
 				if strings.Contains(err.Error(), "secret") {
-					t.Errorf("error %q tells the password", err)
+					t.Errorf("error %q shows the password", err)
 				}
 			}
 		})
@@ -167,9 +167,9 @@ func TestDeadLettersWithoutConsumer(t *testing.T) {
 	}
 }
 
-// TestNotTaken has one full queue: the broker then refuses the message, even if other queues
+// TestRefusedByTheBroker has one full queue: the broker then refuses the message, even if other queues
 // accept it.
-func TestNotTaken(t *testing.T) {
+func TestRefusedByTheBroker(t *testing.T) {
 	t.Parallel()
 	opts := options(t)
 	changes := linetest.Changes(3)
@@ -184,7 +184,7 @@ func TestNotTaken(t *testing.T) {
 	})
 	publish(t, publisher, changes[1:2])
 	if err := publisher.PublishChange(t.Context(), changes[2]); err == nil {
-		t.Error("a change that the broker refused is published")
+		t.Error("publishing a change that the broker refused succeeded")
 	}
 	onChannel(t, func(ch *amqp.Channel) error {
 		_, err := ch.QueueDelete(full, false, false, false)
@@ -206,7 +206,7 @@ func TestTopologyConflict(t *testing.T) {
 	for _, check := range []func(context.Context) error{publisher.Check, subscriber.Check} {
 		eventually(t, func() error {
 			if err := check(t.Context()); !errors.Is(err, rabbitmq.ErrConflict) {
-				return fmt.Errorf("check says %w, want %w", err, rabbitmq.ErrConflict)
+				return fmt.Errorf("check returned %w, want %w", err, rabbitmq.ErrConflict)
 			}
 			return nil
 		})
@@ -227,13 +227,13 @@ func TestAccessRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal("TEST_RABBITMQ_URL is not a URL")
 	}
-	u.User = url.UserPassword("nobody", "s3cr3t")
+	u.User = url.UserPassword("missing", "s3cr3t")
 	opts.URL = u.String()
 	publisher := newPublisher(t, opts)
 
 	eventually(t, func() error {
 		if err := publisher.Check(t.Context()); !errors.Is(err, rabbitmq.ErrRefused) {
-			return fmt.Errorf("check says %w, want %w", err, rabbitmq.ErrRefused)
+			return fmt.Errorf("check returned %w, want %w", err, rabbitmq.ErrRefused)
 		}
 		return nil
 	})
@@ -244,7 +244,7 @@ func TestAccessRefused(t *testing.T) {
 		return nil
 	})
 	if strings.Contains(logged.String(), "s3cr3t") {
-		t.Errorf("the log tells the password: %s", logged.String())
+		t.Errorf("the log shows the password: %s", logged.String())
 	}
 }
 
@@ -338,7 +338,7 @@ func TestHooks(t *testing.T) {
 	}
 }
 
-// TestDrain ends a consumer whose handler does not return by itself.
+// TestDrain ends a consumer whose handler returns only when its context ends.
 func TestDrain(t *testing.T) {
 	t.Parallel()
 	opts := options(t)
@@ -401,8 +401,8 @@ func (b *lockedBuffer) String() string {
 	return b.text.String()
 }
 
-// TestWatcherPassesOver sends a watcher messages that it cannot handle.
-func TestWatcherPassesOver(t *testing.T) {
+// TestWatcherSkipsMessages sends a watcher messages that it cannot handle.
+func TestWatcherSkipsMessages(t *testing.T) {
 	t.Parallel()
 	opts := options(t)
 	publisher, subscriber := newPublisher(t, opts), newSubscriber(t, opts)

@@ -135,7 +135,7 @@ func (r *redrive) moveOne() (bool, error) {
 	case len(r.returns) > 0:
 		return false, errUnroutable
 	case !acked:
-		return false, errNotTaken
+		return false, errRefused
 	}
 	return true, d.Ack(false)
 }
@@ -171,7 +171,7 @@ func count(ch *amqp.Channel, queue string) (int, error) {
 	return q.Messages, nil
 }
 
-// visit runs use on a connection of its own.
+// visit runs use on a new connection.
 func (s *Subscriber) visit(ctx context.Context, name string, use func(*connection) error) error {
 	c, err := newLink(name, s.opts).dial(ctx)
 	if err != nil {

@@ -11,10 +11,10 @@
 //
 // Publisher and consumer both declare the durable part, so either may start first.
 //
-// Each publisher and each running subscription has a connection of its own: when the
+// Each publisher and each running subscription has its own connection: when the
 // broker runs out of memory or disk it blocks whole connections that publish, and
 // consuming is what frees memory and disk. A connection is never repaired. When it or its
-// channel fails, it is discarded and a new one is dialled, for ever, after pauses that
-// grow. A delivery is acknowledged on the channel that delivered it. That channel is never
+// channel fails, it is discarded and a new one is dialled, after pauses that
+// grow, until it succeeds. A delivery is acknowledged on the channel that delivered it. That channel is never
 // opened again, so an acknowledgement cannot apply to another delivery.
 package rabbitmq

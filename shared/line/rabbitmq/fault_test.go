@@ -176,7 +176,7 @@ func TestBrokerComesLate(t *testing.T) {
 	for _, check := range []func(context.Context) error{publisher.Check, subscriber.Check} {
 		eventually(t, func() error {
 			if err := check(t.Context()); !errors.Is(err, rabbitmq.ErrUnreachable) {
-				return fmt.Errorf("check says %w, want %w", err, rabbitmq.ErrUnreachable)
+				return fmt.Errorf("check returned %w, want %w", err, rabbitmq.ErrUnreachable)
 			}
 			return nil
 		})
@@ -227,7 +227,7 @@ func TestFrozenNetwork(t *testing.T) {
 	short, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	if err := publisher.PublishChange(short, changes[1]); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("publishing into nothing: %v, want the deadline", err)
+		t.Errorf("publishing without a network: %v, want the deadline", err)
 	}
 	for _, check := range []func(context.Context) error{publisher.Check, subscriber.Check} {
 		eventually(t, func() error {
@@ -244,7 +244,7 @@ func TestFrozenNetwork(t *testing.T) {
 }
 
 // TestFrozenSetup loses all packets while a connection is being set up. The library alone would
-// wait for the answer for ever.
+// wait for the answer indefinitely.
 func TestFrozenSetup(t *testing.T) {
 	t.Parallel()
 	for name, unanswered := range map[string]string{
@@ -261,7 +261,7 @@ func TestFrozenSetup(t *testing.T) {
 			publisher := newPublisher(t, opts)
 			eventually(t, func() error {
 				if err := publisher.Check(t.Context()); !errors.Is(err, rabbitmq.ErrUnreachable) {
-					return fmt.Errorf("check says %w, want %w", err, rabbitmq.ErrUnreachable)
+					return fmt.Errorf("check returned %w, want %w", err, rabbitmq.ErrUnreachable)
 				}
 				return nil
 			})
@@ -285,7 +285,7 @@ func TestBlocked(t *testing.T) {
 	network.tell(t, frame("\x00\x0a\x00\x3c\x03low")) // connection.blocked
 	eventually(t, func() error {
 		if err := publisher.Check(t.Context()); !errors.Is(err, rabbitmq.ErrBlocked) {
-			return fmt.Errorf("check says %w, want %w", err, rabbitmq.ErrBlocked)
+			return fmt.Errorf("check returned %w, want %w", err, rabbitmq.ErrBlocked)
 		}
 		return nil
 	})

@@ -36,12 +36,12 @@ var (
 var errDeleted = errors.New("a queue has been deleted")
 
 // deletionPause is the pause before a deleted queue is declared again. When a quorum queue
-// is back too soon, RabbitMQ 3.10 takes it for the old one: its consumers are not told of
+// is back too soon, RabbitMQ 3.10 takes it for the old one: its consumers are not notified of
 // the deletion and get no more messages.
 const deletionPause = time.Second
 
-// link keeps one connection. It dials for ever, passes every new connection to its user, and
-// knows the state.
+// link keeps one connection. It dials again whenever there is none, passes every new connection to its
+// user, and records the state.
 type link struct {
 	name string
 	opts Options
@@ -192,7 +192,7 @@ type connection struct {
 	blocked       chan amqp.Blocking // memory and disk alarms
 }
 
-// bounded runs steps in which the library may wait for the broker for ever. It cuts the
+// bounded runs steps in which the library may wait for the broker indefinitely. It cuts the
 // connection when they take longer than the timeout or when ctx ends.
 func (c *connection) bounded(ctx context.Context, steps func() error) error {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
@@ -249,7 +249,7 @@ func classify(err error) error {
 }
 
 // boundedConn fails a write that takes too long. Otherwise a broker that stops reading, as
-// in a memory alarm, would block writers for ever, and with them the library's locks.
+// in a memory alarm, would block writers indefinitely, and with them the library's locks.
 type boundedConn struct {
 	net.Conn
 

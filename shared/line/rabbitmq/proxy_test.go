@@ -162,7 +162,7 @@ func (p *proxy) pass(from, to net.Conn, fromClient bool) {
 			}
 		}
 		if err != nil {
-			p.wait(false, nil) // a frozen network does not tell that the other side has closed
+			p.wait(false, nil) // a frozen network does not show that the other side has closed
 			return
 		}
 	}

@@ -18,8 +18,8 @@ const heartbeatPatience = time.Second
 // errUnroutable means that the broker has no queue for the message.
 var errUnroutable = errors.New("no queue is bound for it")
 
-// errNotTaken means that the broker has refused the message.
-var errNotTaken = errors.New("the broker refused it")
+// errRefused means that the broker has refused the message.
+var errRefused = errors.New("the broker refused it")
 
 // Publisher sends messages to the broker. It is safe for concurrent use. Each publication
 // waits for a round trip and a disk write of the broker, so callers should publish several
@@ -198,7 +198,7 @@ func (p *Publisher) serve(ctx context.Context, c *connection) error {
 		answers.confirms = s.confirmed.NotifyPublish(make(chan amqp.Confirmation, 256))
 		answers.returns = s.confirmed.NotifyReturn(make(chan amqp.Return, 256))
 		answers.lost = s.confirmed.NotifyClose(make(chan *amqp.Error, 1))
-		// Heartbeats need no confirmation and use a channel of their own.
+		// Heartbeats need no confirmation and use another channel.
 		s.plain, err = c.Channel()
 		return err
 	})
@@ -314,8 +314,8 @@ func (s *session) send(ctx context.Context, exchange string, pub *publication) e
 	return s.confirmed.PublishWithContext(ctx, exchange, pub.key, true, false, pub.message)
 }
 
-// markReturned records that the broker had no queue for a message. A return does not tell
-// which publication of the message it is for, so all pending ones are marked.
+// markReturned records that the broker had no queue for a message. A return does not name
+// the publication of the message, so all pending ones are marked.
 func (s *session) markReturned(r amqp.Return) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -339,7 +339,7 @@ func (s *session) resolve(confirmation amqp.Confirmation) (returned bool) {
 	case pub.returned:
 		pub.result <- errUnroutable
 	case !confirmation.Ack:
-		pub.result <- errNotTaken
+		pub.result <- errRefused
 	default:
 		pub.result <- nil
 	}

@@ -23,8 +23,8 @@ const (
 	heartbeatsWatchName = "heartbeats-watch"
 )
 
-// Subscriber receives messages from the broker. Each method keeps a connection of its own
-// while it runs, so a Subscriber needs no closing. It is safe for concurrent use.
+// Subscriber receives messages from the broker. Each method keeps a connection while it
+// runs, so a Subscriber needs no closing. It is safe for concurrent use.
 type Subscriber struct {
 	opts   Options
 	topo   topology

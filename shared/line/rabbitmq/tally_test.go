@@ -109,7 +109,7 @@ func eventually(t *testing.T, condition func() error) {
 			return
 		}
 		if time.Since(began) > patience {
-			t.Fatalf("not within %v: %v", patience, err)
+			t.Fatalf("timed out after %v: %v", patience, err)
 		}
 	}
 }

@@ -14,7 +14,7 @@ import (
 	"stavka.local/shared/fault"
 )
 
-func TestVerifyKnowsThePassword(t *testing.T) {
+func TestVerify(t *testing.T) {
 	t.Parallel()
 	h := New(1)
 	hash, err := h.Hash(t.Context(), "correct horse")
@@ -36,7 +36,7 @@ func TestVerifyKnowsThePassword(t *testing.T) {
 	}
 }
 
-func TestVerifyTellsWeakHashes(t *testing.T) {
+func TestVerifyReportsWeakHashes(t *testing.T) {
 	t.Parallel()
 	for name, weaken := range map[string]func(*argon2id.Params){
 		"less memory":  func(p *argon2id.Params) { p.Memory /= 2 },
@@ -64,7 +64,7 @@ func TestVerifyTellsWeakHashes(t *testing.T) {
 
 // Checking a password of a missing user must take as long as any other, or the time would show
 // which users exist.
-func TestNobodysHashIsLikeAnyOther(t *testing.T) {
+func TestMissingUserIsCheckedLikeAnyOther(t *testing.T) {
 	t.Parallel()
 	used, salt, key, err := argon2id.DecodeHash(unknownUser)
 	if err != nil || *used != *params() || len(salt) != 16 || len(key) != 32 {
@@ -76,14 +76,14 @@ func TestNobodysHashIsLikeAnyOther(t *testing.T) {
 	}
 }
 
-func TestVerifyRefusesWhatIsNoHash(t *testing.T) {
+func TestVerifyRefusesInvalidHashes(t *testing.T) {
 	t.Parallel()
 	if matches, _, err := New(1).Verify(t.Context(), "password", "password"); err == nil || matches {
 		t.Errorf("got %t, %v; want an error", matches, err)
 	}
 }
 
-func TestOnlyAFewAtATime(t *testing.T) {
+func TestConcurrencyIsBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := New(2)
@@ -109,7 +109,7 @@ func TestOnlyAFewAtATime(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), patience/2)
 			defer cancel()
 			if _, err := h.Hash(ctx, "password"); !errors.Is(err, context.DeadlineExceeded) {
-				t.Errorf("the caller has gone: got %v", err)
+				t.Errorf("the caller cancelled: got %v", err)
 			}
 		})
 		waiting.Wait()
@@ -121,7 +121,7 @@ func TestOnlyAFewAtATime(t *testing.T) {
 			t.Errorf("a free slot: got %v", err)
 		}
 		if got := len(h.slots); got != 1 {
-			t.Errorf("%d slots are taken, want 1: a hash gives its slot back", got)
+			t.Errorf("%d slots are taken, want 1: hashing must return its slot", got)
 		}
 	})
 }

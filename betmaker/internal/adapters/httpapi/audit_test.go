@@ -10,7 +10,7 @@ import (
 	"stavka.local/betmaker/internal/domain"
 )
 
-func TestPrivilegedActionsAreOnRecord(t *testing.T) {
+func TestPrivilegedActionsAreRecorded(t *testing.T) {
 	t.Parallel()
 	s := newService(t)
 	deposit := s.pay(t, s.admin, s.anna, "deposits", "key", `{"amount":5,"reference":"transfer 4711"}`)
@@ -25,7 +25,7 @@ func TestPrivilegedActionsAreOnRecord(t *testing.T) {
 		"all, page by page":      {"limit=1", []string{"user.change " + bella, "wallet.deposit " + anna, "user.create " + bella, "user.create " + anna}},
 		"of an actor and action": {fmt.Sprintf("limit=1&actor_id=%d&action=user.create", s.admin.ID), []string{"user.create " + bella, "user.create " + anna}},
 		"about a subject":        {"limit=1&subject=" + bella, []string{"user.change " + bella, "user.create " + bella}},
-		"of somebody else":       {fmt.Sprintf("actor_id=%d", s.anna.ID), nil},
+		"of another actor":       {fmt.Sprintf("actor_id=%d", s.anna.ID), nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -43,7 +43,7 @@ func (s *server) ListBets(ctx context.Context, request oapi.ListBetsRequestObjec
 	if err != nil {
 		return nil, err
 	}
-	if filter.UserID, err = actorFrom(ctx).Whose(filter.UserID); err != nil {
+	if filter.UserID, err = actorFrom(ctx).VisibleUser(filter.UserID); err != nil {
 		return nil, err
 	}
 	limit := limitOr(request.Params.Limit)

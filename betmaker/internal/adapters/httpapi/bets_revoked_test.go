@@ -9,9 +9,8 @@ import (
 	"stavka.local/betmaker/internal/domain"
 )
 
-// Placing a bet checks the token itself. A revoked token gets 401 for every request, wherever its
-// answer would come from.
-func TestARevokedTokenGetsNoOtherAnswerToABet(t *testing.T) {
+// Placing a bet checks the token itself. A revoked token gets 401 for every request, also for replays.
+func TestRevokedTokenCannotPlaceBets(t *testing.T) {
 	t.Parallel()
 	s := newService(t)
 	s.addEvents(t, 2)
@@ -22,12 +21,12 @@ func TestARevokedTokenGetsNoOtherAnswerToABet(t *testing.T) {
 		t.Fatalf("deactivate the user: got %d %s", got.Code, got.Body)
 	}
 	requests := map[string]struct{ key, body string }{
-		"a bet":                         {"", `{"event_id":1,"amount":1}`},
-		"a repeated bet":                {"before", `{"event_id":1,"amount":1}`},
-		"on an event that is decided":   {"", `{"event_id":2,"amount":1}`},
-		"on an event that is not there": {"", `{"event_id":999,"amount":1}`},
-		"malformed":                     {"", `{"event_id":1,"amount":"1"}`},
-		"of a price without a price":    {"", `{"event_id":1,"amount":1,"odds_change":"higher"}`},
+		"a bet":                      {"", `{"event_id":1,"amount":1}`},
+		"a repeated bet":             {"before", `{"event_id":1,"amount":1}`},
+		"on a decided event":         {"", `{"event_id":2,"amount":1}`},
+		"on a missing event":         {"", `{"event_id":999,"amount":1}`},
+		"malformed":                  {"", `{"event_id":1,"amount":"1"}`},
+		"of a price without a price": {"", `{"event_id":1,"amount":1,"odds_change":"higher"}`},
 	}
 	refusals := func(when string) {
 		for name, request := range requests {

@@ -44,7 +44,7 @@ func TestPlaceBet(t *testing.T) {
 		"at no price in particular": `{"event_id":1,"amount":10.5,"coefficient":null}`,
 		"at the price seen":         `{"event_id":1,"amount":10.50,"coefficient":1.45}`,
 		"at a better price":         `{"event_id":1,"amount":10.50,"coefficient":1.40,"odds_change":"higher"}`,
-		"at any, though one saw":    `{"event_id":1,"amount":10.50,"coefficient":9.99,"odds_change":"any"}`,
+		"at any, with a price seen": `{"event_id":1,"amount":10.50,"coefficient":9.99,"odds_change":"any"}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -61,7 +61,7 @@ func TestPlaceBet(t *testing.T) {
 				t.Errorf("Location is %q, want %q", got.Header().Get("Location"), location)
 			}
 			if got.Header().Get("Idempotent-Replayed") != "" {
-				t.Error("a first answer is said to be a replay")
+				t.Error("the first answer is marked as a replay")
 			}
 			read := s.get(t, s.anna, got.Header().Get("Location"))
 			if !bytes.Equal(read.Body.Bytes(), got.Body.Bytes()) {
@@ -73,17 +73,17 @@ func TestPlaceBet(t *testing.T) {
 		body, code, field string
 		status            int
 	}{
-		"at another price":           {`{"event_id":1,"amount":1,"coefficient":1.40}`, "price_changed", "", http.StatusConflict},
-		"at a worse price":           {`{"event_id":1,"amount":1,"coefficient":1.50,"odds_change":"higher"}`, "price_changed", "", http.StatusConflict},
-		"higher than what":           {`{"event_id":1,"amount":1,"odds_change":"higher"}`, "invalid_request", "coefficient", http.StatusBadRequest},
-		"none other than what":       {`{"event_id":1,"amount":1,"odds_change":"none"}`, "invalid_request", "coefficient", http.StatusBadRequest},
-		"at zero":                    {`{"event_id":1,"amount":1,"coefficient":0}`, "invalid_request", "coefficient", http.StatusBadRequest},
-		"at zero, though any":        {`{"event_id":1,"amount":1,"coefficient":0,"odds_change":"any"}`, "invalid_request", "coefficient", http.StatusBadRequest},
-		"at less than the stake":     {`{"event_id":1,"amount":1,"coefficient":0.99}`, "invalid_request", "coefficient", http.StatusBadRequest},
-		"for nothing":                {`{"event_id":1,"amount":0}`, "stake_out_of_limits", "", http.StatusUnprocessableEntity},
-		"with three decimals":        {`{"event_id":1,"amount":1.001}`, "invalid_request", "amount", http.StatusBadRequest},
-		"on an event that is not":    {`{"event_id":99,"amount":1}`, "event_not_found", "", http.StatusNotFound},
-		"with a member unknown here": {`{"event_id":1,"amount":1,"user_id":2}`, "invalid_request", "user_id", http.StatusBadRequest},
+		"at another price":        {`{"event_id":1,"amount":1,"coefficient":1.40}`, "price_changed", "", http.StatusConflict},
+		"at a worse price":        {`{"event_id":1,"amount":1,"coefficient":1.50,"odds_change":"higher"}`, "price_changed", "", http.StatusConflict},
+		"higher, without a price": {`{"event_id":1,"amount":1,"odds_change":"higher"}`, "invalid_request", "coefficient", http.StatusBadRequest},
+		"none, without a price":   {`{"event_id":1,"amount":1,"odds_change":"none"}`, "invalid_request", "coefficient", http.StatusBadRequest},
+		"at zero":                 {`{"event_id":1,"amount":1,"coefficient":0}`, "invalid_request", "coefficient", http.StatusBadRequest},
+		"at zero, though any":     {`{"event_id":1,"amount":1,"coefficient":0,"odds_change":"any"}`, "invalid_request", "coefficient", http.StatusBadRequest},
+		"at less than the stake":  {`{"event_id":1,"amount":1,"coefficient":0.99}`, "invalid_request", "coefficient", http.StatusBadRequest},
+		"for nothing":             {`{"event_id":1,"amount":0}`, "stake_out_of_limits", "", http.StatusUnprocessableEntity},
+		"with three decimals":     {`{"event_id":1,"amount":1.001}`, "invalid_request", "amount", http.StatusBadRequest},
+		"on a missing event":      {`{"event_id":99,"amount":1}`, "event_not_found", "", http.StatusNotFound},
+		"with an unknown member":  {`{"event_id":1,"amount":1,"user_id":2}`, "invalid_request", "user_id", http.StatusBadRequest},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -94,7 +94,7 @@ func TestPlaceBet(t *testing.T) {
 	}
 }
 
-func TestNoBetsWhileTheLineIsNotKnown(t *testing.T) {
+func TestBetsAreRefusedWhileTheFeedIsDown(t *testing.T) {
 	t.Parallel()
 	s := newService(t)
 	s.addEvents(t, 1)
@@ -107,11 +107,11 @@ func TestNoBetsWhileTheLineIsNotKnown(t *testing.T) {
 	}
 	replayed := s.place(t, s.anna, "before", `{"event_id":1,"amount":1}`)
 	if replayed.Code != http.StatusCreated || !bytes.Equal(replayed.Body.Bytes(), before.Body.Bytes()) {
-		t.Errorf("what was decided before: got %d %s, want %s", replayed.Code, replayed.Body, before.Body)
+		t.Errorf("a bet decided before: got %d %s, want %s", replayed.Code, replayed.Body, before.Body)
 	}
 }
 
-func TestARepeatedBetIsRenderedAsAccepted(t *testing.T) {
+func TestReplayShowsTheBetAsAccepted(t *testing.T) {
 	t.Parallel()
 	s := newService(t)
 	s.addEvents(t, 1)
@@ -142,7 +142,7 @@ func TestARepeatedBetIsRenderedAsAccepted(t *testing.T) {
 	}
 }
 
-func TestARepeatedRefusalIsTheSame(t *testing.T) {
+func TestReplayShowsTheSameRefusal(t *testing.T) {
 	t.Parallel()
 	s := newService(t)
 	s.addEvents(t, 1)
@@ -158,14 +158,14 @@ func TestARepeatedRefusalIsTheSame(t *testing.T) {
 		t.Errorf("got %d %s, want %s", again.Code, again.Body, first.Body)
 	}
 	if again.Header().Get("Idempotent-Replayed") != "true" {
-		t.Error("the replay is not said to be one")
+		t.Error("the replay is not marked as one")
 	}
 	if id := again.Header().Get("X-Request-Id"); id == "" || id == want.RequestID {
-		t.Errorf("X-Request-Id is %q: the second request has one of its own", id)
+		t.Errorf("X-Request-Id is %q: want the id of the second request", id)
 	}
 }
 
-func TestWhoSeesWhichBets(t *testing.T) {
+func TestListBets(t *testing.T) {
 	t.Parallel()
 	s := newService(t)
 	s.addEvents(t, 2)
@@ -181,13 +181,13 @@ func TestWhoSeesWhichBets(t *testing.T) {
 		want []int // of bets
 	}{
 		"a user's own":               {s.anna, "/api/bets", []int{3, 2, 0}},
-		"a user's own, asked for":    {s.anna, fmt.Sprintf("/api/bets?user_id=%d", s.anna.ID), []int{3, 2, 0}},
+		"a user's own, by user_id":   {s.anna, fmt.Sprintf("/api/bets?user_id=%d", s.anna.ID), []int{3, 2, 0}},
 		"a user's own, page by page": {s.anna, "/api/bets?limit=1", []int{3, 2, 0}},
 		"an admin's, everybody's":    {s.admin, "/api/bets?limit=3", []int{3, 2, 1, 0}},
 		"one user's":                 {s.admin, fmt.Sprintf("/api/bets?limit=1&user_id=%d", s.anna.ID), []int{3, 2, 0}},
-		"those on an event":          {s.admin, "/api/bets?event_id=2&limit=1", []int{3, 1}},
-		"those that are won":         {s.anna, "/api/bets?status=won&limit=1", []int{2, 0}},
-		"those that are lost":        {s.admin, "/api/bets?status=lost", nil},
+		"on an event":                {s.admin, "/api/bets?event_id=2&limit=1", []int{3, 1}},
+		"won":                        {s.anna, "/api/bets?status=won&limit=1", []int{2, 0}},
+		"lost":                       {s.admin, "/api/bets?status=lost", nil},
 		"all filters, page by page":  {s.admin, fmt.Sprintf("/api/bets?status=won&event_id=1&user_id=%d&limit=1", s.anna.ID), []int{2, 0}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -204,13 +204,13 @@ func TestWhoSeesWhichBets(t *testing.T) {
 			}
 		})
 	}
-	own, others := fmt.Sprintf("/api/bets/%d", bets[0].ID), fmt.Sprintf("/api/bets/%d", bets[1].ID)
+	own, other := fmt.Sprintf("/api/bets/%d", bets[0].ID), fmt.Sprintf("/api/bets/%d", bets[1].ID)
 	for _, as := range []session{s.anna, s.admin} {
 		if bet := decode[oapi.Bet](t, s.get(t, as, own), http.StatusOK); bet.ID != bets[0].ID {
 			t.Errorf("got %+v", bet)
 		}
 	}
-	refusal(t, s.get(t, s.anna, others), http.StatusNotFound, "bet_not_found")
+	refusal(t, s.get(t, s.anna, other), http.StatusNotFound, "bet_not_found")
 	refusal(t, s.get(t, s.anna, "/api/bets/999"), http.StatusNotFound, "bet_not_found")
 	refusal(t, s.get(t, s.anna, fmt.Sprintf("/api/bets?user_id=%d", s.bella.ID)), http.StatusForbidden, "forbidden")
 	for _, after := range []string{"0", "MA", "LTE", "MDE", "_", "MTAwMDAwMDAwMDAwMDAwMDAwMDAw"} {

@@ -14,7 +14,7 @@ import (
 )
 
 // A page of bets equals, byte by byte, the JSON that encoding/json makes of the generated types.
-func TestBetsPageIsWhatTheContractSays(t *testing.T) {
+func TestBetsPageMatchesEncodingJSON(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		page := betsPage{bets: rapid.SliceOfN(rapid.Custom(anyBet), 0, 3).Draw(t, "bets")}

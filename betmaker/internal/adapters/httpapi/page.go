@@ -74,7 +74,7 @@ func decodeCursor(text string) (int64, error) {
 		return 0, fmt.Errorf("read the cursor: %w", err)
 	}
 	if id < 1 || formatCursor(id) != text {
-		return 0, fmt.Errorf("the cursor %q is not one of ours", text)
+		return 0, fmt.Errorf("the cursor %q was not made by formatCursor", text)
 	}
 	return id, nil
 }

@@ -12,7 +12,7 @@ import (
 	"stavka.local/shared/httpedge"
 )
 
-func TestCursorsComeBack(t *testing.T) {
+func TestCursorRoundTrip(t *testing.T) {
 	t.Parallel()
 	for _, id := range []int64{1, 100, math.MaxInt64} {
 		if got, err := parseCursor(formatCursor(id)); got != id || err != nil {
@@ -39,7 +39,7 @@ func FuzzParseCursor(f *testing.F) {
 		case err != nil && (id != 0 || !errors.Is(err, httpedge.ErrInvalidRequest)):
 			t.Errorf("got %d, %v; want an invalid request", id, err)
 		case err == nil && (id < 1 || formatCursor(id) != text || !allowed.MatchString(text)):
-			t.Errorf("took %q for %d, which is %q", text, id, formatCursor(id))
+			t.Errorf("accepted %q as %d, whose cursor is %q", text, id, formatCursor(id))
 		}
 	})
 }
@@ -61,19 +61,19 @@ func TestClientAddress(t *testing.T) {
 		trusted   []netip.Prefix
 		want      string
 	}{
-		"a direct connection":              {"192.0.2.1:1234", nil, trusted, "192.0.2.1"},
-		"IPv6":                             {"[2001:db8::1]:1234", nil, trusted, "2001:db8::1"},
-		"IPv4 in IPv6":                     {"[::ffff:192.0.2.1]:1234", nil, nil, "192.0.2.1"},
-		"a header that nobody vouches for": {"192.0.2.1:1234", []string{"198.51.100.1"}, trusted, "192.0.2.1"},
-		"no proxy is trusted":              {"10.0.0.1:1234", []string{"198.51.100.1"}, nil, "10.0.0.1"},
-		"behind a proxy":                   {"10.0.0.1:1234", []string{"198.51.100.1"}, trusted, "198.51.100.1"},
-		"behind two proxies":               {"10.0.0.1:1234", []string{"198.51.100.1, fd00::1"}, trusted, "198.51.100.1"},
-		"in two headers":                   {"10.0.0.1:1234", []string{"198.51.100.1", "10.0.0.2"}, trusted, "198.51.100.1"},
-		"with something made up before":    {"10.0.0.1:1234", []string{"203.0.113.1, 198.51.100.1"}, trusted, "198.51.100.1"},
-		"with nonsense":                    {"10.0.0.1:1234", []string{"198.51.100.1, unknown"}, trusted, "10.0.0.1"},
-		"a proxy that says nothing":        {"10.0.0.1:1234", nil, trusted, "10.0.0.1"},
-		"only proxies":                     {"10.0.0.1:1234", []string{"10.0.0.3, 10.0.0.2"}, trusted, "10.0.0.3"},
-		"no address at all":                {"pipe", []string{"198.51.100.1"}, trusted, "invalid IP"},
+		"a direct connection":          {"192.0.2.1:1234", nil, trusted, "192.0.2.1"},
+		"IPv6":                         {"[2001:db8::1]:1234", nil, trusted, "2001:db8::1"},
+		"IPv4 in IPv6":                 {"[::ffff:192.0.2.1]:1234", nil, nil, "192.0.2.1"},
+		"a header from no proxy":       {"192.0.2.1:1234", []string{"198.51.100.1"}, trusted, "192.0.2.1"},
+		"no proxy is trusted":          {"10.0.0.1:1234", []string{"198.51.100.1"}, nil, "10.0.0.1"},
+		"behind a proxy":               {"10.0.0.1:1234", []string{"198.51.100.1"}, trusted, "198.51.100.1"},
+		"behind two proxies":           {"10.0.0.1:1234", []string{"198.51.100.1, fd00::1"}, trusted, "198.51.100.1"},
+		"in two headers":               {"10.0.0.1:1234", []string{"198.51.100.1", "10.0.0.2"}, trusted, "198.51.100.1"},
+		"with a forged address before": {"10.0.0.1:1234", []string{"203.0.113.1, 198.51.100.1"}, trusted, "198.51.100.1"},
+		"with nonsense":                {"10.0.0.1:1234", []string{"198.51.100.1, unknown"}, trusted, "10.0.0.1"},
+		"a proxy without a header":     {"10.0.0.1:1234", nil, trusted, "10.0.0.1"},
+		"only proxies":                 {"10.0.0.1:1234", []string{"10.0.0.3, 10.0.0.2"}, trusted, "10.0.0.3"},
+		"no address":                   {"pipe", []string{"198.51.100.1"}, trusted, "invalid IP"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -34,7 +34,7 @@ import (
 
 var quiet = slog.New(slog.DiscardHandler)
 
-// service is the API with a database of its own and an administrator and two users signed in.
+// service is the API on a new database, with an administrator and two users signed in.
 type service struct {
 	store              *sqlite.Store
 	server             *server
@@ -273,7 +273,7 @@ func TestTokens(t *testing.T) {
 		refusal(t, form(url.Values{"username": {"anna"}, "password": {"wrong"}}), http.StatusUnauthorized, "invalid_credentials")
 		refusal(t, form(url.Values{"username": {"anna"}}), http.StatusBadRequest, "invalid_request")
 		refusal(t, form(url.Values{"username": {"anna"}, "password": {"password"}, "grant_type": {"refresh_token"}}), http.StatusBadRequest, "invalid_request")
-		refusal(t, s.post(t, session{}, "/token", `{"username":"nobody","password":"password"}`), http.StatusUnauthorized, "invalid_credentials")
+		refusal(t, s.post(t, session{}, "/token", `{"username":"missing","password":"password"}`), http.StatusUnauthorized, "invalid_credentials")
 		refusal(t, s.post(t, session{}, "/token", `{"username":"anna"}`), http.StatusBadRequest, "invalid_request")
 		refusal(t, s.get(t, session{}, "/api/users/me"), http.StatusUnauthorized, "unauthenticated")
 		refusal(t, s.get(t, session{token: s.anna.token + "x"}, "/api/users/me"), http.StatusUnauthorized, "unauthenticated")
@@ -285,7 +285,7 @@ func TestTokens(t *testing.T) {
 	})
 }
 
-func TestNothingIsDecidedBeforeTheStoreIsPrepared(t *testing.T) {
+func TestOperationsAreUnavailableBeforeTheStoreIsPrepared(t *testing.T) {
 	t.Parallel()
 	s := newService(t)
 	unprepared := s.server.Dependencies
@@ -390,7 +390,7 @@ func TestDeactivation(t *testing.T) {
 	refusal(t, s.post(t, session{}, "/token", `{"username":"anna","password":"wrong"}`), http.StatusUnauthorized, "invalid_credentials")
 }
 
-func TestListsOfUsersHavePages(t *testing.T) {
+func TestListUsersByPages(t *testing.T) {
 	t.Parallel()
 	s := newService(t)
 	var names []string
@@ -451,14 +451,14 @@ func TestEvents(t *testing.T) {
 		t.Errorf("got %+v, want its name", first)
 	}
 	if fourth := decode[oapi.Event](t, s.get(t, s.anna, "/api/events/4"), http.StatusOK); !fourth.Suspended {
-		t.Error("an event in quarantine takes no bets, and is not shown as suspended")
+		t.Error("an event in quarantine is not shown as suspended")
 	}
 	refusal(t, s.get(t, s.anna, "/api/events/999"), http.StatusNotFound, "event_not_found")
 	s.line.err = ports.ErrUnavailable
 	refusal(t, s.get(t, s.anna, "/api/events/998"), http.StatusServiceUnavailable, "unavailable")
 }
 
-func TestTheLogKnowsWhoAsks(t *testing.T) {
+func TestLogNamesTheUser(t *testing.T) {
 	t.Parallel()
 	s := newService(t)
 	ctx, err := s.server.authenticate(t.Context(), s.anna.token)
@@ -473,6 +473,6 @@ func TestTheLogKnowsWhoAsks(t *testing.T) {
 		}
 	}
 	if got := actorFrom(t.Context()); got != (domain.Actor{}) || got.MaySee(1) || got.RequireAdmin() == nil {
-		t.Errorf("a request that is not authenticated is by %+v, who may do something", got)
+		t.Errorf("an unauthenticated request has the actor %+v, want none", got)
 	}
 }

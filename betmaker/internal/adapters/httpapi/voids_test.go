@@ -23,7 +23,7 @@ func TestCancelledBets(t *testing.T) {
 		placed := decode[oapi.Bet](t, s.place(t, s.anna, "", fmt.Sprintf(`{"event_id":%d,"amount":10}`, event)), http.StatusCreated)
 		return fmt.Sprintf("/api/bets/%d/cancel", placed.ID)
 	}
-	own, others, won, suspended := bet(1), bet(1), bet(2), bet(3)
+	own, other, won, suspended := bet(1), bet(1), bet(2), bet(3)
 	cancelled := decode[oapi.Bet](t, s.post(t, s.anna, own, ""), http.StatusOK)
 	if cancelled.Status != oapi.BetStatusVoid || cancelled.VoidReason == nil || *cancelled.VoidReason != "cancelled_by_user" ||
 		!isAmount(cancelled.Payout, "10") || cancelled.SettledAt == nil {
@@ -35,9 +35,9 @@ func TestCancelledBets(t *testing.T) {
 	if got := s.wallet(t, s.anna); got.Balance != money.MustParse("970") || got.Held != money.MustParse("30") {
 		t.Errorf("got %+v", got)
 	}
-	refusal(t, s.post(t, s.bella, others, ""), http.StatusNotFound, "bet_not_found")
+	refusal(t, s.post(t, s.bella, other, ""), http.StatusNotFound, "bet_not_found")
 	refusal(t, s.post(t, s.anna, "/api/bets/999/cancel", ""), http.StatusNotFound, "bet_not_found")
-	decode[oapi.Bet](t, s.post(t, s.admin, others, ""), http.StatusOK)
+	decode[oapi.Bet](t, s.post(t, s.admin, other, ""), http.StatusOK)
 
 	s.change(t, 3, func(e *domain.Event) { e.Suspended = true })
 	refusal(t, s.post(t, s.anna, suspended, ""), http.StatusConflict, "event_suspended")
@@ -113,7 +113,7 @@ func TestVoidWindows(t *testing.T) {
 	refusal(t, s.post(t, s.anna, path, body), http.StatusForbidden, "forbidden")
 }
 
-func TestVoidWindowsThatAreRefused(t *testing.T) {
+func TestInvalidVoidWindowsAreRefused(t *testing.T) {
 	t.Parallel()
 	s := newService(t)
 	s.addEvents(t, 1)

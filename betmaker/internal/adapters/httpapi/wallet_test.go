@@ -73,7 +73,7 @@ func TestWalletsFollowTheBets(t *testing.T) {
 		"of a kind, page by page":  {s.anna, "/api/wallet/transfers?kind=payout&limit=1", []string{"payout house " + own, "payout escrow " + own}},
 		"for a bet, page by page":  {s.anna, fmt.Sprintf("/api/wallet/transfers?limit=1&bet_id=%d", bet.ID), []string{"payout house " + own, "payout escrow " + own, "stake " + own + " escrow"}},
 		"by an admin, all filters": {s.admin, fmt.Sprintf("/api/wallet/transfers?limit=1&kind=payout&bet_id=%d&user_id=%d", bet.ID, s.anna.ID), []string{"payout house " + own, "payout escrow " + own}},
-		"for a bet of nobody's":    {s.anna, "/api/wallet/transfers?bet_id=999", nil},
+		"for a missing bet":        {s.anna, "/api/wallet/transfers?bet_id=999", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -156,18 +156,18 @@ func TestPaymentsAreRefused(t *testing.T) {
 	}
 	refusal(t, s.pay(t, s.anna, s.anna, "deposits", "own", `{"amount":1}`), http.StatusForbidden, "forbidden")
 	refusal(t, s.pay(t, s.anna, s.anna, "withdrawals", "own", `{"amount":1}`), http.StatusForbidden, "forbidden")
-	refusal(t, s.pay(t, s.admin, session{User: domain.User{ID: 999}}, "deposits", "nobody's", `{"amount":1}`), http.StatusNotFound, "user_not_found")
+	refusal(t, s.pay(t, s.admin, session{User: domain.User{ID: 999}}, "deposits", "key-1", `{"amount":1}`), http.StatusNotFound, "user_not_found")
 	for name, tt := range map[string]struct{ key, body, field string }{
-		"without a key":             {"", `{"amount":1}`, "Idempotency-Key"},
-		"with a key of no form":     {"\u00e9", `{"amount":1}`, "Idempotency-Key"},
-		"without an amount":         {"key", `{}`, "amount"},
-		"of nothing":                {"key", `{"amount":0}`, "amount"},
-		"of less than nothing":      {"key", `{"amount":-1}`, "amount"},
-		"with three decimals":       {"key", `{"amount":1.001}`, "amount"},
-		"as a text":                 {"key", `{"amount":"1"}`, "amount"},
-		"of more than there can be": {"key", `{"amount":100000000000}`, "amount"},
-		"with an empty reference":   {"key", `{"amount":1,"reference":""}`, "reference"},
-		"with a long reference":     {"key", fmt.Sprintf(`{"amount":1,"reference":%q}`, strings.Repeat("x", 201)), "reference"},
+		"without a key":            {"", `{"amount":1}`, "Idempotency-Key"},
+		"with a malformed key":     {"\u00e9", `{"amount":1}`, "Idempotency-Key"},
+		"without an amount":        {"key", `{}`, "amount"},
+		"of nothing":               {"key", `{"amount":0}`, "amount"},
+		"of less than nothing":     {"key", `{"amount":-1}`, "amount"},
+		"with three decimals":      {"key", `{"amount":1.001}`, "amount"},
+		"as a text":                {"key", `{"amount":"1"}`, "amount"},
+		"above the largest amount": {"key", `{"amount":100000000000}`, "amount"},
+		"with an empty reference":  {"key", `{"amount":1,"reference":""}`, "reference"},
+		"with a long reference":    {"key", fmt.Sprintf(`{"amount":1,"reference":%q}`, strings.Repeat("x", 201)), "reference"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -117,7 +117,7 @@ func (t *Tokens) verify(token string) (domain.AccessClaims, error) {
 	// The library used the fixed algorithm and did not compare it with the header.
 	header := message.Signatures()[0].ProtectedHeaders()
 	if header.Algorithm() != t.algorithm || len(header.Critical()) > 0 {
-		return domain.AccessClaims{}, errors.New("the header is not one of ours")
+		return domain.AccessClaims{}, errors.New("the header has another algorithm or critical parameters")
 	}
 	parsed, err := jwt.ParseInsecure(payload, jwt.WithTypedClaim(versionClaim, int32(0)))
 	if err != nil {
@@ -141,7 +141,7 @@ func accessClaims(parsed jwt.Token) (domain.AccessClaims, error) {
 	claim, _ := parsed.Get(versionClaim)
 	version, ok := claim.(int32)
 	if !ok || version < 1 {
-		return domain.AccessClaims{}, errors.New("the version is not one of a user's")
+		return domain.AccessClaims{}, errors.New("the version is not that of a user")
 	}
 	return domain.AccessClaims{UserID: domain.UserID(user), Version: version, ExpiresAt: parsed.Expiration()}, nil
 }

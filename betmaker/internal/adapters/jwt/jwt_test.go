@@ -43,7 +43,7 @@ func issue(tb testing.TB, tokens *jwt.Tokens, user domain.UserID, version int32)
 	return token
 }
 
-func TestIssuedTokensAreTaken(t *testing.T) {
+func TestIssuedTokensAreAccepted(t *testing.T) {
 	t.Parallel()
 	for _, algorithm := range jwt.Algorithms() {
 		t.Run(algorithm, func(t *testing.T) {
@@ -65,7 +65,7 @@ func TestIssuedTokensAreTaken(t *testing.T) {
 	}
 }
 
-func TestConfigurationsThatProtectNothingAreRefused(t *testing.T) {
+func TestInsecureConfigurationsAreRefused(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]jwt.Config{
 		"no algorithm":         {Secret: []byte(secret), TTL: time.Hour},
@@ -122,7 +122,7 @@ func TestForgedTokensAreRefused(t *testing.T) {
 	t.Parallel()
 	tokens := newTokens(t, "HS256")
 	if _, err := tokens.Verify(forged{}.String()); err != nil {
-		t.Fatalf("a token made like a genuine one is refused, so the refusals below show nothing: %v", err)
+		t.Fatalf("a genuine token is refused, so the refusals below prove nothing: %v", err)
 	}
 	genuine := issue(t, tokens, 42, 7)
 	parts := strings.Split(genuine, ".")
@@ -151,21 +151,21 @@ func TestForgedTokensAreRefused(t *testing.T) {
 		"as JSON":                             `{"protected":"` + parts[0] + `","payload":"` + parts[1] + `","signature":"` + parts[2] + `"}`,
 		"inside another":                      nested(t, genuine),
 		"by another issuer":                   claim("iss", "stavka/line-provider"),
-		"by nobody":                           forged{without: "iss"}.String(),
+		"without an issuer":                   forged{without: "iss"}.String(),
 		"for another audience":                claim("aud", "stavka/line-provider"),
-		"for nobody":                          forged{without: "aud"}.String(),
+		"without an audience":                 forged{without: "aud"}.String(),
 		"expired":                             claim("exp", at(-time.Second)),
 		"expired within the skew of clocks":   claim("exp", at(-2*time.Second)),
-		"for ever":                            forged{without: "exp"}.String(),
+		"without an expiry":                   forged{without: "exp"}.String(),
 		"not valid yet":                       claim("nbf", at(time.Minute)),
 		"without nbf":                         forged{without: "nbf"}.String(),
 		"issued in the future":                claim("iat", at(time.Minute)),
 		"without iat":                         forged{without: "iat"}.String(),
 		"without sub":                         forged{without: "sub"}.String(),
 		"for user 0":                          claim("sub", "0"),
-		"for a user who is no number":         claim("sub", "admin"),
+		"for a user that is not a number":     claim("sub", "admin"),
 		"without a version":                   forged{without: "ver"}.String(),
-		"with a version that is no number":    claim("ver", "7"),
+		"with a version that is a text":       claim("ver", "7"),
 		"with a version that is not whole":    claim("ver", json.Number("7.5")),
 		"with a version that is null":         claim("ver", nil),
 		"with a version beyond its type":      claim("ver", int64(1)<<32+7),
@@ -239,7 +239,7 @@ func rsaKey(t *testing.T) *rsa.PrivateKey {
 	return key
 }
 
-func TestATokenOfAReplicaWhoseClockIsAheadIsTaken(t *testing.T) {
+func TestTokenFromAClockAheadIsAccepted(t *testing.T) {
 	t.Parallel()
 	ahead := time.Now().Add(2 * time.Second).Unix()
 	token := forged{claims: map[string]any{"iat": ahead, "nbf": ahead}}.String()
@@ -248,7 +248,7 @@ func TestATokenOfAReplicaWhoseClockIsAheadIsTaken(t *testing.T) {
 	}
 }
 
-func TestTheCacheEndsWithTheToken(t *testing.T) {
+func TestCachedTokenExpires(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		tokens := newTokens(t, "HS256")
@@ -270,7 +270,7 @@ func TestTheCacheEndsWithTheToken(t *testing.T) {
 	})
 }
 
-func TestTheCacheTakesNoForgedToken(t *testing.T) {
+func TestCacheRefusesForgedTokens(t *testing.T) {
 	t.Parallel()
 	tokens := newTokens(t, "HS256")
 	cache := jwt.NewCache(tokens, 1)
@@ -301,7 +301,7 @@ func FuzzVerify(f *testing.F) {
 		}
 		// Only the two genuine seeds may be accepted.
 		if err == nil && (claims.UserID != 42 || claims.Version != 7) {
-			t.Errorf("took %+v", claims)
+			t.Errorf("accepted %+v", claims)
 		}
 	})
 }

@@ -1,4 +1,4 @@
-// Package lineclient asks line-provider over HTTP. It implements ports.Line.
+// Package lineclient reads from line-provider over HTTP. It implements ports.Line.
 //
 // Answers are bounded in time and size and read by the same strict rules as messages. Errors name
 // the request and the status, but neither the token nor the body.
@@ -47,7 +47,7 @@ type Config struct {
 	ClockSkew func(context.Context, time.Duration)
 }
 
-// Client asks line-provider. It is safe for concurrent use.
+// Client reads from line-provider. It is safe for concurrent use.
 type Client struct {
 	config Config
 	api    *lineprovider.Client
@@ -197,7 +197,7 @@ type answer struct {
 }
 
 // ask sends a request and reads its answer of at most limit bytes. It returns ports.ErrNotFound if
-// line-provider itself says that the event does not exist.
+// line-provider itself answers that the event does not exist.
 func (c *Client) ask(ctx context.Context, limit int64, send func(context.Context) (*http.Response, error)) (answer, error) {
 	sent := time.Now()
 	response, err := send(ctx)

@@ -66,11 +66,11 @@ func pageOf(events ...string) string {
 	return `{"epoch":"f3b1.2","last_seq":50,"next_after":43,"events":[` + strings.Join(events, ",") + `]}`
 }
 
-func TestClientAsks(t *testing.T) {
+func TestClientRequests(t *testing.T) {
 	t.Parallel()
-	var asked []string
+	var requests []string
 	client := newClient(t, func(w http.ResponseWriter, r *http.Request) {
-		asked = append(asked, r.Method+" "+r.URL.String()+" "+r.Header.Get("Authorization"))
+		requests = append(requests, r.Method+" "+r.URL.String()+" "+r.Header.Get("Authorization"))
 		if strings.Contains(r.URL.Path, "changes") {
 			answering(http.StatusOK, pageOf(event, other))(w, r)
 			return
@@ -91,15 +91,15 @@ func TestClientAsks(t *testing.T) {
 		"GET /base/event/7 Bearer " + token,
 		"GET /base/events/changes?after=41&limit=500 Bearer " + token,
 	}
-	if fmt.Sprint(asked) != fmt.Sprint(want) {
-		t.Errorf("asked %q, want %q", asked, want)
+	if fmt.Sprint(requests) != fmt.Sprint(want) {
+		t.Errorf("requested %q, want %q", requests, want)
 	}
 	if err := client.Check(t.Context()); err != nil {
 		t.Errorf("check: %v", err)
 	}
 }
 
-func TestClientKnowsTheEndOfTheChangeLog(t *testing.T) {
+func TestClientReportsEndOfChangeLog(t *testing.T) {
 	t.Parallel()
 	client := newClient(t, answering(http.StatusOK, `{"epoch":"f3b1.2","last_seq":43,"next_after":43,"events":[]}`))
 	page, err := client.Changes(t.Context(), 43, 500)
@@ -108,7 +108,7 @@ func TestClientKnowsTheEndOfTheChangeLog(t *testing.T) {
 	}
 }
 
-func TestClientTakesNotFoundOnlyFromLineProviderItself(t *testing.T) {
+func TestClientReturnsNotFoundOnlyFromLineProvider(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string]error{
 		`{"code":"event_not_found","status":404}`: ports.ErrNotFound,
@@ -195,7 +195,7 @@ func cut(w http.ResponseWriter, _ *http.Request) {
 
 func withoutEpoch(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(event)) }
 
-func TestClientRefusesAPageThatWouldLeadAstray(t *testing.T) {
+func TestClientRefusesInconsistentPages(t *testing.T) {
 	t.Parallel()
 	for name, body := range map[string]string{
 		"no events":          `{"epoch":"f3b1.2","last_seq":50,"next_after":43}`,
@@ -217,7 +217,7 @@ func TestClientRefusesAPageThatWouldLeadAstray(t *testing.T) {
 	}
 }
 
-func TestClientLeavesOutWhatCannotBeRead(t *testing.T) {
+func TestClientSkipsUnreadableEvents(t *testing.T) {
 	t.Parallel()
 	unreadable := 0
 	bad := strings.Replace(event, `"coefficient":1.45`, `"coefficient":0.5`, 1)
@@ -254,12 +254,12 @@ func TestClientComparesClocks(t *testing.T) {
 	}
 }
 
-func TestClientTellsWhetherLineProviderIsThere(t *testing.T) {
+func TestCheckReportsTheLastRequest(t *testing.T) {
 	t.Parallel()
 	status := http.StatusOK
 	client := newClient(t, func(w http.ResponseWriter, r *http.Request) { answering(status, event)(w, r) })
 	if err := client.Check(t.Context()); err == nil {
-		t.Error("nobody was asked yet, and line-provider is there")
+		t.Error("Check returned nil before the first request")
 	}
 	for _, s := range []int{http.StatusOK, http.StatusServiceUnavailable, http.StatusOK} {
 		status = s
@@ -271,9 +271,9 @@ func TestClientTellsWhetherLineProviderIsThere(t *testing.T) {
 	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := client.Event(canceled, 7); err == nil {
-		t.Error("no error for a caller who has left")
+		t.Error("no error for a cancelled request")
 	}
 	if err := client.Check(t.Context()); err != nil {
-		t.Errorf("that the caller left shows as %v", err)
+		t.Errorf("after a cancelled request Check returned %v", err)
 	}
 }

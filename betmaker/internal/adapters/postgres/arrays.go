@@ -9,8 +9,7 @@ import (
 )
 
 // writeSlicesAtOnce registers codecs that encode slices of numbers, instants and tids directly. The
-// library's codec, which is for all types, allocates an object for each element; that was a large part
-// of bet-maker's time for a settled bet.
+// library's codec, which is for all types, allocates an object for each element, which made settling slow.
 func writeSlicesAtOnce(conn *pgx.Conn) {
 	register(conn, pgtype.Int8ArrayOID, pgtype.Int8OID, func(dst []byte, number int64) []byte {
 		return binary.BigEndian.AppendUint64(dst, uint64(number))

@@ -122,7 +122,7 @@ type recordedRow struct{}
 // Scan implements pgx.Row.
 func (recordedRow) Scan(...any) error { return errRecorded }
 
-// answers implements pgdb.DBTX. It returns the results of a batch, in order, whatever the statements are.
+// answers implements pgdb.DBTX. It ignores the statements and returns the results of a batch in order.
 type answers struct{ results pgx.BatchResults }
 
 // Exec implements pgdb.DBTX.

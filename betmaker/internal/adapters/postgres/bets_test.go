@@ -11,7 +11,7 @@ import (
 
 // Lists decode bets by collect, and a single bet is decoded by pgx. Both return the same: for pending, won,
 // lost and void bets, and for numbers and instants of any size.
-func TestListShowsBetsAsTheyAre(t *testing.T) {
+func TestListDecodesBetsAsPgxDoes(t *testing.T) {
 	t.Parallel()
 	url := postgrestest.NewDatabase(t)
 	for _, statement := range []string{

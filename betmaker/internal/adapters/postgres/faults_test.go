@@ -162,7 +162,7 @@ func TestConnectionLostBeforeItIsUsed(t *testing.T) {
 	}
 }
 
-func TestTransactionIsTriedAgain(t *testing.T) {
+func TestTransactionIsRetried(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name     string
@@ -171,7 +171,7 @@ func TestTransactionIsTriedAgain(t *testing.T) {
 		attempts int
 	}{
 		{"until it succeeds", 3, nil, 4},
-		{"not for ever", 100, ports.ErrUnavailable, 4},
+		{"a bounded number of times", 100, ports.ErrUnavailable, 4},
 	} {
 		for _, code := range []string{"40001", "40P01"} {
 			t.Run(test.name+" "+code, func(t *testing.T) {
@@ -234,7 +234,7 @@ func TestWaitForLockIsBounded(t *testing.T) {
 	}
 }
 
-func TestRequestThatLeavesTakesNoConnectionWithIt(t *testing.T) {
+func TestCancelledRequestClosesNoConnection(t *testing.T) {
 	t.Parallel()
 	url := postgrestest.NewDatabase(t)
 	store := open(t, postgres.Config{URL: url, PlacingConnections: 1, Connections: 1})
@@ -247,13 +247,13 @@ func TestRequestThatLeavesTakesNoConnectionWithIt(t *testing.T) {
 	ctx, leave := context.WithCancel(t.Context())
 	decision, err := place(ctx, store, user, "", leave)
 	if err != nil || !decision.Accepted() {
-		t.Errorf("what has begun goes to its end: got %+v, %v", decision, err)
+		t.Errorf("cancelled while it runs: got %+v, %v; want the transaction to finish", decision, err)
 	}
 	if _, err := place(ctx, store, user, "", nothing); !errors.Is(err, context.Canceled) {
-		t.Errorf("nothing begins for a request that has left: got the error %v", err)
+		t.Errorf("place after the cancellation: got the error %v", err)
 	}
 	if _, err := store.Users.User(ctx, user); !errors.Is(err, context.Canceled) {
-		t.Errorf("nothing is read for a request that has left: got the error %v", err)
+		t.Errorf("read after the cancellation: got the error %v", err)
 	}
 	if got := countBets(t, url); got != 2 {
 		t.Errorf("%d bets, want 2", got)
@@ -265,7 +265,7 @@ func TestRequestThatLeavesTakesNoConnectionWithIt(t *testing.T) {
 
 // Placing bets and following the line do not wait for connections of others. Otherwise slow readers
 // could delay the close of an event, and bets would be accepted after it.
-func TestPlacingAndFollowingHaveConnectionsOfTheirOwn(t *testing.T) {
+func TestPlacingAndFollowingHaveSeparateConnections(t *testing.T) {
 	t.Parallel()
 	store := open(t, postgres.Config{URL: postgrestest.NewDatabase(t), Connections: 1, FollowingConnections: 1})
 	user := prepare(t, store)
@@ -301,7 +301,7 @@ func TestPlacingAndFollowingHaveConnectionsOfTheirOwn(t *testing.T) {
 	}
 }
 
-func TestServerIsNotThere(t *testing.T) {
+func TestUnreachableServer(t *testing.T) {
 	t.Parallel()
 	config := postgres.Config{URL: nothingListens}
 	store := open(t, config)
@@ -380,7 +380,7 @@ func TestSessionSettings(t *testing.T) {
 	}
 }
 
-func TestWarnsOnceOfServerThatForgets(t *testing.T) {
+func TestWarnsOnceOfServerThatMayLoseCommits(t *testing.T) {
 	t.Parallel()
 	url := postgrestest.NewDatabase(t)
 	execute(t, url, "do $$ begin execute format('alter database %I set synchronous_commit = off', current_database()); end $$")

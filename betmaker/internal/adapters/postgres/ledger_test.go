@@ -78,7 +78,7 @@ func TestSealWaitsForTransferInFlight(t *testing.T) {
 		t.Fatalf("read: %v", err)
 	}
 	if !slices.ContainsFunc(read.transfers, func(tr domain.Transfer) bool { return tr.ID == sealed+1 && tr.Kind == domain.TransferDeposit }) {
-		t.Errorf("the transfer in flight had not the lower id: %+v", read.transfers)
+		t.Errorf("the transfer in flight does not have the lower id: %+v", read.transfers)
 	}
 	chain, from := domain.Seal{}, 0
 	for _, seal := range read.seals {
@@ -94,7 +94,7 @@ func TestSealWaitsForTransferInFlight(t *testing.T) {
 }
 
 // Only one replica seals at a time. Another one does nothing and does not wait.
-func TestSealIsMadeByOne(t *testing.T) {
+func TestOneReplicaSealsAtATime(t *testing.T) {
 	t.Parallel()
 	url := postgrestest.NewDatabase(t)
 	store := open(t, postgres.Config{URL: url})
@@ -203,12 +203,12 @@ func TestReadLedgerOfManyPages(t *testing.T) {
 		if bet.UserID == 0 {
 			orphans, want = append(orphans, bet), 1500
 		}
-		its := read.ofBets[i]
-		if len(its) != want || !slices.IsSortedFunc(its, func(a, b domain.Transfer) int { return int(a.ID - b.ID) }) {
-			t.Fatalf("bet %d has the transfers %+v, want %d in order of id", bet.ID, its, want)
+		transfers := read.ofBets[i]
+		if len(transfers) != want || !slices.IsSortedFunc(transfers, func(a, b domain.Transfer) int { return int(a.ID - b.ID) }) {
+			t.Fatalf("bet %d has the transfers %+v, want %d in order of id", bet.ID, transfers, want)
 		}
-		if slices.ContainsFunc(its, func(tr domain.Transfer) bool { return tr.BetID != bet.ID }) {
-			t.Fatalf("bet %d has transfers of others: %+v", bet.ID, its)
+		if slices.ContainsFunc(transfers, func(tr domain.Transfer) bool { return tr.BetID != bet.ID }) {
+			t.Fatalf("bet %d has transfers of others: %+v", bet.ID, transfers)
 		}
 	}
 	if want := []domain.Bet{{ID: 3}, {ID: 5005}, {ID: 90000}}; !reflect.DeepEqual(orphans, want) {
@@ -216,7 +216,7 @@ func TestReadLedgerOfManyPages(t *testing.T) {
 	}
 }
 
-func TestReadLedgerIsOfOneInstantAndEndsWithItsContext(t *testing.T) {
+func TestReadLedgerSeesOneInstantAndStopsWithItsContext(t *testing.T) {
 	t.Parallel()
 	url := postgrestest.NewDatabase(t)
 	store := open(t, postgres.Config{URL: url, Connections: 1})
@@ -234,10 +234,10 @@ func TestReadLedgerIsOfOneInstantAndEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	read = &recorder{onFirst: cancel}
 	if err := store.Ledger.Read(ctx, read); !errors.Is(err, context.Canceled) || len(read.bets) != 0 {
-		t.Errorf("went on for a reader who has left: %v, %+v", err, read.bets)
+		t.Errorf("the reading went on after the cancellation: %v, %+v", err, read.bets)
 	}
 	if _, err := store.Users.User(t.Context(), user); err != nil {
-		t.Errorf("the connection serves others: %v", err)
+		t.Errorf("the connection cannot be used again: %v", err)
 	}
 	if got := store.Connected() - connections; got > 1 { // that for placing
 		t.Errorf("%d connections were made, want 1", got)
@@ -246,7 +246,7 @@ func TestReadLedgerIsOfOneInstantAndEndsWithItsContext(t *testing.T) {
 
 // Sealing decodes transfers by collect, and lists are decoded by pgx. Both return the same: with and
 // without a bet and a reference, and for numbers and instants of any size.
-func TestSealIsOfTransfersAsTheyAre(t *testing.T) {
+func TestSealDecodesTransfersAsPgxDoes(t *testing.T) {
 	t.Parallel()
 	url := postgrestest.NewDatabase(t)
 	store := open(t, postgres.Config{URL: url})

@@ -35,7 +35,7 @@ func liabilities(t *testing.T, store *postgres.Store, events ...domain.EventID) 
 }
 
 // A missing liability is computed to the minor unit, as the sum over the pending bets.
-func TestLiabilityIsTheDomains(t *testing.T) {
+func TestComputedLiability(t *testing.T) {
 	t.Parallel()
 	url := postgrestest.NewDatabase(t)
 	store := open(t, postgres.Config{URL: url})
@@ -93,7 +93,7 @@ func newBet(t *testing.T, stake, hundredths int64) domain.Bet {
 }
 
 // Computing a liability and settling bets wait for each other, so that no change is lost.
-func TestLiabilityIsWorkedOutWhileBetIsCancelled(t *testing.T) {
+func TestLiabilityIsComputedWhileBetIsCancelled(t *testing.T) {
 	t.Parallel()
 	url := postgrestest.NewDatabase(t)
 	store := open(t, postgres.Config{URL: url})
@@ -152,11 +152,11 @@ func waitForLock(t *testing.T, url string) {
 			return
 		}
 	}
-	t.Error("nobody waits for a lock")
+	t.Error("no transaction waits for a lock")
 }
 
 // A wrong liability, because bets were placed without it, does not block settling.
-func TestWrongLiabilityHoldsNothingUp(t *testing.T) {
+func TestWrongLiabilityDoesNotBlockSettling(t *testing.T) {
 	t.Parallel()
 	store := open(t, postgres.Config{URL: postgrestest.NewDatabase(t)})
 	user := prepare(t, store)

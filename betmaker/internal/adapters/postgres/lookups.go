@@ -50,7 +50,7 @@ func (l *lookups) do(ctx context.Context, c call) error {
 }
 
 // send runs a round. After an error, the server or the driver skips the rest of the batch, and the driver
-// does not always tell whose error it was. The look-ups that are left then run one by one.
+// does not always name the look-up that failed. The rest then run one by one.
 func (l *lookups) send(ctx context.Context, round []*lookup) {
 	ctx, cancel := context.WithTimeout(ctx, l.pool.timeout)
 	defer cancel()

@@ -43,7 +43,7 @@ func TestEachLookUpGetsItsOwnAnswer(t *testing.T) {
 					t.Errorf("looked for %s, got %+v, %v", name, found, err)
 				}
 				if found, err := store.Users.User(t.Context(), user+1000); !errors.Is(err, ports.ErrNotFound) {
-					t.Errorf("looked for nobody, got %+v, %v", found, err)
+					t.Errorf("looked for a missing user, got %+v, %v", found, err)
 				}
 			}
 		})
@@ -51,7 +51,7 @@ func TestEachLookUpGetsItsOwnAnswer(t *testing.T) {
 	asking.Wait()
 }
 
-func TestLookUpThatFailsFailsAlone(t *testing.T) {
+func TestFailedLookUpDoesNotAffectOthers(t *testing.T) {
 	t.Parallel()
 	// The limit holds for every statement: it is far above what the quick ones take on a busy machine.
 	store := open(t, postgres.Config{URL: postgrestest.NewDatabase(t), StatementTimeout: 500 * time.Millisecond})
@@ -123,7 +123,7 @@ func TestLookUpsWithoutAServer(t *testing.T) {
 }
 
 // A cancelled look-up closes no connection and does not affect concurrent look-ups.
-func TestWhoLooksMayLeave(t *testing.T) {
+func TestCancelledLookUp(t *testing.T) {
 	t.Parallel()
 	store := open(t, postgres.Config{URL: postgrestest.NewDatabase(t)})
 	user := addUser(t, store, "bella")
@@ -141,7 +141,7 @@ func TestWhoLooksMayLeave(t *testing.T) {
 				t.Errorf("got %+v, %v", found, err)
 			}
 			if i%2 == 1 && err == nil && found.ID != user || err != nil && found != (domain.User{}) {
-				t.Errorf("who has left got %+v, %v", found, err)
+				t.Errorf("the cancelled look-up got %+v, %v", found, err)
 			}
 		})
 	}
@@ -152,7 +152,7 @@ func TestWhoLooksMayLeave(t *testing.T) {
 }
 
 // A look-up that is cancelled while it runs goes on, and its answer is dropped.
-func TestWhoLooksMayLeaveMeanwhile(t *testing.T) {
+func TestLookUpCancelledWhileItRuns(t *testing.T) {
 	t.Parallel()
 	url := postgrestest.NewDatabase(t)
 	store := open(t, postgres.Config{URL: url})
@@ -167,7 +167,7 @@ func TestWhoLooksMayLeaveMeanwhile(t *testing.T) {
 	defer leave()
 	// The answer waits for the holder, however slow the machine is.
 	if got, err := store.LookUp(ctx, "select 7 from pg_advisory_xact_lock(7)"); got != 0 || !errors.Is(err, ports.ErrUnavailable) {
-		t.Errorf("a caller that has left got %d, %v", got, err)
+		t.Errorf("the cancelled look-up got %d, %v", got, err)
 	}
 	if err := holder.Rollback(t.Context()); err != nil {
 		t.Fatal(err)

@@ -55,8 +55,8 @@ func Migrate(ctx context.Context, config Config) error {
 	})
 }
 
-// MigrateDown reverts the newest migration and deletes the data that only it can hold. It is meant
-// for development. The errors are those of Migrate.
+// MigrateDown reverts the newest migration and deletes the data that only it can hold. It is for
+// development. The errors are those of Migrate.
 func MigrateDown(ctx context.Context, config Config) error {
 	return withMigrations(ctx, config, func(migrations *goose.Provider) error {
 		result, err := migrations.Down(ctx)

@@ -65,7 +65,7 @@ func connect(t testing.TB, url string) *pgx.Conn {
 	return conn
 }
 
-// execute runs a statement on a connection of its own.
+// execute runs a statement on a new connection.
 func execute(t *testing.T, url, statement string, args ...any) {
 	t.Helper()
 	if _, err := connect(t, url).Exec(t.Context(), statement, args...); err != nil {

@@ -8,7 +8,7 @@ import (
 )
 
 // takeRoleQuery takes on the role stavka_betmaker, which may not change append-only tables, if the
-// role exists and the user may take it on. It also tells whether the schema exists: its migration
+// role exists and the user may take it on. It also returns whether the schema exists: its migration
 // creates the role. From PostgreSQL 16 on, a member of a role may lack the right to take it on.
 const takeRoleQuery = `select exists (select from pg_class where relname = 'transfers' and pg_table_is_visible(oid)) as migrated,
 	(select set_config('role', rolname, false) from pg_roles where rolname = 'stavka_betmaker' and pg_has_role(

@@ -17,9 +17,9 @@ import (
 	"stavka.local/betmaker/internal/domain"
 )
 
-// Append-only tables cannot be changed: the service lacks the right, and triggers refuse it to a
-// superuser, who needs no rights.
-func TestFinalTablesCannotBeChanged(t *testing.T) {
+// Append-only tables cannot be changed: the service lacks the right, and triggers refuse it even to a
+// superuser.
+func TestAppendOnlyTablesCannotBeChanged(t *testing.T) {
 	t.Parallel()
 	database := postgrestest.NewDatabase(t)
 	store := open(t, postgres.Config{URL: database})

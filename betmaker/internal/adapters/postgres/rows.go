@@ -404,7 +404,7 @@ func timeOrNull(t time.Time) *time.Time {
 	return &t
 }
 
-// copyHash copies a hash and tells whether it has the right length.
+// copyHash copies a hash and reports whether it has the right length.
 func copyHash(into *[sha256.Size]byte, from []byte) bool {
 	return copy(into[:], from) == len(into) && len(from) == len(into)
 }

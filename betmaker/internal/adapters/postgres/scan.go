@@ -48,7 +48,7 @@ func fieldsOf(row reflect.Value, pointers []any) []any {
 	return pointers
 }
 
-// scanAll decodes the values of a row, or returns false if it does not know how.
+// scanAll decodes the values of a row, or returns false if it has no decoder for one.
 func scanAll(values [][]byte, columns []pgconn.FieldDescription, into []any) bool {
 	if len(values) != len(into) {
 		return false

@@ -20,7 +20,7 @@ import (
 	"stavka.local/betmaker/internal/adapters/postgres/postgrestest"
 )
 
-func TestConstraintsAreTheSchemas(t *testing.T) {
+func TestConstraintsExist(t *testing.T) {
 	t.Parallel()
 	conn := connect(t, postgrestest.NewDatabase(t))
 	for _, name := range postgres.Constraints {
@@ -185,7 +185,7 @@ func TestMigrateUpDownUp(t *testing.T) {
 	config := quiet(url)
 	known := migrations(t, config)
 	if slices.ContainsFunc(known, func(m postgres.Migration) bool { return !m.AppliedAt.IsZero() }) {
-		t.Fatalf("nothing is applied yet: %+v", known)
+		t.Fatalf("migrations are applied already: %+v", known)
 	}
 	empty := tables(t, url)
 	for range 2 {
@@ -193,7 +193,7 @@ func TestMigrateUpDownUp(t *testing.T) {
 			t.Fatalf("migrate: %v", err)
 		}
 		if applied := migrations(t, config); slices.ContainsFunc(applied, func(m postgres.Migration) bool { return m.AppliedAt.IsZero() }) {
-			t.Fatalf("all is applied: %+v", applied)
+			t.Fatalf("migrations are not applied: %+v", applied)
 		}
 		// The data is a user with a bet and a verdict.
 		store := open(t, config)
@@ -211,11 +211,11 @@ func TestMigrateUpDownUp(t *testing.T) {
 		}
 	}
 	if err := postgres.MigrateDown(t.Context(), config); err != nil {
-		t.Errorf("nothing is left to be taken back: %v", err)
+		t.Errorf("migrate down without migrations: %v", err)
 	}
 }
 
-func TestMigrateByManyAtOnce(t *testing.T) {
+func TestConcurrentMigrations(t *testing.T) {
 	t.Parallel()
 	url := postgrestest.NewEmptyDatabase(t)
 	var replicas sync.WaitGroup

@@ -94,16 +94,16 @@ func TestSharesAreDisjointRanges(t *testing.T) {
 			for shares := 1; shares <= 9; shares++ {
 				settled, last := make(map[domain.BetID]bool), make(map[domain.UserID]domain.BetID)
 				for _, share := range store.SettlementShares(shares) {
-					its := make(map[domain.UserID]bool)
+					usersOfShare := make(map[domain.UserID]bool)
 					for chunk := (ports.Chunk{More: true}); chunk.More; {
 						var err error
 						chunk, err = share.SettleChunk(t.Context(), event, chunk.Last, 4, func(set *domain.Settling) []domain.Settled {
 							for _, bet := range set.Bets {
-								if settled[bet.ID] || last[bet.UserID] > bet.ID || last[bet.UserID] > 0 && !its[bet.UserID] {
+								if settled[bet.ID] || last[bet.UserID] > bet.ID || last[bet.UserID] > 0 && !usersOfShare[bet.UserID] {
 									t.Errorf("of %d shares, one settles bet %d of user %d after others have settled %d bets, the last of this user %d",
 										shares, bet.ID, bet.UserID, len(settled), last[bet.UserID])
 								}
-								settled[bet.ID], last[bet.UserID], its[bet.UserID] = true, bet.ID, true
+								settled[bet.ID], last[bet.UserID], usersOfShare[bet.UserID] = true, bet.ID, true
 							}
 							return set.Settle()
 						})

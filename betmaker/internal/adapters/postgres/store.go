@@ -33,8 +33,8 @@ type Config struct {
 	StatementTimeout time.Duration
 	// LockTimeout bounds a statement's wait for a lock; 5 s by default.
 	LockTimeout time.Duration
-	// TransactionTimeout closes a connection on which the server does not answer at all; 30 s by
-	// default. It should be longer than the server's timeouts.
+	// TransactionTimeout closes a connection on which the server does not answer; 30 s by default.
+	// It should be longer than the server's timeouts.
 	TransactionTimeout time.Duration
 	// Logger receives warnings for operators; slog.Default() by default.
 	Logger *slog.Logger

@@ -18,8 +18,8 @@ import (
 const (
 	// maxAttempts bounds the attempts at a transaction that the server aborted in favour of another one.
 	maxAttempts = 4
-	// maxForgotten bounds the attempts at a transaction whose liability another replica keeps deleting. With
-	// maxAttempts, a bet failed now and then.
+	// maxForgotten is maxAttempts for a transaction whose liability another replica keeps deleting, which
+	// may happen more often.
 	maxForgotten = 10
 	// rollbackTimeout bounds a rollback. After it the connection is closed, which rolls back, too.
 	rollbackTimeout = 5 * time.Second
@@ -140,7 +140,7 @@ func (tx *transaction) run(sql string) {
 	})
 }
 
-// isEmpty tells whether nothing is queued.
+// isEmpty reports whether nothing is queued.
 func (tx *transaction) isEmpty() bool { return len(tx.calls) == 0 }
 
 // exchange sends the queued statements and reads the answers, in one round trip. After an
@@ -182,7 +182,7 @@ func (tx *transaction) commit(ctx context.Context) error {
 	}
 }
 
-// isOutcomeUnknown tells whether a commit may have happened although sending it, behind
+// isOutcomeUnknown reports whether a commit may have happened although sending it, behind
 // other statements, ended in err. Answers come in the order of the statements. If the server
 // answers an earlier statement with an error, it has not reached the commit. If it answers the
 // commit itself with an error, nothing was committed, unless the error also ends the session:

@@ -101,7 +101,7 @@ func TestTransfersOfUserAreReadAlone(t *testing.T) {
 	// The line below the first one is the total.
 	found := regexp.MustCompile(`rows=(\d+) loops=1\)\n +Buffers: shared hit=(\d+)(?: read=(\d+))?`).FindStringSubmatch(plan)
 	if found == nil {
-		t.Fatalf("the plan does not say what was read:\n%s", plan)
+		t.Fatalf("the plan does not show the pages read:\n%s", plan)
 	}
 	pages := 0
 	for _, number := range found[2:] {

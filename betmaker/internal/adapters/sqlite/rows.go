@@ -161,7 +161,7 @@ func settlementToRow(bet domain.BetID, s domain.Standing) sqlitedb.SettleBetPara
 
 // verdictKey names a stored verdict.
 type verdictKey struct {
-	user      domain.UserID // who sent the request
+	user      domain.UserID // of the request
 	operation domain.Operation
 	key       string
 }

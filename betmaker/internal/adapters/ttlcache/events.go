@@ -21,8 +21,8 @@ type Events struct {
 }
 
 // NewEvents returns an empty cache of at most capacity events. An event is dropped ttl after it was
-// added. Reading it does not extend that, because a frequently read event would otherwise stay for
-// ever.
+// added. Reading it does not extend that, because a frequently read event would otherwise never
+// be dropped.
 func NewEvents(capacity int, ttl time.Duration) *Events {
 	return &Events{cache: ttlcache.New(
 		ttlcache.WithCapacity[domain.EventID, domain.Event](uint64(max(capacity, 1))),

@@ -44,7 +44,7 @@ func version(t *testing.T, get func(context.Context, domain.UserID) (domain.User
 	return user.TokenVersion
 }
 
-func TestWhatIsRememberedIsAtMostASecondOld(t *testing.T) {
+func TestUsersAreAtMostASecondOld(t *testing.T) {
 	t.Parallel()
 	for name, slow := range map[string]time.Duration{"a store that answers at once": 0, "a slow store": 400 * time.Millisecond} {
 		t.Run(name, func(t *testing.T) {
@@ -71,17 +71,17 @@ func TestWhatIsRememberedIsAtMostASecondOld(t *testing.T) {
 }
 
 // The result of a slow store is already old when it arrives.
-func TestTheAgeCountsFromTheQuestion(t *testing.T) {
+func TestAgeCountsFromTheStartOfTheLookUp(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := &store{slow: 400 * time.Millisecond}
 		users := usercache.New(s.load, 10)
-		var asking sync.WaitGroup
-		asking.Go(func() { version(t, users.User) })
+		var lookup sync.WaitGroup
+		lookup.Go(func() { version(t, users.User) })
 		time.Sleep(200 * time.Millisecond)
 		s.version.Add(1)
 		changed := time.Now()
-		asking.Wait()
+		lookup.Wait()
 		time.Sleep(time.Second - time.Since(changed))
 		if got := version(t, users.User); got != 1 {
 			t.Errorf("got version %d a second after it became 1", got)
@@ -89,47 +89,47 @@ func TestTheAgeCountsFromTheQuestion(t *testing.T) {
 	})
 }
 
-func TestManyWhoAskAtOnceCauseOneLook(t *testing.T) {
+func TestConcurrentLookUpsAreBatched(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := &store{slow: 100 * time.Millisecond}
 		users := usercache.New(s.load, 10)
 		first, leave := context.WithCancel(t.Context())
-		var asking sync.WaitGroup
-		asking.Go(func() {
+		var lookup sync.WaitGroup
+		lookup.Go(func() {
 			if _, err := users.User(first, 1); !errors.Is(err, context.Canceled) {
-				t.Errorf("the first one left: got %v", err)
+				t.Errorf("the cancelled caller: got %v", err)
 			}
 		})
 		synctest.Wait()
 		leave()
 		for range 100 {
-			asking.Go(func() { version(t, users.User) })
+			lookup.Go(func() { version(t, users.User) })
 		}
-		asking.Wait()
+		lookup.Wait()
 		version(t, users.User)
 		if got := s.looks.Load(); got != 1 {
-			t.Errorf("%d looks at the store, want 1", got)
+			t.Errorf("%d look-ups in the store, want 1", got)
 		}
 	})
 }
 
-func TestReloadSeesWhatIsThereNow(t *testing.T) {
+func TestReloadReturnsThePresentState(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := &store{slow: 100 * time.Millisecond}
 		users := usercache.New(s.load, 10)
-		var asking sync.WaitGroup
-		asking.Go(func() { version(t, users.User) })
+		var lookup sync.WaitGroup
+		lookup.Go(func() { version(t, users.User) })
 		synctest.Wait() // a look-up is under way and has read the old state
 		s.version.Add(1)
 		if got := version(t, users.Reload); got != 1 {
-			t.Errorf("while another looks: got version %d, want 1", got)
+			t.Errorf("during the look-up: got version %d, want 1", got)
 		}
-		asking.Wait()
+		lookup.Wait()
 		s.version.Add(1)
 		if got := version(t, users.Reload); got != 2 {
-			t.Errorf("with another one remembered: got version %d, want 2", got)
+			t.Errorf("after the look-up: got version %d, want 2", got)
 		}
 		if got := version(t, users.User); got != 2 {
 			t.Errorf("after a reload: got version %d, want 2", got)
@@ -148,13 +148,13 @@ func TestFailuresAreNotRemembered(t *testing.T) {
 			}
 		}
 		if got := s.looks.Load(); got != 2 {
-			t.Errorf("%d looks at the store, want 2", got)
+			t.Errorf("%d look-ups in the store, want 2", got)
 		}
 	})
 }
 
 // Expired users leave the memory even if it is not full.
-func TestWhoIsTooOldIsForgotten(t *testing.T) {
+func TestExpiredUsersAreDropped(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		users := usercache.New(new(store).load, 10)

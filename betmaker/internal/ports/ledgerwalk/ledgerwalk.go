@@ -13,7 +13,7 @@ import (
 	"stavka.local/shared/money"
 )
 
-// Ledger is everything that concerns money in a store. Each sequence is read once, and seals beside
+// Ledger is the ledger of a store. Each sequence is read once, and seals beside
 // transfers, and the transfers of bets beside bets, are read alternately. An error ends the walk.
 type Ledger struct {
 	Seals     iter.Seq2[domain.Seal, error]     // by id
@@ -104,7 +104,7 @@ func walkBets(ledger Ledger, reader ports.LedgerReader) error {
 	return showOrphans(math.MaxInt64)
 }
 
-// byBet groups transfers by bet. Each group is a slice of its own, ordered by id.
+// byBet groups transfers by bet. Each group is a new slice, ordered by id.
 func byBet(transfers iter.Seq2[domain.Transfer, error]) iter.Seq2[[]domain.Transfer, error] {
 	return func(yield func([]domain.Transfer, error) bool) {
 		var group []domain.Transfer

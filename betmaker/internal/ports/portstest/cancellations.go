@@ -90,8 +90,7 @@ func cancelsNothing(t *testing.T, s Stores) {
 	isError(t, err, ports.ErrNotFound)
 }
 
-// cancelsBeforeClose cancels bets while their events are closed: each bet is cancelled before the close or
-// not at all.
+// cancelsBeforeClose cancels bets while their events are closed: no bet is cancelled after the close.
 func cancelsBeforeClose(t *testing.T, s Stores) {
 	for round := range scaled(t, 100) {
 		id := domain.EventID(round + 1)

@@ -24,7 +24,7 @@ func Events(t *testing.T, open Open) {
 		"does not find an unknown event":                 eventNotFound,
 		"lists events that take bets":                    listsOpenEvents,
 		"lists events in pages":                          pagesOpenEvents,
-		"lists what other data sets left undecided":      listsUndecidedEvents,
+		"lists undecided events of other data sets":      listsUndecidedEvents,
 		"closes events by its own clock":                 closesByItsClock,
 		"amends an event, with a record of it":           amendsEvent,
 		"amends nothing without an amendment":            amendsNothing,

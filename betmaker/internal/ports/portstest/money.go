@@ -18,7 +18,7 @@ func Money(t *testing.T, open Open) {
 		"moves the stake with the bet":                    movesStake,
 		"decides bets of a user in order":                 decidesInOrder,
 		"accepts no more bets than the balance":           acceptsWhatThereIs,
-		"moves money for each outcome":                    movesMoney,
+		"moves money for each settlement":                 movesMoney,
 		"a correction moves the difference, into debt":    correctsIntoDebt,
 		"stores every field of a transfer":                findsTransfers,
 		"writes no money of a batch or chunk that fails":  writesNoMoneyOfFailures,
@@ -175,7 +175,7 @@ const (
 )
 
 func movesMoney(t *testing.T, s Stores) {
-	for i, outcome := range []struct {
+	for i, settlement := range []struct {
 		state   domain.State
 		balance string
 		want    []entry
@@ -190,12 +190,12 @@ func movesMoney(t *testing.T, s Stores) {
 		write(t, s, openEvent(id))
 		user := addUserWith(t, s, fmt.Sprint("player", i), "100.00")
 		placed := placeBet(t, s, bet(user, id))
-		finish(t, s, id, outcome.state)
+		finish(t, s, id, settlement.state)
 		_, err := settle(t.Context(), s, id, 10)
 		ok(t, err)
-		hasMoney(t, s, user, outcome.balance, "0.00", "0.00")
+		hasMoney(t, s, user, settlement.balance, "0.00", "0.00")
 		transfers := transfersOf(t, s, ports.TransferFilter{BetID: placed.ID})
-		equal(t, entries(transfers[1:]), outcome.want)
+		equal(t, entries(transfers[1:]), settlement.want)
 		for _, transfer := range transfers[1:] {
 			equal(t, transfer.At, readBet(t, s, placed.ID).SettledAt)
 		}

@@ -67,25 +67,25 @@ func Oracle(t *testing.T, s Stores, stories int) {
 // isRich checks that the stories together had every kind of transfer and settlement.
 func isRich(t *testing.T, ledger *shown) {
 	t.Helper()
-	kinds, outcomes := make(map[domain.TransferKind]int), make(map[domain.Settlement]int)
+	kinds, settlements := make(map[domain.TransferKind]int), make(map[domain.Settlement]int)
 	for _, transfer := range ledger.transfers {
 		kinds[transfer.Kind]++
 	}
 	for _, bet := range ledger.bets {
-		outcome := bet.Settlement
-		outcome.Payout = money.Amount{}
-		outcomes[outcome]++
+		settlement := bet.Settlement
+		settlement.Payout = money.Amount{}
+		settlements[settlement]++
 	}
-	t.Logf("transfers by their kind: %v; bets by their outcome: %v", kinds, outcomes)
+	t.Logf("transfers by kind: %v; bets by settlement: %v", kinds, settlements)
 	for kind := domain.TransferOpening; kind <= domain.TransferRepayment; kind++ {
 		isTrue(t, kinds[kind] > 0, "there is a transfer of the kind %s", kind)
 	}
-	for _, outcome := range []domain.Settlement{
+	for _, settlement := range []domain.Settlement{
 		{Status: domain.StatusPending}, {Status: domain.StatusWon}, {Status: domain.StatusLost},
 		{Status: domain.StatusVoid, VoidReason: domain.VoidEventCancelled}, {Status: domain.StatusVoid, VoidReason: domain.VoidPastPost},
 		{Status: domain.StatusVoid, VoidReason: domain.VoidWindowed}, {Status: domain.StatusVoid, VoidReason: domain.VoidCancelledByUser},
 	} {
-		isTrue(t, outcomes[outcome] > 0, "there is a bet with the outcome %+v", outcome)
+		isTrue(t, settlements[settlement] > 0, "there is a bet with the settlement %+v", settlement)
 	}
 }
 
@@ -162,9 +162,9 @@ func playStory(t *testing.T, s Stores, seed uint64) {
 	}
 	st.check()
 	st.checkTransfers()
-	// In the end every bet follows the last state, whatever came before.
+	// In the end every bet follows the last state.
 	for _, bet := range st.bets {
-		status, payout := bet.event.outcome(bet)
+		status, payout := bet.event.settlement(bet)
 		isTrue(t, bet.status == status && bet.payout.Cmp(payout) == 0, "bet %d follows the last state: %s, %s", bet.id, bet.status, status)
 	}
 }
@@ -328,13 +328,13 @@ func (st *story) settle(event *oracleEvent) {
 	}
 	for _, bet := range st.bets {
 		if bet.event == event {
-			bet.status, bet.payout = event.outcome(bet)
+			bet.status, bet.payout = event.settlement(bet)
 		}
 	}
 }
 
-// outcome returns the settled status and payout of a bet.
-func (e *oracleEvent) outcome(bet *oracleBet) (domain.Status, *big.Rat) {
+// settlement returns the settled status and payout of a bet.
+func (e *oracleEvent) settlement(bet *oracleBet) (domain.Status, *big.Rat) {
 	inWindow := slices.ContainsFunc(e.windows, func(w oracleWindow) bool {
 		return !w.undone && !bet.at.Before(w.from) && bet.at.Before(w.to)
 	})
@@ -448,7 +448,7 @@ func (st *story) cancelBet() {
 	bet := pick(st.rng, st.bets)
 	_, err := cancel(st.Context(), st.s, bet.id)
 	st.tell("bet %d is cancelled: %v", bet.id, err)
-	target, _ := bet.event.outcome(bet)
+	target, _ := bet.event.settlement(bet)
 	possible := bet.status == domain.StatusPending && target == domain.StatusPending && !bet.event.known.Suspended
 	isTrue(st.T, (err == nil) == (possible || bet.cancelled), "bet %+v can be cancelled %t: %v", bet, possible, err)
 	if err == nil && !bet.cancelled {

@@ -20,7 +20,7 @@ func Payments(t *testing.T, open Open) {
 		"keeps keys apart":                      keepsPaymentKeysApart,
 		"repays debt first":                     repaysDebtFirst,
 		"pays once for many identical requests": paysOnce,
-		"refuses an unknown user":               paysNobody,
+		"refuses an unknown user":               paysMissingUser,
 		"lets users pay themselves and others":  paysManyAtOnce,
 	})
 }
@@ -117,10 +117,10 @@ func keepsPaymentKeysApart(t *testing.T, s Stores) {
 	own := deposit(user, "1.00", "key")
 	own.By = user
 	for _, payment := range []domain.Payment{deposit(user, "1.00", "key"), withdrawal(user, "1.00", "key"), other, own} {
-		isTrue(t, !pay(t, s, payment).Replayed, "a payment of its own: %+v", payment)
+		isTrue(t, !pay(t, s, payment).Replayed, "another payment: %+v", payment)
 	}
 	placed := place(t, s, withKey(bet(user, 1), "key"))[0]
-	isTrue(t, placed.Accepted() && !placed.Replayed, "a bet has keys of its own: %+v", placed)
+	isTrue(t, placed.Accepted() && !placed.Replayed, "a payment's key is free for a bet: %+v", placed)
 	isTrue(t, pay(t, s, own).Replayed, "the key of a payment is still known")
 	isTrue(t, place(t, s, withKey(bet(user, 1), "key"))[0].Replayed, "and that of the bet")
 	hasMoney(t, s, user, "92.00", "10.00", "0.00")
@@ -173,7 +173,7 @@ func paysOnce(t *testing.T, s Stores) {
 	hasMoney(t, s, user, "15.00", "0.00", "0.00")
 }
 
-func paysNobody(t *testing.T, s Stores) {
+func paysMissingUser(t *testing.T, s Stores) {
 	_, err := s.Wallets.Pay(t.Context(), deposit(1<<41, "5.00", "key"), func(set domain.PaymentSet) domain.PaymentDecision {
 		t.Errorf("decide is called with %+v", set)
 		return domain.PaymentDecision{Err: domain.ErrUserNotFound}

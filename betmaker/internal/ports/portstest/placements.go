@@ -35,7 +35,7 @@ func Placements(t *testing.T, open Open) {
 		"writes nothing of a batch that fails":           writesNothingOfFailedBatch,
 		"writes nothing and holds nothing after a panic": placePanics,
 		"writes nothing when a decision is missing":      decisionIsMissing,
-		"keeps every batch, whatever they share":         landsEveryBatch,
+		"keeps every batch, also with common users":      landsEveryBatch,
 		"takes no bet of a user once deactivated":        takesNoBetOfDeactivated,
 		"finds a verdict by its key":                     findsVerdict,
 		"reads its clock after it has waited":            readsClockAfterWaiting,
@@ -93,7 +93,7 @@ func givesWorkingSet(t *testing.T, s Stores) {
 	for _, id := range set.BetIDs {
 		different[id] = id > 0
 	}
-	isTrue(t, len(different) >= len(batch), "%d placements have ids of their own: %v", len(batch), set.BetIDs)
+	isTrue(t, len(different) >= len(batch), "%d placements have different ids: %v", len(batch), set.BetIDs)
 }
 
 func replaysAcceptedBet(t *testing.T, s Stores) {

@@ -17,7 +17,7 @@ import (
 // Settlements is the suite of ports.Settlements.
 func Settlements(t *testing.T, open Open) {
 	run(t, open, map[string]func(*testing.T, Stores){
-		"moves bets to their outcome":                    movesBets,
+		"moves bets to their settlement":                 movesBets,
 		"settles in chunks":                              settlesInChunks,
 		"gives the bets, the event and the clock":        givesBetsEventAndClock,
 		"skips events that are not settleable":           leavesUnsettleableAlone,
@@ -40,7 +40,7 @@ func Settlements(t *testing.T, open Open) {
 func movesBets(t *testing.T, s Stores) {
 	user := addUsers(t, s, 1)[0]
 	addOpenEvents(t, s, 3)
-	outcomes := []struct {
+	settlements := []struct {
 		state domain.State
 		want  domain.Settlement
 	}{
@@ -48,10 +48,10 @@ func movesBets(t *testing.T, s Stores) {
 		{domain.StateFinishedLose, domain.Settlement{Status: domain.StatusLost}},
 		{domain.StateCancelled, domain.Settlement{Status: domain.StatusVoid, Payout: ten, VoidReason: domain.VoidEventCancelled}},
 	}
-	for i, outcome := range outcomes {
+	for i, settlement := range settlements {
 		id := domain.EventID(i + 1)
 		placed := placeBet(t, s, bet(user, id))
-		finish(t, s, id, outcome.state)
+		finish(t, s, id, settlement.state)
 		before := clock(t, s)
 
 		chunk, err := s.Settlements.SettleChunk(t.Context(), id, 0, 10, asDomain)
@@ -61,7 +61,7 @@ func movesBets(t *testing.T, s Stores) {
 		settled := readBet(t, s, placed.ID)
 		isTrue(t, !settled.SettledAt.Before(before) && !settled.SettledAt.After(clock(t, s)), "settled by the store's clock: %s", settled.SettledAt)
 		want := placed
-		want.Standing = domain.Standing{Settlement: outcome.want, Revision: 1, SettledAt: settled.SettledAt.UTC()}
+		want.Standing = domain.Standing{Settlement: settlement.want, Revision: 1, SettledAt: settled.SettledAt.UTC()}
 		equal(t, settled, want)
 	}
 }
@@ -342,8 +342,8 @@ func settlesOnce(t *testing.T, s Stores) {
 		finish(t, s, 1, state)
 		var changed atomic.Int64
 		together(t, settlers, func(int) error {
-			mine, err := settle(t.Context(), s, 1, chunk)
-			changed.Add(int64(mine))
+			moved, err := settle(t.Context(), s, 1, chunk)
+			changed.Add(int64(moved))
 			return err
 		})
 		equal(t, changed.Load(), int64(n))

@@ -14,19 +14,19 @@ import (
 // Users is the suite of ports.Users.
 func Users(t *testing.T, open Open) {
 	run(t, open, map[string]func(*testing.T, Stores){
-		"keeps all of a user":                         keepsUser,
-		"keeps all of a changed user":                 keepsChangedUser,
-		"does not find an unknown user":               userNotFound,
-		"refuses a taken name, ignoring case":         takesNamesOnce,
-		"lets a user change the case of their name":   changesCaseOfName,
-		"writes nothing if decide fails":              decisionIsNo,
-		"writes nothing and holds nothing on a panic": userUpdatePanics,
-		"keeps every update":                          landsEveryUserUpdate,
-		"creates a user once":                         createsUserOnce,
-		"counts the active admins":                    countsActiveAdmins,
-		"keeps the last of admins who resign at once": keepsLastAdmin,
-		"lists users in pages":                        listsUsers,
-		"opens and closes a wallet with its user":     opensAndClosesWallet,
+		"keeps all of a user":                           keepsUser,
+		"keeps all of a changed user":                   keepsChangedUser,
+		"does not find an unknown user":                 userNotFound,
+		"refuses a taken name, ignoring case":           takesNamesOnce,
+		"lets a user change the case of their name":     changesCaseOfName,
+		"writes nothing if decide fails":                decisionIsNo,
+		"writes nothing and holds nothing on a panic":   userUpdatePanics,
+		"keeps every update":                            landsEveryUserUpdate,
+		"creates a user once":                           createsUserOnce,
+		"counts the active admins":                      countsActiveAdmins,
+		"keeps the last of concurrently removed admins": keepsLastAdmin,
+		"lists users in pages":                          listsUsers,
+		"opens and closes a wallet with its user":       opensAndClosesWallet,
 	})
 }
 
@@ -79,7 +79,7 @@ func keepsChangedUser(t *testing.T, s Stores) {
 		return given, nil
 	})
 	ok(t, err)
-	isTrue(t, changed.UpdatedAt.After(created.UpdatedAt), "the change has a time of its own: %s", changed.UpdatedAt)
+	isTrue(t, changed.UpdatedAt.After(created.UpdatedAt), "the change has a later time: %s", changed.UpdatedAt)
 	want := given
 	want.ID, want.CreatedAt, want.UpdatedAt = created.ID, created.CreatedAt, changed.UpdatedAt.UTC()
 	equal(t, changed, want.User)
@@ -93,10 +93,10 @@ func keepsChangedUser(t *testing.T, s Stores) {
 func userNotFound(t *testing.T, s Stores) {
 	_, err := s.Users.User(t.Context(), 1)
 	isError(t, err, ports.ErrNotFound)
-	_, err = s.Users.ByUsername(t.Context(), "nobody")
+	_, err = s.Users.ByUsername(t.Context(), "missing")
 	isError(t, err, ports.ErrNotFound)
 	_, err = updateUser(t.Context(), s, 1, func(user ports.Credentials, _ int) (ports.Credentials, error) {
-		t.Errorf("decide is called with %+v, who does not exist", user)
+		t.Errorf("decide is called with %+v, which does not exist", user)
 		return user, nil
 	})
 	isError(t, err, ports.ErrNotFound)
@@ -339,7 +339,7 @@ func countsFailures(t *testing.T, s Stores) {
 	equal(t, failures(t, s, past, "anna", "10.0.0.1"), map[string]int{"anna": 2, "10.0.0.1": 2})
 	equal(t, failures(t, s, past.Add(time.Microsecond), "anna", "10.0.0.1"), map[string]int{"anna": 1, "10.0.0.1": 1})
 	equal(t, failures(t, s, past.Add(time.Second), "anna", "bella", "10.0.0.2"), map[string]int{"anna": 1, "bella": 1, "10.0.0.2": 1})
-	equal(t, failures(t, s, past, "nobody"), map[string]int{})
+	equal(t, failures(t, s, past, "missing"), map[string]int{})
 	equal(t, failures(t, s, past), map[string]int{})
 }
 

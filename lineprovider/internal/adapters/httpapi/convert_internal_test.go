@@ -92,7 +92,7 @@ func TestTokens(t *testing.T) {
 		labels[author(ctx, "anna").Token] = true
 	}
 	if len(labels) != 2 {
-		t.Errorf("labels %v do not tell the tokens apart", labels)
+		t.Errorf("labels %v of different tokens are equal", labels)
 	}
 	for _, token := range []string{"", "firs", "First", "first,second"} {
 		if _, err := tokens.Authenticate(t.Context(), token); err == nil {

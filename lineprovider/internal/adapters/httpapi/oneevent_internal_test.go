@@ -18,7 +18,7 @@ import (
 )
 
 // The response with one event is equal, byte for byte, to the response of the generated types.
-func TestOneEventIsWhatTheContractSays(t *testing.T) {
+func TestOneEventMatchesEncodingJSON(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		found := oneEvent{ports.Snapshot{

@@ -84,9 +84,9 @@ func TestLostAnswer(t *testing.T) {
 	}
 }
 
-// TestUnknownFate loses every reply. The error must say that the change may have been made, and not
+// TestAllRepliesLost loses every reply. The error must say that the change may have been made, and not
 // that it failed.
-func TestUnknownFate(t *testing.T) {
+func TestAllRepliesLost(t *testing.T) {
 	t.Parallel()
 	n := newNetwork(t, "evalsha", nil)
 	s := open(t, redis.Options{HashName: hashName(t), URL: withHost(t, server(t), n.address)})
@@ -101,13 +101,13 @@ func TestUnknownFate(t *testing.T) {
 	}
 }
 
-func TestCallerHangsUp(t *testing.T) {
+func TestCallerCancels(t *testing.T) {
 	t.Parallel()
 	s := open(t, redis.Options{HashName: hashName(t)})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := s.Create(ctx, creation(t)); err != nil {
-		t.Errorf("a creation stopped half-way: %v", err)
+		t.Errorf("Create with a cancelled context: %v", err)
 	}
 }
 
@@ -121,12 +121,11 @@ func TestNoServer(t *testing.T) {
 		t.Errorf("Event: got %v, want %v", err, domain.ErrUnavailable)
 	}
 	if err := s.Ping(t.Context()); err == nil {
-		t.Error("Ping finds a server")
+		t.Error("Ping succeeds without a server")
 	}
 }
 
-// TestOtherServer changes the stored run id, as if the data came from another server. So it is after a
-// restart or a failover.
+// TestOtherServer changes the stored run id, as after a restart or a failover.
 func TestOtherServer(t *testing.T) {
 	t.Parallel()
 	name := hashName(t)
@@ -146,14 +145,14 @@ func TestOtherServer(t *testing.T) {
 		t.Errorf("epoch %v after %v, want the next generation of the data set", changed.Epoch, created.Epoch)
 	}
 	if want := created.Event.Seq + 1<<20 + 1; changed.Event.Seq != want {
-		t.Errorf("seq %d, want %d: no number that was seen may come again", changed.Event.Seq, want)
+		t.Errorf("seq %d, want %d, so that no number is used twice", changed.Event.Seq, want)
 	}
 	second, err := s.Create(t.Context(), creation(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if want := created.Event.ID + 1<<20 + 1; second.Event.ID != want {
-		t.Errorf("id %d, want %d: bets may be on an event that is missing here", second.Event.ID, want)
+		t.Errorf("id %d, want %d, because bets may be on an event that is missing here", second.Event.ID, want)
 	}
 	list, err := s.Events(t.Context(), ports.EventsQuery{After: 1, Limit: 1})
 	if err != nil || len(list.Events) != 1 || list.Events[0].ID != second.Event.ID || list.More {
@@ -265,10 +264,10 @@ func TestReplicas(t *testing.T) {
 	}{
 		"enough have the write":        {"*2\r\n:1\r\n:1\r\n", nil},
 		"none has the write":           {"*2\r\n:1\r\n:0\r\n", domain.ErrUnavailable},
-		"this server has it not":       {"*2\r\n:0\r\n:1\r\n", domain.ErrUnavailable},
-		"the server knows no WAITAOF":  {"-ERR unknown command 'WAITAOF'\r\n", domain.ErrUnavailable},
+		"this server does not have it": {"*2\r\n:0\r\n:1\r\n", domain.ErrUnavailable},
+		"the server lacks WAITAOF":     {"-ERR unknown command 'WAITAOF'\r\n", domain.ErrUnavailable},
 		"the server has its AOF off":   {"-ERR WAITAOF cannot be used when appendonly is disabled\r\n", domain.ErrUnavailable},
-		"the answer is not what it is": {"*0\r\n", domain.ErrUnavailable},
+		"a malformed reply":            {"*0\r\n", domain.ErrUnavailable},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

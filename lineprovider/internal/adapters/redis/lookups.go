@@ -10,7 +10,7 @@ import (
 )
 
 // maxLookups is how many events one script reads. Lua passes at most 8,000 values to a command,
-// and Redis serves nobody else while a script runs.
+// and Redis serves no other client while a script runs.
 const maxLookups = 256
 
 // newLookups batches concurrent look-ups into one script, because most of a script's cost does

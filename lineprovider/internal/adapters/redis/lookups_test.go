@@ -12,7 +12,7 @@ import (
 
 // Concurrent look-ups are batched. Each one gets its own answer: an event, that there is none, or that
 // it cannot be decoded.
-func TestLookupsAtTheSameTime(t *testing.T) {
+func TestConcurrentLookups(t *testing.T) {
 	t.Parallel()
 	name := hashName(t)
 	s := open(t, redis.Options{HashName: name})
@@ -48,7 +48,7 @@ func TestLookupsAtTheSameTime(t *testing.T) {
 }
 
 // A look-up that begins after a change was acknowledged returns it, with any number of other look-ups.
-func TestLookupSeesWhatWasAcknowledged(t *testing.T) {
+func TestLookupSeesAcknowledgedChanges(t *testing.T) {
 	t.Parallel()
 	s := open(t, redis.Options{HashName: hashName(t)})
 	const writers, changes = 16, 20

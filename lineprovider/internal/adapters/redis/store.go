@@ -15,7 +15,7 @@
 //	{H}:ids               sorted set: all ids
 //	{H}:state:N           sorted set: the ids in state N
 //	{H}:history:ID        stream: the event after each change, by version
-//	{H}:idempotency:HASH  hash: the creation under a key; kept for ever
+//	{H}:idempotency:HASH  hash: the creation under a key; never expires
 //	{H}:request:ID        hash: the reply to a write; expires
 //	{H}:lease             the process that relays
 //	{H}:barrier           written before waiting for replicas, see Options.WaitReplicas

@@ -115,7 +115,7 @@ func (tx *transaction) recall(ctx context.Context, k ports.Key) (ports.Created, 
 // Apply implements ports.Events.
 func (s *Store) Apply(ctx context.Context, u ports.Update) (ports.Snapshot, error) {
 	if u.Change.IsEmpty() {
-		// There is nothing to make durable: what was read from the file is on the disk.
+		// Data that was read from the file is on the disk already.
 		return ports.Snapshot{Epoch: u.Epoch, Event: u.Change.After}, nil
 	}
 	var snapshot ports.Snapshot

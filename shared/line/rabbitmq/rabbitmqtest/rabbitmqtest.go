@@ -1,4 +1,4 @@
-// Package rabbitmqtest gives a test a bus of its own at a shared broker. It is for tests only.
+// Package rabbitmqtest creates a bus for one test at a shared broker. It is for tests only.
 package rabbitmqtest
 
 import (
@@ -131,7 +131,7 @@ func exists(url, queue string) bool {
 	}) == nil
 }
 
-// visit runs use on a channel of its own.
+// visit runs use on a new channel.
 func visit(url string, use func(*amqp.Channel) error) error {
 	conn, err := amqp.Dial(url)
 	if err != nil {

@@ -3,7 +3,7 @@ insert into audit_log (at, actor_id, address, request_id, action, subject, reaso
 values (@at, @actor_id, @address, @request_id, @action, @subject, @reason, nullif(@before::text, '')::jsonb,
         nullif(@after::text, '')::jsonb);
 
--- The lists of audit records, the newest first. Each of the four queries walks an index of its own as a
+-- The lists of audit records, the newest first. Each of the four queries walks another index as a
 -- range, see LockBetsBehind. An actor of 0 and an empty text match all records.
 
 -- name: ListAuditRecords :many

@@ -5,7 +5,7 @@ select * from bets where id = @id;
 select * from bets where id = any(@ids::bigint[]);
 
 -- The lists of bets, the newest first. A status of 0 matches all bets. Each of the three queries walks
--- an index of its own; the last two are written as a range of it, see LockBetsBehind.
+-- another index; the last two are written as a range of it, see LockBetsBehind.
 
 -- name: ListBets :many
 select *

@@ -53,7 +53,7 @@ on conflict (event_id) do update set amount = excluded.amount;
 delete from liabilities where event_id > 0;
 
 -- name: StoredVerdicts :many
--- Looks each key up by itself: "(user_id, key) in (select unnest ...)", and a plain join as well,
+-- Looks each key up separately: "(user_id, key) in (select unnest ...)", and a plain join as well,
 -- may be planned to read the whole table. An expired refusal is returned so that it can be replaced.
 select v.user_id, v.key, (v.bet_id is null and v.decided_at <= clock_timestamp() - @refusals_last::interval)::boolean as expired,
        v.fingerprint, coalesce(v.refusal, 0)::smallint as refusal, v.params, v.request_id, coalesce(v.bet_id, 0)::bigint as bet_id

@@ -57,7 +57,7 @@ type ListAuditRecordsParams struct {
 	AtMost   int32
 }
 
-// The lists of audit records, the newest first. Each of the four queries walks an index of its own as a
+// The lists of audit records, the newest first. Each of the four queries walks another index as a
 // range, see LockBetsBehind. An actor of 0 and an empty text match all records.
 func (q *Queries) ListAuditRecords(ctx context.Context, arg ListAuditRecordsParams) ([]AuditLog, error) {
 	rows, err := q.db.Query(ctx, listAuditRecords, arg.BeforeID, arg.AtMost)

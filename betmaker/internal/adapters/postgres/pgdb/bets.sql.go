@@ -86,7 +86,7 @@ type ListBetsParams struct {
 }
 
 // The lists of bets, the newest first. A status of 0 matches all bets. Each of the three queries walks
-// an index of its own; the last two are written as a range of it, see LockBetsBehind.
+// another index; the last two are written as a range of it, see LockBetsBehind.
 func (q *Queries) ListBets(ctx context.Context, arg ListBetsParams) ([]Bet, error) {
 	rows, err := q.db.Query(ctx, listBets, arg.Before, arg.Status, arg.AtMost)
 	if err != nil {

@@ -413,7 +413,7 @@ type StoredVerdictsRow struct {
 	BetID       int64
 }
 
-// Looks each key up by itself: "(user_id, key) in (select unnest ...)", and a plain join as well,
+// Looks each key up separately: "(user_id, key) in (select unnest ...)", and a plain join as well,
 // may be planned to read the whole table. An expired refusal is returned so that it can be replaced.
 func (q *Queries) StoredVerdicts(ctx context.Context, arg StoredVerdictsParams) ([]StoredVerdictsRow, error) {
 	rows, err := q.db.Query(ctx, storedVerdicts, arg.RefusalsLast, arg.UserIds, arg.Keys)
