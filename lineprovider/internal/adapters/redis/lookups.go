@@ -15,7 +15,10 @@ const maxLookups = 256
 
 // newLookups batches concurrent look-ups into one script, because most of a script's cost does
 // not depend on how many events it reads. One script at a time lets the most look-ups gather.
-func newLookups(s *Store) *together.Group[*lookup] { return together.New(1, maxLookups, s.lookUp) }
+func newLookups(s *Store) *together.Group[*lookup] {
+	known := make(decoded) // used by one batch at a time
+	return together.New(1, maxLookups, func(ctx context.Context, batch []*lookup) { s.lookUp(ctx, batch, known) })
+}
 
 // lookup is one call of Event.
 type lookup struct {
@@ -36,7 +39,7 @@ func (s *Store) Event(ctx context.Context, id domain.EventID) (ports.Snapshot, e
 }
 
 // lookUp reads the events of a batch. An event that cannot be decoded fails its own look-up only.
-func (s *Store) lookUp(ctx context.Context, lookups []*lookup) {
+func (s *Store) lookUp(ctx context.Context, lookups []*lookup, known decoded) {
 	ctx, cancel := context.WithTimeout(ctx, operationTime)
 	defer cancel()
 	args := make([]any, 0, 1+3*len(lookups))
@@ -59,17 +62,6 @@ func (s *Store) lookUp(ctx context.Context, lookups []*lookup) {
 			continue
 		}
 		l.snapshot = found
-		l.snapshot.Event, l.err = eventOf(l.id, r.values[3*i:3*i+3])
+		l.snapshot.Event, l.err = known.event(l.id, [3]string(r.values[3*i:]))
 	}
-}
-
-// eventOf decodes the fields of one event: its version, its seq and the event itself. They are
-// empty when there is no such event.
-func eventOf(id domain.EventID, fields []string) (domain.Event, error) {
-	if fields[2] == "" {
-		return domain.Event{}, domain.ErrEventNotFound.Detailf("There is no event %s.", id)
-	}
-	r := reply{values: append([]string{id.String()}, fields...)}
-	event := r.event()
-	return event, r.done()
 }
