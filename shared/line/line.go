@@ -18,11 +18,9 @@ import (
 // State is the state of an event. The numbers are those of the wire.
 type State uint8
 
-// The states. An event starts as StateNew; the three others are final, though a
-// correction may replace one of them by another.
+// The states. An event starts as StateNew. The others are final, though a correction may replace one
+// by another.
 const (
-	// The states. An event starts as StateNew. The others are final, though a correction may
-	// replace one by another.
 	StateNew          State = 1
 	StateFinishedWin  State = 2
 	StateFinishedLose State = 3
