@@ -24,8 +24,20 @@ const first = 100
 // Full returns a T without a zero field. Fields of one type have different values.
 func Full[T any](t TB) T {
 	t.Helper()
-	n := int64(first - 1)
-	return Drawn[T](t, func(string) int64 { n++; return n })
+	var v T
+	return Completed(t, v)
+}
+
+// Completed returns a struct with the values of Full in the fields that are zero in v.
+func Completed[T any](t TB, v T) T {
+	t.Helper()
+	s := reflect.ValueOf(&v).Elem()
+	for i := range s.NumField() {
+		if s.Field(i).IsZero() {
+			set(t, s.Field(i), first+int64(i))
+		}
+	}
+	return v
 }
 
 // Drawn returns a T with each field made from a number. The number 0 makes the zero value, other

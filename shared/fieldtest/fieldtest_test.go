@@ -32,6 +32,15 @@ func TestFullLeavesNoFieldZero(t *testing.T) {
 	}
 }
 
+func TestCompletedKeepsValues(t *testing.T) {
+	t.Parallel()
+	want := fieldtest.Full[subject](t)
+	want.Name = "kept"
+	if got := fieldtest.Completed(t, subject{Name: "kept"}); !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
 func TestDrawnIsZeroForZeros(t *testing.T) {
 	t.Parallel()
 	if got := fieldtest.Drawn[subject](t, func(string) int64 { return 0 }); got != (subject{}) {
