@@ -131,7 +131,7 @@ func TestCallsAreDocumented(t *testing.T) {
 	t.Parallel()
 	documented := map[string]bool{}
 	for _, match := range call.FindAllStringSubmatch(read(t, "docs/api.md"), -1) {
-		for _, method := range strings.Split(match[1]+match[2], ", ") {
+		for method := range strings.SplitSeq(match[1]+match[2], ", ") {
 			documented[strings.Trim(method, "`")+" "+match[3]] = true
 		}
 	}

@@ -90,7 +90,7 @@ func set(t TB, v reflect.Value, n int64) {
 		*field = money.FromMinor(n % 10_000_000_000_000)
 		return
 	}
-	switch v.Kind() { //nolint:exhaustive // The default is for the others.
+	switch v.Kind() {
 	case reflect.Bool:
 		v.SetBool(true)
 	case reflect.String:
@@ -98,7 +98,7 @@ func set(t TB, v reflect.Value, n int64) {
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
 		v.SetInt(n)
 	case reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
-		v.SetUint(uint64(n)) //nolint:gosec // Any value will do.
+		v.SetUint(uint64(n))
 	case reflect.Pointer:
 		v.Set(reflect.New(v.Type().Elem()))
 		set(t, v.Elem(), n)
