@@ -20,7 +20,13 @@ var (
 	// notInAnchors matches the characters of a heading that its anchor lacks.
 	notInAnchors = regexp.MustCompile(`[^\p{L}\p{N}\- _]`)
 	// metric is a metric's registration, under its name without the prefix.
-	metric = regexp.MustCompile(`\.(?:Counter|Gauge|Histogram)(?:Vec|Func)?\(\s*"([a-z_]+)"`)
+	metric = regexp.MustCompile(`(?i)(?:counter|gauge|histogram|NewDesc)(?:Vec|Func)?\(\s*"(?:stavka_)?([a-z_]+)"`)
+	// mentioned is a metric in the operator's manual.
+	mentioned = regexp.MustCompile("`stavka_([a-z_]+)")
+	// operation is a line of an OpenAPI document: a path, a method of it, or the tag of a method.
+	operation = regexp.MustCompile(`(?m)^(?:  (/.*):|    (get|post|put|patch|delete):|      tags: \[(.+)\])$`)
+	// call is a call in docs/api.md, with all methods of its path.
+	call = regexp.MustCompile("((?:`[A-Z]+`, )*)`([A-Z]+) (/[^`? ]+)")
 )
 
 // TestLinksResolve follows every relative link of the documents, to files and to headings.
@@ -83,19 +89,72 @@ func TestDecisions(t *testing.T) {
 	}
 }
 
-// TestMetricsAreDocumented looks for every metric of the services in the operator's manual.
+// TestMetricsAreDocumented compares the metrics of the services with the operator's manual.
 func TestMetricsAreDocumented(t *testing.T) {
 	t.Parallel()
-	manual := read(t, "docs/operations.md")
-	for _, file := range []string{"betmaker/app/metrics.go", "lineprovider/app/metrics.go"} {
-		names := metric.FindAllStringSubmatch(read(t, file), -1)
-		if len(names) == 0 {
-			t.Errorf("%s registers no metric", file)
+	_, manual, _ := strings.Cut(read(t, "docs/operations.md"), "\n## Metrics and alerts\n")
+	manual, _, _ = strings.Cut(manual, "\n## ")
+	documented := map[string]bool{}
+	for _, name := range mentioned.FindAllStringSubmatch(manual, -1) {
+		documented[name[1]] = true
+	}
+	registered := map[string]bool{}
+	for _, dir := range []string{"betmaker/app", "lineprovider/app", "shared/httpedge", "shared/metrics"} {
+		files, err := filepath.Glob(dir + "/*.go")
+		if err != nil {
+			t.Fatal(err)
 		}
-		for _, name := range names {
-			if !regexp.MustCompile("`stavka_" + name[1] + `\b`).MatchString(manual) {
-				t.Errorf("%s: docs/operations.md does not mention stavka_%s", file, name[1])
+		before := len(registered)
+		for _, file := range files {
+			if strings.HasSuffix(file, "_test.go") {
+				continue
 			}
+			for _, name := range metric.FindAllStringSubmatch(read(t, file), -1) {
+				if registered[name[1]] = true; !documented[name[1]] {
+					t.Errorf("%s: docs/operations.md does not mention stavka_%s", file, name[1])
+				}
+			}
+		}
+		if len(registered) == before {
+			t.Errorf("%s registers no metric", dir)
+		}
+	}
+	for name := range documented {
+		if !registered[name] {
+			t.Errorf("docs/operations.md mentions stavka_%s, which is not registered", name)
+		}
+	}
+}
+
+// TestCallsAreDocumented compares the operations of the contracts with the calls in docs/api.md.
+func TestCallsAreDocumented(t *testing.T) {
+	t.Parallel()
+	documented := map[string]bool{}
+	for _, match := range call.FindAllStringSubmatch(read(t, "docs/api.md"), -1) {
+		for method := range strings.SplitSeq(match[1]+match[2], ", ") {
+			documented[strings.Trim(method, "`")+" "+match[3]] = true
+		}
+	}
+	specified := map[string]bool{}
+	for _, file := range []string{"api/betmaker.yaml", "api/lineprovider.yaml"} {
+		var path, method string
+		for _, match := range operation.FindAllStringSubmatch(read(t, file), -1) {
+			switch {
+			case match[1] != "":
+				path = match[1]
+			case match[2] != "":
+				method = strings.ToUpper(match[2])
+			case match[3] != "operations":
+				name := method + " " + path
+				if specified[name] = true; !documented[name] {
+					t.Errorf("docs/api.md does not list %s", name)
+				}
+			}
+		}
+	}
+	for name := range documented {
+		if !specified[name] {
+			t.Errorf("docs/api.md lists %s, which is in no contract", name)
 		}
 	}
 }

@@ -93,7 +93,7 @@ type base struct {
 func newBase(ctx context.Context, a *service.Assembly, c Config) (_ *base, err error) {
 	b := &base{log: a.Log, meters: newMeters(), prepared: newPreparation(a.Log), feed: usecase.NewFeed(c.FeedTimeout, a.Log)}
 	b.meters.watchFeed(b.feed)
-	if b.store, err = openStore(ctx, c, asOwner, b.log); err != nil {
+	if b.store, err = openStore(ctx, c, false, b.log); err != nil {
 		return nil, err
 	}
 	a.Parts.OnStop("store", func(context.Context) error { return b.store.close() })

@@ -110,7 +110,7 @@ func resolveCommand(configure service.Configure[Config]) *cobra.Command {
 }
 
 func resolve(ctx context.Context, c Config, id domain.EventID, how domain.Resolution) (_ domain.Event, err error) {
-	store, err := openStore(ctx, c, asGuest, slog.Default())
+	store, err := openStore(ctx, c, true, slog.Default())
 	if err != nil {
 		return domain.Event{}, err
 	}

@@ -71,7 +71,7 @@ const exportPage = 1000
 // when it is read. It holds one page of them at a time. The store may be in use meanwhile. observe
 // is called after each page with the number of bets done and to do, counted by their ids.
 func exportBets(ctx context.Context, c Config, format exportFormat, w io.Writer, observe func(done, total int64)) (err error) {
-	store, err := openStore(ctx, c, asGuest, slog.Default())
+	store, err := openStore(ctx, c, true, slog.Default())
 	if err != nil {
 		return err
 	}

@@ -50,7 +50,7 @@ const progressInterval = time.Second
 // error unless everything is in order. The store may be in use meanwhile. A verification that takes
 // long writes progress lines to the standard error.
 func verifyLedger(cmd *cobra.Command, c Config, expected domain.Seal) (err error) {
-	store, err := openStore(cmd.Context(), c, asGuest, slog.Default())
+	store, err := openStore(cmd.Context(), c, true, slog.Default())
 	if err != nil {
 		return err
 	}

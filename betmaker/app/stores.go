@@ -32,18 +32,9 @@ type store struct {
 	close   func() error
 }
 
-// visit is the capacity in which a store is opened.
-type visit bool
-
-const (
-	asOwner visit = false
-	// asGuest opens a store that may be a file from which another process serves.
-	asGuest visit = true
-)
-
 // openStore returns the store that the configuration names. A server need not be reachable yet; a
-// file is created.
-func openStore(ctx context.Context, c Config, as visit, log *slog.Logger) (*store, error) {
+// file is created. A guest may open a file from which another process serves.
+func openStore(ctx context.Context, c Config, guest bool, log *slog.Logger) (*store, error) {
 	switch scheme := service.Scheme(c.StoreURL); scheme {
 	case "postgres", "postgresql", "postgresql+asyncpg":
 		settings := postgresConfig(c, log)
@@ -61,7 +52,7 @@ func openStore(ctx context.Context, c Config, as visit, log *slog.Logger) (*stor
 			close:            func() error { s.Close(); return nil },
 		}, nil
 	case "sqlite":
-		s, err := sqlite.Open(ctx, sqlite.Config{File: service.File(c.StoreURL), Guest: as == asGuest, Logger: log})
+		s, err := sqlite.Open(ctx, sqlite.Config{File: service.File(c.StoreURL), Guest: guest, Logger: log})
 		if err != nil {
 			return nil, fmt.Errorf("open the store: %w", err)
 		}

@@ -249,7 +249,7 @@ type Bet struct {
 	// Coefficient The price at acceptance.
 	Coefficient Coefficient `json:"coefficient"`
 
-	// CreatedAt When the bet was accepted.
+	// CreatedAt When the bet was accepted. The column `accepted_at` of the database holds it.
 	CreatedAt time.Time `json:"created_at"`
 	EventID   int64     `json:"event_id"`
 
@@ -1097,7 +1097,7 @@ type ClientInterface interface {
 
 	// GetWallet Read a wallet
 	//
-	// Users read their own profile, administrators any.
+	// Users read their own wallet, administrators any.
 	//
 	// Corresponds with GET /api/wallet (the `GetWallet` operationId).
 	GetWallet(ctx context.Context, params *GetWalletParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -1673,7 +1673,7 @@ func (c *Client) Withdraw(ctx context.Context, userID UserID, params *WithdrawPa
 
 // GetWallet Read a wallet
 //
-// Users read their own profile, administrators any.
+// Users read their own wallet, administrators any.
 //
 // Corresponds with GET /api/wallet (the `GetWallet` operationId).
 func (c *Client) GetWallet(ctx context.Context, params *GetWalletParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -3371,7 +3371,7 @@ type ClientWithResponsesInterface interface {
 
 	// GetWalletWithResponse Read a wallet
 	//
-	// Users read their own profile, administrators any.
+	// Users read their own wallet, administrators any.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -5041,7 +5041,7 @@ func (c *ClientWithResponses) WithdrawWithResponse(ctx context.Context, userID U
 
 // GetWalletWithResponse Read a wallet
 //
-// Users read their own profile, administrators any.
+// Users read their own wallet, administrators any.
 //
 // Returns a wrapper object for the known response body format(s).
 //

@@ -126,9 +126,8 @@ func (f *Feed) Check(now time.Time) error {
 	return nil
 }
 
-// The reasons why a feed is dead.
+// The causes of a dead feed.
 const (
-	// The causes of a dead feed.
 	errNotCaughtUp = feedError("the line has not been read yet")
 	errSilent      = feedError("the line is silent")
 	errBehind      = feedError("changes of the line have been waiting to be applied for too long")

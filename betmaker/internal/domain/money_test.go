@@ -23,7 +23,7 @@ func TestDecideTakesStakesFromTheRunningBalance(t *testing.T) {
 	ws := workingSet(openEvent())
 	ws.Wallets[1] = domain.Wallet{Open: true, Balance: amount("15.00")}
 	got := ws.Decide(limits, []domain.Placement{placement(), placement()})
-	if !got[0].Accepted() || got[1].Refusal != (domain.Refusal{Code: domain.RefusedInsufficientFunds, MaxStake: amount("5.00")}) {
+	if !got[0].Accepted() || got[1].Refusal != (domain.Refusal{Code: domain.RefusedInsufficientFunds, LargestStake: amount("5.00")}) {
 		t.Errorf("got %+v, want a bet, and a refusal that names 5.00", got)
 	}
 	want := domain.Wallet{Open: true, Balance: amount("5.00"), Held: amount("10.00"), Staked: amount("10.00"), StakedDay: domain.DayOf(noon)}
@@ -42,11 +42,11 @@ func TestDecideRefusesStakesAboveALimit(t *testing.T) {
 	}{
 		"the payout of a bet": {
 			domain.Limits{Stake: stakes, Payout: amount("14.49")}, rich(true),
-			domain.Refusal{Code: domain.RefusedLimitExceeded, Limit: domain.LimitPayout, MaxStake: amount("9.99")},
+			domain.Refusal{Code: domain.RefusedLimitExceeded, Limit: domain.LimitPayout, LargestStake: amount("9.99")},
 		},
 		"the liability of an event": {
 			domain.Limits{Stake: stakes, Liability: amount("100.00")}, rich(true),
-			domain.Refusal{Code: domain.RefusedLimitExceeded, Limit: domain.LimitLiability, MaxStake: amount("8.92")},
+			domain.Refusal{Code: domain.RefusedLimitExceeded, Limit: domain.LimitLiability, LargestStake: amount("8.92")},
 		},
 		"an event whose limit has been lowered": {
 			domain.Limits{Stake: stakes, Liability: amount("50.00")}, rich(true),
@@ -54,7 +54,7 @@ func TestDecideRefusesStakesAboveALimit(t *testing.T) {
 		},
 		"the user's stakes of a day": {
 			limits, domain.Wallet{Open: true, Balance: amount("50.00"), Staked: amount("91.00"), StakedDay: today, StakeLimit: domain.StakeLimit{Amount: amount("100.00")}},
-			domain.Refusal{Code: domain.RefusedLimitExceeded, Limit: domain.LimitDaily, MaxStake: amount("9.00")},
+			domain.Refusal{Code: domain.RefusedLimitExceeded, Limit: domain.LimitDaily, LargestStake: amount("9.00")},
 		},
 		"a day's limit that was lowered below what is staked": {
 			limits, domain.Wallet{Open: true, Balance: amount("50.00"), Staked: amount("91.00"), StakedDay: today, StakeLimit: domain.StakeLimit{Amount: amount("20.00")}},
@@ -62,7 +62,7 @@ func TestDecideRefusesStakesAboveALimit(t *testing.T) {
 		},
 		"the tightest of two, and no more than there is": {
 			domain.Limits{Stake: stakes, Payout: amount("14.49"), Liability: amount("100.00")}, domain.Wallet{Open: true, Balance: amount("3.00")},
-			domain.Refusal{Code: domain.RefusedLimitExceeded, Limit: domain.LimitLiability, MaxStake: amount("3.00")},
+			domain.Refusal{Code: domain.RefusedLimitExceeded, Limit: domain.LimitLiability, LargestStake: amount("3.00")},
 		},
 		"less than the least stake": {
 			domain.Limits{Stake: domain.StakeLimits{Min: amount("5.00"), Max: amount("1000.00")}}, domain.Wallet{Open: true, Balance: amount("4.99")},
@@ -136,7 +136,7 @@ func TestMaxStakeIsTheLargest(t *testing.T) {
 		if code := got.Refusal.Code; code != domain.RefusedLimitExceeded && code != domain.RefusedInsufficientFunds {
 			t.Fatalf("refused as %+v", got.Refusal)
 		}
-		largest := got.Refusal.MaxStake
+		largest := got.Refusal.LargestStake
 		if !largest.IsZero() && !try(largest).Accepted() {
 			t.Fatalf("%+v names %s, which is refused: %+v", got.Refusal, largest, try(largest).Refusal)
 		}

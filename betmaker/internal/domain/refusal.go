@@ -43,8 +43,8 @@ type Refusal struct {
 	EventVersion       int64        `json:"event_version,omitzero"`
 	Min                money.Amount `json:"min,omitzero"`
 	Max                money.Amount `json:"max,omitzero"`
-	// MaxStake is the largest stake that would have passed; zero when none would.
-	MaxStake      money.Amount `json:"max_stake,omitzero"`
+	// LargestStake is the largest stake that would have passed; zero when none would.
+	LargestStake  money.Amount `json:"max_stake,omitzero"`
 	Limit         LimitName    `json:"limit,omitzero"`
 	ExcludedUntil time.Time    `json:"excluded_until,omitzero"`
 	Debt          money.Amount `json:"debt,omitzero"`
@@ -86,10 +86,10 @@ func (r Refusal) Fault() *fault.Error {
 			With("min", r.Min).
 			With("max", r.Max)
 	case RefusedInsufficientFunds:
-		return ErrInsufficientFunds.Detailf("The largest stake that the wallet allows is %s.", r.MaxStake).With("max_stake", r.MaxStake)
+		return ErrInsufficientFunds.Detailf("The largest stake that the wallet allows is %s.", r.LargestStake).With("max_stake", r.LargestStake)
 	case RefusedLimitExceeded:
-		return ErrLimitExceeded.Detailf("The largest stake that the %s limit allows is %s.", r.Limit, r.MaxStake).
-			With("max_stake", r.MaxStake).
+		return ErrLimitExceeded.Detailf("The largest stake that the %s limit allows is %s.", r.Limit, r.LargestStake).
+			With("max_stake", r.LargestStake).
 			With("limit", r.Limit)
 	case RefusedSelfExcluded:
 		return ErrSelfExcluded.Detailf("You have excluded yourself until %s.", r.ExcludedUntil.Format(time.RFC3339)).

@@ -106,9 +106,9 @@ func (ws *WorkingSet) refusal(limits Limits, p Placement, event Event) Refusal {
 	limit, largest := ws.largestStake(limits, wallet, event)
 	switch {
 	case limit != "" && largest.Less(p.Stake):
-		return Refusal{Code: RefusedLimitExceeded, Limit: limit, MaxStake: placeable(limits, money.Min(largest, wallet.Balance))}
+		return Refusal{Code: RefusedLimitExceeded, Limit: limit, LargestStake: placeable(limits, money.Min(largest, wallet.Balance))}
 	case wallet.Balance.Less(p.Stake):
-		return Refusal{Code: RefusedInsufficientFunds, MaxStake: placeable(limits, wallet.Balance)}
+		return Refusal{Code: RefusedInsufficientFunds, LargestStake: placeable(limits, wallet.Balance)}
 	}
 	return Refusal{}
 }

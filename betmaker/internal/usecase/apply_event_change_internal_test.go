@@ -1,10 +1,12 @@
 package usecase
 
 import (
+	"reflect"
 	"testing"
 	"time"
 
 	"stavka.local/betmaker/internal/domain"
+	"stavka.local/shared/fieldtest"
 	"stavka.local/shared/line"
 	"stavka.local/shared/line/linetest"
 	"stavka.local/shared/odds"
@@ -33,6 +35,25 @@ func TestReadsTheGoldenMessages(t *testing.T) {
 		}
 		if got := lineEvent(change); got != want || got.Validate() != nil {
 			t.Errorf("%s: got %+v, want %+v", file, got, want)
+		}
+	}
+}
+
+// TestLineEvent compares a message with the domain's event field by field. They differ only in the
+// types of the id and the state.
+func TestLineEvent(t *testing.T) {
+	t.Parallel()
+	change := line.Change{Epoch: line.Epoch{Dataset: "d", Generation: 1}, Event: fieldtest.Full[line.Event](t)}
+	got := lineEvent(change)
+	if got.Dataset != "d" {
+		t.Errorf("the data set is %q", got.Dataset)
+	}
+	from, to := reflect.ValueOf(change.Event), reflect.ValueOf(got)
+	for i := range from.NumField() {
+		name := from.Type().Field(i).Name
+		field := to.FieldByName(name)
+		if !field.IsValid() || !field.CanConvert(from.Field(i).Type()) || !field.Convert(from.Field(i).Type()).Equal(from.Field(i)) {
+			t.Errorf("%s: %v became %v", name, from.Field(i), field)
 		}
 	}
 }

@@ -54,8 +54,6 @@ type Poller struct {
 	woken  chan struct{} // of capacity 1, so that waking never blocks
 
 	// The members below belong to Run.
-
-	// The members below belong to Run.
 	reached ports.Cursor // the furthest that this replica has seen
 	swept   string       // the last data set for which abandoned events were quarantined
 	failing bool

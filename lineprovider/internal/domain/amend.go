@@ -28,7 +28,7 @@ func (e Event) Amend(now time.Time, a Amendment, rules Rules) (Change, error) {
 		return Change{}, ErrDeadlinePassed.
 			Detailf("The deadline of event %s has passed; its price and deadline are fixed.", e.ID)
 	}
-	after := e.next(now)
+	after := e
 	if a.Coefficient != nil {
 		if err := rules.checkCoefficient(*a.Coefficient); err != nil {
 			return Change{}, err
@@ -47,16 +47,11 @@ func (e Event) Amend(now time.Time, a Amendment, rules Rules) (Change, error) {
 	if a.Suspended != nil {
 		after.Suspended = *a.Suspended
 	}
-	if e.offersTheSameAs(after) {
+	if after == e {
 		return unchanged(e), nil
 	}
-	return Change{Action: ActionChange, Before: e, After: after}, nil
+	return Change{Action: ActionChange, Before: e, After: after.next(now)}, nil
 }
 
 // isPastDeadline reports whether the deadline has passed. At the deadline it has, as for bets.
 func (e Event) isPastDeadline(now time.Time) bool { return !now.Before(e.Deadline) }
-
-func (e Event) offersTheSameAs(o Event) bool {
-	return e.Coefficient == o.Coefficient && e.Deadline.Equal(o.Deadline) &&
-		e.Name == o.Name && e.Suspended == o.Suspended
-}

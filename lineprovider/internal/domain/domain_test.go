@@ -8,6 +8,7 @@ import (
 	"pgregory.net/rapid"
 
 	"stavka.local/lineprovider/internal/domain"
+	"stavka.local/shared/fieldtest"
 	"stavka.local/shared/odds"
 )
 
@@ -198,6 +199,34 @@ func TestAmend(t *testing.T) {
 			got, err := c.event.Amend(c.now, c.amend, rules)
 			check(t, got, err, changed(c.event, c.now, domain.ActionChange, c.want, c.err), c.err)
 		})
+	}
+}
+
+func TestEveryFieldOfAnOfferReachesTheEvent(t *testing.T) {
+	t.Parallel()
+	open := func(offer domain.Offer) domain.Event {
+		change, err := domain.Open(time.Unix(0, 0).UTC(), offer, rules)
+		if err != nil {
+			t.Fatalf("%+v: %v", offer, err)
+		}
+		return change.After
+	}
+	offer := fieldtest.Full[domain.Offer](t)
+	for name, other := range fieldtest.Variants(t, offer) {
+		if open(other) == open(offer) {
+			t.Errorf("%s does not reach the event", name)
+		}
+	}
+}
+
+func TestEveryFieldOfAnAmendmentChangesTheEvent(t *testing.T) {
+	t.Parallel()
+	e := with(event(domain.StateNew), func(e *domain.Event) { e.Deadline = noon })
+	for name, amendment := range fieldtest.Variants(t, domain.Amendment{}) {
+		change, err := e.Amend(time.Unix(0, 0).UTC(), amendment, rules)
+		if err != nil || change.IsEmpty() {
+			t.Errorf("an amendment of %s makes the change %+v, %v", name, change, err)
+		}
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"pgregory.net/rapid"
 
 	"stavka.local/lineprovider/internal/domain"
+	"stavka.local/shared/fieldtest"
 	"stavka.local/shared/line"
 	"stavka.local/shared/odds"
 )
@@ -16,21 +17,13 @@ import (
 // the id and the state.
 func TestOnTheWire(t *testing.T) {
 	t.Parallel()
-	at := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
-	event := domain.Event{
-		ID: 1, Coefficient: odds.MustParse("1.45"), Deadline: at.Add(1), State: domain.StateFinishedLose,
-		CreatedAt: at.Add(2), UpdatedAt: at.Add(3), Name: "derby", Suspended: true, Version: 4, Seq: 5,
-		ResultRevision: 6, EffectiveAt: at.Add(7),
-	}
+	event := fieldtest.Full[domain.Event](t)
 	from, to := reflect.ValueOf(event), reflect.ValueOf(onTheWire(event))
 	if from.NumField() != to.NumField() {
 		t.Errorf("%d fields become %d", from.NumField(), to.NumField())
 	}
 	for i := range from.NumField() {
 		name := from.Type().Field(i).Name
-		if from.Field(i).IsZero() {
-			t.Errorf("the test leaves %s zero", name)
-		}
 		got := to.FieldByName(name)
 		if !got.IsValid() || !got.CanConvert(from.Field(i).Type()) ||
 			!got.Convert(from.Field(i).Type()).Equal(from.Field(i)) {
@@ -54,20 +47,27 @@ func TestEverythingCanBePublished(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		deadline := seconds("deadline", now.Unix(), last)
-		opened, err := domain.Open(now, domain.Offer{
-			Coefficient: coefficient, Deadline: &deadline,
-			Name: rapid.StringN(0, 200, -1).Filter(isPlain).Draw(t, "name"),
-		}, rules)
+		// The API refuses negative numbers.
+		number := func(field string) int64 { return rapid.Int64Min(0).Draw(t, field) }
+		offer := fieldtest.Drawn[domain.Offer](t, number)
+		offer.Coefficient, offer.Deadline = coefficient, new(seconds("deadline", now.Unix(), last))
+		offer.Name = rapid.StringN(0, 200, -1).Filter(isPrintable).Draw(t, "name")
+		opened, err := domain.Open(now, offer, rules)
+		if err != nil {
+			t.Fatal(err)
+		}
+		amendment := fieldtest.Drawn[domain.Amendment](t, number)
+		amendment.Coefficient, amendment.Deadline = nil, nil // as in the offer
+		amended, err := opened.After.Amend(now, amendment, rules)
 		if err != nil {
 			t.Fatal(err)
 		}
 		effective := seconds("effective", now.Unix(), now.Unix()+10)
-		decided, err := opened.After.Decide(now.Add(10*time.Second), domain.Result{
+		decided, err := amended.After.Decide(now.Add(10*time.Second), domain.Result{
 			State: domain.State(rapid.IntRange(1, 4).Draw(t, "state")), EffectiveAt: &effective,
 		})
 		if err != nil {
-			decided = opened
+			decided = amended
 		}
 		event := decided.After
 		event.ID, event.Seq = 1, 1 // the store's
@@ -82,8 +82,8 @@ func TestEverythingCanBePublished(t *testing.T) {
 	})
 }
 
-// isPlain reports whether the API allows a name: it has no control characters.
-func isPlain(name string) bool {
+// isPrintable reports whether the API allows a name: it has no control characters.
+func isPrintable(name string) bool {
 	for _, r := range name {
 		if r < ' ' || r == 0x7f {
 			return false

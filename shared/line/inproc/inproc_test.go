@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"maps"
 	"math"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -476,6 +477,7 @@ func TestRefusesWhatTheCodecRefuses(t *testing.T) {
 			t.Errorf("handled: %+v", change)
 			return nil
 		})
+		spoiled := map[string]bool{"Suspended": true} // any value of it can be carried
 		for name, spoil := range map[string]func(*line.Change){
 			"data set":        func(c *line.Change) { c.Epoch.Dataset = "a.b" },
 			"no epoch":        func(c *line.Change) { c.Epoch = line.Epoch{} },
@@ -501,6 +503,16 @@ func TestRefusesWhatTheCodecRefuses(t *testing.T) {
 			err := s.bus.PublishChange(t.Context(), change)
 			if want == nil || !errors.Is(err, line.ErrPoison) || !strings.HasSuffix(err.Error(), want.Error()) {
 				t.Errorf("%s: got %v, want the codec's %v", name, err, want)
+			}
+			for i, got, sent := 0, reflect.ValueOf(change.Event), reflect.ValueOf(s.change.Event); i < got.NumField(); i++ {
+				if !got.Field(i).Equal(sent.Field(i)) {
+					spoiled[got.Type().Field(i).Name] = true
+				}
+			}
+		}
+		for field := range reflect.TypeFor[line.Event]().Fields() {
+			if !spoiled[field.Name] {
+				t.Errorf("no value of %s was refused", field.Name)
 			}
 		}
 		if err := s.bus.PublishHeartbeat(t.Context(), heartbeat(-1)); !errors.Is(err, line.ErrPoison) {

@@ -8,6 +8,7 @@ import (
 
 	"stavka.local/betmaker/internal/domain"
 	"stavka.local/betmaker/internal/ports"
+	"stavka.local/shared/fieldtest"
 	"stavka.local/shared/odds"
 )
 
@@ -32,13 +33,14 @@ func Events(t *testing.T, open Open) {
 }
 
 // fullEvent returns event 1 with every field set.
-func fullEvent() domain.Event {
+func fullEvent(t *testing.T) domain.Event {
+	t.Helper()
 	return domain.Event{
-		LineEvent: domain.LineEvent{
+		LineEvent: fieldtest.Completed(t, domain.LineEvent{
 			ID: 1, Dataset: "Data-Set_1", Seq: 1 << 40, Version: 12, Name: "Ajax – PSV", Coefficient: odds.MustParse("99999.99"),
 			Deadline: distant, State: domain.StateFinishedLose, Suspended: true, ResultRevision: 5, EffectiveAt: past.Add(1 * time.Hour),
 			CreatedAt: past.Add(2 * time.Hour), UpdatedAt: past.Add(3 * time.Hour),
-		},
+		}),
 		Quarantined: true, VoidBefore: past.Add(4 * time.Hour), ClosedAt: past.Add(5 * time.Hour), ResultedAt: past.Add(6 * time.Hour),
 		VoidWindows: []domain.VoidWindow{
 			{
@@ -52,8 +54,8 @@ func fullEvent() domain.Event {
 }
 
 func keepsEvent(t *testing.T, s Stores) {
-	everyFieldSet(t, fullEvent())
-	for _, event := range []domain.Event{fullEvent(), openEvent(2)} {
+	everyFieldSet(t, fullEvent(t))
+	for _, event := range []domain.Event{fullEvent(t), openEvent(2)} {
 		write(t, s, event)
 		read, err := s.Events.Event(t.Context(), event.ID)
 		ok(t, err)
@@ -68,10 +70,10 @@ func keepsEvent(t *testing.T, s Stores) {
 
 func replacesEvent(t *testing.T, s Stores) {
 	write(t, s, openEvent(1))
-	write(t, s, fullEvent())
+	write(t, s, fullEvent(t))
 	read, err := s.Events.Event(t.Context(), 1)
 	ok(t, err)
-	equal(t, read, fullEvent())
+	equal(t, read, fullEvent(t))
 	write(t, s, openEvent(1))
 	read, err = s.Events.Event(t.Context(), 1)
 	ok(t, err)
@@ -244,12 +246,12 @@ func amendsEvent(t *testing.T, s Stores) {
 	ok(t, s.Events.Amend(t.Context(), 1, func(now time.Time, event domain.Event) (*ports.Amendment, error) {
 		at = now
 		equal(t, event, openEvent(1))
-		return &ports.Amendment{Event: fullEvent(), Audit: fullRecord(now)}, nil
+		return &ports.Amendment{Event: fullEvent(t), Audit: fullRecord(now)}, nil
 	}))
 	isTrue(t, !at.Before(before) && !at.After(clock(t, s)), "now is the store's: %s", at)
 	event, err := s.Events.Event(t.Context(), 1)
 	ok(t, err)
-	equal(t, event, fullEvent())
+	equal(t, event, fullEvent(t))
 	isRecorded(t, s, fullRecord(at))
 }
 

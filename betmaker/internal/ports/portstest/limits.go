@@ -75,7 +75,7 @@ func fillsLiability(t *testing.T, s Stores) {
 		switch {
 		case decisions[0].Accepted():
 			accepted++
-		case refusal.Code != domain.RefusedLimitExceeded || refusal.Limit != domain.LimitLiability || !refusal.MaxStake.Less(placement.Stake):
+		case refusal.Code != domain.RefusedLimitExceeded || refusal.Limit != domain.LimitLiability || !refusal.LargestStake.Less(placement.Stake):
 			return fmt.Errorf("decided %+v", decisions[0])
 		}
 		return nil
@@ -85,11 +85,11 @@ func fillsLiability(t *testing.T, s Stores) {
 	refused, err := placeWithin(t.Context(), s, limited, bet(users[0], 1))
 	ok(t, err)
 	last := bet(users[0], 1)
-	last.Stake = refused[0].Refusal.MaxStake.Plus(money.FromMinor(1))
+	last.Stake = refused[0].Refusal.LargestStake.Plus(money.FromMinor(1))
 	over, err := placeWithin(t.Context(), s, limited, last)
 	ok(t, err)
 	isTrue(t, !over[0].Accepted(), "one more is too much: %+v", over[0])
-	last.Stake = refused[0].Refusal.MaxStake
+	last.Stake = refused[0].Refusal.LargestStake
 	filled, err := placeWithin(t.Context(), s, limited, last)
 	ok(t, err)
 	isTrue(t, filled[0].Accepted(), "the named stake passes: %+v", filled[0])
@@ -152,7 +152,7 @@ func computesLiability(t *testing.T, s Stores) {
 	isTrue(t, !is, "no batch has included it")
 	refused, err := placeWithin(t.Context(), s, withLiability("5.00"), bet(user, 1))
 	ok(t, err)
-	equal(t, refused[0].Refusal, domain.Refusal{Code: domain.RefusedLimitExceeded, Limit: domain.LimitLiability, MaxStake: money.MustParse("1.03")})
+	equal(t, refused[0].Refusal, domain.Refusal{Code: domain.RefusedLimitExceeded, Limit: domain.LimitLiability, LargestStake: money.MustParse("1.03")})
 	decisions, err := placeWithin(t.Context(), s, withLiability("10.00"), bet(user, 1))
 	ok(t, err)
 	isTrue(t, decisions[0].Accepted(), "there is room: %+v", decisions[0])
@@ -269,7 +269,7 @@ func restrictsAtOnce(t *testing.T, s Stores) {
 	decisions := place(t, s, bet(user, 1), bet(user, 1))
 	isTrue(t, decisions[0].Accepted(), "the first is within the limit: %+v", decisions[0])
 	if domain.DayOf(clock(t, s)) == domain.DayOf(decisions[0].Bet.AcceptedAt) {
-		equal(t, decisions[1].Refusal, domain.Refusal{Code: domain.RefusedLimitExceeded, Limit: domain.LimitDaily, MaxStake: money.MustParse("5.00")})
+		equal(t, decisions[1].Refusal, domain.Refusal{Code: domain.RefusedLimitExceeded, Limit: domain.LimitDaily, LargestStake: money.MustParse("5.00")})
 	}
 	var until time.Time
 	restrict(func(now time.Time, wallet domain.Wallet) domain.Wallet {

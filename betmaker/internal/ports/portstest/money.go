@@ -112,7 +112,7 @@ func decidesInOrder(t *testing.T, s Stores) {
 	for i, accepted := range []bool{true, true, false, true, false} {
 		equal(t, decisions[i].Accepted(), accepted)
 	}
-	equal(t, decisions[2].Refusal, domain.Refusal{Code: domain.RefusedInsufficientFunds, MaxStake: small.Stake})
+	equal(t, decisions[2].Refusal, domain.Refusal{Code: domain.RefusedInsufficientFunds, LargestStake: small.Stake})
 	equal(t, decisions[4].Refusal, domain.Refusal{Code: domain.RefusedInsufficientFunds})
 	hasMoney(t, s, user, "0.00", "25.00", "0.00")
 	verdict, err := s.Placements.Verdict(t.Context(), domain.VerdictKey{UserID: user, Key: "poor"})

@@ -148,7 +148,7 @@ func keepsRefusal(t *testing.T, s Stores) {
 		Fingerprint: [32]byte{0: 1, 31: 2},
 		Refusal: domain.Refusal{
 			Code: domain.RefusedPriceChanged, CurrentCoefficient: odds.MustParse("99999.99"), EventVersion: 1 << 40, Min: ten, Max: plenty,
-			MaxStake: ten, Limit: domain.LimitDaily, ExcludedUntil: distant, Debt: ten,
+			LargestStake: ten, Limit: domain.LimitDaily, ExcludedUntil: distant, Debt: ten,
 		},
 		RequestID: "request",
 	}

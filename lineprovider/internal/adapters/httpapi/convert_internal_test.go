@@ -8,6 +8,7 @@ import (
 
 	"stavka.local/lineprovider/internal/adapters/httpapi/oapi"
 	"stavka.local/lineprovider/internal/domain"
+	"stavka.local/shared/fieldtest"
 	"stavka.local/shared/odds"
 )
 
@@ -18,11 +19,7 @@ func TestEvent(t *testing.T) {
 		ID: 1, Coefficient: odds.MustParse("1.50"), Deadline: at(2), State: domain.StateFinishedLose, CreatedAt: at(3),
 		UpdatedAt: at(4), Name: "derby", Suspended: true, Version: 5, Seq: 6, ResultRevision: 7, EffectiveAt: at(8),
 	}
-	for i, v := 0, reflect.ValueOf(full); i < v.NumField(); i++ {
-		if v.Field(i).IsZero() {
-			t.Errorf("the test leaves %s zero", v.Type().Field(i).Name)
-		}
-	}
+	noFieldIsZero(t, full)
 	for want, given := range map[string]domain.Event{
 		`{"coefficient":1.50,"create_date":3,"deadline":2,"effective_at":8,"event_id":1,"name":"derby",` +
 			`"result_revision":7,"seq":6,"state":3,"suspended":true,"update_date":4,"version":5}`: full,
@@ -64,6 +61,35 @@ func TestCommands(t *testing.T) {
 	var decided oapi.NewState
 	decode(t, `{"state":3,"effective_at":7,"reason":"why"}`, &decided)
 	equal(t, result(decided), domain.Result{State: domain.StateFinishedLose, EffectiveAt: &at, Reason: "why"})
+}
+
+func TestEveryMemberOfABodyReachesItsCommand(t *testing.T) {
+	t.Parallel()
+	everyMemberReaches(t, offer)
+	everyMemberReaches(t, amendment)
+	everyMemberReaches(t, result)
+}
+
+// everyMemberReaches fails for a member of a body that leaves the command as it is, and for a field of
+// the command that no member sets.
+func everyMemberReaches[Body, Command any](t *testing.T, convert func(Body) Command) {
+	t.Helper()
+	var none Body
+	for name, body := range fieldtest.Variants(t, none) {
+		if reflect.DeepEqual(convert(body), convert(none)) {
+			t.Errorf("%s of %T does not reach %T", name, body, convert(body))
+		}
+	}
+	noFieldIsZero(t, convert(fieldtest.Full[Body](t)))
+}
+
+func noFieldIsZero(t *testing.T, s any) {
+	t.Helper()
+	for i, v := 0, reflect.ValueOf(s); i < v.NumField(); i++ {
+		if v.Field(i).IsZero() {
+			t.Errorf("%T leaves %s zero", s, v.Type().Field(i).Name)
+		}
+	}
 }
 
 func decode(t *testing.T, text string, into any) {

@@ -138,7 +138,7 @@ func (tx *transaction) apply(ctx context.Context, u ports.Update) (domain.Event,
 	}
 	tx.line.LastSeq++
 	event.Seq = tx.line.LastSeq
-	changed, err := tx.ChangeEvent(ctx, changeOf(before.Version, event))
+	changed, err := tx.ChangeEvent(ctx, sqlitedb.ChangeEventParams(rowOf(event)))
 	if err != nil {
 		return domain.Event{}, err
 	}

@@ -32,25 +32,6 @@ func rowOf(e domain.Event) sqlitedb.Event {
 	return row
 }
 
-// changeOf returns the change of an event from a version to the given state.
-func changeOf(version int64, e domain.Event) sqlitedb.ChangeEventParams {
-	row := rowOf(e)
-	return sqlitedb.ChangeEventParams{
-		ID:             row.ID,
-		VersionBefore:  version,
-		Version:        row.Version,
-		Seq:            row.Seq,
-		Coefficient:    row.Coefficient,
-		Deadline:       row.Deadline,
-		State:          row.State,
-		UpdatedAt:      row.UpdatedAt,
-		Name:           row.Name,
-		Suspended:      row.Suspended,
-		ResultRevision: row.ResultRevision,
-		EffectiveAt:    row.EffectiveAt,
-	}
-}
-
 // eventOf returns the event in a row.
 func eventOf(row sqlitedb.Event) (domain.Event, error) {
 	coefficient, err := odds.FromHundredths(row.Coefficient)

@@ -13,6 +13,7 @@ import (
 
 	"stavka.local/lineprovider/internal/domain"
 	"stavka.local/lineprovider/internal/ports"
+	"stavka.local/shared/fieldtest"
 	"stavka.local/shared/odds"
 )
 
@@ -152,7 +153,7 @@ func testRoundTrip(t *testing.T, newLine NewLine) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	change.After.Suspended = true // so that every field differs from its zero value
+	change.After = fieldtest.Completed(t, change.After) // so that a store that drops a field is found
 	finished := apply(t, s, ports.Update{Epoch: created.Epoch, Change: change})
 	want = change.After
 	want.Seq = 2
@@ -168,12 +169,6 @@ func testRoundTrip(t *testing.T, newLine NewLine) {
 		t.Fatal(err)
 	}
 	equal(t, "last in its history", history.Entries[len(history.Entries)-1].Event, finished.Event)
-	value := reflect.ValueOf(read.Event)
-	for i := range value.NumField() {
-		if value.Field(i).IsZero() {
-			t.Errorf("the test leaves %s zero", value.Type().Field(i).Name)
-		}
-	}
 }
 
 func testNumbers(t *testing.T, newLine NewLine) {

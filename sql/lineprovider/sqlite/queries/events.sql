@@ -23,9 +23,10 @@ values
      @name, @suspended, @result_revision, @effective_at);
 
 -- name: ChangeEvent :execrows
--- Changes no row if the event is not at the version before.
+-- Changes no row if the event is not at the version before. The columns are in the order of the table,
+-- as in AddEvent.
 update events
-set version = @version, seq = @seq, coefficient = @coefficient, deadline = @deadline, state = @state,
-    updated_at = @updated_at, name = @name, suspended = @suspended, result_revision = @result_revision,
-    effective_at = @effective_at
-where id = @id and version = @version_before;
+set id = @id, version = @version, seq = @seq, coefficient = @coefficient, deadline = @deadline, state = @state,
+    created_at = @created_at, updated_at = @updated_at, name = @name, suspended = @suspended,
+    result_revision = @result_revision, effective_at = @effective_at
+where id = @id and version = @version - 1;

@@ -228,7 +228,7 @@ type Bet struct {
 	// Coefficient The price at acceptance.
 	Coefficient Coefficient `json:"coefficient"`
 
-	// CreatedAt When the bet was accepted.
+	// CreatedAt When the bet was accepted. The column `accepted_at` of the database holds it.
 	CreatedAt time.Time `json:"created_at"`
 	EventID   int64     `json:"event_id"`
 

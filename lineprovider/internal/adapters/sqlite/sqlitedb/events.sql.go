@@ -54,42 +54,43 @@ func (q *Queries) AddEvent(ctx context.Context, arg AddEventParams) error {
 
 const changeEvent = `-- name: ChangeEvent :execrows
 update events
-set version = ?1, seq = ?2, coefficient = ?3, deadline = ?4, state = ?5,
-    updated_at = ?6, name = ?7, suspended = ?8, result_revision = ?9,
-    effective_at = ?10
-where id = ?11 and version = ?12
+set id = ?1, version = ?2, seq = ?3, coefficient = ?4, deadline = ?5, state = ?6,
+    created_at = ?7, updated_at = ?8, name = ?9, suspended = ?10,
+    result_revision = ?11, effective_at = ?12
+where id = ?1 and version = ?2 - 1
 `
 
 type ChangeEventParams struct {
+	ID             int64
 	Version        int64
 	Seq            int64
 	Coefficient    int64
 	Deadline       int64
 	State          int64
+	CreatedAt      int64
 	UpdatedAt      int64
 	Name           string
 	Suspended      int64
 	ResultRevision int64
 	EffectiveAt    *int64
-	ID             int64
-	VersionBefore  int64
 }
 
-// Changes no row if the event is not at the version before.
+// Changes no row if the event is not at the version before. The columns are in the order of the table,
+// as in AddEvent.
 func (q *Queries) ChangeEvent(ctx context.Context, arg ChangeEventParams) (int64, error) {
 	result, err := q.db.ExecContext(ctx, changeEvent,
+		arg.ID,
 		arg.Version,
 		arg.Seq,
 		arg.Coefficient,
 		arg.Deadline,
 		arg.State,
+		arg.CreatedAt,
 		arg.UpdatedAt,
 		arg.Name,
 		arg.Suspended,
 		arg.ResultRevision,
 		arg.EffectiveAt,
-		arg.ID,
-		arg.VersionBefore,
 	)
 	if err != nil {
 		return 0, err
