@@ -27,8 +27,8 @@ func TestRefusalsAreInTheContract(t *testing.T) {
 		t.Fatal(err)
 	}
 	var documented map[string]struct {
-		Status  int
-		Members []string
+		Status  int      `json:"status"`
+		Members []string `json:"members"`
 		OneOf   []string `json:"one_of"`
 	}
 	if err := json.Unmarshal(text, &documented); err != nil {
