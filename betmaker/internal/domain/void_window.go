@@ -23,8 +23,6 @@ type VoidWindow struct {
 	By     UserID    `json:"by"`
 	At     time.Time `json:"at"`
 
-	// A window that was undone is kept, and voids nothing.
-
 	// A window that was undone is kept but voids nothing.
 	UndoneAt   time.Time `json:"undone_at,omitzero"`
 	UndoneBy   UserID    `json:"undone_by,omitzero"`
