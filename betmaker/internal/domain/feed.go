@@ -129,7 +129,6 @@ func (f *Feed) Check(now time.Time) error {
 
 // The reasons why a feed is dead.
 const (
-	// The causes of a dead feed.
 	errNotCaughtUp = feedError("the line has not been read yet")
 	errSilent      = feedError("the line is silent")
 	errBehind      = feedError("changes of the line have been waiting to be applied for too long")
@@ -158,19 +157,5 @@ func (f *Feed) Status(now time.Time) FeedStatus {
 		Last:    f.last,
 		Heard:   f.heard,
 		Behind:  f.behind,
-	}
-}
-
-// IsNewerThan reports whether e is a later state than other of the same event's projection. Settle
-// revisions only grow. Quarantine ends only with a new revision. In between the sequence number
-// grows.
-func (e Event) IsNewerThan(other Event) bool {
-	switch {
-	case e.SettleRevision != other.SettleRevision:
-		return e.SettleRevision > other.SettleRevision
-	case e.Quarantined != other.Quarantined:
-		return e.Quarantined
-	default:
-		return e.Seq > other.Seq
 	}
 }
