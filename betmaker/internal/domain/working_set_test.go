@@ -227,7 +227,7 @@ func TestDecideReplaysAndAcceptsNothingWhileTheLineIsNotKnown(t *testing.T) {
 	first.IdempotencyKey = "k"
 	accepted := ws.Decide(limits, []domain.Placement{first})[0]
 
-	ws.Blind = domain.ErrFeedUnavailable
+	ws.LineUnknown = domain.ErrFeedUnavailable
 	anew := placement()
 	anew.IdempotencyKey = "other"
 	got := ws.Decide(limits, []domain.Placement{first, anew, anew, placement()})
