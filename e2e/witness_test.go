@@ -475,9 +475,12 @@ func (w *witness) checkBet(bet system.Bet, projected system.Event) {
 		w.t.Errorf("bet %d was not acknowledged", bet.ID)
 		return
 	}
-	acknowledged := bet // except for the following fields
-	acknowledged.ID, acknowledged.UserID, acknowledged.EventID, acknowledged.EventVersion = v.bet.ID, v.bet.UserID, v.bet.EventID, v.bet.EventVersion
-	acknowledged.Stake, acknowledged.Coefficient, acknowledged.AcceptedAt = v.sent.Amount.Minor(), v.bet.Coefficient.Hundredths(), v.bet.CreatedAt.UTC()
+	acknowledged := system.Bet{
+		ID: v.bet.ID, UserID: v.bet.UserID, EventID: v.bet.EventID, EventVersion: v.bet.EventVersion,
+		Stake: v.sent.Amount.Minor(), Coefficient: v.bet.Coefficient.Hundredths(), AcceptedAt: v.bet.CreatedAt.UTC(),
+		// The key found the verdict. The others depend on the event and are compared with it.
+		Key: bet.Key, Status: bet.Status, VoidReason: bet.VoidReason, Payout: bet.Payout, SettleRevision: bet.SettleRevision,
+	}
 	if bet != acknowledged || v.bet.Amount != v.sent.Amount || v.bet.EventID != v.sent.EventID {
 		w.t.Errorf("bet %d is %+v; acknowledged was %+v", bet.ID, bet, acknowledged)
 	}

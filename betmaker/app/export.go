@@ -2,6 +2,7 @@ package app
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/csv"
 	"encoding/json"
@@ -9,13 +10,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"strconv"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"stavka.local/betmaker/internal/adapters/httpapi"
-	"stavka.local/betmaker/internal/adapters/httpapi/oapi"
 	"stavka.local/betmaker/internal/ports"
 	"stavka.local/shared/progress"
 	"stavka.local/shared/service"
@@ -89,7 +87,11 @@ func exportBets(ctx context.Context, c Config, format exportFormat, w io.Writer,
 			return err
 		}
 		for _, bet := range bets {
-			if err := out.write(httpapi.WireBet(bet)); err != nil {
+			text, err := json.Marshal(httpapi.WireBet(bet))
+			if err == nil {
+				err = out.write(text)
+			}
+			if err != nil {
 				return fmt.Errorf("write bet %d: %w", bet.ID, err)
 			}
 		}
@@ -103,9 +105,9 @@ func exportBets(ctx context.Context, c Config, format exportFormat, w io.Writer,
 	return errors.Join(out.end(), buffer.Flush())
 }
 
-// betWriter writes bets in turn.
+// betWriter writes bets, which are given in JSON, in turn.
 type betWriter interface {
-	write(bet oapi.Bet) error
+	write(bet []byte) error
 	end() error
 }
 
@@ -114,31 +116,31 @@ func newBetWriter(format exportFormat, w io.Writer) (betWriter, error) {
 		return &jsonBets{w: w, before: "[\n"}, nil
 	}
 	rows := csv.NewWriter(w)
-	return csvBets{rows}, rows.Write([]string{
-		"id", "event_id", "user_id", "amount", "coefficient", "event_version", "status", "potential_payout", "payout",
-		"settle_revision", "void_reason", "created_at", "settled_at",
-	})
+	return csvBets{rows}, rows.Write(betColumns)
+}
+
+// betColumns are the columns of CSV: the members of the API's bets.
+var betColumns = []string{
+	"id", "event_id", "user_id", "amount", "coefficient", "event_version", "status", "potential_payout", "payout",
+	"settle_revision", "void_reason", "created_at", "settled_at",
 }
 
 type csvBets struct{ rows *csv.Writer }
 
-func (c csvBets) write(b oapi.Bet) error {
-	number := func(n int64) string { return strconv.FormatInt(n, 10) }
-	instant := func(t time.Time) string { return t.Format(time.RFC3339Nano) }
-	var payout, voidReason, settledAt string
-	if b.Payout != nil {
-		payout = b.Payout.String()
+func (c csvBets) write(bet []byte) error {
+	decoder := json.NewDecoder(bytes.NewReader(bet))
+	decoder.UseNumber() // which keeps the digits
+	var members map[string]any
+	if err := decoder.Decode(&members); err != nil {
+		return err
 	}
-	if b.VoidReason != nil {
-		voidReason = *b.VoidReason
+	row := make([]string, len(betColumns))
+	for i, name := range betColumns {
+		if value := members[name]; value != nil {
+			row[i] = fmt.Sprint(value)
+		}
 	}
-	if b.SettledAt != nil {
-		settledAt = instant(*b.SettledAt)
-	}
-	return c.rows.Write([]string{
-		number(b.ID), number(b.EventID), number(b.UserID), b.Amount.String(), b.Coefficient.String(), number(b.EventVersion),
-		string(b.Status), b.PotentialPayout.String(), payout, number(b.SettleRevision), voidReason, instant(b.CreatedAt), settledAt,
-	})
+	return c.rows.Write(row)
 }
 
 func (c csvBets) end() error {
@@ -151,12 +153,8 @@ type jsonBets struct {
 	before string // text before the next bet
 }
 
-func (j *jsonBets) write(b oapi.Bet) error {
-	text, err := json.Marshal(b)
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(j.w, "%s%s", j.before, text)
+func (j *jsonBets) write(bet []byte) error {
+	_, err := fmt.Fprintf(j.w, "%s%s", j.before, bet)
 	j.before = ",\n"
 	return err
 }

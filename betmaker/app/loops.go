@@ -17,8 +17,8 @@ func addChecks(checks *health.Registry, b *base) {
 	checks.Show("feed", func() any { return feedMember(b.feed.Status()) })
 }
 
-// addLoops adds the loops in the order in which they start. They stop in the reverse order: first
-// the sources of messages, then the work in progress.
+// addLoops adds the loops in the order in which they start. They stop in the reverse order.
+// The HTTP server, added by Listen, stops before all of these; then no more messages come.
 func addLoops(a *service.Assembly, c Config, b *base, u *useCases) {
 	loop := func(name string, run lifecycle.Func) { a.Parts.Go(name, b.prepared.before(run)) }
 

@@ -8,9 +8,15 @@
 //	           ┌───────────────────▶ │ won │ ◀─┐
 //	┌─────────┐│ result LOSE         ├─────┤   │ a correction moves a bet between
 //	│ pending ├┼───────────────────▶ │ lost│ ◀─┤ these three; each time the event's
-//	└─────────┘│ cancelled, past     ├─────┤   │ settle revision grows by one
-//	           └ post, line reset ─▶ │ void│ ◀─┘
+//	└────┬────┘│ cancelled, past     ├─────┤   │ settle revision grows by one
+//	     │     │ post, line reset,   │     │   │
+//	     │     └ void window ──────▶ │ void│ ◀─┘
+//	     │                           ├─────┤
+//	     └ cancelled by its user ──▶ │ void│ for ever
 //	                                 └─────┘
+//
+// A void window can also be opened for settled bets and be undone. An undone window lets the event
+// decide again, which makes a bet pending while the event is open.
 //
 // The settlement of a bet is a pure function of the bet and of the present state of its event
 // (Event.Settlement). Settling moves a bet to it from any earlier settlement.

@@ -90,6 +90,20 @@ func (e Event) IsClosed(now time.Time) bool { return e.State.IsFinal() || !now.B
 // IsSettleable reports whether the bets of e may be settled now.
 func (e Event) IsSettleable() bool { return !e.Quarantined && e.SettleRevision > 0 }
 
+// IsNewerThan reports whether e is a later state than other of the same event's projection. Settle
+// revisions only grow. Quarantine ends only with a new revision. In between the sequence number
+// grows.
+func (e Event) IsNewerThan(other Event) bool {
+	switch {
+	case e.SettleRevision != other.SettleRevision:
+		return e.SettleRevision > other.SettleRevision
+	case e.Quarantined != other.Quarantined:
+		return e.Quarantined
+	default:
+		return e.Seq > other.Seq
+	}
+}
+
 // Effect is what a change did to the projection.
 type Effect uint8
 

@@ -158,17 +158,3 @@ func (f *Feed) Status(now time.Time) FeedStatus {
 		Behind:  f.behind,
 	}
 }
-
-// IsNewerThan reports whether e is a later state than other of the same event's projection. Settle
-// revisions only grow. Quarantine ends only with a new revision. In between the sequence number
-// grows.
-func (e Event) IsNewerThan(other Event) bool {
-	switch {
-	case e.SettleRevision != other.SettleRevision:
-		return e.SettleRevision > other.SettleRevision
-	case e.Quarantined != other.Quarantined:
-		return e.Quarantined
-	default:
-		return e.Seq > other.Seq
-	}
-}

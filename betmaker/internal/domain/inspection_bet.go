@@ -26,7 +26,7 @@ func (i *Inspection) Bet(bet Bet, transfers []Transfer) error {
 		i.report.Pending++
 		i.stakes += bet.Stake.Minor()
 	}
-	i.checkStake(subject, bet, transfers)
+	i.checkAcceptance(subject, bet, transfers)
 	if cancelled := slices.ContainsFunc(transfers, Transfer.isCancellation); cancelled != (bet.VoidReason == VoidCancelledByUser) {
 		i.find(FindingBet, subject, "is void as %s, but has a refund of a cancelled bet: %t", bet.VoidReason, cancelled)
 	}
@@ -40,8 +40,8 @@ func (i *Inspection) Bet(bet Bet, transfers []Transfer) error {
 	return nil
 }
 
-// checkStake checks that the acceptance of the bet agrees with its transfers.
-func (i *Inspection) checkStake(subject string, bet Bet, transfers []Transfer) {
+// checkAcceptance checks that the stake and the terms of the bet agree with its transfers.
+func (i *Inspection) checkAcceptance(subject string, bet Bet, transfers []Transfer) {
 	stakes := 0
 	for _, t := range transfers {
 		if t.UserID != bet.UserID {

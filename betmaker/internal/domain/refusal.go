@@ -53,7 +53,7 @@ type Refusal struct {
 // IsZero reports whether there is no refusal.
 func (r Refusal) IsZero() bool { return r.Code == 0 }
 
-// Faults of refused bets, one per code.
+// The faults of refused bets and payments.
 var (
 	ErrEventNotFound    = fault.New(fault.NotFound, "event_not_found", "There is no such event.")
 	ErrEventClosed      = fault.New(fault.Conflict, "event_closed", "The event takes no more bets.")
@@ -100,7 +100,6 @@ func (r Refusal) Fault() *fault.Error {
 		return ErrOutstandingDebt.Detailf("The user owes %s.", r.Debt).With("debt", r.Debt)
 	case RefusedBalanceTooLarge:
 		return ErrBalanceTooLarge.Detailf("A wallet holds at most %s.", r.Max).With("max", r.Max)
-	default:
-		return fault.New(fault.Internal, "internal_error", "The refusal has no known reason.")
 	}
+	return fault.New(fault.Internal, "internal_error", "The refusal has no known reason.")
 }

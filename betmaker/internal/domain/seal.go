@@ -12,8 +12,9 @@ import (
 )
 
 // Seal covers a range of transfers: those after the previous seal, up to Last. Its hash covers them
-// and the hash of the previous seal. A sealed transfer that is changed, removed, added or moved
-// makes every later seal wrong. The newest seal, the head, shows whether the end has been cut off.
+// and the hash of the previous seal. A sealed range in which a transfer
+// is changed, removed, added or moved no longer fits its seal. To hide that, every later seal must be
+// made again. The newest seal, the head, shows whether the end has been cut off.
 type Seal struct {
 	ID    int64 // from 1, without gaps; 0 for no seal yet
 	Last  TransferID

@@ -22,9 +22,9 @@ type WorkingSet struct {
 	// Now is the store's clock, read after the last lock. It is the time of acceptance of every bet
 	// in the batch.
 	Now time.Time
-	// Blind is the reason why nothing new may be decided because the line is not known; nil if it
-	// is known. Earlier verdicts are replayed in either case.
-	Blind error
+	// LineUnknown is the reason why the line is not known, so that nothing new may be decided; nil
+	// if it is known. Earlier verdicts are replayed in either case.
+	LineUnknown error
 }
 
 // Decide decides the placements of a batch in order and returns one decision for each. Of two
@@ -49,8 +49,8 @@ func (ws *WorkingSet) decide(limits Limits, p Placement) Decision {
 			return known.Replay(fingerprint)
 		}
 	}
-	if ws.Blind != nil {
-		return Decision{Err: ws.Blind}
+	if ws.LineUnknown != nil {
+		return Decision{Err: ws.LineUnknown}
 	}
 	if !ws.Wallets[p.UserID].Open {
 		return Decision{Err: ErrUserInactive}

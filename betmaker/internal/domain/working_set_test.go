@@ -227,7 +227,7 @@ func TestDecideOnlyReplaysWhileTheFeedIsDown(t *testing.T) {
 	first.IdempotencyKey = "k"
 	accepted := ws.Decide(limits, []domain.Placement{first})[0]
 
-	ws.Blind = domain.ErrFeedUnavailable
+	ws.LineUnknown = domain.ErrFeedUnavailable
 	anew := placement()
 	anew.IdempotencyKey = "other"
 	got := ws.Decide(limits, []domain.Placement{first, anew, anew, placement()})
@@ -282,5 +282,44 @@ func TestFingerprintIgnoresSpelling(t *testing.T) {
 		if base.Fingerprint() == other.Fingerprint() {
 			t.Errorf("another %s has the same fingerprint", name)
 		}
+	}
+}
+
+// Every field of a placement that the user chooses is in the fingerprint. The others are listed here.
+func TestFingerprintCoversEveryField(t *testing.T) {
+	t.Parallel()
+	base := placement()
+	others := map[string]bool{"UserID": true, "TokenVersion": true, "IdempotencyKey": true, "RequestID": true, "EventLookedUp": true}
+	for field, value := range reflect.ValueOf(base).Fields() {
+		other := base
+		changed := reflect.ValueOf(&other).Elem().FieldByIndex(field.Index)
+		switch value.Interface().(type) {
+		case money.Amount:
+			changed.Set(reflect.ValueOf(base.Stake.Plus(base.Stake)))
+		case odds.Decimal:
+			changed.Set(reflect.ValueOf(odds.MustParse("9.99")))
+		default:
+			change(t, changed)
+		}
+		if same := base.Fingerprint() == other.Fingerprint(); same != others[field.Name] {
+			t.Errorf("another %s has the same fingerprint: %t, want %t", field.Name, same, others[field.Name])
+		}
+	}
+}
+
+// change gives a field another value.
+func change(t *testing.T, field reflect.Value) {
+	t.Helper()
+	switch {
+	case field.CanInt():
+		field.SetInt(field.Int() + 1)
+	case field.CanUint():
+		field.SetUint(field.Uint() - 1)
+	case field.Kind() == reflect.String:
+		field.SetString(field.String() + `"`)
+	case field.Kind() == reflect.Bool:
+		field.SetBool(!field.Bool())
+	default:
+		t.Fatalf("the test has no other value for a %s", field.Type())
 	}
 }

@@ -43,8 +43,8 @@ const (
 // ErrTooManyLogins is returned for an attempt that would have to wait for too long.
 var ErrTooManyLogins = fault.New(fault.Unavailable, "unavailable", "Too many users are signing in; try again.").After(time.Second)
 
-// LoginThrottle bounds the rate of password guesses. Failed logins are counted in the store for all
-// replicas together, for an hour, by account (existing or not), by address, and by both:
+// LoginThrottle bounds the rate of password guesses. Failed logins are counted in ports.LoginFailures,
+// for all replicas together, for an hour, by account (existing or not), by address, and by both:
 //
 //   - One address and one account: after 5 failures the next attempt has to wait 1 s after the last
 //     one, then 4 s, 16 s, 64 s, 4 min, 17 min, 1 h. An attacker gets about ten guesses an hour; a

@@ -99,7 +99,7 @@ func (p *Placer) Place(ctx context.Context, placement domain.Placement) (domain.
 		// Earlier verdicts stay valid while the line is not known.
 		return p.confirmed(ctx, placement, func() (domain.Decision, error) { return p.replay(ctx, placement, err) })
 	}
-	if decision, ok := p.refuseFinal(placement); ok {
+	if decision, ok := p.refuseClosed(placement); ok {
 		return p.confirmed(ctx, placement, func() (domain.Decision, error) { return decision, nil })
 	}
 	decision, err := p.submit(ctx, placement)
@@ -145,11 +145,11 @@ func (p *Placer) replay(ctx context.Context, placement domain.Placement, reason 
 	return decision, decision.Err
 }
 
-// refuseFinal refuses, without the store, a bet on an event that is final in the cache. Only that
+// refuseClosed refuses, without the store, a bet on an event that is final in the cache. Only that
 // is safe: a final event never changes back, while everything else may have changed and is decided
 // on the locked row. An event in quarantine may have been replaced by an open one. A placement with
 // a key goes to the store, which may have its first verdict.
-func (p *Placer) refuseFinal(placement domain.Placement) (domain.Decision, bool) {
+func (p *Placer) refuseClosed(placement domain.Placement) (domain.Decision, bool) {
 	if placement.IdempotencyKey != "" || !p.config.Limits.Stake.Allow(placement.Stake) {
 		return domain.Decision{}, false
 	}
@@ -285,7 +285,7 @@ func (p *Placer) transact(ctx context.Context, batch []*pendingPlacement) ([]dom
 	decisions, err := p.config.Placements.Place(ctx, together, func(ws *domain.WorkingSet) []domain.Decision {
 		// The batch may have waited since Place checked, for the store or in a halted process, and
 		// the line may have fallen silent.
-		ws.Blind = p.config.FeedAlive()
+		ws.LineUnknown = p.config.FeedAlive()
 		return ws.Decide(p.config.Limits, placements)
 	})
 	if p.config.Observe != nil {

@@ -3,15 +3,10 @@ package httpapi
 import (
 	"bytes"
 	"net/http"
-	"strconv"
 	"sync"
-	"time"
 
 	"stavka.local/betmaker/internal/domain"
 )
-
-// aboutOneBet is slightly more than the usual length of a bet in JSON, in bytes.
-const aboutOneBet = 320
 
 // betsPage answers GET /api/bets.
 type betsPage struct {
@@ -38,56 +33,3 @@ func (p betsPage) VisitListBetsResponse(w http.ResponseWriter) error {
 
 // pageBuffers reuses the memory of encoded pages.
 var pageBuffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
-
-// appendBet appends the JSON that encoding/json makes of WireBet. It avoids reflection because
-// encoding dominated the time for a page.
-func appendBet(b []byte, bet domain.Bet) []byte {
-	settled := bet.Status != domain.StatusPending
-	b = append(b, `{"amount":`...)
-	b = bet.Stake.Append(b)
-	b = append(b, `,"coefficient":`...)
-	b = bet.Coefficient.Append(b)
-	b = append(b, `,"created_at":`...)
-	b = appendInstant(b, bet.AcceptedAt)
-	b = append(b, `,"event_id":`...)
-	b = strconv.AppendInt(b, int64(bet.EventID), 10)
-	b = append(b, `,"event_version":`...)
-	b = strconv.AppendInt(b, bet.EventVersion, 10)
-	b = append(b, `,"id":`...)
-	b = strconv.AppendInt(b, int64(bet.ID), 10)
-	b = append(b, `,"payout":`...)
-	if settled {
-		b = bet.Payout.Append(b)
-	} else {
-		b = append(b, "null"...)
-	}
-	b = append(b, `,"potential_payout":`...)
-	b = bet.PotentialPayout().Append(b)
-	b = append(b, `,"settle_revision":`...)
-	if settled {
-		b = strconv.AppendInt(b, bet.Revision, 10)
-		b = append(b, `,"settled_at":`...)
-		b = appendInstant(b, bet.SettledAt)
-	} else {
-		b = append(b, `0,"settled_at":null`...)
-	}
-	b = append(b, `,"status":"`...)
-	b = append(b, bet.Status.String()...) // a fixed word, which needs no escaping
-	b = append(b, `","user_id":`...)
-	b = strconv.AppendInt(b, int64(bet.UserID), 10)
-	b = append(b, `,"void_reason":`...)
-	if bet.Status != domain.StatusVoid {
-		return append(b, "null}"...)
-	}
-	b = append(b, '"')
-	b = append(b, bet.VoidReason.String()...)
-	return append(b, `"}`...)
-}
-
-// appendInstant appends an instant as encoding/json writes it. The store holds only instants in the
-// years 0 to 9999, which have a text form.
-func appendInstant(b []byte, at time.Time) []byte {
-	b = append(b, '"')
-	b = at.UTC().AppendFormat(b, time.RFC3339Nano)
-	return append(b, '"')
-}

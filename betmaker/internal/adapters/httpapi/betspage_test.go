@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"net/http/httptest"
+	"reflect"
 	"testing"
 	"time"
 
@@ -16,8 +17,14 @@ import (
 // A page of bets equals, byte by byte, the JSON that encoding/json makes of the generated types.
 func TestBetsPageMatchesEncodingJSON(t *testing.T) {
 	t.Parallel()
+	drawn := map[string]bool{} // fields that were not zero
 	rapid.Check(t, func(t *rapid.T) {
 		page := betsPage{bets: rapid.SliceOfN(rapid.Custom(anyBet), 0, 3).Draw(t, "bets")}
+		for _, bet := range page.bets {
+			for _, field := range reflect.VisibleFields(reflect.TypeOf(bet)) {
+				drawn[field.Name] = drawn[field.Name] || !reflect.ValueOf(bet).FieldByIndex(field.Index).IsZero()
+			}
+		}
 		if rapid.Bool().Draw(t, "more") {
 			page.link = new(`</api/bets?after=Mg&limit=1>; rel="next"`)
 		}
@@ -39,6 +46,11 @@ func TestBetsPageMatchesEncodingJSON(t *testing.T) {
 			}
 		}
 	})
+	for field, was := range drawn {
+		if !was {
+			t.Errorf("anyBet does not draw the field %s", field)
+		}
+	}
 }
 
 // anyBet draws a bet as a store may return it.

@@ -103,7 +103,7 @@ func lockWorkingSet(ctx context.Context, tx *transaction, batch ports.Batch) (ro
 	}
 	eventIDs = ascending(eventIDs)
 	queryMany(tx, (*pgdb.Queries).LockWallets, ascending(users), &rows.wallets)
-	exec(tx, (*pgdb.Queries).LockEventsAgainstClosing, eventIDs)
+	exec(tx, (*pgdb.Queries).LockEventsShared, eventIDs)
 	if batch.WithLiabilities {
 		query(tx, (*pgdb.Queries).LockMissingLiabilities, eventIDs, &locked)
 		query(tx, (*pgdb.Queries).LockLiabilities, eventIDs, &rows.stored)

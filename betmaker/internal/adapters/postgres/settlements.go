@@ -268,7 +268,7 @@ func lockBet(ctx context.Context, tx *transaction, id domain.BetID) (*domain.Set
 	}
 	return readSettling(ctx, tx, []domain.Bet{bet}, func(wallets *[]pgdb.Wallet) {
 		query(tx, (*pgdb.Queries).LockWallets, []int64{row.UserID}, wallets)
-		exec(tx, (*pgdb.Queries).LockEventsAgainstClosing, []int64{row.EventID})
+		exec(tx, (*pgdb.Queries).LockEventsShared, []int64{row.EventID})
 	})
 }
 

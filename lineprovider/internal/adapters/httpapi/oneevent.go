@@ -1,12 +1,12 @@
 package httpapi
 
 import (
-	"encoding/json"
 	"net/http"
 	"strconv"
 
 	"stavka.local/lineprovider/internal/domain"
 	"stavka.local/lineprovider/internal/ports"
+	"stavka.local/shared/httpedge"
 )
 
 // oneEvent is the response to GET /event/{event_id}.
@@ -15,21 +15,17 @@ type oneEvent struct{ ports.Snapshot }
 // VisitGetEventResponse implements oapi.GetEventResponseObject.
 func (e oneEvent) VisitGetEventResponse(w http.ResponseWriter) error {
 	const aboutOneEvent = 320
-	body, err := appendEvent(make([]byte, 0, aboutOneEvent), e.Event)
-	if err != nil {
-		return err
-	}
 	header := w.Header()
 	header.Set("Content-Type", "application/json")
 	header.Set("ETag", etag(e.Event))
 	header.Set("Line-Epoch", e.Epoch.String())
-	_, err = w.Write(append(body, '\n'))
+	_, err := w.Write(append(appendEvent(make([]byte, 0, aboutOneEvent), e.Event), '\n'))
 	return err
 }
 
 // appendEvent appends an event as encoding/json writes it. It avoids the cost of encoding/json on the
 // most frequent response of line-provider.
-func appendEvent(b []byte, e domain.Event) ([]byte, error) {
+func appendEvent(b []byte, e domain.Event) []byte {
 	b = append(b, `{"coefficient":`...)
 	b = e.Coefficient.Append(b)
 	b = append(b, `,"create_date":`...)
@@ -48,11 +44,7 @@ func appendEvent(b []byte, e domain.Event) ([]byte, error) {
 	if e.Name == "" {
 		b = append(b, "null"...)
 	} else {
-		name, err := json.Marshal(e.Name)
-		if err != nil {
-			return nil, err
-		}
-		b = append(b, name...)
+		b = httpedge.AppendText(b, e.Name)
 	}
 	b = append(b, `,"result_revision":`...)
 	b = strconv.AppendInt(b, e.ResultRevision, 10)
@@ -66,5 +58,5 @@ func appendEvent(b []byte, e domain.Event) ([]byte, error) {
 	b = strconv.AppendInt(b, e.UpdatedAt.Unix(), 10)
 	b = append(b, `,"version":`...)
 	b = strconv.AppendInt(b, e.Version, 10)
-	return append(b, '}'), nil
+	return append(b, '}')
 }

@@ -10,7 +10,7 @@ where user_id = any(@user_ids::bigint[])
 order by user_id
 for no key update;
 
--- name: LockEventsAgainstClosing :exec
+-- name: LockEventsShared :exec
 -- Locks events in the order of the array, which must be ascending. The lock is advisory because row locks
 -- FOR SHARE would starve the transaction that closes the event.
 select pg_advisory_xact_lock_shared(unnest(@event_ids::bigint[]));

@@ -196,14 +196,14 @@ func (q *Queries) InsertVerdicts(ctx context.Context, arg InsertVerdictsParams) 
 	return err
 }
 
-const lockEventsAgainstClosing = `-- name: LockEventsAgainstClosing :exec
+const lockEventsShared = `-- name: LockEventsShared :exec
 select pg_advisory_xact_lock_shared(unnest($1::bigint[]))
 `
 
 // Locks events in the order of the array, which must be ascending. The lock is advisory because row locks
 // FOR SHARE would starve the transaction that closes the event.
-func (q *Queries) LockEventsAgainstClosing(ctx context.Context, eventIds []int64) error {
-	_, err := q.db.Exec(ctx, lockEventsAgainstClosing, eventIds)
+func (q *Queries) LockEventsShared(ctx context.Context, eventIds []int64) error {
+	_, err := q.db.Exec(ctx, lockEventsShared, eventIds)
 	return err
 }
 
