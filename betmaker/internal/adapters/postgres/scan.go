@@ -30,7 +30,10 @@ func collect[Row any](results pgx.BatchResults) ([]Row, error) {
 		}
 		items = append(items, row)
 	}
-	return items, rows.Err()
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 // roomForRows is the first capacity for the rows of a statement.
