@@ -158,6 +158,7 @@ func TestConcurrentReadsOfAnOpenPageShareOneUntilAChange(t *testing.T) {
 			ask("[1]")
 		}
 		late := <-s.reading
+		synctest.Wait() // until all have joined the read: a caller that comes after it may read again
 		close(late)
 		synctest.Wait()
 		close(early) // must not replace the newer page
