@@ -236,6 +236,9 @@ func (op *operation) checkParameters(r *http.Request) error {
 		case openapi3.ParameterInPath:
 			values = []string{input.PathParams[p.Name]}
 		}
+		if len(values) == 0 && !p.Required && p.In != openapi3.ParameterInCookie {
+			continue // there is nothing to validate, which openapi3filter takes long to find out
+		}
 		if len(values) > 1 && !p.Schema.Value.Type.Is(openapi3.TypeArray) {
 			return invalid(p.Name, "is given more than once")
 		}
