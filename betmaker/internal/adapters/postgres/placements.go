@@ -18,9 +18,9 @@ import (
 // forgetAtOnce bounds the refusals in one transaction of ForgetRefusals.
 const forgetAtOnce = 5000
 
-// Placements implements ports.Placements. A batch is a transaction of two round trips: the first
-// locks and reads the working set, the second writes the decisions. A replayed bet or a missing
-// liability takes one more in between.
+// Placements implements ports.Placements. A batch is a transaction of two round trips: the first locks
+// and reads the working set, the last writes the decisions. A batch that repeats accepted bets, or whose
+// liabilities are not stored, needs one more to read them, see readRest.
 type Placements struct {
 	placing *pool
 	rest    *pool
