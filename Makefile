@@ -7,9 +7,10 @@ MODULES := . api betmaker lineprovider shared sql
 # listed here fails in `make test-fast` and names the variable that is not set; no test is skipped.
 NEED_SERVERS := /adapters/(postgres|redis)|/line/rabbitmq|/app$$|/e2e
 
-# SQLite is translated from C. The race detector finds nothing in it and slows it down, so it is
-# excluded; its driver is not.
-export GOFLAGS := $(GOFLAGS) -gcflags=modernc.org/sqlite/lib=-race=false -gcflags=modernc.org/libc=-race=false
+# SQLite, which is translated from C, and argon2 compute without sharing. The race detector finds
+# nothing in them and slows them down, so they are excluded; SQLite's driver is not.
+export GOFLAGS := $(GOFLAGS) -gcflags=modernc.org/sqlite/lib=-race=false -gcflags=modernc.org/libc=-race=false \
+  -gcflags=golang.org/x/crypto/argon2=-race=false
 
 # The benchmarks are a module outside the workspace. They are run by hand; here they are only checked.
 CHECKED := $(MODULES) bench
