@@ -404,6 +404,7 @@ func TestMalformedRequests(t *testing.T) {
 		"query minimum":       {request{method: "GET", path: "/bets?need=true&limit=0"}, bad("limit", "limit must be at least 1; it is 0.")},
 		"query maximum":       {request{method: "GET", path: "/bets?need=true&limit=501"}, bad("limit", "limit must be at most 500; it is 501.")},
 		"query type":          {request{method: "GET", path: "/bets?need=true&limit=many"}, bad("limit", `limit must be a whole number; it is "many".`)},
+		"query boolean":       {request{method: "GET", path: "/bets?need=yes"}, bad("need", `need must be true or false; it is "yes".`)},
 		"query empty":         {request{method: "GET", path: "/bets?need=true&limit="}, bad("limit", "limit must not be empty.")},
 		"query twice":         {request{method: "GET", path: "/bets?need=true&limit=1&limit=2"}, bad("limit", "limit is given more than once.")},
 		"query with NUL":      {request{method: "GET", path: "/bets?need=true&text=%00"}, bad("text", "text holds a NUL character.")},
@@ -754,6 +755,8 @@ func TestSpecAndRoutesMustAgree(t *testing.T) {
 		"not in spec": {options(head+paths, func(r chi.Router) { r.Get("/a", nop); r.Post("/a", nop) }), "POST /a is mounted but not in the OpenAPI document"},
 		"no schema": {options(head+strings.Replace(paths, "get: {", "get: { parameters: [{ name: q, in: query, content: { application/json: {} } }],", 1),
 			func(r chi.Router) { r.Get("/a", nop) }), "parameter q of GET /a has no schema"},
+		"many values": {options(head+strings.Replace(paths, "get: {", "get: { parameters: [{ name: q, in: query, schema: { type: array, items: { type: string } } }],", 1),
+			func(r chi.Router) { r.Get("/a", nop) }), "parameter q of GET /a is not checked"},
 		"other scheme": {options(head+paths+"components: { securitySchemes: { k: { type: apiKey, in: header, name: X } } }\n", func(r chi.Router) { r.Get("/a", nop) }), "security scheme k is not a bearer token"},
 	} {
 		if _, err := httpedge.New(test.options); err == nil || !strings.Contains(err.Error(), test.want) {

@@ -11,7 +11,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/getkin/kin-openapi/openapi3"
-	"github.com/getkin/kin-openapi/openapi3filter"
 
 	"stavka.local/shared/fault"
 )
@@ -39,25 +38,6 @@ func printable(name string) string {
 		name = string(runes[:maxShown]) + "..."
 	}
 	return strings.Trim(strconv.Quote(name), `"`)
-}
-
-// explainParameter returns a fault that describes what is wrong with a parameter.
-func explainParameter(p *openapi3.Parameter, values []string, err error) error {
-	var parse *openapi3filter.ParseError
-	switch {
-	case errors.Is(err, openapi3filter.ErrInvalidRequired):
-		return invalid(p.Name, "is missing")
-	case errors.Is(err, openapi3filter.ErrInvalidEmptyValue):
-		return invalid(p.Name, "must not be empty")
-	case errors.As(err, &parse):
-		shown := ""
-		if len(values) == 1 {
-			shown = itIs(strconv.Quote(values[0]))
-		}
-		return invalid(p.Name, "must be "+typeName(p.Schema.Value)+shown).Because(err)
-	default:
-		return explain(p.Name, err)
-	}
 }
 
 // explain turns an error of kin-openapi into a fault about a field: the one at the error's path, or

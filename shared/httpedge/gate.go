@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -69,6 +70,9 @@ func newGate(doc *openapi3.T, o Options) (*gate, error) {
 			for _, p := range prepared.parameters {
 				if p.Schema == nil {
 					return nil, fmt.Errorf("parameter %s of %s %s has no schema", p.Name, method, path)
+				}
+				if p.In == openapi3.ParameterInCookie || !isSimple(p.Schema.Value) {
+					return nil, fmt.Errorf("parameter %s of %s %s is not checked: it is in a cookie, or is neither a whole number, a boolean nor a string", p.Name, method, path)
 				}
 			}
 			security := doc.Security
@@ -222,10 +226,6 @@ func (op *operation) checkParameters(r *http.Request) error {
 	if err != nil {
 		return invalid("query", "is not well formed").Because(err)
 	}
-	input := &openapi3filter.RequestValidationInput{
-		Request: r, Route: op.route, QueryParams: query, Options: filterOptions,
-		PathParams: pathParameters(r),
-	}
 	for _, p := range op.parameters {
 		var values []string
 		switch p.In {
@@ -234,48 +234,69 @@ func (op *operation) checkParameters(r *http.Request) error {
 		case openapi3.ParameterInHeader:
 			values = r.Header.Values(p.Name)
 		case openapi3.ParameterInPath:
-			values = []string{input.PathParams[p.Name]}
+			values = []string{pathParameter(r, p.Name)}
 		}
-		if len(values) == 0 && !p.Required && p.In != openapi3.ParameterInCookie {
-			continue // there is nothing to validate, which openapi3filter takes long to find out
-		}
-		if len(values) > 1 && !p.Schema.Value.Type.Is(openapi3.TypeArray) {
+		switch {
+		case len(values) > 1:
 			return invalid(p.Name, "is given more than once")
-		}
-		for _, v := range values {
-			if why := unclean(v); why != "" {
-				return invalid(p.Name, why)
+		case len(values) == 1:
+			if err := checkParameter(p, values[0]); err != nil {
+				return err
 			}
-			// strconv.ParseInt, and with it the generated code, accepts a plus sign.
-			if p.Schema.Value.Type.Is(openapi3.TypeInteger) && strings.HasPrefix(v, "+") {
-				return invalid(p.Name, notPlain+itIs(v))
-			}
-		}
-		if err := openapi3filter.ValidateParameter(r.Context(), input, p); err != nil {
-			return explainParameter(p, values, err)
+		case p.Required:
+			return invalid(p.Name, "is missing")
 		}
 	}
 	return nil
 }
 
-// pathParameters returns the decoded path parameters. chi routes on the encoded path when it differs
-// from the decoded one.
-func pathParameters(r *http.Request) map[string]string {
-	found := chi.RouteContext(r.Context()).URLParams
-	if len(found.Keys) == 0 {
-		return nil
-	}
-	parameters := make(map[string]string, len(found.Keys))
-	for i, key := range found.Keys {
-		value := found.Values[i]
-		if r.URL.RawPath != "" {
-			if decoded, err := url.PathUnescape(value); err == nil {
-				value = decoded
-			}
+// pathParameter returns a decoded path parameter. chi routes on the encoded path when it differs from
+// the decoded one.
+func pathParameter(r *http.Request, name string) string {
+	value := chi.URLParam(r, name)
+	if r.URL.RawPath != "" {
+		if decoded, err := url.PathUnescape(value); err == nil {
+			return decoded
 		}
-		parameters[key] = value
 	}
-	return parameters
+	return value
+}
+
+// checkParameter validates the text of a parameter.
+func checkParameter(p *openapi3.Parameter, text string) error {
+	if why := unclean(text); why != "" {
+		return invalid(p.Name, why)
+	}
+	if text == "" && p.In == openapi3.ParameterInQuery {
+		return invalid(p.Name, "must not be empty")
+	}
+	value, ok := parameterValue(p.Schema.Value, text)
+	if !ok {
+		return invalid(p.Name, "must be "+typeName(p.Schema.Value)+itIs(strconv.Quote(text)))
+	}
+	if err := p.Schema.Value.VisitJSON(value); err != nil {
+		return explain(p.Name, err)
+	}
+	return nil
+}
+
+// isSimple reports whether parameterValue supports a schema.
+func isSimple(s *openapi3.Schema) bool {
+	return s.Type.Is(openapi3.TypeInteger) || s.Type.Is(openapi3.TypeBoolean) || s.Type.Is(openapi3.TypeString)
+}
+
+// parameterValue returns the value of a parameter, as encoding/json would decode it, or false when it is
+// not of its schema's type.
+func parameterValue(s *openapi3.Schema, text string) (any, bool) {
+	switch {
+	case s.Type.Is(openapi3.TypeInteger):
+		n, err := strconv.ParseInt(text, 10, 64)
+		return n, err == nil && text[0] != '+' // ParseInt, and with it the generated code, accepts a plus sign
+	case s.Type.Is(openapi3.TypeBoolean):
+		return text == "true", text == "true" || text == "false"
+	default:
+		return text, true
+	}
 }
 
 // readBody reads the whole body. When the client does not send all of it in time, readBody closes the
