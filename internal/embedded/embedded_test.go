@@ -30,7 +30,8 @@ import (
 func run(t *testing.T, environment map[string]string, args ...string) (stdout string, err error) {
 	t.Helper()
 	var out bytes.Buffer
-	err = service.Run(t.Context(), NewCommand(lookupIn(environment)), args, &out, t.Output())
+	// The log is discarded: the command makes it the default log, which outlives this test.
+	err = service.Run(t.Context(), NewCommand(lookupIn(environment)), args, &out, io.Discard)
 	return out.String(), err
 }
 

@@ -12,7 +12,7 @@
 //	     │     │ post, line reset,   │     │   │
 //	     │     └ void window ──────▶ │ void│ ◀─┘
 //	     │                           ├─────┤
-//	     └ cancelled by its user ──▶ │ void│ for ever
+//	     └ cancelled by its user ──▶ │ void│ forever
 //	                                 └─────┘
 //
 // A void window can also be opened for settled bets and be undone. An undone window lets the event
