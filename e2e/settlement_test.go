@@ -114,8 +114,8 @@ func (c *crowd) fill(ctx context.Context, db *sql.DB, first int64, bets int) err
 		select u.id, t.debit, t.credit, t.amount, t.kind, t.revision, t.reference, t.at
 		from transfers t cross join users u where t.user_id = $1 and t.bet_id is null and u.id > $1 order by u.id`, []any{c.firstUser}},
 		{`with recursive n (i) as (select 1 union all select i + 1 from n where i < $4)
-		insert into bets (user_id, event_id, stake, coefficient, event_version, accepted_at)
-		select $2 + n.i % $3, b.event_id, 100 + n.i * 7 % 1401, b.coefficient, b.event_version, b.accepted_at
+		insert into bets (user_id, event_id, stake, coefficient, event_version, accepted_at, half_even)
+		select $2 + n.i % $3, b.event_id, 100 + n.i * 7 % 1401, b.coefficient, b.event_version, b.accepted_at, b.half_even
 		from n cross join bets b where b.id = $1 order by n.i`, []any{first, c.firstUser + 1, c.lastUser - c.firstUser, bets - 1}},
 		{`insert into transfers (user_id, debit, credit, amount, kind, bet_id, revision, reference, at)
 		select b.user_id, t.debit, t.credit, b.stake, t.kind, b.id, t.revision, t.reference, t.at
@@ -140,7 +140,7 @@ func (c *crowd) fill(ctx context.Context, db *sql.DB, first int64, bets int) err
 }
 
 // user returns the user of a bet. stake and payout return its amounts; the payout is rounded
-// half to even.
+// down.
 func (c *crowd) user(bet int) int64 {
 	if bet == 0 {
 		return c.firstUser
@@ -150,13 +150,7 @@ func (c *crowd) user(bet int) int64 {
 
 func (c *crowd) stake(bet int) int64 { return 100 + int64(bet)*7%1401 }
 
-func (c *crowd) payout(bet int) int64 {
-	whole, rest := c.stake(bet)*145/100, c.stake(bet)*145%100
-	if rest > 50 || rest == 50 && whole%2 == 1 {
-		whole++
-	}
-	return whole
-}
+func (c *crowd) payout(bet int) int64 { return c.stake(bet) * 145 / 100 }
 
 // win settles the bets as won while bet-maker is killed a number of times. It returns how long
 // settling took.

@@ -134,7 +134,7 @@ func readBets(ctx context.Context, tx *sql.Tx) (bets []Bet, err error) {
 			"id": &b.ID, "user_id": &b.UserID, "event_id": &b.EventID, "stake": &b.Stake, "coefficient": &b.Coefficient,
 			"event_version": &b.EventVersion, "accepted_at": instant{&b.AcceptedAt}, "status": &b.Status, "reason": &b.VoidReason,
 			"payout": &b.Payout, "settle_revision": &b.SettleRevision, "key": &b.Key,
-			"void_reason": new(any), "settled_at": new(any), // which no test compares
+			"void_reason": new(any), "settled_at": new(any), "half_even": new(any), // which no test compares
 		}
 		into := make([]any, len(columns))
 		for i, column := range columns {

@@ -52,7 +52,7 @@ func (p *play) steps() []step {
 		p.place(wish{user: boris, event: final, amount: "0.03"}),
 
 		p.decide(derby+" is won", derby, lineprovider.NewState{State: lineprovider.EventStateFinishedWin}),
-		p.settled(derby, betmaker.BetStatusWon, "14.50", "11.27"),
+		p.settled(derby, betmaker.BetStatusWon, "14.50", "11.26"),
 		p.refuse(wish{user: boris, event: derby, amount: "100.00"}, "event_closed"),
 		p.decide(rain+" is cancelled", rain, lineprovider.NewState{State: lineprovider.EventStateCancelled}),
 		p.settled(rain, betmaker.BetStatusVoid, "3.00"),

@@ -289,7 +289,7 @@ func TestExportsBets(t *testing.T) {
 		}
 		for name, want := range map[string]string{
 			"id": strconv.Itoa(bets), "event_id": "1", "user_id": "1", "amount": "0.51", "coefficient": "1.45", "event_version": "1",
-			"status": "pending", "potential_payout": "0.74", "payout": "", "settle_revision": "0", "void_reason": "", "settled_at": "",
+			"status": "pending", "potential_payout": "0.73", "payout": "", "settle_revision": "0", "void_reason": "", "settled_at": "",
 		} {
 			if i := slices.Index(rows[0], name); i < 0 || rows[1][i] != want {
 				t.Errorf("the first row is %v under %v; want the %s %q", rows[1], rows[0], name, want)
@@ -301,7 +301,7 @@ func TestExportsBets(t *testing.T) {
 			t.Fatalf("got %d bets, %v", len(exported), err)
 		}
 		for n, bet := range exported {
-			if bet.ID != int64(bets-n) || bet.PotentialPayout != money.MustParse("0.74") {
+			if bet.ID != int64(bets-n) || bet.PotentialPayout != money.MustParse("0.73") {
 				t.Fatalf("bet %d of the export is %+v", n, bet)
 			}
 		}

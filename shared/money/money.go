@@ -80,16 +80,29 @@ func Min(a, b Amount) Amount { return Amount{min(a.minor, b.minor)} }
 // Max returns the larger of a and b.
 func Max(a, b Amount) Amount { return Amount{max(a.minor, b.minor)} }
 
-// Payout returns the payout of a stake of a at odds o: stake x odds, rounded once, half to even, to
-// the minor unit. The stake must not be negative and must be one that Parse accepts; then the
-// result fits.
+// Payout returns the payout of a stake of a at odds o: stake x odds, rounded once, down to the minor
+// unit. So a stake that is divided among several bets never pays more than in one. The stake must not
+// be negative and must be one that Parse accepts; then the result fits.
 func (a Amount) Payout(o odds.Decimal) Amount {
-	hi, lo := bits.Mul64(uint64(a.minor), uint64(o.Hundredths()))
-	quotient, remainder := bits.Div64(hi, lo, 100)
-	if remainder > 50 || (remainder == 50 && quotient%2 == 1) {
-		quotient++
+	payout, _ := a.times(o)
+	return payout
+}
+
+// PayoutHalfEven is Payout, but rounded half to even. It is for bets that were accepted under that
+// rule.
+func (a Amount) PayoutHalfEven(o odds.Decimal) Amount {
+	payout, rest := a.times(o)
+	if rest > 50 || (rest == 50 && payout.minor%2 == 1) {
+		payout.minor++
 	}
-	return Amount{int64(quotient)}
+	return payout
+}
+
+// times returns a x o in whole minor units, and the rest in hundredths of one.
+func (a Amount) times(o odds.Decimal) (Amount, uint64) {
+	hi, lo := bits.Mul64(uint64(a.minor), uint64(o.Hundredths()))
+	quotient, rest := bits.Div64(hi, lo, 100)
+	return Amount{int64(quotient)}, rest
 }
 
 // Append appends the digits with two decimals to dst.

@@ -15,11 +15,11 @@ const largest = "99999999999.99"
 
 func ExampleAmount_Payout() {
 	stake := money.MustParse("10.01")
-	fmt.Println(stake.Payout(odds.MustParse("1.50"))) // 15.015, to the even cent
-	fmt.Println(stake.Payout(odds.MustParse("2.50"))) // 25.025, to the even cent
+	fmt.Println(stake.Payout(odds.MustParse("1.50"))) // 15.015, rounded down
+	fmt.Println(stake.PayoutHalfEven(odds.MustParse("1.50")))
 	// Output:
+	// 15.01
 	// 15.02
-	// 25.02
 }
 
 func TestParse(t *testing.T) {
@@ -69,33 +69,37 @@ func TestOrder(t *testing.T) {
 
 func TestPayout(t *testing.T) {
 	t.Parallel()
-	for _, test := range []struct{ stake, odds, want string }{
-		{"10.00", "1.45", "14.50"},
-		{"10.00", "1.00", "10.00"},
-		{"0.00", "5.00", "0.00"},
-		{"10.00", "0.00", "0.00"},
-		{"0.01", "1.49", "0.01"},
-		{"0.01", "1.50", "0.02"}, // 1.5 cents: to the even 2
-		{"0.01", "2.50", "0.02"}, // 2.5 cents: to the even 2
-		{"0.01", "0.50", "0.00"}, // half a cent: to the even 0
-		{"0.01", "2.51", "0.03"},
-		{"0.03", "1.50", "0.04"}, // 4.5 cents: to the even 4
-		{"0.05", "1.10", "0.06"}, // 5.5 cents: to the even 6
-		{"33.33", "3.33", "110.99"},
-		{largest, "99999.99", "9999998999999000.00"}, // rounded from ...999000.0001
+	for _, test := range []struct{ stake, odds, want, halfEven string }{
+		{"10.00", "1.45", "14.50", "14.50"},
+		{"10.00", "1.00", "10.00", "10.00"},
+		{"0.00", "5.00", "0.00", "0.00"},
+		{"10.00", "0.00", "0.00", "0.00"},
+		{"0.01", "1.49", "0.01", "0.01"},
+		{"0.01", "1.50", "0.01", "0.02"}, // 1.5 cents: to the even 2
+		{"0.01", "1.99", "0.01", "0.02"},
+		{"0.01", "2.00", "0.02", "0.02"},
+		{"0.01", "2.50", "0.02", "0.02"}, // 2.5 cents: to the even 2
+		{"0.01", "0.50", "0.00", "0.00"}, // half a cent: to the even 0
+		{"0.01", "2.51", "0.02", "0.03"},
+		{"0.03", "1.50", "0.04", "0.04"}, // 4.5 cents: to the even 4
+		{"0.05", "1.10", "0.05", "0.06"}, // 5.5 cents: to the even 6
+		{"33.33", "3.33", "110.98", "110.99"},
+		{"99999999999.49", "99999.99", "9999998999949000.00", "9999998999949000.01"},
+		{largest, "99999.99", "9999998999999000.00", "9999998999999000.00"}, // rounded from ...999000.0001
 	} {
-		got := money.MustParse(test.stake).Payout(odds.MustParse(test.odds))
-		if got.String() != test.want {
-			t.Errorf("%s at %s pays %s, want %s", test.stake, test.odds, got, test.want)
+		stake, price := money.MustParse(test.stake), odds.MustParse(test.odds)
+		if got, halfEven := stake.Payout(price), stake.PayoutHalfEven(price); got.String() != test.want || halfEven.String() != test.halfEven {
+			t.Errorf("%s at %s pays %s, half to even %s; want %s and %s", test.stake, test.odds, got, halfEven, test.want, test.halfEven)
 		}
 	}
 }
 
-// exactPayout is stake x odds in minor units, rounded half to even by math/big.
-func exactPayout(stake money.Amount, price odds.Decimal) *big.Int {
+// exactPayouts returns stake x odds in minor units, rounded down and half to even by math/big.
+func exactPayouts(stake money.Amount, price odds.Decimal) (down, halfEven *big.Int) {
 	exact := new(big.Rat).SetFrac64(price.Hundredths(), 100)
 	exact.Mul(exact, new(big.Rat).SetInt64(stake.Minor()))
-	floor := new(big.Int).Quo(exact.Num(), exact.Denom()) // nothing is negative
+	down = new(big.Int).Quo(exact.Num(), exact.Denom()) // nothing is negative
+	floor := new(big.Int).Set(down)
 	rest := new(big.Rat).Sub(exact, new(big.Rat).SetInt(floor))
 	switch rest.Cmp(big.NewRat(1, 2)) {
 	case 1:
@@ -105,7 +109,44 @@ func exactPayout(stake money.Amount, price odds.Decimal) *big.Int {
 			floor.Add(floor, big.NewInt(1))
 		}
 	}
-	return floor
+	return down, floor
+}
+
+// checkPayouts compares both payouts with exactPayouts.
+func checkPayouts(t *testing.T, stake money.Amount, price odds.Decimal) {
+	t.Helper()
+	down, halfEven := exactPayouts(stake, price)
+	if got := stake.Payout(price); down.Cmp(big.NewInt(got.Minor())) != 0 {
+		t.Fatalf("%s at %s pays %s, want %s minor units", stake, price, got, down)
+	}
+	if got := stake.PayoutHalfEven(price); halfEven.Cmp(big.NewInt(got.Minor())) != 0 {
+		t.Fatalf("%s at %s pays %s half to even, want %s minor units", stake, price, got, halfEven)
+	}
+}
+
+// The parts of a divided stake never pay more than the whole, nor less by a minor unit for each part. At 1.00
+// and above no bet pays less than its stake.
+func TestDividedStakePaysNoMore(t *testing.T) {
+	t.Parallel()
+	random := rand.New(rand.NewPCG(5, 6))
+	for range 100_000 {
+		price, err := odds.FromHundredths(100 + random.Int64N(1<<random.IntN(24))%(99999_99-99))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var whole, paid money.Amount
+		parts := 1 + random.Int64N(20)
+		for range parts {
+			stake := money.FromMinor(1 + random.Int64N(1<<random.IntN(35)))
+			whole, paid = whole.Plus(stake), paid.Plus(stake.Payout(price))
+			if stake.Payout(price).Less(stake) {
+				t.Fatalf("%s at %s pays %s", stake, price, stake.Payout(price))
+			}
+		}
+		if most := whole.Payout(price); most.Less(paid) || !most.Less(paid.Plus(money.FromMinor(parts))) {
+			t.Fatalf("%s at %s pays %s, and %s in %d parts", whole, price, most, paid, parts)
+		}
+	}
 }
 
 func TestPayoutIsExact(t *testing.T) {
@@ -118,10 +159,7 @@ func TestPayoutIsExact(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, want := stake.Payout(price), exactPayout(stake, price)
-		if want.Cmp(big.NewInt(got.Minor())) != 0 {
-			t.Fatalf("%s at %s pays %s, want %s minor units", stake, price, got, want)
-		}
+		checkPayouts(t, stake, price)
 	}
 }
 
@@ -134,11 +172,7 @@ func FuzzPayout(f *testing.F) {
 		if err != nil || minor < 0 || minor > 9_999_999_999_999 {
 			return
 		}
-		stake := money.FromMinor(minor)
-		got, want := stake.Payout(price), exactPayout(stake, price)
-		if want.Cmp(big.NewInt(got.Minor())) != 0 {
-			t.Fatalf("%s at %s pays %s, want %s minor units", stake, price, got, want)
-		}
+		checkPayouts(t, money.FromMinor(minor), price)
 	})
 }
 

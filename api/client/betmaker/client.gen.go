@@ -260,7 +260,7 @@ type Bet struct {
 	// Payout The payout; null while pending.
 	Payout *money.Amount `json:"payout"`
 
-	// PotentialPayout The payout if the bet is won, including the stake.
+	// PotentialPayout The payout if the bet is won, including the stake: stake times coefficient, rounded down to 0.01.
 	PotentialPayout Amount `json:"potential_payout"`
 
 	// SettleRevision 0 while pending; otherwise the settle revision of the event that the bet follows.
@@ -269,8 +269,8 @@ type Bet struct {
 	// SettledAt When it was last settled; null while pending.
 	SettledAt *time.Time `json:"settled_at"`
 
-	// Status `pending` until the event finishes; then `won` (payout is stake times coefficient), `lost` (payout 0) or `void`
-	// (payout is the stake). A bet can be void earlier, and a correction of the result settles it again.
+	// Status `pending` until the event finishes; then `won` (payout is stake times coefficient, rounded down), `lost`
+	// (payout 0) or `void` (payout is the stake). A bet can be void earlier, and a correction of the result settles it again.
 	Status BetStatus `json:"status"`
 	UserID int64     `json:"user_id"`
 
@@ -280,8 +280,8 @@ type Bet struct {
 	VoidReason *string `json:"void_reason"`
 }
 
-// BetStatus `pending` until the event finishes; then `won` (payout is stake times coefficient), `lost` (payout 0) or `void`
-// (payout is the stake). A bet can be void earlier, and a correction of the result settles it again.
+// BetStatus `pending` until the event finishes; then `won` (payout is stake times coefficient, rounded down), `lost`
+// (payout 0) or `void` (payout is the stake). A bet can be void earlier, and a correction of the result settles it again.
 type BetStatus string
 
 // Coefficient Decimal odds: the return of a stake of 1, including the stake. Plain digits, at most two decimals.

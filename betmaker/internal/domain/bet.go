@@ -69,7 +69,7 @@ func (r VoidReason) String() string {
 	return voidReasonNames[r]
 }
 
-// Bet is an accepted bet. The fields up to AcceptedAt never change.
+// Bet is an accepted bet. The fields up to HalfEven never change.
 type Bet struct {
 	ID           BetID
 	UserID       UserID
@@ -78,11 +78,19 @@ type Bet struct {
 	Coefficient  odds.Decimal // the price at acceptance
 	EventVersion int64        // the event's version at acceptance
 	AcceptedAt   time.Time
+	// HalfEven: the payout is rounded half to even, not down. Bets are no longer accepted so, but
+	// older ones keep the payout that they were accepted with.
+	HalfEven bool
 	Standing
 }
 
 // PotentialPayout returns what the bet pays if it wins.
-func (b Bet) PotentialPayout() money.Amount { return b.Stake.Payout(b.Coefficient) }
+func (b Bet) PotentialPayout() money.Amount {
+	if b.HalfEven {
+		return b.Stake.PayoutHalfEven(b.Coefficient)
+	}
+	return b.Stake.Payout(b.Coefficient)
+}
 
 // Standing is the present settlement of a bet, with the revision that it follows.
 type Standing struct {
@@ -141,7 +149,7 @@ func (e Event) Settle(b Bet, now time.Time) Standing {
 }
 
 // StakeTransfer returns the transfer of an accepted bet's stake. Its reference holds the terms of
-// the bet, such as "event 7 v3 @ 1.45", so that the seals cover them too.
+// the bet, such as "event 7 v3 @ 1.45, rounded down", so that the seals cover them too.
 func (b Bet) StakeTransfer() Transfer {
 	return Transfer{
 		UserID: b.UserID, Debit: AccountWallet, Credit: AccountEscrow, Amount: b.Stake, Kind: TransferStake,
@@ -153,5 +161,9 @@ func (b Bet) terms() string {
 	text := make([]byte, 0, 48)
 	text = strconv.AppendInt(append(text, "event "...), int64(b.EventID), 10)
 	text = strconv.AppendInt(append(text, " v"...), b.EventVersion, 10)
-	return string(b.Coefficient.Append(append(text, " @ "...)))
+	text = b.Coefficient.Append(append(text, " @ "...))
+	if !b.HalfEven {
+		text = append(text, ", rounded down"...)
+	}
+	return string(text)
 }

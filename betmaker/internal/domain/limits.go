@@ -46,17 +46,16 @@ func (b Bet) Liability() money.Amount {
 	return b.PotentialPayout().Minus(b.Stake)
 }
 
-// PendingBets is a number of pending bets with the same stake and coefficient.
+// PendingBets is a number of pending bets that have the same potential payout as Bet.
 type PendingBets struct {
-	Stake       money.Amount
-	Coefficient odds.Decimal
-	Count       int64
+	Bet
+	Count int64
 }
 
 // Liability returns the sum of the liabilities of the bets. It panics when that does not fit 64
 // bits, as money.Amount.Plus does.
 func (p PendingBets) Liability() money.Amount {
-	each := p.Stake.Payout(p.Coefficient).Minus(p.Stake).Minor()
+	each := p.PotentialPayout().Minus(p.Stake).Minor()
 	high, low := bits.Mul64(uint64(each), uint64(p.Count))
 	if high != 0 || low > math.MaxInt64 {
 		panic(fmt.Sprintf("domain: the liability of %d bets of %s at %s is out of range", p.Count, p.Stake, p.Coefficient))
@@ -64,10 +63,9 @@ func (p PendingBets) Liability() money.Amount {
 	return money.FromMinor(int64(low))
 }
 
-// stakeFor returns the largest stake with at most the given payout. The payout is rounded half to
-// even, so the exact payout of that stake may exceed the limit by up to half a minor unit.
+// stakeFor returns the largest stake with at most the given payout, which is rounded down.
 func stakeFor(price odds.Decimal, payout money.Amount) money.Amount {
-	return largest(payout, price.Hundredths(), func(stake money.Amount) bool { return !payout.Less(stake.Payout(price)) })
+	return largest(payout, price.Hundredths())
 }
 
 // stakeWithin returns the largest stake that adds at most room to the liability of an event. It
@@ -76,21 +74,14 @@ func stakeWithin(price odds.Decimal, room money.Amount) (money.Amount, bool) {
 	if price.Hundredths() == 100 {
 		return money.Amount{}, false
 	}
-	return largest(room, price.Hundredths()-100, func(stake money.Amount) bool {
-		return !room.Less(stake.Payout(price).Minus(stake))
-	}), true
+	return largest(room, price.Hundredths()-100), true
 }
 
-// largest returns the largest stake for which stake x hundredths / 100, rounded, is at most bound,
-// or zero. The rounding of fits matters only at exactly one half; the next smaller stake is below
-// it.
-func largest(bound money.Amount, hundredths int64, fits func(money.Amount) bool) money.Amount {
+// largest returns the largest stake for which stake x hundredths / 100, rounded down, is at most
+// bound, or zero.
+func largest(bound money.Amount, hundredths int64) money.Amount {
 	if bound.Minor() < 0 {
 		return money.Amount{}
 	}
-	stake := money.FromMinor((bound.Minor()*100 + 50) / hundredths)
-	if !fits(stake) {
-		return stake.Minus(money.FromMinor(1))
-	}
-	return stake
+	return money.FromMinor((bound.Minor()*100 + 99) / hundredths)
 }

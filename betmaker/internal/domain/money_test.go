@@ -46,7 +46,7 @@ func TestDecideRefusesStakesAboveALimit(t *testing.T) {
 		},
 		"the liability of an event": {
 			domain.Limits{Stake: stakes, Liability: amount("100.00")}, rich(true),
-			domain.Refusal{Code: domain.RefusedLimitExceeded, Limit: domain.LimitLiability, LargestStake: amount("8.92")},
+			domain.Refusal{Code: domain.RefusedLimitExceeded, Limit: domain.LimitLiability, LargestStake: amount("8.93")},
 		},
 		"an event whose limit has been lowered": {
 			domain.Limits{Stake: stakes, Liability: amount("50.00")}, rich(true),
@@ -500,7 +500,7 @@ func TestLiabilityOfPendingBets(t *testing.T) {
 	bet := domain.Bet{Stake: amount("0.50"), Coefficient: odds.MustParse("1.45"), Standing: domain.Standing{Settlement: domain.Settlement{Status: domain.StatusPending}}}
 	sum := money.Amount{}
 	for count := range int64(5) {
-		bets := domain.PendingBets{Stake: bet.Stake, Coefficient: bet.Coefficient, Count: count}
+		bets := domain.PendingBets{Bet: bet, Count: count}
 		if got := bets.Liability(); got != sum {
 			t.Errorf("%d bets: got %s, want %s", count, got, sum)
 		}
@@ -515,5 +515,6 @@ func TestLiabilityOverflowPanics(t *testing.T) {
 			t.Error("a sum beyond 64 bits is kept")
 		}
 	}()
-	domain.PendingBets{Stake: amount("99999999999.99"), Coefficient: odds.MustParse("99999.99"), Count: 1000}.Liability()
+	bet := domain.Bet{Stake: amount("99999999999.99"), Coefficient: odds.MustParse("99999.99")}
+	domain.PendingBets{Bet: bet, Count: 1000}.Liability()
 }

@@ -325,7 +325,7 @@ func TestEditOfAnyColumnIsFound(t *testing.T) {
 		}
 		bets = map[string]domain.FindingKind{
 			"id": domain.FindingBetMissing, "user_id": domain.FindingBet, "event_id": domain.FindingBet, "stake": domain.FindingBet,
-			"coefficient": domain.FindingBet, "event_version": domain.FindingBet, "accepted_at": domain.FindingBet,
+			"coefficient": domain.FindingBet, "event_version": domain.FindingBet, "accepted_at": domain.FindingBet, "half_even": domain.FindingBet,
 			"status": domain.FindingBet, "payout": domain.FindingBet,
 			"settle_revision": domain.FindingRevision, "void_reason": domain.FindingSettlement,
 			"settled_at": "", // no money depends on it

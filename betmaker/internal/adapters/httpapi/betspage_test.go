@@ -74,6 +74,7 @@ func anyBet(t *rapid.T) domain.Bet {
 		Coefficient:  coefficient,
 		EventVersion: rapid.Int64().Draw(t, "version"),
 		AcceptedAt:   instant("accepted"),
+		HalfEven:     rapid.Bool().Draw(t, "half even"),
 	}
 	bet.Status = domain.Status(rapid.IntRange(int(domain.StatusPending), int(domain.StatusVoid)).Draw(t, "status"))
 	if bet.Status == domain.StatusPending {

@@ -89,7 +89,7 @@ func TestWalletsFollowTheBets(t *testing.T) {
 	stake := pages[oapi.Transfer](t, s, s.anna, "/api/wallet/transfers?kind=stake")[0]
 	wanted := oapi.Transfer{
 		ID: stake.ID, UserID: int64(s.anna.ID), Debit: own, Credit: "escrow", Amount: money.MustParse("10"), Kind: oapi.TransferKindStake,
-		BetID: &bet.ID, Reference: new(fmt.Sprintf("event %d v%d @ %s", bet.EventID, bet.EventVersion, bet.Coefficient)),
+		BetID: &bet.ID, Reference: new(fmt.Sprintf("event %d v%d @ %s, rounded down", bet.EventID, bet.EventVersion, bet.Coefficient)),
 		CreatedAt: bet.CreatedAt,
 	}
 	if !reflect.DeepEqual(stake, wanted) {

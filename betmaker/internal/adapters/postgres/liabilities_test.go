@@ -61,8 +61,8 @@ func TestComputedLiability(t *testing.T) {
 			t.Fatalf("add an event: %v", err)
 		}
 		for range 1 + i%3 {
-			_, err := conn.Exec(t.Context(), `insert into bets (user_id, event_id, stake, coefficient, event_version, accepted_at)
-				values ($1, $2, $3, $4, 1, now())`, int64(user), int64(event), bet.Stake.Minor(), bet.Coefficient.Hundredths())
+			_, err := conn.Exec(t.Context(), `insert into bets (user_id, event_id, stake, coefficient, event_version, accepted_at, half_even)
+				values ($1, $2, $3, $4, 1, now(), $5)`, int64(user), int64(event), bet.Stake.Minor(), bet.Coefficient.Hundredths(), bet.HalfEven)
 			if err != nil {
 				t.Fatalf("add a bet: %v", err)
 			}
@@ -89,7 +89,7 @@ func newBet(t *testing.T, stake, hundredths int64) domain.Bet {
 	if err != nil {
 		t.Fatalf("odds: %v", err)
 	}
-	return domain.Bet{Stake: money.FromMinor(stake), Coefficient: price, Standing: domain.Standing{Settlement: domain.Settlement{Status: domain.StatusPending}}}
+	return domain.Bet{Stake: money.FromMinor(stake), Coefficient: price, HalfEven: stake%2 == 0, Standing: domain.Standing{Settlement: domain.Settlement{Status: domain.StatusPending}}}
 }
 
 // Computing a liability and settling bets wait for each other, so that no change is lost.

@@ -200,9 +200,9 @@ func liabilities(rows workingRows) (map[domain.EventID]money.Amount, error) {
 		if err != nil {
 			return nil, fmt.Errorf("bets on event %d: %w", row.EventID, err)
 		}
-		bets := domain.PendingBets{Stake: money.FromMinor(row.Stake), Coefficient: coefficient, Count: row.Bets}
+		bet := domain.Bet{Stake: money.FromMinor(row.Stake), Coefficient: coefficient, HalfEven: row.HalfEven}
 		event := domain.EventID(row.EventID)
-		liabilities[event] = liabilities[event].Plus(bets.Liability())
+		liabilities[event] = liabilities[event].Plus(domain.PendingBets{Bet: bet, Count: row.Bets}.Liability())
 	}
 	return liabilities, nil
 }

@@ -115,6 +115,7 @@ func betFromRow(row pgdb.Bet) (domain.Bet, error) {
 		Coefficient:  coefficient,
 		EventVersion: row.EventVersion,
 		AcceptedAt:   row.AcceptedAt,
+		HalfEven:     row.HalfEven,
 		Standing: domain.Standing{
 			Settlement: domain.Settlement{Status: domain.Status(row.Status)},
 			Revision:   row.SettleRevision,

@@ -18,6 +18,7 @@ import (
 
 	"stavka.local/betmaker/internal/adapters/postgres"
 	"stavka.local/betmaker/internal/adapters/postgres/postgrestest"
+	"stavka.local/betmaker/internal/ports/portstest"
 )
 
 func TestConstraintsExist(t *testing.T) {
@@ -213,6 +214,27 @@ func TestMigrateUpDownUp(t *testing.T) {
 	if err := postgres.MigrateDown(t.Context(), config); err != nil {
 		t.Errorf("migrate down without migrations: %v", err)
 	}
+}
+
+func TestOldBetsKeepTheirRounding(t *testing.T) {
+	t.Parallel()
+	url := postgrestest.NewDatabase(t)
+	store := open(t, quiet(url))
+	portstest.KeepsOldRounding(t, portstest.Stores{Stores: store.Stores}, "'epoch'", func(statements ...string) portstest.Stores {
+		store.Close()
+		for slices.ContainsFunc(migrations(t, quiet(url)), func(m postgres.Migration) bool { return m.Version == 4 && !m.AppliedAt.IsZero() }) {
+			if err := postgres.MigrateDown(t.Context(), quiet(url)); err != nil {
+				t.Fatalf("migrate down: %v", err)
+			}
+		}
+		for _, statement := range statements {
+			execute(t, url, statement)
+		}
+		if err := postgres.Migrate(t.Context(), quiet(url)); err != nil {
+			t.Fatalf("migrate: %v", err)
+		}
+		return portstest.Stores{Stores: open(t, quiet(url)).Stores}
+	})
 }
 
 func TestConcurrentMigrations(t *testing.T) {

@@ -115,6 +115,7 @@ func betFromRow(row sqlitedb.Bet) (domain.Bet, error) {
 		Coefficient:  coefficient,
 		EventVersion: row.EventVersion,
 		AcceptedAt:   instant(row.AcceptedAt),
+		HalfEven:     row.HalfEven != 0,
 		Standing: domain.Standing{
 			Settlement: domain.Settlement{Status: domain.Status(row.Status)},
 			Revision:   row.SettleRevision,

@@ -16,6 +16,7 @@ import (
 
 	"stavka.local/betmaker/internal/adapters/sqlite"
 	"stavka.local/betmaker/internal/adapters/sqlite/sqlitetest"
+	"stavka.local/betmaker/internal/ports/portstest"
 	stavkasql "stavka.local/sql"
 )
 
@@ -202,8 +203,30 @@ func TestMigrateUpDownUp(t *testing.T) {
 	}
 }
 
+func TestOldBetsKeepTheirRounding(t *testing.T) {
+	t.Parallel()
+	file := newFile(t)
+	store := open(t, sqlite.Config{File: file})
+	portstest.KeepsOldRounding(t, portstest.Stores{Stores: store.Stores}, "0", func(statements ...string) portstest.Stores {
+		if err := store.Close(); err != nil {
+			t.Fatalf("close: %v", err)
+		}
+		migrateDownTo(t, file, 3, statements...)
+		return portstest.Stores{Stores: open(t, sqlite.Config{File: file}).Stores}
+	})
+}
+
 // migrateDown reverts all migrations, and checks that no table is left.
 func migrateDown(t *testing.T, file string) {
+	t.Helper()
+	left := migrateDownTo(t, file, 0)
+	if !slices.Equal(left, []string{goose.DefaultTablename}) {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+// migrateDownTo reverts the migrations after a version, executes statements, and lists the schema.
+func migrateDownTo(t *testing.T, file string, version int64, statements ...string) []string {
 	t.Helper()
 	db, err := sql.Open("sqlite", "file:"+file+"?_pragma=foreign_keys(1)")
 	if err != nil {
@@ -214,15 +237,21 @@ func migrateDown(t *testing.T, file string) {
 	if err != nil {
 		t.Fatalf("read the migrations: %v", err)
 	}
-	if _, err := migrations.DownTo(t.Context(), 0); err != nil {
+	if _, err := migrations.DownTo(t.Context(), version); err != nil {
 		t.Fatalf("migrate down: %v", err)
+	}
+	for _, statement := range statements {
+		if _, err := db.ExecContext(t.Context(), statement); err != nil {
+			t.Fatalf("%s: %v", statement, err)
+		}
 	}
 	rows, err := db.QueryContext(t.Context(), "select name from sqlite_schema where name not like 'sqlite\\_%' escape '\\'")
 	if err != nil {
 		t.Fatalf("list the schema: %v", err)
 	}
 	left, err := scanLastColumn(rows)
-	if err != nil || !slices.Equal(left, []string{goose.DefaultTablename}) {
-		t.Errorf("left behind: %v, %v", left, err)
+	if err != nil {
+		t.Fatalf("list the schema: %v", err)
 	}
+	return left
 }

@@ -152,7 +152,7 @@ func computesLiability(t *testing.T, s Stores) {
 	isTrue(t, !is, "no batch has included it")
 	refused, err := placeWithin(t.Context(), s, withLiability("5.00"), bet(user, 1))
 	ok(t, err)
-	equal(t, refused[0].Refusal, domain.Refusal{Code: domain.RefusedLimitExceeded, Limit: domain.LimitLiability, LargestStake: money.MustParse("1.03")})
+	equal(t, refused[0].Refusal, domain.Refusal{Code: domain.RefusedLimitExceeded, Limit: domain.LimitLiability, LargestStake: money.MustParse("1.04")})
 	decisions, err := placeWithin(t.Context(), s, withLiability("10.00"), bet(user, 1))
 	ok(t, err)
 	isTrue(t, decisions[0].Accepted(), "there is room: %+v", decisions[0])

@@ -34,12 +34,12 @@ order by event_id
 for no key update;
 
 -- name: PendingBets :many
--- Counts the pending bets on events by stake and coefficient. The adapter has locked the events'
+-- Counts the pending bets on events by their potential payout. The adapter has locked the events'
 -- liabilities, see LockMissingLiabilities.
-select event_id, stake, coefficient, count(*) as bets
+select event_id, stake, coefficient, half_even, count(*) as bets
 from bets
 where event_id = any(@event_ids::bigint[]) and status = 1
-group by event_id, stake, coefficient;
+group by event_id, stake, coefficient, half_even;
 
 -- name: WriteLiabilities :exec
 -- The events' liabilities are locked: the row, or, if there is none, the advisory lock.
@@ -73,10 +73,10 @@ from generate_series(1, @count::integer);
 select clock_timestamp()::timestamptz as now;
 
 -- name: InsertBets :exec
-insert into bets (id, user_id, event_id, stake, coefficient, event_version, accepted_at, settle_revision)
+insert into bets (id, user_id, event_id, stake, coefficient, event_version, accepted_at, settle_revision, half_even)
 select unnest(@ids::bigint[]), unnest(@user_ids::bigint[]), unnest(@event_ids::bigint[]), unnest(@stakes::bigint[]),
        unnest(@coefficients::integer[]), unnest(@event_versions::bigint[]), unnest(@accepted_at::timestamptz[]),
-       unnest(@settle_revisions::bigint[]);
+       unnest(@settle_revisions::bigint[]), false;
 
 -- name: InsertTransfers :many
 -- The ids ascend in the order of the arrays, and the rows are returned in that order.

@@ -18,8 +18,8 @@ where v.refusal is null or v.decided_at > @refusals_after;
 select cast(coalesce(max(id), 0) as integer) from bets;
 
 -- name: InsertBet :exec
-insert into bets (id, user_id, event_id, stake, coefficient, event_version, accepted_at, settle_revision)
-values (@id, @user_id, @event_id, @stake, @coefficient, @event_version, @accepted_at, @settle_revision);
+insert into bets (id, user_id, event_id, stake, coefficient, event_version, accepted_at, settle_revision, half_even)
+values (@id, @user_id, @event_id, @stake, @coefficient, @event_version, @accepted_at, @settle_revision, 0);
 
 -- name: InsertVerdict :exec
 -- Replaces an expired refusal. An accepted verdict must never be replaced: if a request were decided

@@ -10,7 +10,7 @@ import (
 )
 
 const betByID = `-- name: BetByID :one
-select id, user_id, event_id, stake, coefficient, event_version, accepted_at, status, payout, settle_revision, void_reason, settled_at from bets where id = $1
+select id, user_id, event_id, stake, coefficient, event_version, accepted_at, status, payout, settle_revision, void_reason, settled_at, half_even from bets where id = $1
 `
 
 func (q *Queries) BetByID(ctx context.Context, id int64) (Bet, error) {
@@ -29,12 +29,13 @@ func (q *Queries) BetByID(ctx context.Context, id int64) (Bet, error) {
 		&i.SettleRevision,
 		&i.VoidReason,
 		&i.SettledAt,
+		&i.HalfEven,
 	)
 	return i, err
 }
 
 const betsByID = `-- name: BetsByID :many
-select id, user_id, event_id, stake, coefficient, event_version, accepted_at, status, payout, settle_revision, void_reason, settled_at from bets where id = any($1::bigint[])
+select id, user_id, event_id, stake, coefficient, event_version, accepted_at, status, payout, settle_revision, void_reason, settled_at, half_even from bets where id = any($1::bigint[])
 `
 
 func (q *Queries) BetsByID(ctx context.Context, ids []int64) ([]Bet, error) {
@@ -59,6 +60,7 @@ func (q *Queries) BetsByID(ctx context.Context, ids []int64) ([]Bet, error) {
 			&i.SettleRevision,
 			&i.VoidReason,
 			&i.SettledAt,
+			&i.HalfEven,
 		); err != nil {
 			return nil, err
 		}
@@ -72,7 +74,7 @@ func (q *Queries) BetsByID(ctx context.Context, ids []int64) ([]Bet, error) {
 
 const listBets = `-- name: ListBets :many
 
-select id, user_id, event_id, stake, coefficient, event_version, accepted_at, status, payout, settle_revision, void_reason, settled_at
+select id, user_id, event_id, stake, coefficient, event_version, accepted_at, status, payout, settle_revision, void_reason, settled_at, half_even
 from bets
 where id < $1 and ($2::smallint = 0 or status = $2)
 order by id desc
@@ -109,6 +111,7 @@ func (q *Queries) ListBets(ctx context.Context, arg ListBetsParams) ([]Bet, erro
 			&i.SettleRevision,
 			&i.VoidReason,
 			&i.SettledAt,
+			&i.HalfEven,
 		); err != nil {
 			return nil, err
 		}
@@ -121,7 +124,7 @@ func (q *Queries) ListBets(ctx context.Context, arg ListBetsParams) ([]Bet, erro
 }
 
 const listBetsOfUser = `-- name: ListBetsOfUser :many
-select id, user_id, event_id, stake, coefficient, event_version, accepted_at, status, payout, settle_revision, void_reason, settled_at
+select id, user_id, event_id, stake, coefficient, event_version, accepted_at, status, payout, settle_revision, void_reason, settled_at, half_even
 from bets
 where (user_id, id) < ($1::bigint, $2::bigint) and user_id >= $1
     and ($3::bigint = 0 or event_id = $3) and ($4::smallint = 0 or status = $4)
@@ -166,6 +169,7 @@ func (q *Queries) ListBetsOfUser(ctx context.Context, arg ListBetsOfUserParams) 
 			&i.SettleRevision,
 			&i.VoidReason,
 			&i.SettledAt,
+			&i.HalfEven,
 		); err != nil {
 			return nil, err
 		}
@@ -178,7 +182,7 @@ func (q *Queries) ListBetsOfUser(ctx context.Context, arg ListBetsOfUserParams) 
 }
 
 const listBetsOnEvent = `-- name: ListBetsOnEvent :many
-select id, user_id, event_id, stake, coefficient, event_version, accepted_at, status, payout, settle_revision, void_reason, settled_at
+select id, user_id, event_id, stake, coefficient, event_version, accepted_at, status, payout, settle_revision, void_reason, settled_at, half_even
 from bets
 where (event_id, id) < ($1::bigint, $2::bigint) and event_id >= $1
     and ($3::smallint = 0 or status = $3)
@@ -220,6 +224,7 @@ func (q *Queries) ListBetsOnEvent(ctx context.Context, arg ListBetsOnEventParams
 			&i.SettleRevision,
 			&i.VoidReason,
 			&i.SettledAt,
+			&i.HalfEven,
 		); err != nil {
 			return nil, err
 		}

@@ -34,6 +34,7 @@ type Bet struct {
 	SettleRevision int64
 	VoidReason     *int16
 	SettledAt      *time.Time
+	HalfEven       bool
 }
 
 type Event struct {

@@ -80,10 +80,10 @@ func (q *Queries) ForgetRefusals(ctx context.Context, arg ForgetRefusalsParams) 
 }
 
 const insertBets = `-- name: InsertBets :exec
-insert into bets (id, user_id, event_id, stake, coefficient, event_version, accepted_at, settle_revision)
+insert into bets (id, user_id, event_id, stake, coefficient, event_version, accepted_at, settle_revision, half_even)
 select unnest($1::bigint[]), unnest($2::bigint[]), unnest($3::bigint[]), unnest($4::bigint[]),
        unnest($5::integer[]), unnest($6::bigint[]), unnest($7::timestamptz[]),
-       unnest($8::bigint[])
+       unnest($8::bigint[]), false
 `
 
 type InsertBetsParams struct {
@@ -319,20 +319,21 @@ func (q *Queries) LockWallets(ctx context.Context, userIds []int64) ([]Wallet, e
 }
 
 const pendingBets = `-- name: PendingBets :many
-select event_id, stake, coefficient, count(*) as bets
+select event_id, stake, coefficient, half_even, count(*) as bets
 from bets
 where event_id = any($1::bigint[]) and status = 1
-group by event_id, stake, coefficient
+group by event_id, stake, coefficient, half_even
 `
 
 type PendingBetsRow struct {
 	EventID     int64
 	Stake       int64
 	Coefficient int32
+	HalfEven    bool
 	Bets        int64
 }
 
-// Counts the pending bets on events by stake and coefficient. The adapter has locked the events'
+// Counts the pending bets on events by their potential payout. The adapter has locked the events'
 // liabilities, see LockMissingLiabilities.
 func (q *Queries) PendingBets(ctx context.Context, eventIds []int64) ([]PendingBetsRow, error) {
 	rows, err := q.db.Query(ctx, pendingBets, eventIds)
@@ -347,6 +348,7 @@ func (q *Queries) PendingBets(ctx context.Context, eventIds []int64) ([]PendingB
 			&i.EventID,
 			&i.Stake,
 			&i.Coefficient,
+			&i.HalfEven,
 			&i.Bets,
 		); err != nil {
 			return nil, err

@@ -133,7 +133,7 @@ func (q *Queries) InsertBetTransfers(ctx context.Context, arg InsertBetTransfers
 }
 
 const lockBet = `-- name: LockBet :one
-select id, user_id, event_id, stake, coefficient, event_version, accepted_at, status, payout, settle_revision, void_reason, settled_at from bets where id = $1 for update
+select id, user_id, event_id, stake, coefficient, event_version, accepted_at, status, payout, settle_revision, void_reason, settled_at, half_even from bets where id = $1 for update
 `
 
 func (q *Queries) LockBet(ctx context.Context, id int64) (Bet, error) {
@@ -152,6 +152,7 @@ func (q *Queries) LockBet(ctx context.Context, id int64) (Bet, error) {
 		&i.SettleRevision,
 		&i.VoidReason,
 		&i.SettledAt,
+		&i.HalfEven,
 	)
 	return i, err
 }
@@ -183,7 +184,7 @@ with lowest as (
     from share s
         left join bets l on l.id = $5::bigint
 )
-select b.id, b.user_id, b.event_id, b.stake, b.coefficient, b.event_version, b.accepted_at, b.status, b.payout, b.settle_revision, b.void_reason, b.settled_at, b.ctid::tid as tid
+select b.id, b.user_id, b.event_id, b.stake, b.coefficient, b.event_version, b.accepted_at, b.status, b.payout, b.settle_revision, b.void_reason, b.settled_at, b.half_even, b.ctid::tid as tid
 from bets b
 where (b.event_id, b.user_id, b.id) > ($1, (select user_id from start), (select id from start))
     and (b.event_id, b.user_id) < ($1, (select before_user from share))
@@ -250,6 +251,7 @@ func (q *Queries) LockBetsBehind(ctx context.Context, arg LockBetsBehindParams) 
 			&i.Bet.SettleRevision,
 			&i.Bet.VoidReason,
 			&i.Bet.SettledAt,
+			&i.Bet.HalfEven,
 			&i.Tid,
 		); err != nil {
 			return nil, err

@@ -10,7 +10,7 @@ import (
 )
 
 const betByID = `-- name: BetByID :one
-select id, user_id, event_id, stake, coefficient, event_version, accepted_at, status, payout, settle_revision, void_reason, settled_at from bets where id = ?1
+select id, user_id, event_id, stake, coefficient, event_version, accepted_at, status, payout, settle_revision, void_reason, settled_at, half_even from bets where id = ?1
 `
 
 func (q *Queries) BetByID(ctx context.Context, id int64) (Bet, error) {
@@ -29,13 +29,14 @@ func (q *Queries) BetByID(ctx context.Context, id int64) (Bet, error) {
 		&i.SettleRevision,
 		&i.VoidReason,
 		&i.SettledAt,
+		&i.HalfEven,
 	)
 	return i, err
 }
 
 const listBets = `-- name: ListBets :many
 
-select id, user_id, event_id, stake, coefficient, event_version, accepted_at, status, payout, settle_revision, void_reason, settled_at
+select id, user_id, event_id, stake, coefficient, event_version, accepted_at, status, payout, settle_revision, void_reason, settled_at, half_even
 from bets
 where id < ?1 and (cast(?2 as integer) = 0 or status = ?2)
 order by id desc
@@ -72,6 +73,7 @@ func (q *Queries) ListBets(ctx context.Context, arg ListBetsParams) ([]Bet, erro
 			&i.SettleRevision,
 			&i.VoidReason,
 			&i.SettledAt,
+			&i.HalfEven,
 		); err != nil {
 			return nil, err
 		}
@@ -87,7 +89,7 @@ func (q *Queries) ListBets(ctx context.Context, arg ListBetsParams) ([]Bet, erro
 }
 
 const listBetsOfUser = `-- name: ListBetsOfUser :many
-select b.id, b.user_id, b.event_id, b.stake, b.coefficient, b.event_version, b.accepted_at, b.status, b.payout, b.settle_revision, b.void_reason, b.settled_at
+select b.id, b.user_id, b.event_id, b.stake, b.coefficient, b.event_version, b.accepted_at, b.status, b.payout, b.settle_revision, b.void_reason, b.settled_at, b.half_even
 from transfers t
     join bets b on b.id = t.bet_id
 where t.user_id = ?1 and t.kind = 4
@@ -137,6 +139,7 @@ func (q *Queries) ListBetsOfUser(ctx context.Context, arg ListBetsOfUserParams) 
 			&i.SettleRevision,
 			&i.VoidReason,
 			&i.SettledAt,
+			&i.HalfEven,
 		); err != nil {
 			return nil, err
 		}
@@ -152,7 +155,7 @@ func (q *Queries) ListBetsOfUser(ctx context.Context, arg ListBetsOfUserParams) 
 }
 
 const listBetsOnEvent = `-- name: ListBetsOnEvent :many
-select id, user_id, event_id, stake, coefficient, event_version, accepted_at, status, payout, settle_revision, void_reason, settled_at
+select id, user_id, event_id, stake, coefficient, event_version, accepted_at, status, payout, settle_revision, void_reason, settled_at, half_even
 from bets
 where event_id = ?1 and id < ?2 and (cast(?3 as integer) = 0 or status = ?3)
 order by id desc
@@ -193,6 +196,7 @@ func (q *Queries) ListBetsOnEvent(ctx context.Context, arg ListBetsOnEventParams
 			&i.SettleRevision,
 			&i.VoidReason,
 			&i.SettledAt,
+			&i.HalfEven,
 		); err != nil {
 			return nil, err
 		}

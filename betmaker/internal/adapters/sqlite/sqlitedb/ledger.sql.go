@@ -33,7 +33,7 @@ func (q *Queries) InsertSeal(ctx context.Context, arg InsertSealParams) error {
 }
 
 const ledgerBets = `-- name: LedgerBets :many
-select id, user_id, event_id, stake, coefficient, event_version, accepted_at, status, payout, settle_revision, void_reason, settled_at from bets where id > ?1 order by id limit ?2
+select id, user_id, event_id, stake, coefficient, event_version, accepted_at, status, payout, settle_revision, void_reason, settled_at, half_even from bets where id > ?1 order by id limit ?2
 `
 
 type LedgerBetsParams struct {
@@ -63,6 +63,7 @@ func (q *Queries) LedgerBets(ctx context.Context, arg LedgerBetsParams) ([]Bet, 
 			&i.SettleRevision,
 			&i.VoidReason,
 			&i.SettledAt,
+			&i.HalfEven,
 		); err != nil {
 			return nil, err
 		}

@@ -30,6 +30,7 @@ type Bet struct {
 	SettleRevision int64
 	VoidReason     *int64
 	SettledAt      *int64
+	HalfEven       int64
 }
 
 type Event struct {

@@ -43,8 +43,8 @@ func (q *Queries) ForgetRefusals(ctx context.Context, arg ForgetRefusalsParams) 
 }
 
 const insertBet = `-- name: InsertBet :exec
-insert into bets (id, user_id, event_id, stake, coefficient, event_version, accepted_at, settle_revision)
-values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+insert into bets (id, user_id, event_id, stake, coefficient, event_version, accepted_at, settle_revision, half_even)
+values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0)
 `
 
 type InsertBetParams struct {
@@ -157,7 +157,7 @@ func (q *Queries) Liabilities(ctx context.Context, eventIds string) ([]Liability
 }
 
 const pendingBets = `-- name: PendingBets :many
-select id, user_id, event_id, stake, coefficient, event_version, accepted_at, status, payout, settle_revision, void_reason, settled_at
+select id, user_id, event_id, stake, coefficient, event_version, accepted_at, status, payout, settle_revision, void_reason, settled_at, half_even
 from bets
 where event_id = ?1 and id > ?2 and status = 1
 order by id
@@ -193,6 +193,7 @@ func (q *Queries) PendingBets(ctx context.Context, arg PendingBetsParams) ([]Bet
 			&i.SettleRevision,
 			&i.VoidReason,
 			&i.SettledAt,
+			&i.HalfEven,
 		); err != nil {
 			return nil, err
 		}

@@ -10,7 +10,7 @@ import (
 )
 
 const betsBehind = `-- name: BetsBehind :many
-select b.id, b.user_id, b.event_id, b.stake, b.coefficient, b.event_version, b.accepted_at, b.status, b.payout, b.settle_revision, b.void_reason, b.settled_at
+select b.id, b.user_id, b.event_id, b.stake, b.coefficient, b.event_version, b.accepted_at, b.status, b.payout, b.settle_revision, b.void_reason, b.settled_at, b.half_even
 from bets b
 where b.event_id = ?1 and b.id > ?2
     and b.settle_revision < (select e.settle_revision from events e where e.id = ?1 and e.quarantined = 0)
@@ -48,6 +48,7 @@ func (q *Queries) BetsBehind(ctx context.Context, arg BetsBehindParams) ([]Bet, 
 			&i.SettleRevision,
 			&i.VoidReason,
 			&i.SettledAt,
+			&i.HalfEven,
 		); err != nil {
 			return nil, err
 		}
