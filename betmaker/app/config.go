@@ -97,6 +97,7 @@ func Settings() []config.Setting {
 
 // locate reads where the store, the bus and line-provider are.
 func locate(r *config.Reader, c *Config) {
+	r.PrivateFile(".env")
 	c.StoreURL = storeURL(r)
 	c.BusURL, c.Exchange, c.Queue = r.Bus()
 	c.LineURL = lineURL(r)
@@ -106,6 +107,7 @@ func locate(r *config.Reader, c *Config) {
 // line-provider.
 type Embedded struct {
 	File    string // the SQLite file
+	KeyFile string // where SECRET_KEY is kept
 	Bus     *inproc.Bus
 	LineURL string // as Config.LineURL
 }
@@ -124,7 +126,9 @@ func EmbeddedSettings() []config.Setting {
 	return config.Declared(func(r *config.Reader) { _, _ = read(r, Embedded{}.locate) })
 }
 
-func (e Embedded) locate(_ *config.Reader, c *Config) {
+func (e Embedded) locate(r *config.Reader, c *Config) {
+	r.PrivateFile(e.File)
+	r.PrivateFile(e.KeyFile)
 	c.StoreURL = config.NewSecret("sqlite:" + e.File)
 	c.BusURL, c.Bus = config.NewSecret("inproc:"), e.Bus
 	c.Drain = embeddedDrain

@@ -35,6 +35,8 @@ func addLoops(a *service.Assembly, c Config, b *base, u *useCases) {
 		}, b.log)
 	}))
 
+	loop("the store's data", b.store.watch)
+
 	// The sealer also seals the transfers that the parts below make until they stop.
 	sealer := usecase.NewLedgerSealer(usecase.LedgerSealerConfig{Ledger: b.store.Ledger, Logger: b.log, Sealed: b.meters.seal})
 	loop("sealing the ledger", sealer.Run)

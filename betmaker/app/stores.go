@@ -29,7 +29,9 @@ type store struct {
 	// migrate brings the schema up to date. On ports.ErrUnavailable it may be tried again.
 	migrate func(context.Context) error
 	ping    func(context.Context) error
-	close   func() error
+	// watch returns when the data has been deleted under the service, or when ctx ends.
+	watch func(context.Context) error
+	close func() error
 }
 
 // openStore returns the store that the configuration names. A server need not be reachable yet; a
@@ -49,6 +51,7 @@ func openStore(ctx context.Context, c Config, guest bool, log *slog.Logger) (*st
 			placingWorkers:   placingWorkers,
 			migrate:          func(ctx context.Context) error { return postgres.Migrate(ctx, settings) },
 			ping:             s.Ping,
+			watch:            s.Watch,
 			close:            func() error { s.Close(); return nil },
 		}, nil
 	case "sqlite":
@@ -62,6 +65,7 @@ func openStore(ctx context.Context, c Config, guest bool, log *slog.Logger) (*st
 			placingWorkers: 1, // there is one writer; a second batch would only make both smaller
 			migrate:        func(context.Context) error { return nil },
 			ping:           s.Ping,
+			watch:          s.Watch,
 			close:          s.Close,
 		}, nil
 	default:

@@ -80,6 +80,9 @@ func (p *Process) WriteDotEnv() {
 	p.env = kept
 }
 
+// Dir returns the working directory of the process.
+func (p *Process) Dir() string { return filepath.Dir(p.log) }
+
 // WriteFile writes a file into the directory of the process.
 func (p *Process) WriteFile(name, content string) {
 	p.t.Helper()

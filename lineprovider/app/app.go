@@ -60,6 +60,9 @@ func New(ctx context.Context, c Config) (_ *App, err error) {
 		return nil, err
 	}
 	a.Parts.OnStop("store", func(context.Context) error { return store.Close() })
+	if file, ok := store.(*sqlite.Store); ok {
+		a.Parts.Go("the store's data", file.Watch)
+	}
 	a.Parts.Add("first look at the store", func(ctx context.Context) error { return look(ctx, store, a.Log) }, nil)
 
 	bus, busName, err := openBus(a, c, registry)

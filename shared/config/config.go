@@ -16,6 +16,8 @@ import (
 	"io/fs"
 	"net"
 	"net/url"
+	"os"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -66,7 +68,7 @@ type Reader struct {
 func NewReader(lookup func(string) (string, bool)) *Reader {
 	r := &Reader{lookup: lookup}
 	r.production = r.OneOf("STAVKA_ENV", []string{Development, Production},
-		"With production, weak and well-known secrets are refused, and a Redis that could lose acknowledged changes.") == Production
+		"With production, weak and well-known secrets are refused, files of secrets that others can read, and a Redis that could lose acknowledged changes.") == Production
 	return r
 }
 
@@ -224,6 +226,15 @@ func (r *Reader) judge(name, text, def string, minLength int) {
 		r.weak(name, "is the default that everybody knows")
 	case len(text) < minLength:
 		r.weak(name, fmt.Sprintf("is shorter than %d characters", minLength))
+	}
+}
+
+// PrivateFile judges a file that holds secrets, if it exists: one that every user of the machine may read or
+// change is weak, as for Secret.
+func (r *Reader) PrivateFile(path string) {
+	info, err := os.Stat(path)
+	if err == nil && info.Mode().Perm()&0o007 != 0 && runtime.GOOS != "windows" { // which has other permissions
+		r.weak(path, "is a file of secrets that every user of this machine may read or change")
 	}
 }
 

@@ -276,6 +276,34 @@ func TestWeakSecrets(t *testing.T) {
 	}
 }
 
+func TestPrivateFile(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "key")
+	judged := func(variables map[string]string) (warnings []string, err error) {
+		r := reader(variables)
+		r.PrivateFile(file)
+		return r.Warnings(), r.Err()
+	}
+	production := map[string]string{"STAVKA_ENV": "production"}
+	if warnings, err := judged(production); err != nil || warnings != nil {
+		t.Errorf("without the file: %q, %v", warnings, err)
+	}
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for mode, weak := range map[os.FileMode]bool{0o600: false, 0o660: false, 0o604: true, 0o602: true, 0o644: true} {
+		if err := os.Chmod(file, mode); err != nil {
+			t.Fatal(err)
+		}
+		if warnings, err := judged(nil); err != nil || len(warnings) != 0 != weak {
+			t.Errorf("%v: %q, %v", mode, warnings, err)
+		}
+		if warnings, err := judged(production); (err != nil) != weak || warnings != nil || weak && !strings.Contains(err.Error(), file) {
+			t.Errorf("%v in production: %q, %v", mode, warnings, err)
+		}
+	}
+}
+
 func TestSecretsAreHidden(t *testing.T) {
 	t.Parallel()
 	type settings struct {

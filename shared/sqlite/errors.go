@@ -16,6 +16,8 @@ var (
 	ErrUnavailable = errors.New("the database file cannot be used at the moment")
 	// ErrOutcomeUnknown means that the disk failed during a commit.
 	ErrOutcomeUnknown = errors.New("the disk failed during a commit; open the file again to see whether it succeeded")
+	// ErrLost means that the file, or one that belongs to it, was deleted or replaced while it was in use.
+	ErrLost = errors.New("the database file, or one that belongs to it, was deleted or replaced while it was in use")
 	// ErrDamaged means that this package did not write the content of the file.
 	ErrDamaged = errors.New("the database file is damaged, or belongs to another program")
 	// ErrInUse means that a running process owns the file.

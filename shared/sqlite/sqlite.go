@@ -66,13 +66,16 @@ type Conn = *sql.Conn
 // DB is an open file. It is safe for concurrent use.
 type DB struct {
 	file    string
-	lock    *os.File // nil for a guest
+	path    string                 // absolute, without symbolic links
+	opened  map[string]os.FileInfo // what was found under the names of the file and of its lock
+	lock    *os.File               // nil for a guest
 	writer  *sql.DB
 	readers *sql.DB
 	turn    *semaphore.Weighted // held by the writer; first come, first served
 	// busyTimeout is how long Write waits for a writer in another process.
 	busyTimeout time.Duration
-	// failed is set when the disk fails during a commit. The file is not used after that.
+	// failed is set when the disk fails during a commit, or when the file is lost. The file is not used
+	// after that.
 	failed atomic.Pointer[error]
 
 	closing sync.Once
@@ -97,6 +100,7 @@ func Open(ctx context.Context, o Options) (_ *DB, err error) {
 	if err != nil {
 		return nil, err
 	}
+	db.path = path
 	if !o.Guest {
 		if db.lock, err = lockFile(path + ".lock"); err != nil {
 			return nil, err
@@ -124,9 +128,12 @@ func Open(ctx context.Context, o Options) (_ *DB, err error) {
 		return nil, err
 	}
 	if o.Guest {
-		return db, nil
+		return db, db.remember()
 	}
 	if err := makeFile(ctx, path, db.writer); err != nil {
+		return nil, err
+	}
+	if err := db.remember(); err != nil {
 		return nil, err
 	}
 	if version == 0 {
@@ -203,8 +210,9 @@ func (db *DB) Ping(ctx context.Context) error {
 // begun runs to its end. work must not call Write, and must close the rows that it opens. Errors:
 //   - those of work;
 //   - ErrUnavailable: nothing was written;
-//   - ErrOutcomeUnknown: the disk failed during the commit. From then on every operation returns
-//     ErrUnavailable until the file is opened again, because memory may differ from the disk.
+//   - ErrOutcomeUnknown: the disk failed during the commit, or the file is lost. From then on every
+//     operation returns ErrUnavailable until the file is opened again, because memory may differ from the
+//     disk.
 func (db *DB) Write(ctx context.Context, work func(ctx context.Context, tx Conn) error) error {
 	if err := db.turn.Acquire(ctx, 1); err != nil {
 		return fmt.Errorf("wait for a turn to write: %w", err)
@@ -235,6 +243,9 @@ func (db *DB) Write(ctx context.Context, work func(ctx context.Context, tx Conn)
 		return db.interpretCommit(err)
 	}
 	committed = true
+	if err := db.checkFiles(); err != nil {
+		return fmt.Errorf("%w: %w", ErrOutcomeUnknown, err)
+	}
 	return nil
 }
 

@@ -65,6 +65,9 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 // Close closes the file. It does not wait for transactions: call it after the last one.
 func (s *Store) Close() error { return s.db.file.Close() }
 
+// Watch returns when the file is lost, see shared/sqlite, or when ctx ends.
+func (s *Store) Watch(ctx context.Context) error { return s.db.file.Watch(ctx) }
+
 // Ping returns nil if the file can be used, and ports.ErrUnavailable otherwise.
 func (s *Store) Ping(ctx context.Context) error {
 	if err := s.db.file.Ping(ctx); err != nil {

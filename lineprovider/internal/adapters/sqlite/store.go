@@ -72,6 +72,9 @@ func (s *Store) Close() error {
 // Ping returns nil if the file can be used, and otherwise an error for an operator to read.
 func (s *Store) Ping(ctx context.Context) error { return s.db.Ping(ctx) }
 
+// Watch returns when the file is lost, see shared/sqlite, or when ctx ends.
+func (s *Store) Watch(ctx context.Context) error { return s.db.Watch(ctx) }
+
 // transaction is a transaction and the state of the line in it.
 type transaction struct {
 	*sqlitedb.Queries
