@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"time"
+
+	"stavka.local/shared/wait"
 )
 
 // watchInterval is how often Watch looks.
@@ -13,23 +15,17 @@ const watchInterval = time.Second
 
 // Watch looks every second whether the file is still the one that was opened. A file that is deleted stays
 // usable for the processes that have it open, and everything written to it is lost when they end. Watch
-// returns ErrLost then, or the error of ctx. Write finds a loss before it returns, so it acknowledges
+// returns ErrLost then, or nil when ctx ends. Write finds a loss before it returns, so it acknowledges
 // nothing after it.
 func (db *DB) Watch(ctx context.Context) error {
-	ticks := time.NewTicker(watchInterval)
-	defer ticks.Stop()
-	for {
+	return wait.Every(ctx, watchInterval, func() error {
 		// Within a transaction, because the write-ahead log exists only while the file is in use.
 		err := db.Write(ctx, func(context.Context, Conn) error { return nil })
 		if errors.Is(err, ErrLost) {
 			return err
 		}
-		select {
-		case <-ticks.C:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
+		return nil
+	})
 }
 
 // remember records which file is under each name. The files of SQLite's own, the write-ahead log and its index,

@@ -8,6 +8,7 @@ import (
 
 	"stavka.local/betmaker/internal/domain"
 	"stavka.local/shared/line"
+	"stavka.local/shared/wait"
 )
 
 // maxClockSkew is the difference between line-provider's clock and ours that is logged. Deadlines
@@ -43,14 +44,8 @@ func (f *Feed) Check() error {
 
 // Run logs when the feed becomes alive or dead, until ctx ends.
 func (f *Feed) Run(ctx context.Context) error {
-	ticker := time.NewTicker(time.Second)
-	defer ticker.Stop()
-	for alive := false; ; {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticker.C:
-		}
+	alive := false
+	return wait.Every(ctx, time.Second, func() error {
 		switch err := f.Check(); {
 		case alive && err != nil:
 			alive = false
@@ -59,7 +54,8 @@ func (f *Feed) Run(ctx context.Context) error {
 			alive = true
 			f.logger.InfoContext(ctx, "the line is known: bets are taken")
 		}
-	}
+		return nil
+	})
 }
 
 // Status returns the present status of the feed.

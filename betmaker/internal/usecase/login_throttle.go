@@ -12,6 +12,7 @@ import (
 	"stavka.local/betmaker/internal/domain"
 	"stavka.local/betmaker/internal/ports"
 	"stavka.local/shared/fault"
+	"stavka.local/shared/wait"
 )
 
 const (
@@ -178,16 +179,10 @@ func networkOf(address netip.Addr) string {
 
 // Run deletes failures that no longer count, until ctx ends. It returns nil.
 func (t *LoginThrottle) Run(ctx context.Context) error {
-	ticker := time.NewTicker(forgetInterval)
-	defer ticker.Stop()
-	for {
+	return wait.Every(ctx, forgetInterval, func() error {
 		if err := t.failures.ForgetFailures(ctx, t.now().Add(-loginWindow)); err != nil && ctx.Err() == nil {
 			t.log.WarnContext(ctx, "old failed logins could not be deleted; trying again later", "error", err)
 		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticker.C:
-		}
-	}
+		return nil
+	})
 }

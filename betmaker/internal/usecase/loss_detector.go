@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"stavka.local/shared/line"
+	"stavka.local/shared/wait"
 )
 
 const (
@@ -97,16 +98,7 @@ func (l *LossDetector) Learnt(change line.Change) {
 
 // Run counts until ctx ends.
 func (l *LossDetector) Run(ctx context.Context) error {
-	ticker := time.NewTicker(max(l.Grace/4, time.Millisecond))
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticker.C:
-			l.count(ctx)
-		}
-	}
+	return wait.Every(ctx, max(l.Grace/4, time.Millisecond), func() error { l.count(ctx); return nil })
 }
 
 func (l *LossDetector) count(ctx context.Context) {

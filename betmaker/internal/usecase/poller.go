@@ -11,6 +11,7 @@ import (
 	"stavka.local/betmaker/internal/ports"
 	"stavka.local/shared/crashpoint"
 	"stavka.local/shared/line"
+	"stavka.local/shared/wait"
 )
 
 const (
@@ -118,10 +119,10 @@ func (p *Poller) report(ctx context.Context, err error) {
 // pause waits until the next poll is due. Heartbeats postpone it.
 func (p *Poller) pause(ctx context.Context, last time.Time, failed bool) {
 	if failed {
-		p.sleep(ctx, pollSoon, nil)
+		_ = wait.For(ctx, pollSoon)
 		return
 	}
-	p.sleep(ctx, pollGap, nil)
+	_ = wait.For(ctx, pollGap)
 	for {
 		due := last.Add(p.config.Interval)
 		if silent := p.config.Feed.lastHeartbeat().Add(2 * p.config.HeartbeatInterval); silent.Before(due) {
@@ -130,25 +131,10 @@ func (p *Poller) pause(ctx context.Context, last time.Time, failed bool) {
 				due = soonest
 			}
 		}
-		wait := time.Until(due)
-		if wait <= 0 || ctx.Err() != nil || p.sleep(ctx, wait, p.woken) {
+		left := time.Until(due)
+		if left <= 0 || ctx.Err() != nil || wait.Until(ctx, p.woken, left) {
 			return
 		}
-	}
-}
-
-// sleep returns after d, or earlier when ctx ends or a signal comes. It reports whether the signal
-// came.
-func (p *Poller) sleep(ctx context.Context, d time.Duration, signal <-chan struct{}) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return false
-	case <-signal:
-		return true
 	}
 }
 

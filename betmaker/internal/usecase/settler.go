@@ -9,6 +9,7 @@ import (
 
 	"stavka.local/betmaker/internal/domain"
 	"stavka.local/betmaker/internal/ports"
+	"stavka.local/shared/wait"
 )
 
 const (
@@ -110,10 +111,7 @@ func (s *Settler) stepInTurn(ctx context.Context, part *settlePart) {
 	defer func() { <-s.turn }()
 	started := time.Now()
 	s.step(ctx, part, settleChunkBesideBets)
-	select {
-	case <-ctx.Done():
-	case <-time.After(time.Since(started) / 2):
-	}
+	_ = wait.For(ctx, time.Since(started)/2)
 }
 
 // step settles one chunk and puts the part back at the end of the queue while it has more
@@ -176,18 +174,12 @@ func (s *Settler) pauseAfter(ctx context.Context, part *settlePart, err error) t
 }
 
 func (s *Settler) sweepRegularly(ctx context.Context) {
-	ticker := time.NewTicker(s.config.SweepInterval)
-	defer ticker.Stop()
-	for {
+	_ = wait.Every(ctx, s.config.SweepInterval, func() error {
 		if err := s.sweep(ctx); err != nil && ctx.Err() == nil {
 			s.config.Logger.WarnContext(ctx, "the sweep for unsettled events failed; trying again at the next interval", "error", err)
 		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
-	}
+		return nil
+	})
 }
 
 func (s *Settler) sweep(ctx context.Context) error {

@@ -7,6 +7,7 @@ import (
 
 	"stavka.local/lineprovider/internal/ports"
 	"stavka.local/shared/line"
+	"stavka.local/shared/wait"
 )
 
 // Heartbeat regularly publishes that line-provider is alive, with the last seq of the change log.
@@ -47,7 +48,7 @@ func (h *Heartbeat) Run(ctx context.Context) error {
 			}
 			failures = 0
 		}
-		await(ctx, pause, nil)
+		_ = wait.For(ctx, pause)
 	}
 	return nil
 }

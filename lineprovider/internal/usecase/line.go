@@ -15,6 +15,7 @@ import (
 	"stavka.local/lineprovider/internal/domain"
 	"stavka.local/lineprovider/internal/ports"
 	"stavka.local/shared/crashpoint"
+	"stavka.local/shared/wait"
 )
 
 // The crash points of line-provider, in the order in which a change passes them. A process that dies
@@ -90,7 +91,8 @@ func (l *Line) change(
 		case target.Version != 0 || !errors.Is(err, domain.ErrVersionMismatch):
 			return ports.Snapshot{}, err
 		}
-		if err := rest(ctx); err != nil {
+		// For a random time, so that racing changes do not stay in step.
+		if err := wait.For(ctx, rand.N(maxRest)); err != nil {
 			return ports.Snapshot{}, err
 		}
 	}
@@ -99,18 +101,6 @@ func (l *Line) change(
 
 // errBusy is domain.ErrUnavailable for an event with too many concurrent changes.
 var errBusy = domain.ErrUnavailable.Detailf("Too many others are changing this event; try again in a moment.")
-
-// rest pauses for a random time, so that racing changes do not stay in step.
-func rest(ctx context.Context) error {
-	timer := time.NewTimer(rand.N(maxRest))
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
-}
 
 // now returns the instant of a decision, in whole seconds as in the API.
 func (l *Line) now() time.Time { return l.Now().UTC().Truncate(time.Second) }

@@ -10,6 +10,7 @@ import (
 	"stavka.local/lineprovider/internal/ports"
 	"stavka.local/shared/crashpoint"
 	"stavka.local/shared/line"
+	"stavka.local/shared/wait"
 )
 
 const (
@@ -76,13 +77,13 @@ func (r *Relay) Run(ctx context.Context) error {
 		}
 		if err == nil {
 			pause = relayFirstPause
-			await(ctx, relayTick, r.woken)
+			wait.Until(ctx, r.woken, relayTick)
 			continue
 		}
 		r.log.WarnContext(ctx, "changes are not being published", "error", err, "retry_in", pause)
 		// Another replica may reach the store and the bus.
 		r.release(ctx)
-		await(ctx, pause, nil)
+		_ = wait.For(ctx, pause)
 		pause = min(2*pause, relayLongPause)
 	}
 }
@@ -166,17 +167,6 @@ func (r *Relay) release(ctx context.Context) {
 	defer cancel()
 	if err := r.lease.Release(ctx); err != nil {
 		r.log.DebugContext(ctx, "cannot release the lease", "error", err)
-	}
-}
-
-// await returns after d or earlier, when ctx ends or at a wake-up.
-func await(ctx context.Context, d time.Duration, wake <-chan struct{}) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	case <-wake:
 	}
 }
 

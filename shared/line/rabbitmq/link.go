@@ -11,6 +11,8 @@ import (
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+
+	"stavka.local/shared/wait"
 )
 
 // The classes of failure that Check returns. They name no hosts, queues or credentials; the
@@ -116,10 +118,7 @@ func (l *link) keep(ctx context.Context, use func(context.Context, *connection) 
 			message = "connection to the broker lost"
 		}
 		l.log.WarnContext(ctx, message, "error", err, "retry_in", delay)
-		select {
-		case <-ctx.Done():
-		case <-time.After(delay):
-		}
+		_ = wait.For(ctx, delay)
 	}
 }
 

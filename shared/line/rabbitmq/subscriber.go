@@ -14,6 +14,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"stavka.local/shared/line"
+	"stavka.local/shared/wait"
 )
 
 // The names of the subscriptions in hooks, in logs and at the broker.
@@ -266,10 +267,8 @@ func (w *worker) persist(live context.Context, log *slog.Logger, attempt func() 
 	for {
 		delay := pause.next()
 		log.WarnContext(live, "message not handled yet", "error", err, "retry_in", delay)
-		select {
-		case <-live.Done():
+		if wait.For(live, delay) != nil {
 			return err
-		case <-time.After(delay):
 		}
 		err = guard(attempt)
 		if err == nil || errors.Is(err, line.ErrPoison) {

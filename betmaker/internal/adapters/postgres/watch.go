@@ -8,6 +8,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"stavka.local/shared/wait"
 )
 
 const (
@@ -32,12 +34,10 @@ const identityQuery = `select (select oid from pg_database where datname = curre
 	coalesce(to_regclass('transfers')::oid::bigint, 0), coalesce(pg_relation_size(to_regclass('goose_db_version')), 0) > 0`
 
 // Watch looks every second whether the database is still the one that it was at the call. It returns
-// ErrLost if it is not, or the error of ctx. A server that does not answer is waited for.
+// ErrLost if it is not, or nil when ctx ends. A server that does not answer is waited for.
 func (s *Store) Watch(ctx context.Context) error {
-	ticks := time.NewTicker(watchInterval)
-	defer ticks.Stop()
 	var first identity
-	for {
+	return wait.Every(ctx, watchInterval, func() error {
 		now, err := s.identify(ctx)
 		refused, ok := errors.AsType[*pgconn.PgError](err)
 		switch {
@@ -48,12 +48,8 @@ func (s *Store) Watch(ctx context.Context) error {
 		case first != identity{} && ok && refused.Code == codeNoDatabase:
 			return fmt.Errorf("%w: %w", ErrLost, err)
 		}
-		select {
-		case <-ticks.C:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
+		return nil
+	})
 }
 
 func (s *Store) identify(ctx context.Context) (found identity, err error) {

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"stavka.local/betmaker/internal/domain"
+	"stavka.local/shared/wait"
 )
 
 const (
@@ -44,16 +45,7 @@ func New(load Load, capacity int) *Users {
 // Run drops expired users every second until ctx ends. Without it they stay until the memory is
 // full, and the garbage collector scans them.
 func (u *Users) Run(ctx context.Context) error {
-	ticker := time.NewTicker(maxAge)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticker.C:
-			u.cache.DeleteExpired()
-		}
-	}
+	return wait.Every(ctx, maxAge, func() error { u.cache.DeleteExpired(); return nil })
 }
 
 // User returns a user, which may be outdated by a second or by the duration of a concurrent

@@ -35,6 +35,7 @@ import (
 
 	"stavka.local/lineprovider/internal/domain"
 	"stavka.local/shared/together"
+	"stavka.local/shared/wait"
 )
 
 const (
@@ -156,7 +157,7 @@ func (s *Store) repeat(ctx context.Context, attempt func(context.Context) (*repl
 		if !isTransient(err) {
 			return nil, fmt.Errorf("redis: %w", err)
 		}
-		if tries == attempts || !sleep(ctx, pause) {
+		if tries == attempts || wait.For(ctx, pause) != nil {
 			return nil, domain.ErrUnavailable.Because(err)
 		}
 		pause *= 2
@@ -171,17 +172,6 @@ func evaluate(
 		return nil, err
 	}
 	return &reply{values: values}, nil
-}
-
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
 }
 
 // randomName returns 16 random hexadecimal digits, which are unique.
