@@ -15,38 +15,28 @@ const aboutOneBet = 320
 // encoding dominated the time for a page.
 func appendBet(b []byte, bet domain.Bet) []byte {
 	settled := bet.Status != domain.StatusPending
-	b = append(b, `{"amount":`...)
-	b = bet.Stake.Append(b)
-	b = append(b, `,"coefficient":`...)
-	b = bet.Coefficient.Append(b)
-	b = append(b, `,"created_at":`...)
-	b = appendInstant(b, bet.AcceptedAt)
-	b = append(b, `,"event_id":`...)
-	b = strconv.AppendInt(b, int64(bet.EventID), 10)
-	b = append(b, `,"event_version":`...)
-	b = strconv.AppendInt(b, bet.EventVersion, 10)
-	b = append(b, `,"id":`...)
-	b = strconv.AppendInt(b, int64(bet.ID), 10)
+	b = bet.Stake.Append(append(b, `{"amount":`...))
+	b = bet.Coefficient.Append(append(b, `,"coefficient":`...))
+	b = appendInstant(append(b, `,"created_at":`...), bet.AcceptedAt)
+	b = strconv.AppendInt(append(b, `,"event_id":`...), int64(bet.EventID), 10)
+	b = strconv.AppendInt(append(b, `,"event_version":`...), bet.EventVersion, 10)
+	b = strconv.AppendInt(append(b, `,"id":`...), int64(bet.ID), 10)
 	b = append(b, `,"payout":`...)
 	if settled {
 		b = bet.Payout.Append(b)
 	} else {
 		b = append(b, "null"...)
 	}
-	b = append(b, `,"potential_payout":`...)
-	b = bet.PotentialPayout().Append(b)
+	b = bet.PotentialPayout().Append(append(b, `,"potential_payout":`...))
 	b = append(b, `,"settle_revision":`...)
 	if settled {
 		b = strconv.AppendInt(b, bet.Revision, 10)
-		b = append(b, `,"settled_at":`...)
-		b = appendInstant(b, bet.SettledAt)
+		b = appendInstant(append(b, `,"settled_at":`...), bet.SettledAt)
 	} else {
 		b = append(b, `0,"settled_at":null`...)
 	}
-	b = append(b, `,"status":`...)
-	b = httpedge.AppendText(b, bet.Status.String())
-	b = append(b, `,"user_id":`...)
-	b = strconv.AppendInt(b, int64(bet.UserID), 10)
+	b = httpedge.AppendText(append(b, `,"status":`...), bet.Status.String())
+	b = strconv.AppendInt(append(b, `,"user_id":`...), int64(bet.UserID), 10)
 	b = append(b, `,"void_reason":`...)
 	if bet.Status != domain.StatusVoid {
 		return append(b, "null}"...)
@@ -57,7 +47,5 @@ func appendBet(b []byte, bet domain.Bet) []byte {
 // appendInstant appends an instant as encoding/json writes it. The store holds only instants in the
 // years 0 to 9999, which have a text form.
 func appendInstant(b []byte, at time.Time) []byte {
-	b = append(b, '"')
-	b = at.UTC().AppendFormat(b, time.RFC3339Nano)
-	return append(b, '"')
+	return append(at.UTC().AppendFormat(append(b, '"'), time.RFC3339Nano), '"')
 }

@@ -26,37 +26,27 @@ func (e oneEvent) VisitGetEventResponse(w http.ResponseWriter) error {
 // appendEvent appends an event as encoding/json writes it. It avoids the cost of encoding/json on the
 // most frequent response of line-provider.
 func appendEvent(b []byte, e domain.Event) []byte {
-	b = append(b, `{"coefficient":`...)
-	b = e.Coefficient.Append(b)
-	b = append(b, `,"create_date":`...)
-	b = strconv.AppendInt(b, e.CreatedAt.Unix(), 10)
-	b = append(b, `,"deadline":`...)
-	b = strconv.AppendInt(b, e.Deadline.Unix(), 10)
+	b = e.Coefficient.Append(append(b, `{"coefficient":`...))
+	b = strconv.AppendInt(append(b, `,"create_date":`...), e.CreatedAt.Unix(), 10)
+	b = strconv.AppendInt(append(b, `,"deadline":`...), e.Deadline.Unix(), 10)
 	b = append(b, `,"effective_at":`...)
 	if e.EffectiveAt.IsZero() {
 		b = append(b, "null"...)
 	} else {
 		b = strconv.AppendInt(b, e.EffectiveAt.Unix(), 10)
 	}
-	b = append(b, `,"event_id":`...)
-	b = strconv.AppendInt(b, int64(e.ID), 10)
+	b = strconv.AppendInt(append(b, `,"event_id":`...), int64(e.ID), 10)
 	b = append(b, `,"name":`...)
 	if e.Name == "" {
 		b = append(b, "null"...)
 	} else {
 		b = httpedge.AppendText(b, e.Name)
 	}
-	b = append(b, `,"result_revision":`...)
-	b = strconv.AppendInt(b, e.ResultRevision, 10)
-	b = append(b, `,"seq":`...)
-	b = strconv.AppendInt(b, e.Seq, 10)
-	b = append(b, `,"state":`...)
-	b = strconv.AppendInt(b, int64(e.State), 10)
-	b = append(b, `,"suspended":`...)
-	b = strconv.AppendBool(b, e.Suspended)
-	b = append(b, `,"update_date":`...)
-	b = strconv.AppendInt(b, e.UpdatedAt.Unix(), 10)
-	b = append(b, `,"version":`...)
-	b = strconv.AppendInt(b, e.Version, 10)
+	b = strconv.AppendInt(append(b, `,"result_revision":`...), e.ResultRevision, 10)
+	b = strconv.AppendInt(append(b, `,"seq":`...), e.Seq, 10)
+	b = strconv.AppendInt(append(b, `,"state":`...), int64(e.State), 10)
+	b = strconv.AppendBool(append(b, `,"suspended":`...), e.Suspended)
+	b = strconv.AppendInt(append(b, `,"update_date":`...), e.UpdatedAt.Unix(), 10)
+	b = strconv.AppendInt(append(b, `,"version":`...), e.Version, 10)
 	return append(b, '}')
 }
