@@ -39,15 +39,15 @@ func eventFromRow(row pgdb.Event) (domain.Event, error) {
 			State:          domain.State(row.State),
 			Suspended:      row.Suspended,
 			ResultRevision: row.ResultRevision,
-			EffectiveAt:    timeOrZero(row.EffectiveAt),
+			EffectiveAt:    orZero(row.EffectiveAt),
 			CreatedAt:      row.CreatedAt,
 			UpdatedAt:      row.UpdatedAt,
 		},
 		Quarantined:    row.Quarantined,
-		VoidBefore:     timeOrZero(row.VoidBefore),
+		VoidBefore:     orZero(row.VoidBefore),
 		VoidWindows:    windows,
-		ClosedAt:       timeOrZero(row.ClosedAt),
-		ResultedAt:     timeOrZero(row.ResultedAt),
+		ClosedAt:       orZero(row.ClosedAt),
+		ResultedAt:     orZero(row.ResultedAt),
 		SettleRevision: row.SettleRevision,
 	}, nil
 }
@@ -107,7 +107,7 @@ func betFromRow(row pgdb.Bet) (domain.Bet, error) {
 	if err != nil {
 		return domain.Bet{}, fmt.Errorf("bet %d: %w", row.ID, err)
 	}
-	bet := domain.Bet{
+	return domain.Bet{
 		ID:           domain.BetID(row.ID),
 		UserID:       domain.UserID(row.UserID),
 		EventID:      domain.EventID(row.EventID),
@@ -117,18 +117,13 @@ func betFromRow(row pgdb.Bet) (domain.Bet, error) {
 		AcceptedAt:   row.AcceptedAt,
 		HalfEven:     row.HalfEven,
 		Standing: domain.Standing{
-			Settlement: domain.Settlement{Status: domain.Status(row.Status)},
-			Revision:   row.SettleRevision,
-			SettledAt:  timeOrZero(row.SettledAt),
+			Settlement: domain.Settlement{
+				Status: domain.Status(row.Status), Payout: money.FromMinor(orZero(row.Payout)), VoidReason: domain.VoidReason(orZero(row.VoidReason)),
+			},
+			Revision:  row.SettleRevision,
+			SettledAt: orZero(row.SettledAt),
 		},
-	}
-	if row.Payout != nil {
-		bet.Payout = money.FromMinor(*row.Payout)
-	}
-	if row.VoidReason != nil {
-		bet.VoidReason = domain.VoidReason(*row.VoidReason)
-	}
-	return bet, nil
+	}, nil
 }
 
 func betsToArrays(bets []domain.Bet) pgdb.InsertBetsParams {
@@ -167,9 +162,9 @@ func walletFromRow(row pgdb.Wallet) domain.Wallet {
 		StakeLimit: domain.StakeLimit{
 			Amount: money.FromMinor(row.StakeLimit),
 			Next:   money.FromMinor(row.NextStakeLimit),
-			NextAt: timeOrZero(row.NextStakeLimitAt),
+			NextAt: orZero(row.NextStakeLimitAt),
 		},
-		ExcludedUntil: timeOrZero(row.ExcludedUntil),
+		ExcludedUntil: orZero(row.ExcludedUntil),
 	}
 }
 
@@ -195,21 +190,18 @@ func walletsToArrays(users []domain.UserID, wallets map[domain.UserID]domain.Wal
 }
 
 func transferFromRow(row pgdb.Transfer) domain.Transfer {
-	transfer := domain.Transfer{
+	return domain.Transfer{
 		ID:        domain.TransferID(row.ID),
 		UserID:    domain.UserID(row.UserID),
 		Debit:     domain.Account(row.Debit),
 		Credit:    domain.Account(row.Credit),
 		Amount:    money.FromMinor(row.Amount),
 		Kind:      domain.TransferKind(row.Kind),
+		BetID:     domain.BetID(orZero(row.BetID)),
 		Revision:  row.Revision,
 		Reference: row.Reference,
 		At:        row.At,
 	}
-	if row.BetID != nil {
-		transfer.BetID = domain.BetID(*row.BetID)
-	}
-	return transfer
 }
 
 func transfersFromRows(rows []pgdb.Transfer) []domain.Transfer {
@@ -391,11 +383,12 @@ func mapRows[Row, T any](rows []Row, one func(Row) (T, error)) ([]T, error) {
 	return mapped, nil
 }
 
-func timeOrZero(t *time.Time) time.Time {
-	if t == nil {
-		return time.Time{}
+// orZero returns the value of a column that may be null, which is the zero value then.
+func orZero[T any](value *T) (zero T) {
+	if value == nil {
+		return zero
 	}
-	return *t
+	return *value
 }
 
 func timeOrNull(t time.Time) *time.Time {
