@@ -4,6 +4,8 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+
+	"stavka.local/shared/line"
 )
 
 // audience is the watchers of messages of one kind.
@@ -54,7 +56,7 @@ func (a *audience[T]) watch(ctx context.Context, kept int, log *slog.Logger, see
 			if ctx.Err() != nil {
 				return
 			}
-			if err := guard(func() error { see(message); return nil }); err != nil {
+			if err := line.Guard(func() error { see(message); return nil }); err != nil {
 				log.ErrorContext(ctx, "a watcher skips a message", "error", err)
 			}
 		}

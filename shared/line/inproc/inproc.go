@@ -22,7 +22,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 
@@ -142,7 +141,7 @@ func (b *Bus) handOver(change line.Change) (<-chan error, error) {
 
 // deliver passes a change to the handler. An error means that the change must be published again.
 func (b *Bus) deliver(c *consumer, change line.Change) error {
-	err := guard(func() error { return c.handle(change) })
+	err := line.Guard(func() error { return c.handle(change) })
 	switch {
 	case err == nil:
 		b.changes.show(change)
@@ -250,13 +249,3 @@ func (b *Bus) Check(context.Context) error {
 // DeadLetters returns the number of changes that have been dead-lettered since the bus was
 // made. The changes themselves are only logged.
 func (b *Bus) DeadLetters(context.Context) (int, error) { return int(b.deadLetters.Load()), nil }
-
-// guard turns a panic into line.ErrPoison: the same message would cause it again.
-func guard(attempt func() error) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("%w: panic: %v\n%s", line.ErrPoison, r, debug.Stack())
-		}
-	}()
-	return attempt()
-}

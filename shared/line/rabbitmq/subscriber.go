@@ -3,10 +3,8 @@ package rabbitmq
 import (
 	"context"
 	"errors"
-	"fmt"
 	"iter"
 	"log/slog"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -212,7 +210,7 @@ func (s *Subscriber) watch(ctx context.Context, name, key string, args amqp.Tabl
 		l.up(ctx, c)
 		return s.work(ctx, in, func(live, _ context.Context) {
 			for d := range until(live, in.deliveries) {
-				err := guard(func() error { return take(d.Body) })
+				err := line.Guard(func() error { return take(d.Body) })
 				if err != nil {
 					l.log.ErrorContext(ctx, "a watcher skips a message", "message_id", d.MessageId, "error", err)
 				}
@@ -258,7 +256,7 @@ func (w *worker) deliver(live, grace context.Context, d amqp.Delivery) {
 func (w *worker) persist(live context.Context, log *slog.Logger, attempt func() error) error {
 	s := w.subscriber
 	pause := backoff{min: s.opts.RetryMin, max: s.opts.RetryMax}
-	err := guard(attempt)
+	err := line.Guard(attempt)
 	if err == nil || errors.Is(err, line.ErrPoison) {
 		return err
 	}
@@ -270,21 +268,11 @@ func (w *worker) persist(live context.Context, log *slog.Logger, attempt func() 
 		if wait.For(live, delay) != nil {
 			return err
 		}
-		err = guard(attempt)
+		err = line.Guard(attempt)
 		if err == nil || errors.Is(err, line.ErrPoison) {
 			return err
 		}
 	}
-}
-
-// guard turns a panic into line.ErrPoison: the same message would cause it again.
-func guard(attempt func() error) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("%w: panic: %v\n%s", line.ErrPoison, r, debug.Stack())
-		}
-	}()
-	return attempt()
 }
 
 // settle logs an acknowledgement that could not be sent. The connection is lost then, and the
