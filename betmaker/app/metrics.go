@@ -109,21 +109,13 @@ func (m *meters) connections() *prometheus.GaugeVec {
 
 // change records a change that was new here.
 func (m *meters) change(source usecase.Source, effect domain.Effect, age time.Duration) {
-	m.applied.WithLabelValues(source.String(), effectName(effect)).Inc()
+	m.applied.WithLabelValues(source.String(), effectNames[effect]).Inc()
 	m.delay.WithLabelValues(source.String()).Observe(age.Seconds())
 }
 
-func effectName(effect domain.Effect) string {
-	switch effect {
-	case domain.EffectUpdated:
-		return "updated"
-	case domain.EffectResulted:
-		return "resulted"
-	case domain.EffectQuarantined:
-		return "quarantined"
-	default:
-		return "none"
-	}
+// The names of the effects in metrics.
+var effectNames = map[domain.Effect]string{
+	domain.EffectNone: "none", domain.EffectUpdated: "updated", domain.EffectResulted: "resulted", domain.EffectQuarantined: "quarantined",
 }
 
 func (m *meters) poll(took time.Duration, err error) {
