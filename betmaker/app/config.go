@@ -21,6 +21,8 @@ import (
 // Config is the configuration of bet-maker. The meaning of a variable is beside its name
 // in read.
 type Config struct {
+	Program string // the program that has the command users, for advice
+
 	Addr string // "host:port"; port 0 is any free one
 
 	StoreURL config.Secret // its scheme chooses the adapter: postgres, postgresql, postgresql+asyncpg or sqlite
@@ -68,7 +70,7 @@ type FirstUser struct {
 
 // DefaultPassword is the first user's password when none is configured. It is public, and
 // refused in production.
-const DefaultPassword = "string"
+const DefaultPassword = domain.DefaultPassword
 
 const defaultDatabase = "postgres" // the default user, password and name; public, too
 
@@ -87,7 +89,9 @@ var (
 // ConfigFromEnv reads the configuration from environment variables, which lookup finds.
 // The error joins all problems, each with the name of its variable.
 func ConfigFromEnv(lookup func(string) (string, bool)) (Config, error) {
-	return read(config.NewReader(lookup), locate)
+	c, err := read(config.NewReader(lookup), locate)
+	c.Program = "betmaker"
+	return c, err
 }
 
 // Settings returns the variables that ConfigFromEnv reads.
@@ -105,6 +109,7 @@ func locate(r *config.Reader, c *Config) {
 // Embedded locates the data and the line of a bet-maker that shares its process with
 // line-provider.
 type Embedded struct {
+	Program string // as Config.Program
 	File    string // the SQLite file
 	Bus     *inproc.Bus
 	LineURL string // as Config.LineURL
@@ -129,6 +134,7 @@ func (e Embedded) locate(_ *config.Reader, c *Config) {
 	c.BusURL, c.Bus = config.NewSecret("inproc:"), e.Bus
 	c.Drain = embeddedDrain
 	c.LineURL = e.LineURL
+	c.Program = e.Program
 }
 
 // read reads the variables. Those that locate a store, the bus and line-provider are read

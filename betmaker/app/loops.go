@@ -30,9 +30,13 @@ func addLoops(a *service.Assembly, c Config, b *base, u *useCases) {
 		if err := b.store.Placements.ForgetLiabilities(ctx); err != nil {
 			return err
 		}
-		return u.access.users.EnsureFirst(ctx, usecase.FirstUser{
+		err := u.access.users.EnsureFirst(ctx, usecase.FirstUser{
 			Name: c.FirstUser.Name, Username: c.FirstUser.Username, Email: c.FirstUser.Email, Password: c.FirstUser.Password.Reveal(),
 		}, b.log)
+		if err != nil {
+			return err
+		}
+		return refuseKnownPasswords(ctx, c, u.access.users, b.log)
 	}))
 
 	// The sealer also seals the transfers that the parts below make until they stop.

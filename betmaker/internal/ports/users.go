@@ -51,6 +51,9 @@ type Users interface {
 	// ByUsername returns the user with a username, ignoring case, or ErrNotFound.
 	ByUsername(ctx context.Context, username string) (Credentials, error)
 
+	// ActiveAdmins returns the active administrators, by id.
+	ActiveAdmins(ctx context.Context) ([]Credentials, error)
+
 	// ListUsers returns up to limit users with ids above after, by id.
 	ListUsers(ctx context.Context, after domain.UserID, limit int) ([]domain.User, error)
 }

@@ -140,6 +140,18 @@ func (u *Users) ByUsername(ctx context.Context, username string) (user ports.Cre
 	return user, err
 }
 
+// ActiveAdmins implements ports.Users.
+func (u *Users) ActiveAdmins(ctx context.Context) (admins []ports.Credentials, err error) {
+	err = u.pool.read(ctx, func(ctx context.Context, q *pgdb.Queries) error {
+		rows, err := q.ActiveAdmins(ctx)
+		for _, row := range rows {
+			admins = append(admins, credentialsFromRow(row))
+		}
+		return err
+	})
+	return admins, err
+}
+
 // ListUsers implements ports.Users.
 func (u *Users) ListUsers(ctx context.Context, after domain.UserID, limit int) (users []domain.User, err error) {
 	err = u.pool.read(ctx, func(ctx context.Context, q *pgdb.Queries) error {

@@ -87,6 +87,17 @@ func (u *Users) ByUsername(ctx context.Context, username string) (ports.Credenti
 	})
 }
 
+// ActiveAdmins implements ports.Users.
+func (u *Users) ActiveAdmins(ctx context.Context) ([]ports.Credentials, error) {
+	return read(ctx, u.db, func(ctx context.Context, q *sqlitedb.Queries) (admins []ports.Credentials, err error) {
+		rows, err := q.ActiveAdmins(ctx)
+		for _, row := range rows {
+			admins = append(admins, credentialsFromRow(row))
+		}
+		return admins, err
+	})
+}
+
 // ListUsers implements ports.Users.
 func (u *Users) ListUsers(ctx context.Context, after domain.UserID, limit int) ([]domain.User, error) {
 	return read(ctx, u.db, func(ctx context.Context, q *sqlitedb.Queries) (users []domain.User, err error) {

@@ -24,6 +24,7 @@ func Users(t *testing.T, open Open) {
 		"keeps every update":                            landsEveryUserUpdate,
 		"creates a user once":                           createsUserOnce,
 		"counts the active admins":                      countsActiveAdmins,
+		"lists the active admins with their hashes":     listsActiveAdmins,
 		"keeps the last of concurrently removed admins": keepsLastAdmin,
 		"lists users in pages":                          listsUsers,
 		"opens and closes a wallet with its user":       opensAndClosesWallet,
@@ -227,6 +228,19 @@ func countsActiveAdmins(t *testing.T, s Stores) {
 	deactivate(t, s, second.ID)
 	equal(t, count(second.ID), 1)
 	equal(t, count(first.ID), 1)
+}
+
+func listsActiveAdmins(t *testing.T, s Stores) {
+	admins, err := s.Users.ActiveAdmins(t.Context())
+	ok(t, err)
+	equal(t, len(admins), 0)
+	addUser(t, s, "player", domain.RoleUser)
+	first, left, second := addUser(t, s, "first", domain.RoleAdmin), addUser(t, s, "left", domain.RoleAdmin), addUser(t, s, "second", domain.RoleAdmin)
+	deactivate(t, s, left.ID)
+	admins, err = s.Users.ActiveAdmins(t.Context())
+	ok(t, err)
+	hash := func(name string) string { return newUser(name, domain.RoleAdmin).PasswordHash }
+	equal(t, admins, []ports.Credentials{{User: first, PasswordHash: hash("first")}, {User: second, PasswordHash: hash("second")}})
 }
 
 func keepsLastAdmin(t *testing.T, s Stores) {

@@ -24,6 +24,9 @@ select pg_advisory_xact_lock(1, 1);
 -- name: CountActiveAdmins :one
 select count(*) from users where role = 2 and active;
 
+-- name: ActiveAdmins :many
+select * from users where role = 2 and active order by id;
+
 -- name: UpdateUser :one
 update users
 set name            = @name,

@@ -14,6 +14,9 @@ insert into wallets (user_id, balance, open, token_version) values (@user_id, @b
 -- name: CountActiveAdmins :one
 select count(*) from users where role = 2 and active = 1;
 
+-- name: ActiveAdmins :many
+select * from users where role = 2 and active = 1 order by id;
+
 -- name: UpdateUser :one
 update users
 set name            = @name,

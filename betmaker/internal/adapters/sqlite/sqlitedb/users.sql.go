@@ -9,6 +9,46 @@ import (
 	"context"
 )
 
+const activeAdmins = `-- name: ActiveAdmins :many
+select id, name, username, email, username_folded, email_folded, password_hash, role, active, token_version, created_at, updated_at from users where role = 2 and active = 1 order by id
+`
+
+func (q *Queries) ActiveAdmins(ctx context.Context) ([]User, error) {
+	rows, err := q.db.QueryContext(ctx, activeAdmins)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []User
+	for rows.Next() {
+		var i User
+		if err := rows.Scan(
+			&i.ID,
+			&i.Name,
+			&i.Username,
+			&i.Email,
+			&i.UsernameFolded,
+			&i.EmailFolded,
+			&i.PasswordHash,
+			&i.Role,
+			&i.Active,
+			&i.TokenVersion,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const countActiveAdmins = `-- name: CountActiveAdmins :one
 select count(*) from users where role = 2 and active = 1
 `
