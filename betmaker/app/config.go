@@ -155,7 +155,7 @@ func read(r *config.Reader, locate func(*config.Reader, *Config)) (Config, error
 			"The key that tokens are signed with, the same for every replica, such as the output of `openssl rand -hex 32`. Required."),
 		Algorithm: r.OneOf("ALGORITHM", jwt.Algorithms(), "The algorithm that tokens are signed with."),
 		TokenTTL: r.Minutes("TOKEN_EXPIRED_MINUTES", 3600*time.Minute, time.Minute, 365*24*time.Hour,
-			"How long a token is valid, in minutes."),
+			"How long a token is valid, in minutes. A found token can bet for as long; where there is money, 60 is a good value."),
 
 		CacheSize: r.Int("CACHE_MAX_SIZE", 100, 1, 1_000_000, "How many events are cached."),
 		CacheTTL:  r.Duration("CACHE_TTL", time.Minute, time.Millisecond, 24*time.Hour, "How long an event is cached."),

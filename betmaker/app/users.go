@@ -37,15 +37,25 @@ terminal, and otherwise is its first line.`
 		username = args[0]
 		return nil
 	}
-	return service.Group("users", "Help users to sign in", set)
+	unlock := configure.Command("unlock NAME", "Lift the lockout of a user name after too many wrong passwords", func(cmd *cobra.Command, c Config) error {
+		return withStore(cmd.Context(), c, func(s *store) error {
+			if err := usecase.Unlock(cmd.Context(), s.LoginFailures, username); err != nil {
+				return err
+			}
+			return service.Printf(cmd.OutOrStdout(), "earlier failed attempts to sign in as %q no longer count\n", username)
+		})
+	})
+	unlock.Args = set.Args
+	return service.Group("users", "Help users to sign in", set, unlock)
 }
 
 func setPassword(cmd *cobra.Command, c Config, username string) error {
-	return withUsers(cmd.Context(), c, func(users *usecase.Users) error {
+	return withStore(cmd.Context(), c, func(s *store) error {
 		password, err := readPassword(cmd.InOrStdin(), cmd.ErrOrStderr())
 		if err != nil {
 			return err
 		}
+		users := &usecase.Users{Store: s.Users, Passwords: argon2id.New(1)}
 		user, err := users.SetPassword(cmd.Context(), domain.Origin{Address: "terminal"}, username, password)
 		if err != nil {
 			return fmt.Errorf("set the password of %q: %w", username, err)
@@ -54,14 +64,14 @@ func setPassword(cmd *cobra.Command, c Config, username string) error {
 	})
 }
 
-// withUsers calls do with the users of the store, beside a bet-maker that may be running.
-func withUsers(ctx context.Context, c Config, do func(*usecase.Users) error) (err error) {
-	store, err := openStore(ctx, c, true, slog.Default())
+// withStore calls do with the store, beside a bet-maker that may be running.
+func withStore(ctx context.Context, c Config, do func(*store) error) (err error) {
+	s, err := openStore(ctx, c, true, slog.Default())
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, store.close()) }()
-	return do(&usecase.Users{Store: store.Users, Passwords: argon2id.New(1)})
+	defer func() { err = errors.Join(err, s.close()) }()
+	return do(s)
 }
 
 // errPasswordsDiffer is the error of a password that was typed in two ways.

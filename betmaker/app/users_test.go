@@ -155,7 +155,7 @@ func TestFirstUserEntrance(t *testing.T) {
 		t.Fatal(err)
 	}
 	root := domain.Caller{Actor: domain.Actor{ID: 9, Role: domain.RoleAdmin}}
-	if err := users.Deactivate(t.Context(), root, 2); err != nil {
+	if err := users.Deactivate(t.Context(), root, 2, nil); err != nil {
 		t.Fatal(err)
 	}
 	if err := users.EnsureFirst(t.Context(), usecase.FirstUser{Name: "S", Username: "string", Email: "s@example.com", Password: "string"}, slog.New(slog.DiscardHandler)); err != nil {

@@ -354,7 +354,7 @@ func TestWelcomeIsTrue(t *testing.T) {
 	}{
 		{"user string, password string\n", func() {
 			id := int64(1)
-			if got, err := i.admin.ChangeUserWithResponse(t.Context(), id, betmaker.UserPatch{Password: new("another password")}); err != nil || got.JSON200 == nil {
+			if got, err := i.admin.ChangeUserWithResponse(t.Context(), id, betmaker.UserPatch{Password: new("another password"), CurrentPassword: new("string")}); err != nil || got.JSON200 == nil {
 				t.Fatalf("change the password: %v %+v", err, got)
 			}
 		}},

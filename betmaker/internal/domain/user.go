@@ -63,6 +63,7 @@ var (
 var (
 	ErrInvalidCredentials = fault.New(fault.Unauthenticated, "invalid_credentials", "User name or password is wrong.")
 	ErrUnauthenticated    = fault.New(fault.Unauthenticated, "unauthenticated", "A valid access token is needed.")
+	ErrCurrentPassword    = fault.New(fault.Forbidden, "current_password_required", "This needs your current password, which is missing or wrong.")
 	ErrForbidden          = fault.New(fault.Forbidden, "forbidden", "Only administrators may do this.")
 	ErrThrottled          = fault.New(fault.Throttled, "throttled", "Too many failed attempts; try again later.")
 )

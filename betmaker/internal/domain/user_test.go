@@ -174,6 +174,30 @@ func TestAuthorizeChange(t *testing.T) {
 	}
 }
 
+func TestNeedsPassword(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name   string
+		change domain.UserChange
+		want   bool
+	}{
+		{"a name", domain.UserChange{Name: new("N")}, false},
+		{"signing out", domain.UserChange{SignOut: true}, false},
+		{"a role", domain.UserChange{Role: new(domain.RoleUser)}, false},
+		{"a username", domain.UserChange{Username: new("u")}, true},
+		{"an email address", domain.UserChange{Email: new("e@x")}, true},
+		{"a password", domain.UserChange{Password: new("password")}, true},
+		{"deactivation", domain.UserChange{Deactivate: true}, true},
+	} {
+		if got := tt.change.NeedsPassword(self, self.ID); got != tt.want {
+			t.Errorf("%s of one's own: got %t, want %t", tt.name, got, tt.want)
+		}
+		if tt.change.NeedsPassword(root, self.ID) {
+			t.Errorf("%s of another: an administrator needs a password", tt.name)
+		}
+	}
+}
+
 func TestChangeUser(t *testing.T) {
 	t.Parallel()
 	user := domain.User{ID: 1, Name: "N", Username: "u", Email: "e@x", Role: domain.RoleUser, Active: true, TokenVersion: 5}
@@ -212,6 +236,7 @@ func TestChangeUser(t *testing.T) {
 			"deactivation", user, domain.UserChange{Deactivate: true}, 1,
 			with(user, func(u *domain.User) { u.Active, u.TokenVersion = false, 6 }), nil,
 		},
+		{"signing out, which ends all tokens", user, domain.UserChange{SignOut: true}, 1, with(user, func(u *domain.User) { u.TokenVersion = 6 }), nil},
 		{"deactivation again", retired, domain.UserChange{Deactivate: true}, 0, retired, nil},
 		{
 			"the last but one admin retires", admin, domain.UserChange{Deactivate: true}, 2,

@@ -72,6 +72,7 @@ func (l *Login) Login(ctx context.Context, c Credentials) (AccessToken, error) {
 	if !user.Active {
 		return AccessToken{}, domain.ErrUserInactive
 	}
+	guess.succeed(ctx)
 	if outdated {
 		l.rehash(ctx, user, c.Password)
 	}

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"stavka.local/betmaker/internal/adapters/postgres/pgdb"
@@ -128,6 +129,47 @@ func (u *Users) User(ctx context.Context, id domain.UserID) (domain.User, error)
 		return domain.User{}, err
 	}
 	return credentialsFromRow(row).User, nil
+}
+
+// Credentials implements ports.Users.
+func (u *Users) Credentials(ctx context.Context, id domain.UserID) (user ports.Credentials, err error) {
+	err = u.pool.read(ctx, func(ctx context.Context, q *pgdb.Queries) error {
+		row, err := q.UserByID(ctx, int64(id))
+		user = credentialsFromRow(row)
+		return err
+	})
+	return user, err
+}
+
+// Free implements ports.Users.
+func (u *Users) Free(ctx context.Context, id domain.UserID, username, email string) error {
+	for _, name := range []struct {
+		text   string
+		lookUp func(context.Context, string) (ports.Credentials, error)
+		taken  error
+	}{{username, u.ByUsername, domain.ErrUsernameTaken}, {email, u.byEmail, domain.ErrEmailTaken}} {
+		if name.text == "" {
+			continue
+		}
+		user, err := name.lookUp(ctx, name.text)
+		switch {
+		case errors.Is(err, ports.ErrNotFound):
+		case err != nil:
+			return err
+		case user.ID != id:
+			return name.taken
+		}
+	}
+	return nil
+}
+
+func (u *Users) byEmail(ctx context.Context, email string) (user ports.Credentials, err error) {
+	err = u.pool.read(ctx, func(ctx context.Context, q *pgdb.Queries) error {
+		row, err := q.UserByEmail(ctx, domain.FoldCase(email))
+		user = credentialsFromRow(row)
+		return err
+	})
+	return user, err
 }
 
 // ByUsername implements ports.Users.

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 
 	"stavka.local/betmaker/internal/adapters/sqlite/sqlitedb"
 	"stavka.local/betmaker/internal/domain"
@@ -76,6 +77,43 @@ func (u *Users) User(ctx context.Context, id domain.UserID) (domain.User, error)
 	return read(ctx, u.db, func(ctx context.Context, q *sqlitedb.Queries) (domain.User, error) {
 		row, err := q.UserByID(ctx, int64(id))
 		return credentialsFromRow(row).User, err
+	})
+}
+
+// Credentials implements ports.Users.
+func (u *Users) Credentials(ctx context.Context, id domain.UserID) (ports.Credentials, error) {
+	return read(ctx, u.db, func(ctx context.Context, q *sqlitedb.Queries) (ports.Credentials, error) {
+		row, err := q.UserByID(ctx, int64(id))
+		return credentialsFromRow(row), err
+	})
+}
+
+// Free implements ports.Users.
+func (u *Users) Free(ctx context.Context, id domain.UserID, username, email string) error {
+	for _, name := range []struct {
+		text   string
+		lookUp func(context.Context, string) (ports.Credentials, error)
+		taken  error
+	}{{username, u.ByUsername, domain.ErrUsernameTaken}, {email, u.byEmail, domain.ErrEmailTaken}} {
+		if name.text == "" {
+			continue
+		}
+		user, err := name.lookUp(ctx, name.text)
+		switch {
+		case errors.Is(err, ports.ErrNotFound):
+		case err != nil:
+			return err
+		case user.ID != id:
+			return name.taken
+		}
+	}
+	return nil
+}
+
+func (u *Users) byEmail(ctx context.Context, email string) (ports.Credentials, error) {
+	return read(ctx, u.db, func(ctx context.Context, q *sqlitedb.Queries) (ports.Credentials, error) {
+		row, err := q.UserByEmail(ctx, domain.FoldCase(email))
+		return credentialsFromRow(row), err
 	})
 }
 

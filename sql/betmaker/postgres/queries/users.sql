@@ -52,5 +52,8 @@ select * from users where id = @id;
 -- name: UserByUsername :one
 select * from users where username_folded = @username_folded;
 
+-- name: UserByEmail :one
+select * from users where email_folded = @email_folded;
+
 -- name: ListUsers :many
 select * from users where id > @after order by id limit @at_most;

@@ -314,6 +314,30 @@ func (q *Queries) UpdateUser(ctx context.Context, arg UpdateUserParams) (User, e
 	return i, err
 }
 
+const userByEmail = `-- name: UserByEmail :one
+select id, name, username, email, username_folded, email_folded, password_hash, role, active, token_version, created_at, updated_at from users where email_folded = $1
+`
+
+func (q *Queries) UserByEmail(ctx context.Context, emailFolded string) (User, error) {
+	row := q.db.QueryRow(ctx, userByEmail, emailFolded)
+	var i User
+	err := row.Scan(
+		&i.ID,
+		&i.Name,
+		&i.Username,
+		&i.Email,
+		&i.UsernameFolded,
+		&i.EmailFolded,
+		&i.PasswordHash,
+		&i.Role,
+		&i.Active,
+		&i.TokenVersion,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+	)
+	return i, err
+}
+
 const userByID = `-- name: UserByID :one
 select id, name, username, email, username_folded, email_folded, password_hash, role, active, token_version, created_at, updated_at from users where id = $1
 `
