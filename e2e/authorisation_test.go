@@ -79,7 +79,7 @@ func checkAuthorisation(t *testing.T, s *system.System) {
 	}
 	newUser := func() string {
 		name := fmt.Sprintf("authz-%x", rand.Uint64())
-		return fmt.Sprintf(`{"name":"N","username":%q,"email":"%s@example.com","password":"password"}`, name, name)
+		return fmt.Sprintf(`{"name":"N","username":%q,"email":"%s@example.com","password":"a long password"}`, name, name)
 	}
 	newEvent := func() string { return fmt.Sprintf("/event/%d", line.Create("1.45").EventID) }
 

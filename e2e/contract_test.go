@@ -203,7 +203,7 @@ func checkRulesAboutUsers(t *testing.T, s *system.System) {
 	admin, user := s.Admin(t, 0), s.NewUser(t, 0)
 	all := targets(t, s)[0]
 	newUser := func(username, email string) string {
-		return fmt.Sprintf(`{"name":"N","username":%q,"email":%q,"password":"password"}`, username, email)
+		return fmt.Sprintf(`{"name":"N","username":%q,"email":%q,"password":"a long password"}`, username, email)
 	}
 	free := func() string { return fmt.Sprintf("free-%x", rand.Uint64()) }
 
@@ -224,6 +224,12 @@ func checkRulesAboutUsers(t *testing.T, s *system.System) {
 		{http.MethodPost, "/api/users/me/deactivate", fmt.Sprintf(`{"current_password":%q}`, admin.Password), http.StatusConflict, "last_admin"},
 		{http.MethodPatch, self, `{"email":"root@example.com"}`, http.StatusForbidden, "current_password_required"},
 		{http.MethodPatch, self, `{"password":"another password","current_password":"wrong"}`, http.StatusForbidden, "current_password_required"},
+		{http.MethodPost, "/api/users", strings.Replace(newUser(free(), free()+"@example.com"), "a long password", "trustno1", 1), http.StatusBadRequest, "invalid_request"},
+		{http.MethodPost, "/api/users", newUser("a-long-password", "a long password@example.com"), http.StatusBadRequest, "invalid_request"},
+		{http.MethodPatch, other, fmt.Sprintf(`{"password":%q}`, strings.ToUpper(user.Username)), http.StatusBadRequest, "invalid_request"},
+		{http.MethodPatch, other, `{"name":"\u202eanna"}`, http.StatusBadRequest, "invalid_request"},
+		{http.MethodPatch, other, `{"username":"an\u200bna"}`, http.StatusBadRequest, "invalid_request"},
+		{http.MethodPatch, other, `{"username":"ＡＤＭＩＮ"}`, http.StatusConflict, "username_taken"},
 		{http.MethodGet, nobody, "", http.StatusNotFound, "user_not_found"},
 		{http.MethodPatch, nobody, `{"name":"N"}`, http.StatusNotFound, "user_not_found"},
 		{http.MethodDelete, nobody, "", http.StatusNotFound, "user_not_found"},
@@ -394,6 +400,9 @@ func checkRulesOfTheLine(t *testing.T, s *system.System) {
 		{http.MethodPost, "/event", `{"coefficient":0.99}`, nil, http.StatusUnprocessableEntity, "coefficient_out_of_range"},
 		{http.MethodPost, "/event", `{"coefficient":1000.01}`, nil, http.StatusUnprocessableEntity, "coefficient_out_of_range"},
 		{http.MethodPost, "/event", `{"coefficient":1.45,"deadline":1}`, nil, http.StatusUnprocessableEntity, "deadline_in_past"},
+		{http.MethodPost, "/event", `{"coefficient":1.45,"name":"Reds\u202e - Blues"}`, nil, http.StatusBadRequest, "invalid_request"},
+		{http.MethodPatch, path(open.EventID, ""), `{"name":"  "}`, nil, http.StatusBadRequest, "invalid_request"},
+		{http.MethodPatch, path(finished.EventID, "/status"), `{"state":3,"reason":"\u200b"}`, nil, http.StatusBadRequest, "invalid_request"},
 		{http.MethodPost, "/event", `{"coefficient":1.455}`, nil, http.StatusBadRequest, "invalid_request"},
 		{http.MethodPost, "/event", `{"coefficient":"1.45"}`, nil, http.StatusBadRequest, "invalid_request"},
 		{http.MethodPatch, path(open.EventID, ""), `{"coefficient":0.5}`, nil, http.StatusUnprocessableEntity, "coefficient_out_of_range"},

@@ -92,7 +92,20 @@ func TestProductionRefusesKnownPasswords(t *testing.T) {
 		{Name: "A", Username: "long-name", Email: "a@example.com", Role: domain.RoleAdmin},
 		{Name: "B", Username: "long-name-too", Email: "b@example.com", Role: domain.RoleUser},
 	} {
-		if _, err := tried.users.Create(t.Context(), root, user, user.Username); err != nil {
+		created, err := tried.users.Create(t.Context(), root, user, "a long password")
+		if err != nil {
+			t.Fatal(err)
+		}
+		// An earlier version let users choose their own name.
+		hash, err := argon2id.New(1).Hash(t.Context(), user.Username)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = tried.users.Store.Update(t.Context(), created.ID, func(known ports.Credentials, _ int) (ports.UserUpdate, error) {
+			known.PasswordHash = hash
+			return ports.UserUpdate{Credentials: known}, nil
+		})
+		if err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -353,7 +353,8 @@ type NewExclusion struct {
 	Until Instant `json:"until"`
 }
 
-// NewPassword defines model for NewPassword.
+// NewPassword Not one of the 10,000 commonest passwords, nor the user's own name or email address. Characters that look equal
+// are equal (RFC 8265), but case matters.
 type NewPassword = string
 
 // NewPayment defines model for NewPayment.
@@ -376,12 +377,16 @@ type NewUser struct {
 	// Email Unique, ignoring case.
 	Email Email `json:"email"`
 
-	// Name The name of the person.
-	Name     PersonName  `json:"name"`
+	// Name The name of the person. It is not blank and has no invisible characters.
+	Name PersonName `json:"name"`
+
+	// Password Not one of the 10,000 commonest passwords, nor the user's own name or email address. Characters that look equal
+	// are equal (RFC 8265), but case matters.
 	Password NewPassword `json:"password"`
 	Role     *Role       `json:"role,omitempty"`
 
-	// Username The name for signing in. It has no spaces and is unique, ignoring case.
+	// Username The name for signing in, as RFC 8265 allows it: without spaces, for example. It is unique among names that look
+	// equal, whatever their case, width or composition.
 	Username Username `json:"username"`
 }
 
@@ -425,7 +430,7 @@ type PasswordGrant struct {
 // GrantType defines model for PasswordGrant.grant_type.
 type GrantType string
 
-// PersonName The name of the person.
+// PersonName The name of the person. It is not blank and has no invisible characters.
 type PersonName = string
 
 // Problem An error (RFC 9457). The members after `request_id` come only with some codes, as the table of problems says.
@@ -566,16 +571,21 @@ type UserPatch struct {
 	// Email Unique, ignoring case.
 	Email *Email `json:"email,omitempty"`
 
-	// Name The name of the person.
-	Name     *PersonName  `json:"name,omitempty"`
+	// Name The name of the person. It is not blank and has no invisible characters.
+	Name *PersonName `json:"name,omitempty"`
+
+	// Password Not one of the 10,000 commonest passwords, nor the user's own name or email address. Characters that look equal
+	// are equal (RFC 8265), but case matters.
 	Password *NewPassword `json:"password,omitempty"`
 	Role     *Role        `json:"role,omitempty"`
 
-	// Username The name for signing in. It has no spaces and is unique, ignoring case.
+	// Username The name for signing in, as RFC 8265 allows it: without spaces, for example. It is unique among names that look
+	// equal, whatever their case, width or composition.
 	Username *Username `json:"username,omitempty"`
 }
 
-// Username The name for signing in. It has no spaces and is unique, ignoring case.
+// Username The name for signing in, as RFC 8265 allows it: without spaces, for example. It is unique among names that look
+// equal, whatever their case, width or composition.
 type Username = string
 
 // VoidWindow A window voids the bets on an event that were accepted at or after `from` and before `to`, unless it is undone.

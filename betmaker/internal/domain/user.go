@@ -1,7 +1,6 @@
 package domain
 
 import (
-	"strings"
 	"time"
 
 	"stavka.local/shared/fault"
@@ -45,10 +44,6 @@ type User struct {
 }
 
 func (u User) isActiveAdmin() bool { return u.Active && u.Role == RoleAdmin }
-
-// FoldCase returns a form of a username or email address that is equal for names that differ only
-// in case.
-func FoldCase(name string) string { return strings.ToLower(name) }
 
 // Faults about users.
 var (

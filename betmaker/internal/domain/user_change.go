@@ -56,13 +56,20 @@ func (c UserChange) NeedsPassword(by Actor, id UserID) bool {
 
 // Change returns u after a valid, authorized change. activeAdmins is the number of active
 // administrators. A new password, another role, deactivation and signing out raise TokenVersion.
-// Error: ErrLastAdmin.
+// Errors: ErrLastAdmin; ErrInvalidUser if the new password is one of the user's names.
 func (u User) Change(change UserChange, activeAdmins int) (User, error) {
 	next := u
 	set(&next.Name, change.Name)
-	set(&next.Username, change.Username)
+	if change.Username != nil {
+		next.Username = PrepareUsername(*change.Username)
+	}
 	set(&next.Email, change.Email)
 	set(&next.Role, change.Role)
+	if change.Password != nil {
+		if err := next.validateOwnPassword(*change.Password); err != nil {
+			return u, err
+		}
+	}
 	if change.Deactivate {
 		next.Active = false
 	}

@@ -59,6 +59,11 @@ type Users interface {
 	// ByUsername returns the user with a username, ignoring case, or ErrNotFound.
 	ByUsername(ctx context.Context, username string) (Credentials, error)
 
+	// FoldNames stores the folded names of all users again, as domain.FoldCase folds them now; an earlier
+	// version may have folded them in another way. It returns the users whose names now equal another's;
+	// they keep the stored ones, by which no look-up finds them.
+	FoldNames(ctx context.Context) (kept []domain.User, err error)
+
 	// ActiveAdmins returns the active administrators, by id.
 	ActiveAdmins(ctx context.Context) ([]Credentials, error)
 

@@ -80,6 +80,31 @@ func TestMissingUserCostsAsMuchAsAWrongPassword(t *testing.T) {
 	}
 }
 
+// A name and a password that look the same are the same, whatever keyboard they come from.
+func TestLoginPreparesNameAndPassword(t *testing.T) {
+	t.Parallel()
+	a := newAccess(t)
+	jose, err := a.users.Create(t.Context(), root,
+		domain.NewUser{Name: "J", Username: "jose\u0301-weiß", Email: "j@example.com", Role: domain.RoleUser}, "cafe\u0301 au\u00a0lait")
+	if err != nil || jose.Username != "josé-weiß" {
+		t.Fatalf("got %+v, %v", jose, err)
+	}
+	for _, username := range []string{"josé-weiß", "ＪＯＳÉ-WEISS", "Jose\u0301-Weiss"} {
+		for _, password := range []string{"café au lait", "cafe\u0301 au lait", "café\u3000au\u2002lait"} {
+			a.signIn(t, username, password)
+		}
+	}
+	if _, err := a.users.Change(t.Context(), as(jose), jose.ID, domain.UserChange{Email: new("k@example.com"), CurrentPassword: new("café au lait")}); err != nil {
+		t.Errorf("the current password: %v", err)
+	}
+	for _, username := range []string{"JOSÉ-WEISS", "Ｊosé-weiß"} {
+		user := domain.NewUser{Name: "K", Username: username, Email: "other@example.com", Role: domain.RoleUser}
+		if _, err := a.users.Create(t.Context(), root, user, "a long password"); !errors.Is(err, domain.ErrUsernameTaken) {
+			t.Errorf("%s: got %v, want ErrUsernameTaken", username, err)
+		}
+	}
+}
+
 func TestLoginReplacesWeakHashes(t *testing.T) {
 	t.Parallel()
 	a := newAccess(t)

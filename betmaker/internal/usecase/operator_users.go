@@ -24,7 +24,7 @@ func (u *Users) SetPassword(ctx context.Context, from domain.Origin, username, p
 	if !user.Active {
 		return domain.User{}, domain.ErrUserInactive
 	}
-	hash, err := u.Passwords.Hash(ctx, password)
+	hash, err := u.Passwords.Hash(ctx, domain.PreparePassword(password))
 	if err != nil {
 		return domain.User{}, err
 	}
@@ -54,7 +54,7 @@ func (u *Users) AdminsWithKnownPasswords(ctx context.Context) ([]domain.User, er
 	var found []domain.User
 	for _, admin := range admins {
 		for _, password := range admin.KnownPasswords() {
-			matches, _, err := u.Passwords.Verify(ctx, password, admin.PasswordHash)
+			matches, _, err := u.Passwords.Verify(ctx, domain.PreparePassword(password), admin.PasswordHash)
 			if err != nil {
 				return nil, fmt.Errorf("check the password of user %d: %w", admin.ID, err)
 			}
@@ -90,7 +90,7 @@ func (u *Users) Entrance(ctx context.Context, username, password string) (Entran
 	case !user.Active:
 		return EntranceInactive, nil
 	}
-	matches, _, err := u.Passwords.Verify(ctx, password, user.PasswordHash)
+	matches, _, err := u.Passwords.Verify(ctx, domain.PreparePassword(password), user.PasswordHash)
 	if err != nil {
 		return 0, err
 	}

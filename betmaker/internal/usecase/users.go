@@ -29,7 +29,7 @@ func (u *Users) Create(ctx context.Context, by domain.Caller, user domain.NewUse
 	if err := user.Validate(); err != nil {
 		return domain.User{}, err
 	}
-	if err := domain.ValidatePassword(password); err != nil {
+	if err := user.ValidatePassword(password); err != nil {
 		return domain.User{}, err
 	}
 	if err := by.RequireAdmin(); err != nil {
@@ -49,7 +49,7 @@ func (u *Users) Create(ctx context.Context, by domain.Caller, user domain.NewUse
 func (u *Users) create(
 	ctx context.Context, user domain.NewUser, password string, audit func(domain.User) domain.AuditRecord,
 ) (domain.User, error) {
-	hash, err := u.Passwords.Hash(ctx, password)
+	hash, err := u.Passwords.Hash(ctx, domain.PreparePassword(password))
 	if err != nil {
 		return domain.User{}, err
 	}
@@ -122,7 +122,7 @@ func (u *Users) Change(ctx context.Context, by domain.Caller, id domain.UserID, 
 	hash := ""
 	if change.Password != nil {
 		var err error
-		if hash, err = u.Passwords.Hash(ctx, *change.Password); err != nil {
+		if hash, err = u.Passwords.Hash(ctx, domain.PreparePassword(*change.Password)); err != nil {
 			return domain.User{}, err
 		}
 	}
@@ -155,7 +155,7 @@ func (u *Users) confirm(ctx context.Context, by domain.Caller, password *string)
 	if err := u.Throttle.countChange(ctx, by.ID); err != nil {
 		return "", err
 	}
-	matches, _, err := u.Passwords.Verify(ctx, *password, user.PasswordHash)
+	matches, _, err := u.Passwords.Verify(ctx, domain.PreparePassword(*password), user.PasswordHash)
 	if err != nil {
 		return "", err
 	}

@@ -182,6 +182,32 @@ func (u *Users) ByUsername(ctx context.Context, username string) (user ports.Cre
 	return user, err
 }
 
+// FoldNames implements ports.Users.
+func (u *Users) FoldNames(ctx context.Context) (kept []domain.User, err error) {
+	var rows []pgdb.User
+	err = u.pool.read(ctx, func(ctx context.Context, q *pgdb.Queries) (err error) {
+		rows, err = q.UsersBeyondASCII(ctx)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, row := range rows {
+		folded := pgdb.FoldUserParams{ID: row.ID, UsernameFolded: domain.FoldCase(row.Username), EmailFolded: domain.FoldCase(row.Email)}
+		if folded.UsernameFolded == row.UsernameFolded && folded.EmailFolded == row.EmailFolded {
+			continue
+		}
+		err := u.pool.write(ctx, func(tx *transaction) { exec(tx, (*pgdb.Queries).FoldUser, folded) })
+		switch {
+		case errors.Is(err, domain.ErrUsernameTaken), errors.Is(err, domain.ErrEmailTaken):
+			kept = append(kept, credentialsFromRow(row).User)
+		case err != nil:
+			return kept, err
+		}
+	}
+	return kept, nil
+}
+
 // ActiveAdmins implements ports.Users.
 func (u *Users) ActiveAdmins(ctx context.Context) (admins []ports.Credentials, err error) {
 	err = u.pool.read(ctx, func(ctx context.Context, q *pgdb.Queries) error {

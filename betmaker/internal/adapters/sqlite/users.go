@@ -125,6 +125,30 @@ func (u *Users) ByUsername(ctx context.Context, username string) (ports.Credenti
 	})
 }
 
+// FoldNames implements ports.Users.
+func (u *Users) FoldNames(ctx context.Context) (kept []domain.User, err error) {
+	rows, err := read(ctx, u.db, func(ctx context.Context, q *sqlitedb.Queries) ([]sqlitedb.User, error) {
+		return q.UsersBeyondASCII(ctx)
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, row := range rows {
+		folded := sqlitedb.FoldUserParams{ID: row.ID, UsernameFolded: domain.FoldCase(row.Username), EmailFolded: domain.FoldCase(row.Email)}
+		if folded.UsernameFolded == row.UsernameFolded && folded.EmailFolded == row.EmailFolded {
+			continue
+		}
+		err := u.db.write(ctx, func(ctx context.Context, q *sqlitedb.Queries) error { return q.FoldUser(ctx, folded) })
+		switch {
+		case errors.Is(err, domain.ErrUsernameTaken), errors.Is(err, domain.ErrEmailTaken):
+			kept = append(kept, credentialsFromRow(row).User)
+		case err != nil:
+			return kept, err
+		}
+	}
+	return kept, nil
+}
+
 // ActiveAdmins implements ports.Users.
 func (u *Users) ActiveAdmins(ctx context.Context) ([]ports.Credentials, error) {
 	return read(ctx, u.db, func(ctx context.Context, q *sqlitedb.Queries) (admins []ports.Credentials, err error) {

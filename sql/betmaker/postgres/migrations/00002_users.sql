@@ -22,6 +22,10 @@ $$;
 -- The adapter reads ranges of subjects with a common prefix.
 alter table login_failures alter column subject type text collate "C";
 
+-- The names that must be folded again when the rule changes, see ports.Users.FoldNames.
+create index users_beyond_ascii_idx on users (id) where octet_length(username) <> char_length(username) or octet_length(email) <> char_length(email);
+
 -- +goose Down
+drop index users_beyond_ascii_idx;
 alter table login_failures alter column subject type text collate "default";
 drop table login_successes;

@@ -52,6 +52,12 @@ select * from users where id = @id;
 -- name: UserByUsername :one
 select * from users where username_folded = @username_folded;
 
+-- name: UsersBeyondASCII :many
+select * from users where octet_length(username) <> char_length(username) or octet_length(email) <> char_length(email) order by id;
+
+-- name: FoldUser :exec
+update users set username_folded = @username_folded, email_folded = @email_folded where id = @id;
+
 -- name: UserByEmail :one
 select * from users where email_folded = @email_folded;
 

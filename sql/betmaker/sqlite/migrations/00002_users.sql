@@ -9,5 +9,9 @@ create table login_successes (
 ) strict, without rowid;
 create index login_successes_succeeded_at_idx on login_successes (succeeded_at);
 
+-- The names that must be folded again when the rule changes, see ports.Users.FoldNames.
+create index users_beyond_ascii_idx on users (id) where length(cast(username as blob)) <> length(username) or length(cast(email as blob)) <> length(email);
+
 -- +goose Down
+drop index users_beyond_ascii_idx;
 drop table login_successes;

@@ -42,6 +42,12 @@ select * from users where id = @id;
 -- name: UserByUsername :one
 select * from users where username_folded = @username_folded;
 
+-- name: UsersBeyondASCII :many
+select * from users where length(cast(username as blob)) <> length(username) or length(cast(email as blob)) <> length(email) order by id;
+
+-- name: FoldUser :exec
+update users set username_folded = @username_folded, email_folded = @email_folded where id = @id;
+
 -- name: UserByEmail :one
 select * from users where email_folded = @email_folded;
 
