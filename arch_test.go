@@ -14,7 +14,7 @@ import (
 
 // rule lists what the packages below a directory may import. Imports point inwards: adapters import
 // use cases, use cases import ports, ports import the domain, and the domain imports only the exact
-// numbers and the faults.
+// numbers, the faults, and what compares and judges texts.
 type rule struct {
 	dir string
 	// allowed lists prefixes of import paths besides the standard library.
@@ -32,7 +32,7 @@ func rules(service string) []rule {
 		return paths
 	}
 	return []rule{
-		{service + "/internal/domain", shared("odds", "money", "fault")},
+		{service + "/internal/domain", append(shared("odds", "money", "fault", "plaintext"), "golang.org/x/text", "github.com/trustelem/zxcvbn/frequency")},
 		{service + "/internal/ports/portstest", append(shared("odds", "money", "fault", "line", "fieldtest"), internal+"domain", internal+"ports", "pgregory.net/rapid")},
 		{service + "/internal/ports", append(shared("odds", "money", "fault", "line"), internal+"domain", internal+"ports")},
 		{service + "/internal/usecase", append(shared("odds", "money", "fault", "line", "crashpoint", "wait"), internal+"domain", internal+"ports", "golang.org/x/sync/singleflight")},

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"stavka.local/api/client/betmaker"
 	"stavka.local/stavka/e2e/contract"
 	"stavka.local/stavka/e2e/system"
 )
@@ -41,6 +42,9 @@ type row struct {
 	request func() system.Request
 	// want is the status for user A, user B, the admin and the service token.
 	want [4]int
+	// as holds other tokens than those of the table for user A, user B and the admin, of users who may
+	// lose them.
+	as [3]string
 	// public: the operation needs no token and answers 200 to every actor.
 	public bool
 }
@@ -75,7 +79,7 @@ func checkAuthorisation(t *testing.T, s *system.System) {
 	}
 	newUser := func() string {
 		name := fmt.Sprintf("authz-%x", rand.Uint64())
-		return fmt.Sprintf(`{"name":"N","username":%q,"email":"%s@example.com","password":"password"}`, name, name)
+		return fmt.Sprintf(`{"name":"N","username":%q,"email":"%s@example.com","password":"a long password"}`, name, name)
 	}
 	newEvent := func() string { return fmt.Sprintf("/event/%d", line.Create("1.45").EventID) }
 
@@ -84,10 +88,23 @@ func checkAuthorisation(t *testing.T, s *system.System) {
 	betMaker := map[string][]row{
 		"issueToken":     {{request: send(http.MethodPost, "/token", text(`{"username":%q,"password":%q}`, a.Username, a.Password)), public: true}},
 		"getCurrentUser": {{request: get("/api/users/me"), want: [4]int{ok, ok, ok, unknown}}},
-		"getUser":        {{request: get("/api/users/%d", a.ID), want: [4]int{ok, hidden, ok, unknown}}},
+		"signOut": {{
+			request: send(http.MethodPost, "/api/users/me/sign-out", text("")),
+			want:    [4]int{gone, gone, gone, unknown}, as: spareUsers(t, s, root),
+		}},
+		"deactivateCurrentUser": {{
+			request: send(http.MethodPost, "/api/users/me/deactivate", text(`{"current_password":%q}`, sparePassword)),
+			want:    [4]int{gone, gone, gone, unknown}, as: spareUsers(t, s, root),
+		}},
+		"getUser": {{request: get("/api/users/%d", a.ID), want: [4]int{ok, hidden, ok, unknown}}},
 		"changeUser": {
 			{request: send(http.MethodPatch, fmt.Sprintf("/api/users/%d", a.ID), text(`{"name":"Alice"}`)), want: [4]int{ok, hidden, ok, unknown}},
 			{request: send(http.MethodPatch, fmt.Sprintf("/api/users/%d", a.ID), text(`{"role":"user"}`)), want: [4]int{forbidden, hidden, ok, unknown}},
+			{request: send(http.MethodPatch, fmt.Sprintf("/api/users/%d", a.ID), text(`{"email":"alice@example.com"}`)), want: [4]int{forbidden, hidden, ok, unknown}},
+			{
+				request: send(http.MethodPatch, fmt.Sprintf("/api/users/%d", a.ID), text(`{"email":"alice@example.com","current_password":%q}`, a.Password)),
+				want:    [4]int{ok, hidden, ok, unknown},
+			},
 		},
 		"deactivateUser": {{request: send(http.MethodDelete, fmt.Sprintf("/api/users/%d", leaving.ID), text("")), want: [4]int{hidden, hidden, gone, unknown}}},
 		"listUsers":      {{request: get("/api/users"), want: [4]int{forbidden, forbidden, ok, unknown}}},
@@ -167,6 +184,24 @@ func checkAuthorisation(t *testing.T, s *system.System) {
 	checkTable(t, s, s.LineProviders[0], system.LineProviderSpec(), lineProvider, tokens)
 }
 
+const sparePassword = "a spare password"
+
+// spareUsers returns the tokens of two users and an admin who may lose them.
+func spareUsers(t *testing.T, s *system.System, root *system.User) (tokens [3]string) {
+	t.Helper()
+	for i, role := range []betmaker.Role{betmaker.RoleUser, betmaker.RoleUser, betmaker.RoleAdmin} {
+		name := fmt.Sprintf("spare-%x", rand.Uint64())
+		created, err := root.API.CreateUserWithResponse(t.Context(), betmaker.NewUser{
+			Name: "Spare", Username: name, Email: name + "@example.com", Password: sparePassword, Role: &role,
+		})
+		if err != nil || created.JSON201 == nil {
+			t.Fatalf("create %s: %v %+v", name, err, created)
+		}
+		tokens[i] = s.SignIn(t, 0, name, sparePassword).Token
+	}
+	return tokens
+}
+
 // checkTable sends every row as every actor. It fails the test for an operation without a row
 // and for a row without an operation.
 func checkTable(t *testing.T, s *system.System, service *system.Service, spec *contract.Spec, table map[string][]row, tokens [actorCount]string) {
@@ -196,6 +231,9 @@ func checkTable(t *testing.T, s *system.System, service *system.Service, spec *c
 				}
 				request := row.request()
 				request.Token = token
+				if actor < len(row.as) && row.as[actor] != "" {
+					request.Token = row.as[actor]
+				}
 				got, err := s.Do(service, request)
 				if err != nil {
 					t.Errorf("%s as %s: %v", operation, actorNames[actor], err)

@@ -203,7 +203,7 @@ func checkRulesAboutUsers(t *testing.T, s *system.System) {
 	admin, user := s.Admin(t, 0), s.NewUser(t, 0)
 	all := targets(t, s)[0]
 	newUser := func(username, email string) string {
-		return fmt.Sprintf(`{"name":"N","username":%q,"email":%q,"password":"password"}`, username, email)
+		return fmt.Sprintf(`{"name":"N","username":%q,"email":%q,"password":"a long password"}`, username, email)
 	}
 	free := func() string { return fmt.Sprintf("free-%x", rand.Uint64()) }
 
@@ -219,7 +219,17 @@ func checkRulesAboutUsers(t *testing.T, s *system.System) {
 		{http.MethodPatch, other, `{"username":"ADMIN"}`, http.StatusConflict, "username_taken"},
 		{http.MethodPatch, other, `{"email":"ADMIN@example.com"}`, http.StatusConflict, "email_taken"},
 		{http.MethodPatch, self, `{"role":"user"}`, http.StatusConflict, "last_admin"},
-		{http.MethodDelete, self, "", http.StatusConflict, "last_admin"},
+		{http.MethodDelete, self, "", http.StatusForbidden, "current_password_required"},
+		{http.MethodPost, "/api/users/me/deactivate", `{"current_password":"wrong"}`, http.StatusForbidden, "current_password_required"},
+		{http.MethodPost, "/api/users/me/deactivate", fmt.Sprintf(`{"current_password":%q}`, admin.Password), http.StatusConflict, "last_admin"},
+		{http.MethodPatch, self, `{"email":"root@example.com"}`, http.StatusForbidden, "current_password_required"},
+		{http.MethodPatch, self, `{"password":"another password","current_password":"wrong"}`, http.StatusForbidden, "current_password_required"},
+		{http.MethodPost, "/api/users", strings.Replace(newUser(free(), free()+"@example.com"), "a long password", "trustno1", 1), http.StatusBadRequest, "invalid_request"},
+		{http.MethodPost, "/api/users", newUser("a-long-password", "a long password@example.com"), http.StatusBadRequest, "invalid_request"},
+		{http.MethodPatch, other, fmt.Sprintf(`{"password":%q}`, strings.ToUpper(user.Username)), http.StatusBadRequest, "invalid_request"},
+		{http.MethodPatch, other, `{"name":"\u202eanna"}`, http.StatusBadRequest, "invalid_request"},
+		{http.MethodPatch, other, `{"username":"an\u200bna"}`, http.StatusBadRequest, "invalid_request"},
+		{http.MethodPatch, other, `{"username":"ＡＤＭＩＮ"}`, http.StatusConflict, "username_taken"},
 		{http.MethodGet, nobody, "", http.StatusNotFound, "user_not_found"},
 		{http.MethodPatch, nobody, `{"name":"N"}`, http.StatusNotFound, "user_not_found"},
 		{http.MethodDelete, nobody, "", http.StatusNotFound, "user_not_found"},
@@ -231,7 +241,9 @@ func checkRulesAboutUsers(t *testing.T, s *system.System) {
 		all.expect(t, system.Request{Method: tt.method, Path: tt.path, Token: admin.Token, Body: tt.body}, tt.status, tt.code)
 	}
 	t.Run("a new password ends the tokens before it", func(t *testing.T) {
-		if got, err := user.API.ChangeUserWithResponse(t.Context(), user.ID, betmaker.UserPatch{Password: new("another password")}); err != nil || got.JSON200 == nil {
+		if got, err := user.API.ChangeUserWithResponse(t.Context(), user.ID, betmaker.UserPatch{
+			Password: new("another password"), CurrentPassword: &user.Password,
+		}); err != nil || got.JSON200 == nil {
 			t.Fatalf("change the password: %+v %v", got, err)
 		}
 		system.Eventually(t, allowed, "the old token is refused", func() error {
@@ -242,6 +254,68 @@ func checkRulesAboutUsers(t *testing.T, s *system.System) {
 			return nil
 		})
 		s.SignIn(t, 0, user.Username, "another password")
+	})
+}
+
+func TestSignOut(t *testing.T) {
+	t.Parallel()
+	signOut(t, start(t, system.Options{}))
+}
+
+func signOut(t *testing.T, s *system.System) {
+	t.Helper()
+	user, event := s.NewUser(t, 0), s.Line(t, 0).Create("1.45").EventID
+	other := s.SignIn(t, 0, user.Username, user.Password)
+	if got, err := user.API.SignOutWithResponse(t.Context()); err != nil || got.StatusCode() != http.StatusNoContent {
+		t.Fatalf("sign out: %+v %v", got, err)
+	}
+	for _, token := range []string{user.Token, other.Token} {
+		bet := system.Request{Method: http.MethodPost, Path: "/api/bets", Token: token, Body: fmt.Sprintf(`{"event_id":%d,"amount":1}`, event)}
+		if got, err := s.Do(s.BetMakers[0], bet); err != nil || got.Status != http.StatusUnauthorized {
+			t.Errorf("a bet after signing out: got %d %s %v", got.Status, got.Body, err)
+		}
+		system.Eventually(t, allowed, "the token is refused", func() error {
+			got, err := s.Do(s.BetMakers[0], system.Request{Method: http.MethodGet, Path: "/api/users/me", Token: token})
+			if err != nil || got.Status != http.StatusUnauthorized {
+				return fmt.Errorf("got %d %w", got.Status, err)
+			}
+			return nil
+		})
+	}
+	s.SignIn(t, 0, user.Username, user.Password).Place(t, event, "1")
+}
+
+// A token is remembered for a second, so an administrator who has just been deactivated may still try to
+// deactivate the one who is left.
+func TestLastAdminIsNotDeactivatedByAnother(t *testing.T) {
+	t.Parallel()
+	keepTheLastAdmin(t, start(t, system.Options{}))
+}
+
+func keepTheLastAdmin(t *testing.T, s *system.System) {
+	t.Helper()
+	root := s.Admin(t, 0)
+	role := betmaker.RoleAdmin
+	system.Eventually(t, allowed, "the deactivated administrator is quick enough", func() error {
+		name := fmt.Sprintf("leaving-%x", rand.Uint64())
+		created, err := root.API.CreateUserWithResponse(t.Context(), betmaker.NewUser{
+			Name: "Leaving", Username: name, Email: name + "@example.com", Password: sparePassword, Role: &role,
+		})
+		if err != nil || created.JSON201 == nil {
+			t.Fatalf("create %s: %v %+v", name, err, created)
+		}
+		leaving := s.SignIn(t, 0, name, sparePassword)
+		if got, err := root.API.DeactivateUserWithResponse(t.Context(), leaving.ID); err != nil || got.StatusCode() != http.StatusNoContent {
+			t.Fatalf("deactivate: %+v %v", got, err)
+		}
+		got, err := s.Do(s.BetMakers[0], system.Request{Method: http.MethodDelete, Path: fmt.Sprintf("/api/users/%d", root.ID), Token: leaving.Token})
+		if err != nil || got.Code() != "last_admin" && got.Code() != "user_inactive" {
+			t.Fatalf("got %d %s %v", got.Status, got.Body, err)
+		}
+		if got.Code() != "last_admin" {
+			return fmt.Errorf("got %d %s", got.Status, got.Body)
+		}
+		return nil
 	})
 }
 
@@ -264,10 +338,33 @@ func throttleGuessing(t *testing.T, s *system.System) {
 		}
 		if last.Status == http.StatusTooManyRequests {
 			t.Logf("throttled after %d guesses, over %d replicas", i, len(s.BetMakers))
+			throttleGuessingWithAToken(t, s, user)
 			return
 		}
 	}
 	t.Errorf("the 101st guess got %d %s, want 429", last.Status, last.Body)
+}
+
+// throttleGuessingWithAToken guesses the password of a user, whose sign-in is throttled, with the user's token.
+// Each guess that passes makes the next wait longer.
+func throttleGuessingWithAToken(t *testing.T, s *system.System, user *system.User) {
+	t.Helper()
+	for _, request := range []system.Request{
+		{Method: http.MethodPatch, Path: fmt.Sprintf("/api/users/%d", user.ID), Body: `{"password":"another password","current_password":"guess"}`},
+		{Method: http.MethodPost, Path: "/api/users/me/deactivate", Body: `{"current_password":"guess"}`},
+	} {
+		request.Token = user.Token
+		var got system.Response
+		for i := 0; i < 10 && got.Status != http.StatusTooManyRequests; i++ {
+			var err error
+			if got, err = s.Do(s.BetMakers[0], request); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got.Status != http.StatusTooManyRequests || got.Code() != "throttled" {
+			t.Errorf("%s %s: got %d %s, want 429", request.Method, request.Path, got.Status, got.Body)
+		}
+	}
 }
 
 func TestRulesOfTheLine(t *testing.T) {
@@ -303,6 +400,9 @@ func checkRulesOfTheLine(t *testing.T, s *system.System) {
 		{http.MethodPost, "/event", `{"coefficient":0.99}`, nil, http.StatusUnprocessableEntity, "coefficient_out_of_range"},
 		{http.MethodPost, "/event", `{"coefficient":1000.01}`, nil, http.StatusUnprocessableEntity, "coefficient_out_of_range"},
 		{http.MethodPost, "/event", `{"coefficient":1.45,"deadline":1}`, nil, http.StatusUnprocessableEntity, "deadline_in_past"},
+		{http.MethodPost, "/event", `{"coefficient":1.45,"name":"Reds\u202e - Blues"}`, nil, http.StatusBadRequest, "invalid_request"},
+		{http.MethodPatch, path(open.EventID, ""), `{"name":"  "}`, nil, http.StatusBadRequest, "invalid_request"},
+		{http.MethodPatch, path(finished.EventID, "/status"), `{"state":3,"reason":"\u200b"}`, nil, http.StatusBadRequest, "invalid_request"},
 		{http.MethodPost, "/event", `{"coefficient":1.455}`, nil, http.StatusBadRequest, "invalid_request"},
 		{http.MethodPost, "/event", `{"coefficient":"1.45"}`, nil, http.StatusBadRequest, "invalid_request"},
 		{http.MethodPatch, path(open.EventID, ""), `{"coefficient":0.5}`, nil, http.StatusUnprocessableEntity, "coefficient_out_of_range"},

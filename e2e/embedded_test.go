@@ -52,6 +52,8 @@ func TestEmbeddedContract(t *testing.T) {
 		"an inactive user":     refuseAnInactiveUser,
 		"rules about users":    checkRulesAboutUsers,
 		"guessing a password":  throttleGuessing,
+		"signing out":          signOut,
+		"the last admin":       keepTheLastAdmin,
 		"rules of the line":    checkRulesOfTheLine,
 		"a corrected result":   correctAResult,
 		"bets after the fact":  voidPastPost,

@@ -39,7 +39,9 @@ const (
 type App struct {
 	*service.Service
 
-	feed *usecase.Feed
+	feed   *usecase.Feed
+	users  *usecase.Users
+	config Config
 }
 
 // New returns a bet-maker that listens and does not answer yet. A caller that does not start it must
@@ -71,7 +73,7 @@ func New(ctx context.Context, c Config) (_ *App, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return &App{s, b.feed}, nil
+	return &App{s, b.feed, u.access.users, c}, nil
 }
 
 // Ready returns a channel that is closed once the line has been read, so that bets can be placed.

@@ -40,6 +40,7 @@ func newCommand(configure service.Configure[Config]) *cobra.Command {
 			service.Group("events", "Resolve events in quarantine", resolveCommand(configure)),
 			BetsCommand(configure),
 			LedgerCommand(configure),
+			UsersCommand(configure),
 			service.Group("dead-letters", "Handle dead letters",
 				configure.Command("count", "Count the dead letters", countDeadLetters),
 				configure.Command("redrive", "Deliver the dead letters again", redriveDeadLetters)),

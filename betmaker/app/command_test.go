@@ -17,7 +17,7 @@ func TestInvalidCommands(t *testing.T) {
 		"sing", "serve now", "migrate", "migrate sideways", "events", "events resolve", "events resolve 7",
 		"events resolve seven --void", "events resolve 0 --void", "events resolve 7 --perhaps", "events resolve 7 --void --adopt", "events resolve 7 --void=false",
 		"dead-letters", "--void", "healthcheck please", "ledger", "ledger check", "ledger verify now", "ledger verify --head",
-		"ledger verify --head 7", "ledger verify --head 0:0f", "bets", "bets export all", "bets export --format xml",
+		"ledger verify --head 7", "ledger verify --head 0:0f", "users", "users set-password", "users set-password a b", "users unlock", "bets", "bets export all", "bets export --format xml",
 	} {
 		var out strings.Builder
 		err := service.Run(t.Context(), NewCommand(), strings.Fields(line), &out, &out)
@@ -35,7 +35,7 @@ func TestValidCommands(t *testing.T) {
 	for _, line := range []string{
 		"", "serve", "healthcheck", "migrate up", "migrate down", "migrate status", "dead-letters count", "dead-letters redrive",
 		"events resolve 7 --void", "events resolve 7 --adopt", "events resolve --void 7",
-		"ledger verify", "ledger verify --head 7:" + strings.Repeat("0f", 32), "bets export", "bets export --format json",
+		"ledger verify", "ledger verify --head 7:" + strings.Repeat("0f", 32), "users set-password anna", "users unlock anna", "bets export", "bets export --format json",
 	} {
 		understood := errors.New("understood")
 		root := newCommand(func(*cobra.Command) (Config, error) { return Config{}, understood })

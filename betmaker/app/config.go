@@ -21,6 +21,8 @@ import (
 // Config is the configuration of bet-maker. The meaning of a variable is beside its name
 // in read.
 type Config struct {
+	Program string // the program that has the command users, for advice
+
 	Addr string // "host:port"; port 0 is any free one
 
 	StoreURL config.Secret // its scheme chooses the adapter: postgres, postgresql, postgresql+asyncpg or sqlite
@@ -68,7 +70,7 @@ type FirstUser struct {
 
 // DefaultPassword is the first user's password when none is configured. It is public, and
 // refused in production.
-const DefaultPassword = "string"
+const DefaultPassword = domain.DefaultPassword
 
 const defaultDatabase = "postgres" // the default user, password and name; public, too
 
@@ -87,7 +89,9 @@ var (
 // ConfigFromEnv reads the configuration from environment variables, which lookup finds.
 // The error joins all problems, each with the name of its variable.
 func ConfigFromEnv(lookup func(string) (string, bool)) (Config, error) {
-	return read(config.NewReader(lookup), locate)
+	c, err := read(config.NewReader(lookup), locate)
+	c.Program = "betmaker"
+	return c, err
 }
 
 // Settings returns the variables that ConfigFromEnv reads.
@@ -106,6 +110,7 @@ func locate(r *config.Reader, c *Config) {
 // Embedded locates the data and the line of a bet-maker that shares its process with
 // line-provider.
 type Embedded struct {
+	Program string // as Config.Program
 	File    string // the SQLite file
 	KeyFile string // where SECRET_KEY is kept
 	Bus     *inproc.Bus
@@ -133,6 +138,7 @@ func (e Embedded) locate(r *config.Reader, c *Config) {
 	c.BusURL, c.Bus = config.NewSecret("inproc:"), e.Bus
 	c.Drain = embeddedDrain
 	c.LineURL = e.LineURL
+	c.Program = e.Program
 }
 
 // read reads the variables. Those that locate a store, the bus and line-provider are read
@@ -153,7 +159,7 @@ func read(r *config.Reader, locate func(*config.Reader, *Config)) (Config, error
 			"The key that tokens are signed with, the same for every replica, such as the output of `openssl rand -hex 32`. Required."),
 		Algorithm: r.OneOf("ALGORITHM", jwt.Algorithms(), "The algorithm that tokens are signed with."),
 		TokenTTL: r.Minutes("TOKEN_EXPIRED_MINUTES", 3600*time.Minute, time.Minute, 365*24*time.Hour,
-			"How long a token is valid, in minutes."),
+			"How long a token is valid, in minutes. A found token can bet for as long; where there is money, 60 is a good value."),
 
 		CacheSize: r.Int("CACHE_MAX_SIZE", 100, 1, 1_000_000, "How many events are cached."),
 		CacheTTL:  r.Duration("CACHE_TTL", time.Minute, time.Millisecond, 24*time.Hour, "How long an event is cached."),

@@ -48,7 +48,7 @@ func newAccess(c Config, s *store, log *slog.Logger) (*access, error) {
 			Users: s.Users, Passwords: passwords, Tokens: remembered, Throttle: throttle, Logger: log,
 		},
 		throttle: throttle,
-		users:    &usecase.Users{Store: s.Users, Passwords: passwords, Opening: c.Opening},
+		users:    &usecase.Users{Store: s.Users, Passwords: passwords.Behind(), Throttle: throttle, Opening: c.Opening},
 	}, nil
 }
 

@@ -17,8 +17,8 @@ import (
 const description = `Stavka takes bets on events. This program runs both of its services, bet-maker and
 line-provider, in one process, and keeps all data in one directory.
 
-Events can be imported, bets exported and the ledger verified while an instance serves
-from the same directory.
+Events can be imported, bets exported, the ledger verified and passwords set while an
+instance serves from the same directory.
 
 It is configured by flags and environment variables: "stavka help variables" lists them.
 It reads no .env file.
@@ -42,6 +42,7 @@ func newCommand(environment func(string) (string, bool)) (*cobra.Command, *progr
 			service.Group("events", "Import events", p.importCommand()),
 			betmaker.BetsCommand(p.configureGuest),
 			betmaker.LedgerCommand(p.configureGuest),
+			betmaker.UsersCommand(p.configureGuest),
 		},
 	})
 	flags := root.PersistentFlags()

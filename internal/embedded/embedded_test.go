@@ -344,6 +344,64 @@ func TestVerifiesTheLedger(t *testing.T) {
 	}
 }
 
+// The first lines must not promise a password that no longer opens anything.
+func TestWelcomeIsTrue(t *testing.T) {
+	t.Parallel()
+	i := serveOn(t, t.TempDir())
+	for _, tt := range []struct {
+		want  string
+		after func()
+	}{
+		{"user string, password string\n", func() {
+			id := int64(1)
+			if got, err := i.admin.ChangeUserWithResponse(t.Context(), id, betmaker.UserPatch{Password: new("another password"), CurrentPassword: new("string")}); err != nil || got.JSON200 == nil {
+				t.Fatalf("change the password: %v %+v", err, got)
+			}
+		}},
+		{"user string, with another password than FIRST_USER_PASSWORD;\n                 stavka users set-password string sets a new one\n", func() {}},
+	} {
+		if got, err := i.welcome(t.Context()); err != nil || !strings.Contains(got, tt.want) {
+			t.Errorf("got %s, %v; want %q in it", got, err, tt.want)
+		}
+		tt.after()
+	}
+}
+
+// A directory that was tried out with the default password is refused in production until the
+// command has set another.
+func TestProductionRefusesTheDefaultPassword(t *testing.T) {
+	t.Parallel()
+	i := serveOn(t, t.TempDir())
+	i.stop(t)
+	environment := map[string]string{
+		"DATA_DIR": i.directory, "BETMAKER_ADDR": "127.0.0.1:0", "LINEPROVIDER_ADDR": "127.0.0.1:0",
+		"STAVKA_ENV": "production", "FIRST_USER_PASSWORD": "long enough", "LINE_PROVIDER_TOKEN": strings.Repeat("t", 32),
+	}
+	serve := func() error {
+		started, err := newInstance(t.Context(), newSettings(lookupIn(environment)), io.Discard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := started.Start(t.Context()); err != nil {
+			return err
+		}
+		return started.Stop(t.Context())
+	}
+	const advice = "stavka users set-password string"
+	if err := serve(); err == nil || !strings.Contains(err.Error(), advice) {
+		t.Fatalf("got %v, want %q in it", err, advice)
+	}
+	var out bytes.Buffer
+	root := NewCommand(lookupIn(environment))
+	root.SetIn(strings.NewReader("long enough\n"))
+	if err := service.Run(t.Context(), root, []string{"users", "set-password", "string"}, &out, t.Output()); err != nil {
+		t.Fatal(err)
+	}
+	if err := serve(); err != nil {
+		t.Errorf("with another password: %v", err)
+	}
+}
+
 func TestInvalidCommands(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{

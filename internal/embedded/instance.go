@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 	"time"
 
@@ -110,10 +111,14 @@ func (i *instance) Wait(ctx context.Context) error {
 	if err := i.awaitReady(ctx, ended); err != nil || ctx.Err() != nil {
 		return err
 	}
+	welcome, err := i.welcome(ctx)
+	if err != nil {
+		return err
+	}
 	// Starting takes memory that running does not need: the first password's hash, both API documents
 	// as texts. Return it to the system now rather than after the next collections.
 	debug.FreeOSMemory()
-	if err := service.Printf(i.stdout, "%s", i.welcome()); err != nil {
+	if err := service.Printf(i.stdout, "%s", welcome); err != nil {
 		return err
 	}
 	return <-ended
@@ -145,23 +150,24 @@ func (i *instance) Stop(ctx context.Context) error {
 }
 
 // welcome returns the first lines for the user. It shows only secrets that are public.
-func (i *instance) welcome() string {
-	password, token := "the password that you gave", "the token that you gave"
-	if i.stage.Password == betmaker.DefaultPassword {
-		password = i.stage.Password + ", unless it has been changed"
+func (i *instance) welcome(ctx context.Context) (string, error) {
+	entrance, err := i.betMaker.FirstUserEntrance(ctx)
+	if err != nil {
+		return "", err
 	}
+	token := "as in LINE_PROVIDER_TOKEN"
 	if i.stage.ServiceToken == lineprovider.DefaultToken {
 		token = i.stage.ServiceToken
 	}
 	return fmt.Sprintf(`Stavka runs. Everything is kept in the directory %s
 
   bet-maker      %s/docs
-                 user %s, password %s
+                 %s
   line-provider  %s/docs
                  token %s
 
 Ctrl-C stops it. "stavka demo" ("go run . demo") plays a story, "stavka --help" tells more.
-`, i.directory, i.stage.BetMaker, i.stage.Username, password, i.stage.LineProvider, token)
+`, i.directory, i.stage.BetMaker, strings.ReplaceAll(entrance, "\n", "\n"+strings.Repeat(" ", 17)), i.stage.LineProvider, token), nil
 }
 
 // onTemporaryInstance calls do with an instance that is removed afterwards with all its data, also

@@ -74,7 +74,9 @@ func (s settings) secretKeyFile() string    { return filepath.Join(s.dataDir, "s
 
 // configure reads the settings of both services and reports all problems at once.
 func (s settings) configure(bus *inproc.Bus) (betmaker.Config, lineprovider.Config, error) {
-	maker, makerErr := betmaker.EmbeddedConfig(s.lookup, betmaker.Embedded{File: s.betMakerFile(), KeyFile: s.secretKeyFile(), Bus: bus})
+	maker, makerErr := betmaker.EmbeddedConfig(s.lookup, betmaker.Embedded{
+		Program: "stavka", File: s.betMakerFile(), KeyFile: s.secretKeyFile(), Bus: bus,
+	})
 	provider, providerErr := lineprovider.EmbeddedConfig(s.lookup, lineprovider.Embedded{File: s.lineProviderFile(), Bus: bus})
 	maker.Warnings = slices.DeleteFunc(maker.Warnings, func(w string) bool { return slices.Contains(provider.Warnings, w) })
 	return maker, provider, problems(makerErr, providerErr)

@@ -15,6 +15,7 @@ import (
 	"unicode/utf8"
 
 	"stavka.local/shared/odds"
+	"stavka.local/shared/plaintext"
 )
 
 const (
@@ -140,14 +141,11 @@ func deadline(text string) (time.Time, error) {
 }
 
 func checkName(name string) error {
-	if !utf8.ValidString(name) {
-		return errors.New("the name is not valid UTF-8")
-	}
 	if n := utf8.RuneCountInString(name); n > maxName {
 		return fmt.Errorf("the name has %d characters, more than %d", n, maxName)
 	}
-	if strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f }) {
-		return fmt.Errorf("the name %.40q has a control character", name)
+	if problem := plaintext.Problem(name); name != "" && problem != "" {
+		return fmt.Errorf("the name %.40q %s", name, problem)
 	}
 	return nil
 }

@@ -295,6 +295,11 @@ type Credentials struct {
 	Username SignInName     `json:"username"`
 }
 
+// Deactivation defines model for Deactivation.
+type Deactivation struct {
+	CurrentPassword SignInPassword `json:"current_password"`
+}
+
 // Email Unique, ignoring case.
 type Email = string
 
@@ -348,7 +353,8 @@ type NewExclusion struct {
 	Until Instant `json:"until"`
 }
 
-// NewPassword defines model for NewPassword.
+// NewPassword Not one of the 10,000 commonest passwords, nor the user's own name or email address. Characters that look equal
+// are equal (RFC 8265), but case matters.
 type NewPassword = string
 
 // NewPayment defines model for NewPayment.
@@ -371,12 +377,16 @@ type NewUser struct {
 	// Email Unique, ignoring case.
 	Email Email `json:"email"`
 
-	// Name The name of the person.
-	Name     PersonName  `json:"name"`
+	// Name The name of the person. It is not blank and has no invisible characters.
+	Name PersonName `json:"name"`
+
+	// Password Not one of the 10,000 commonest passwords, nor the user's own name or email address. Characters that look equal
+	// are equal (RFC 8265), but case matters.
 	Password NewPassword `json:"password"`
 	Role     *Role       `json:"role,omitempty"`
 
-	// Username The name for signing in. It has no spaces and is unique, ignoring case.
+	// Username The name for signing in, as RFC 8265 allows it: without spaces, for example. It is unique among names that look
+	// equal, whatever their case, width or composition.
 	Username Username `json:"username"`
 }
 
@@ -420,7 +430,7 @@ type PasswordGrant struct {
 // GrantType defines model for PasswordGrant.grant_type.
 type GrantType string
 
-// PersonName The name of the person.
+// PersonName The name of the person. It is not blank and has no invisible characters.
 type PersonName = string
 
 // Problem An error (RFC 9457). The members after `request_id` come only with some codes, as the table of problems says.
@@ -556,19 +566,26 @@ type User struct {
 
 // UserPatch defines model for UserPatch.
 type UserPatch struct {
+	CurrentPassword *SignInPassword `json:"current_password,omitempty"`
+
 	// Email Unique, ignoring case.
 	Email *Email `json:"email,omitempty"`
 
-	// Name The name of the person.
-	Name     *PersonName  `json:"name,omitempty"`
+	// Name The name of the person. It is not blank and has no invisible characters.
+	Name *PersonName `json:"name,omitempty"`
+
+	// Password Not one of the 10,000 commonest passwords, nor the user's own name or email address. Characters that look equal
+	// are equal (RFC 8265), but case matters.
 	Password *NewPassword `json:"password,omitempty"`
 	Role     *Role        `json:"role,omitempty"`
 
-	// Username The name for signing in. It has no spaces and is unique, ignoring case.
+	// Username The name for signing in, as RFC 8265 allows it: without spaces, for example. It is unique among names that look
+	// equal, whatever their case, width or composition.
 	Username *Username `json:"username,omitempty"`
 }
 
-// Username The name for signing in. It has no spaces and is unique, ignoring case.
+// Username The name for signing in, as RFC 8265 allows it: without spaces, for example. It is unique among names that look
+// equal, whatever their case, width or composition.
 type Username = string
 
 // VoidWindow A window voids the bets on an event that were accepted at or after `from` and before `to`, unless it is undone.
@@ -764,6 +781,9 @@ type UndoVoidJSONRequestBody = NewVoidUndo
 
 // CreateUserJSONRequestBody defines body for CreateUser for application/json ContentType.
 type CreateUserJSONRequestBody = NewUser
+
+// DeactivateCurrentUserJSONRequestBody defines body for DeactivateCurrentUser for application/json ContentType.
+type DeactivateCurrentUserJSONRequestBody = Deactivation
 
 // ChangeUserJSONRequestBody defines body for ChangeUser for application/json ContentType.
 type ChangeUserJSONRequestBody = UserPatch
@@ -1022,10 +1042,38 @@ type ClientInterface interface {
 	// Corresponds with GET /api/users/me (the `GetCurrentUser` operationId).
 	GetCurrentUser(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// DeactivateCurrentUserWithBody Deactivate yourself
+	//
+	// You can no longer sign in or bet. Your profile and your bets are kept, and the bets are settled. It cannot be
+	// undone. A wrong password counts like a failed attempt to sign in.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/users/me/deactivate (the `DeactivateCurrentUser` operationId).
+	DeactivateCurrentUserWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeactivateCurrentUser Deactivate yourself
+	//
+	// You can no longer sign in or bet. Your profile and your bets are kept, and the bets are settled. It cannot be
+	// undone. A wrong password counts like a failed attempt to sign in.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/users/me/deactivate (the `DeactivateCurrentUser` operationId).
+	DeactivateCurrentUser(ctx context.Context, body DeactivateCurrentUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SignOut Sign out everywhere
+	//
+	// Ends all of your tokens, this one included, within a second, and for bets at once.
+	//
+	// Corresponds with POST /api/users/me/sign-out (the `SignOut` operationId).
+	SignOut(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// DeactivateUser Deactivate a user
 	//
-	// Users deactivate themselves, administrators any user. The user can no longer sign in or bet. The profile and
-	// the bets are kept, and the bets are settled. A repeated request is answered 204 and changes nothing.
+	// For administrators, who deactivate other users; you deactivate yourself by `POST /api/users/me/deactivate`,
+	// which asks for your password. The user can no longer sign in or bet. The profile and the bets are kept, and
+	// the bets are settled. A repeated request is answered 204 and changes nothing.
 	//
 	// Corresponds with DELETE /api/users/{user_id} (the `DeactivateUser` operationId).
 	DeactivateUser(ctx context.Context, userID UserID, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -1042,6 +1090,9 @@ type ClientInterface interface {
 	// Users change their own profile, administrators any. Fields that are absent stay as they are. Only
 	// administrators can change a `role`. A new password or role revokes the user's tokens within a second.
 	//
+	// Changing your own `username`, `email` or `password` needs your `current_password`. A wrong one counts like a
+	// failed attempt to sign in. You may make 20 such changes in an hour.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PATCH /api/users/{user_id} (the `ChangeUser` operationId).
@@ -1051,6 +1102,9 @@ type ClientInterface interface {
 	//
 	// Users change their own profile, administrators any. Fields that are absent stay as they are. Only
 	// administrators can change a `role`. A new password or role revokes the user's tokens within a second.
+	//
+	// Changing your own `username`, `email` or `password` needs your `current_password`. A wrong one counts like a
+	// failed attempt to sign in. You may make 20 such changes in an hour.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -1518,10 +1572,68 @@ func (c *Client) GetCurrentUser(ctx context.Context, reqEditors ...RequestEditor
 	return c.Client.Do(req)
 }
 
+// DeactivateCurrentUserWithBody Deactivate yourself
+//
+// You can no longer sign in or bet. Your profile and your bets are kept, and the bets are settled. It cannot be
+// undone. A wrong password counts like a failed attempt to sign in.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/users/me/deactivate (the `DeactivateCurrentUser` operationId).
+func (c *Client) DeactivateCurrentUserWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeactivateCurrentUserRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeactivateCurrentUser Deactivate yourself
+//
+// You can no longer sign in or bet. Your profile and your bets are kept, and the bets are settled. It cannot be
+// undone. A wrong password counts like a failed attempt to sign in.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/users/me/deactivate (the `DeactivateCurrentUser` operationId).
+func (c *Client) DeactivateCurrentUser(ctx context.Context, body DeactivateCurrentUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeactivateCurrentUserRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SignOut Sign out everywhere
+//
+// Ends all of your tokens, this one included, within a second, and for bets at once.
+//
+// Corresponds with POST /api/users/me/sign-out (the `SignOut` operationId).
+func (c *Client) SignOut(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSignOutRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // DeactivateUser Deactivate a user
 //
-// Users deactivate themselves, administrators any user. The user can no longer sign in or bet. The profile and
-// the bets are kept, and the bets are settled. A repeated request is answered 204 and changes nothing.
+// For administrators, who deactivate other users; you deactivate yourself by `POST /api/users/me/deactivate`,
+// which asks for your password. The user can no longer sign in or bet. The profile and the bets are kept, and
+// the bets are settled. A repeated request is answered 204 and changes nothing.
 //
 // Corresponds with DELETE /api/users/{user_id} (the `DeactivateUser` operationId).
 func (c *Client) DeactivateUser(ctx context.Context, userID UserID, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1558,6 +1670,9 @@ func (c *Client) GetUser(ctx context.Context, userID UserID, reqEditors ...Reque
 // Users change their own profile, administrators any. Fields that are absent stay as they are. Only
 // administrators can change a `role`. A new password or role revokes the user's tokens within a second.
 //
+// Changing your own `username`, `email` or `password` needs your `current_password`. A wrong one counts like a
+// failed attempt to sign in. You may make 20 such changes in an hour.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PATCH /api/users/{user_id} (the `ChangeUser` operationId).
@@ -1577,6 +1692,9 @@ func (c *Client) ChangeUserWithBody(ctx context.Context, userID UserID, contentT
 //
 // Users change their own profile, administrators any. Fields that are absent stay as they are. Only
 // administrators can change a `role`. A new password or role revokes the user's tokens within a second.
+//
+// Changing your own `username`, `email` or `password` needs your `current_password`. A wrong one counts like a
+// failed attempt to sign in. You may make 20 such changes in an hour.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -2546,6 +2664,73 @@ func NewGetCurrentUserRequest(server string) (*http.Request, error) {
 	return req, nil
 }
 
+// NewDeactivateCurrentUserRequest calls the generic DeactivateCurrentUser builder with application/json body
+func NewDeactivateCurrentUserRequest(server string, body DeactivateCurrentUserJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewDeactivateCurrentUserRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewDeactivateCurrentUserRequestWithBody constructs an http.Request for the DeactivateCurrentUser method, with any body, and a specified content type
+func NewDeactivateCurrentUserRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/users/me/deactivate")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewSignOutRequest constructs an http.Request for the SignOut method
+func NewSignOutRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/users/me/sign-out")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewDeactivateUserRequest constructs an http.Request for the DeactivateUser method
 func NewDeactivateUserRequest(server string, userID UserID) (*http.Request, error) {
 	var err error
@@ -3292,10 +3477,40 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /api/users/me (the `GetCurrentUser` operationId).
 	GetCurrentUserWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetCurrentUserResponse, error)
 
+	// DeactivateCurrentUserWithBodyWithResponse Deactivate yourself
+	//
+	// You can no longer sign in or bet. Your profile and your bets are kept, and the bets are settled. It cannot be
+	// undone. A wrong password counts like a failed attempt to sign in.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/users/me/deactivate (the `DeactivateCurrentUser` operationId).
+	DeactivateCurrentUserWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*DeactivateCurrentUserResponse, error)
+
+	// DeactivateCurrentUserWithResponse Deactivate yourself
+	//
+	// You can no longer sign in or bet. Your profile and your bets are kept, and the bets are settled. It cannot be
+	// undone. A wrong password counts like a failed attempt to sign in.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/users/me/deactivate (the `DeactivateCurrentUser` operationId).
+	DeactivateCurrentUserWithResponse(ctx context.Context, body DeactivateCurrentUserJSONRequestBody, reqEditors ...RequestEditorFn) (*DeactivateCurrentUserResponse, error)
+
+	// SignOutWithResponse Sign out everywhere
+	//
+	// Ends all of your tokens, this one included, within a second, and for bets at once.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/users/me/sign-out (the `SignOut` operationId).
+	SignOutWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*SignOutResponse, error)
+
 	// DeactivateUserWithResponse Deactivate a user
 	//
-	// Users deactivate themselves, administrators any user. The user can no longer sign in or bet. The profile and
-	// the bets are kept, and the bets are settled. A repeated request is answered 204 and changes nothing.
+	// For administrators, who deactivate other users; you deactivate yourself by `POST /api/users/me/deactivate`,
+	// which asks for your password. The user can no longer sign in or bet. The profile and the bets are kept, and
+	// the bets are settled. A repeated request is answered 204 and changes nothing.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -3316,6 +3531,9 @@ type ClientWithResponsesInterface interface {
 	// Users change their own profile, administrators any. Fields that are absent stay as they are. Only
 	// administrators can change a `role`. A new password or role revokes the user's tokens within a second.
 	//
+	// Changing your own `username`, `email` or `password` needs your `current_password`. A wrong one counts like a
+	// failed attempt to sign in. You may make 20 such changes in an hour.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /api/users/{user_id} (the `ChangeUser` operationId).
@@ -3325,6 +3543,9 @@ type ClientWithResponsesInterface interface {
 	//
 	// Users change their own profile, administrators any. Fields that are absent stay as they are. Only
 	// administrators can change a `role`. A new password or role revokes the user's tokens within a second.
+	//
+	// Changing your own `username`, `email` or `password` needs your `current_password`. A wrong one counts like a
+	// failed attempt to sign in. You may make 20 such changes in an hour.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -4131,6 +4352,88 @@ func (r GetCurrentUserResponse) ContentType() string {
 	return ""
 }
 
+type DeactivateCurrentUserResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r DeactivateCurrentUserResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DeactivateCurrentUserResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeactivateCurrentUserResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeactivateCurrentUserResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeactivateCurrentUserResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type SignOutResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r SignOutResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r SignOutResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r SignOutResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SignOutResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r SignOutResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type DeactivateUserResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -4914,10 +5217,58 @@ func (c *ClientWithResponses) GetCurrentUserWithResponse(ctx context.Context, re
 	return ParseGetCurrentUserResponse(rsp)
 }
 
+// DeactivateCurrentUserWithBodyWithResponse Deactivate yourself
+//
+// You can no longer sign in or bet. Your profile and your bets are kept, and the bets are settled. It cannot be
+// undone. A wrong password counts like a failed attempt to sign in.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/users/me/deactivate (the `DeactivateCurrentUser` operationId).
+func (c *ClientWithResponses) DeactivateCurrentUserWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*DeactivateCurrentUserResponse, error) {
+	rsp, err := c.DeactivateCurrentUserWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeactivateCurrentUserResponse(rsp)
+}
+
+// DeactivateCurrentUserWithResponse Deactivate yourself
+//
+// You can no longer sign in or bet. Your profile and your bets are kept, and the bets are settled. It cannot be
+// undone. A wrong password counts like a failed attempt to sign in.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/users/me/deactivate (the `DeactivateCurrentUser` operationId).
+func (c *ClientWithResponses) DeactivateCurrentUserWithResponse(ctx context.Context, body DeactivateCurrentUserJSONRequestBody, reqEditors ...RequestEditorFn) (*DeactivateCurrentUserResponse, error) {
+	rsp, err := c.DeactivateCurrentUser(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeactivateCurrentUserResponse(rsp)
+}
+
+// SignOutWithResponse Sign out everywhere
+//
+// Ends all of your tokens, this one included, within a second, and for bets at once.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/users/me/sign-out (the `SignOut` operationId).
+func (c *ClientWithResponses) SignOutWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*SignOutResponse, error) {
+	rsp, err := c.SignOut(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSignOutResponse(rsp)
+}
+
 // DeactivateUserWithResponse Deactivate a user
 //
-// Users deactivate themselves, administrators any user. The user can no longer sign in or bet. The profile and
-// the bets are kept, and the bets are settled. A repeated request is answered 204 and changes nothing.
+// For administrators, who deactivate other users; you deactivate yourself by `POST /api/users/me/deactivate`,
+// which asks for your password. The user can no longer sign in or bet. The profile and the bets are kept, and
+// the bets are settled. A repeated request is answered 204 and changes nothing.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -4950,6 +5301,9 @@ func (c *ClientWithResponses) GetUserWithResponse(ctx context.Context, userID Us
 // Users change their own profile, administrators any. Fields that are absent stay as they are. Only
 // administrators can change a `role`. A new password or role revokes the user's tokens within a second.
 //
+// Changing your own `username`, `email` or `password` needs your `current_password`. A wrong one counts like a
+// failed attempt to sign in. You may make 20 such changes in an hour.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PATCH /api/users/{user_id} (the `ChangeUser` operationId).
@@ -4965,6 +5319,9 @@ func (c *ClientWithResponses) ChangeUserWithBodyWithResponse(ctx context.Context
 //
 // Users change their own profile, administrators any. Fields that are absent stay as they are. Only
 // administrators can change a `role`. A new password or role revokes the user's tokens within a second.
+//
+// Changing your own `username`, `email` or `password` needs your `current_password`. A wrong one counts like a
+// failed attempt to sign in. You may make 20 such changes in an hour.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -5688,6 +6045,64 @@ func ParseGetCurrentUserResponse(rsp *http.Response) (*GetCurrentUserResponse, e
 			return nil, err
 		}
 		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDeactivateCurrentUserResponse parses an HTTP response from a DeactivateCurrentUserWithResponse call
+func ParseDeactivateCurrentUserResponse(rsp *http.Response) (*DeactivateCurrentUserResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeactivateCurrentUserResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseSignOutResponse parses an HTTP response from a SignOutWithResponse call
+func ParseSignOutResponse(rsp *http.Response) (*SignOutResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SignOutResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem

@@ -8,6 +8,7 @@ import (
 
 	"stavka.local/shared/fault"
 	"stavka.local/shared/money"
+	"stavka.local/shared/plaintext"
 )
 
 // Payment is an administrator's request to move money into or out of a user's wallet.
@@ -36,6 +37,9 @@ func (p Payment) Validate() error {
 		return ErrInvalidPayment.Detailf("amount must be at least 0.01.").With("field", "amount")
 	case utf8.RuneCountInString(p.Reference) > maxReference:
 		return ErrInvalidPayment.Detailf("reference must have at most %d characters.", maxReference).With("field", "reference")
+	}
+	if problem := plaintext.Problem(p.Reference); p.Reference != "" && problem != "" {
+		return ErrInvalidPayment.Detailf("reference %s.", problem).With("field", "reference")
 	}
 	return nil
 }

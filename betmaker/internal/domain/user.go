@@ -1,7 +1,6 @@
 package domain
 
 import (
-	"strings"
 	"time"
 
 	"stavka.local/shared/fault"
@@ -46,10 +45,6 @@ type User struct {
 
 func (u User) isActiveAdmin() bool { return u.Active && u.Role == RoleAdmin }
 
-// FoldCase returns a form of a username or email address that is equal for names that differ only
-// in case.
-func FoldCase(name string) string { return strings.ToLower(name) }
-
 // Faults about users.
 var (
 	ErrInvalidUser   = fault.New(fault.Invalid, "invalid_request", "The request is malformed.")
@@ -63,6 +58,7 @@ var (
 var (
 	ErrInvalidCredentials = fault.New(fault.Unauthenticated, "invalid_credentials", "User name or password is wrong.")
 	ErrUnauthenticated    = fault.New(fault.Unauthenticated, "unauthenticated", "A valid access token is needed.")
+	ErrCurrentPassword    = fault.New(fault.Forbidden, "current_password_required", "This needs your current password, which is missing or wrong.")
 	ErrForbidden          = fault.New(fault.Forbidden, "forbidden", "Only administrators may do this.")
 	ErrThrottled          = fault.New(fault.Throttled, "throttled", "Too many failed attempts; try again later.")
 )

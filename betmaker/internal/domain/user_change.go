@@ -9,6 +9,11 @@ type UserChange struct {
 	Password *string
 	// Deactivate ends signing in and betting. It cannot be undone.
 	Deactivate bool
+	// SignOut ends the user's tokens.
+	SignOut bool
+
+	// CurrentPassword is that of the actor; nil for none. See NeedsPassword.
+	CurrentPassword *string
 }
 
 // Validate returns ErrInvalidUser, with the field, if a new value is not allowed for any user.
@@ -42,22 +47,36 @@ func (c UserChange) Authorize(by Actor, id UserID) error {
 	return nil
 }
 
+// NeedsPassword reports whether the actor, who may have found another's token, must show that they
+// know the password of the user id: to change their own password, a name by which they sign in or
+// are reached, or to deactivate themselves.
+func (c UserChange) NeedsPassword(by Actor, id UserID) bool {
+	return by.ID == id && (c.Username != nil || c.Email != nil || c.Password != nil || c.Deactivate)
+}
+
 // Change returns u after a valid, authorized change. activeAdmins is the number of active
-// administrators. A new password, another role and deactivation raise TokenVersion. Error:
-// ErrLastAdmin.
+// administrators. A new password, another role, deactivation and signing out raise TokenVersion.
+// Errors: ErrLastAdmin; ErrInvalidUser if the new password is one of the user's names.
 func (u User) Change(change UserChange, activeAdmins int) (User, error) {
 	next := u
 	set(&next.Name, change.Name)
-	set(&next.Username, change.Username)
+	if change.Username != nil {
+		next.Username = PrepareUsername(*change.Username)
+	}
 	set(&next.Email, change.Email)
 	set(&next.Role, change.Role)
+	if change.Password != nil {
+		if err := next.validateOwnPassword(*change.Password); err != nil {
+			return u, err
+		}
+	}
 	if change.Deactivate {
 		next.Active = false
 	}
 	if u.isActiveAdmin() && !next.isActiveAdmin() && activeAdmins <= 1 {
 		return u, ErrLastAdmin
 	}
-	if change.Password != nil || next.Role != u.Role || next.Active != u.Active {
+	if change.Password != nil || change.SignOut || next.Role != u.Role || next.Active != u.Active {
 		next.TokenVersion++
 	}
 	return next, nil

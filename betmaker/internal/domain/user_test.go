@@ -4,9 +4,11 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"stavka.local/betmaker/internal/domain"
 	"stavka.local/shared/fault"
+	"stavka.local/shared/money"
 )
 
 var (
@@ -95,12 +97,12 @@ func TestValidate(t *testing.T) {
 		{
 			"username",
 			[]string{"a", "string", "Жанна", "a.b-c_d@e", long[:128]},
-			[]string{"", " ", "a b", "a\u00a0b", "a\u200bb", "a\u202eb", "a\nb", "a\x00", "a\xff", long[:130]},
+			[]string{"", " ", "a b", "a\u00a0b", "a\u200bb", "a\u202eb", "a\nb", "a\x00", "a\xff", "\ufb01", "ab\u0645", "a\u200db", long[:130]},
 		},
 		{
 			"name",
-			[]string{"a", "Anna Maria", "محمد\u200cرضا", long[:256]},
-			[]string{"", "   ", "a\nb", "a\x00", "a\xff", long[:258]},
+			[]string{"a", "Anna Maria", "می\u200cخواهم", "⚽\ufe0f Anna", long[:256]},
+			[]string{"", "   ", "\u2800", "a\nb", "a\x00", "a\xff", "a\u200bb", "a\u202eb", "a\u0085b", "محمد\u200cرضا", long[:258]},
 		},
 		{
 			"email",
@@ -109,8 +111,8 @@ func TestValidate(t *testing.T) {
 		},
 		{
 			"password",
-			[]string{"12345678", "пароль12", "with a space", long[:256]},
-			[]string{"", "1234567", "пароль1", "1234567\xff", long[:258]},
+			[]string{"12345678 but", "пароль12", "with a space", long[:256]},
+			[]string{"", "1234567", "пароль1", "1234567\xff", "1234567\x00", "1234567\u200b", "12345678", "password", "PassWord", "ｐassword", "trustno1", long[:258]},
 		},
 	} {
 		for _, text := range tt.good {
@@ -150,6 +152,87 @@ func validate(field, text string) error {
 	return changed
 }
 
+func TestFoldCase(t *testing.T) {
+	t.Parallel()
+	for _, same := range [][]string{
+		{"anna", "Anna", "ＡＮＮＡ", "ａｎｎａ"},
+		{"josé", "jose\u0301", "JOSÉ", "JOSE\u0301"},
+		{"straße", "STRASSE", "strasse", "STRAẞE"},
+		{"σας", "ΣΑΣ", "σασ"},
+		{"жанна@пример.рф", "ЖАННА@ПРИМЕР.РФ"},
+	} {
+		for _, name := range same {
+			if got, want := domain.FoldCase(name), domain.FoldCase(same[0]); got != want {
+				t.Errorf("%+q: got %q, want %q as for %q", name, got, want, same[0])
+			}
+		}
+	}
+	for _, name := range []string{"ann", "anna ", "\xff", "jose", "аnna" /* with a Cyrillic letter */} {
+		if got := domain.FoldCase(name); got == "anna" || got == domain.FoldCase("josé") {
+			t.Errorf("%+q is folded to %q", name, got)
+		}
+	}
+}
+
+func TestNamesAreStoredPrepared(t *testing.T) {
+	t.Parallel()
+	user := domain.NewUser{Name: "N", Username: "Ｊose\u0301", Email: "e@x", Role: domain.RoleUser}.User()
+	if user.Username != "José" {
+		t.Errorf("created as %+q", user.Username)
+	}
+	changed, err := user.Change(domain.UserChange{Username: new("ｊose\u0301")}, 1)
+	if err != nil || changed.Username != "josé" {
+		t.Errorf("changed to %+q, %v", changed.Username, err)
+	}
+}
+
+func TestPreparePassword(t *testing.T) {
+	t.Parallel()
+	for given, want := range map[string]string{
+		"pass word": "pass word", "pass\u00a0word": "pass word", "pass\u3000word": "pass word", "e\u0301": "é", "PASS": "PASS",
+		" a ": " a ", "a\x00": "a\x00", "": "",
+	} {
+		if got := domain.PreparePassword(given); got != want {
+			t.Errorf("%+q: got %+q, want %+q", given, got, want)
+		}
+	}
+}
+
+func TestOwnNamesArePasswordsOfNobody(t *testing.T) {
+	t.Parallel()
+	given := domain.NewUser{Name: "Anna Maria", Username: "annamaria", Email: "maria.anna@example.com", Role: domain.RoleUser}
+	for _, password := range []string{"annamaria", "AnnaMaria", "anna maria", "Anna\u00a0Maria", "maria.anna@example.com", "Maria.Anna"} {
+		if err := given.ValidatePassword(password); !errors.Is(err, domain.ErrInvalidUser) {
+			t.Errorf("create with %q: got %v", password, err)
+		}
+		if got, err := given.User().Change(domain.UserChange{Password: &password}, 1); !errors.Is(err, domain.ErrInvalidUser) || got != given.User() {
+			t.Errorf("change to %q: got %+v, %v", password, got, err)
+		}
+	}
+	if err := given.ValidatePassword("annamaria's"); err != nil {
+		t.Errorf("another password: %v", err)
+	}
+	both := domain.UserChange{Username: new("new-username"), Password: new("New-Username")}
+	if _, err := given.User().Change(both, 1); !errors.Is(err, domain.ErrInvalidUser) {
+		t.Errorf("the new username: got %v", err)
+	}
+}
+
+func TestTextsOfPeople(t *testing.T) {
+	t.Parallel()
+	for text, good := range map[string]bool{
+		"bank transfer 4711": true, "перевод": true, " ": false, "a\nb": false, "a\u202eb": false, "a\u200bb": false, "a\xff": false,
+	} {
+		payment := domain.Payment{Amount: money.MustParse("1.00"), Reference: text}
+		_, _, _, voided := domain.Event{}.Void(domain.VoidWindow{From: time.Unix(1, 0), To: time.Unix(2, 0), Reason: text}, time.Unix(3, 0))
+		for what, err := range map[string]error{"reference": payment.Validate(), "reason": voided} {
+			if (err == nil) != good || err != nil && fault.Find(err).Params["field"] != what {
+				t.Errorf("%s %+q: got %v", what, text, err)
+			}
+		}
+	}
+}
+
 func TestAuthorizeChange(t *testing.T) {
 	t.Parallel()
 	profile, role := domain.UserChange{Name: new("N")}, domain.UserChange{Role: new(domain.RoleUser)}
@@ -170,6 +253,30 @@ func TestAuthorizeChange(t *testing.T) {
 	} {
 		if err := tt.change.Authorize(tt.by, 1); !errors.Is(err, tt.err) {
 			t.Errorf("%s: got %v, want %v", tt.name, err, tt.err)
+		}
+	}
+}
+
+func TestNeedsPassword(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name   string
+		change domain.UserChange
+		want   bool
+	}{
+		{"a name", domain.UserChange{Name: new("N")}, false},
+		{"signing out", domain.UserChange{SignOut: true}, false},
+		{"a role", domain.UserChange{Role: new(domain.RoleUser)}, false},
+		{"a username", domain.UserChange{Username: new("u")}, true},
+		{"an email address", domain.UserChange{Email: new("e@x")}, true},
+		{"a password", domain.UserChange{Password: new("password")}, true},
+		{"deactivation", domain.UserChange{Deactivate: true}, true},
+	} {
+		if got := tt.change.NeedsPassword(self, self.ID); got != tt.want {
+			t.Errorf("%s of one's own: got %t, want %t", tt.name, got, tt.want)
+		}
+		if tt.change.NeedsPassword(root, self.ID) {
+			t.Errorf("%s of another: an administrator needs a password", tt.name)
 		}
 	}
 }
@@ -212,6 +319,7 @@ func TestChangeUser(t *testing.T) {
 			"deactivation", user, domain.UserChange{Deactivate: true}, 1,
 			with(user, func(u *domain.User) { u.Active, u.TokenVersion = false, 6 }), nil,
 		},
+		{"signing out, which ends all tokens", user, domain.UserChange{SignOut: true}, 1, with(user, func(u *domain.User) { u.TokenVersion = 6 }), nil},
 		{"deactivation again", retired, domain.UserChange{Deactivate: true}, 0, retired, nil},
 		{
 			"the last but one admin retires", admin, domain.UserChange{Deactivate: true}, 2,

@@ -6,6 +6,7 @@ import (
 	"unicode/utf8"
 
 	"stavka.local/shared/fault"
+	"stavka.local/shared/plaintext"
 )
 
 // maxVoidWindows bounds the windows of one event, which are always read together with it.
@@ -97,6 +98,9 @@ func (e Event) isVoided(at time.Time) bool {
 func validateReason(reason string) error {
 	if n := utf8.RuneCountInString(reason); !utf8.ValidString(reason) || n < 1 || n > maxReason {
 		return invalidVoid("reason", "must have 1 to 500 characters")
+	}
+	if problem := plaintext.Problem(reason); problem != "" {
+		return invalidVoid("reason", problem)
 	}
 	return nil
 }

@@ -48,14 +48,30 @@ type Users interface {
 	// User returns a user, or ErrNotFound.
 	User(ctx context.Context, id domain.UserID) (domain.User, error)
 
+	// Credentials returns a user with the hash of their password, or ErrNotFound.
+	Credentials(ctx context.Context, id domain.UserID) (Credentials, error)
+
+	// Free returns nil if no user other than id, which may be 0, has the username or the email address,
+	// ignoring case. "" is not looked for. It saves the work for a change that would collide; Create and
+	// Update decide. Errors: domain.ErrUsernameTaken, domain.ErrEmailTaken.
+	Free(ctx context.Context, id domain.UserID, username, email string) error
+
 	// ByUsername returns the user with a username, ignoring case, or ErrNotFound.
 	ByUsername(ctx context.Context, username string) (Credentials, error)
+
+	// FoldNames stores the folded names of all users again, as domain.FoldCase folds them now; an earlier
+	// version may have folded them in another way. It returns the users whose names now equal another's;
+	// they keep the stored ones, by which no look-up finds them.
+	FoldNames(ctx context.Context) (kept []domain.User, err error)
+
+	// ActiveAdmins returns the active administrators, by id.
+	ActiveAdmins(ctx context.Context) ([]Credentials, error)
 
 	// ListUsers returns up to limit users with ids above after, by id.
 	ListUsers(ctx context.Context, after domain.UserID, limit int) ([]domain.User, error)
 }
 
-// LoginFailures counts failed logins of all replicas.
+// LoginFailures counts the failed logins, and remembers the successful ones, of all replicas.
 type LoginFailures interface {
 	// Failures returns the number of failures of each subject at or after since. Subjects without failures
 	// may be missing.
@@ -66,4 +82,16 @@ type LoginFailures interface {
 
 	// ForgetFailures deletes the failures before a time.
 	ForgetFailures(ctx context.Context, before time.Time) error
+
+	// LiftFailures deletes the failures of all subjects with the prefix.
+	LiftFailures(ctx context.Context, prefix string) error
+
+	// AddSuccess records a success of a subject at the time now, unless there is one at or after stale.
+	AddSuccess(ctx context.Context, subject string, now, stale time.Time) error
+
+	// HasSuccess reports whether a success of the subject at or after since is recorded.
+	HasSuccess(ctx context.Context, subject string, since time.Time) (bool, error)
+
+	// ForgetSuccesses deletes the successes before a time.
+	ForgetSuccesses(ctx context.Context, before time.Time) error
 }

@@ -44,10 +44,11 @@ func newAccess(t *testing.T) *access {
 		t.Fatal(err)
 	}
 	a := &access{store: store, tokens: tokens, passwords: &watchedPasswords{Hasher: argon2id.New(2)}}
-	a.users = &usecase.Users{Store: store.Users, Passwords: a.passwords}
+	throttle := usecase.NewLoginThrottle(store.LoginFailures, time.Now, quiet)
+	a.users = &usecase.Users{Store: store.Users, Passwords: a.passwords, Throttle: throttle}
 	a.login = &usecase.Login{
 		Users: store.Users, Passwords: a.passwords, Tokens: tokens,
-		Throttle: usecase.NewLoginThrottle(store.LoginFailures, time.Now, quiet), Logger: quiet,
+		Throttle: throttle, Logger: quiet,
 	}
 	a.auth = a.newReplica()
 	return a

@@ -15,9 +15,22 @@ type FirstUser struct {
 	Name, Username, Email, Password string
 }
 
+// FoldNames brings the stored names up to date with the rule that compares them, and logs the users
+// whose names are now equal to another's. Errors: those of the store.
+func (u *Users) FoldNames(ctx context.Context, log *slog.Logger) error {
+	kept, err := u.Store.FoldNames(ctx)
+	if err != nil {
+		return fmt.Errorf("fold the names of users: %w", err)
+	}
+	for _, user := range kept {
+		log.WarnContext(ctx, "a user's name or email address looks like another user's; the user cannot sign in until it is changed", "user_id", user.ID)
+	}
+	return nil
+}
+
 // EnsureFirst creates the first user, an administrator, unless there is a user with that username.
 // It does not change an existing user, active or not. Several replicas may call it at the same
-// time. The operator chose the password, so a short one is accepted with a warning. Errors:
+// time. The operator chose the password, so a weak one is accepted with a warning. Errors:
 // domain.ErrInvalidUser; those of the store and of Passwords.
 func (u *Users) EnsureFirst(ctx context.Context, first FirstUser, log *slog.Logger) error {
 	_, err := u.Store.ByUsername(ctx, first.Username)
@@ -47,8 +60,8 @@ func (u *Users) EnsureFirst(ctx context.Context, first FirstUser, log *slog.Logg
 		return fmt.Errorf("first user: %w", err)
 	}
 	log.InfoContext(ctx, "created the first user, an administrator", "user_id", created.ID, "username", created.Username)
-	if domain.ValidatePassword(first.Password) != nil {
-		log.WarnContext(ctx, "INSECURE CONFIGURATION", "problem", "FIRST_USER_PASSWORD is shorter than a password that a user may choose; change it", "username", created.Username)
+	if user.ValidatePassword(first.Password) != nil {
+		log.WarnContext(ctx, "INSECURE CONFIGURATION", "problem", "FIRST_USER_PASSWORD is not a password that a user may choose; change it", "username", created.Username)
 	}
 	return nil
 }

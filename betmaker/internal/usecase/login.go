@@ -59,7 +59,7 @@ func (l *Login) Login(ctx context.Context, c Credentials) (AccessToken, error) {
 		return AccessToken{}, fmt.Errorf("look for a user by name: %w", err)
 	}
 	// The hash of a missing user is empty, and the check takes the same time.
-	matches, outdated, err := l.Passwords.Verify(ctx, c.Password, user.PasswordHash)
+	matches, outdated, err := l.Passwords.Verify(ctx, domain.PreparePassword(c.Password), user.PasswordHash)
 	if err != nil {
 		return AccessToken{}, err
 	}
@@ -72,6 +72,7 @@ func (l *Login) Login(ctx context.Context, c Credentials) (AccessToken, error) {
 	if !user.Active {
 		return AccessToken{}, domain.ErrUserInactive
 	}
+	guess.succeed(ctx)
 	if outdated {
 		l.rehash(ctx, user, c.Password)
 	}
@@ -88,7 +89,7 @@ var errOtherPassword = errors.New("the user has another password now")
 // rehash replaces a hash that was made with weaker parameters. Tokens stay valid. After a failure
 // the next login tries again.
 func (l *Login) rehash(ctx context.Context, user ports.Credentials, password string) {
-	hash, err := l.Passwords.Hash(ctx, password)
+	hash, err := l.Passwords.Hash(ctx, domain.PreparePassword(password))
 	if err == nil {
 		_, err = l.Users.Update(ctx, user.ID, func(now ports.Credentials, _ int) (ports.UserUpdate, error) {
 			if now.PasswordHash != user.PasswordHash {

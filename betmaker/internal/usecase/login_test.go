@@ -23,7 +23,7 @@ func TestLogin(t *testing.T) {
 	t.Parallel()
 	a := newAccess(t)
 	anna, retired := a.newUser(t, "anna", domain.RoleAdmin), a.newUser(t, "retired", domain.RoleUser)
-	if err := a.users.Deactivate(t.Context(), root, retired.ID); err != nil {
+	if err := a.users.Deactivate(t.Context(), root, retired.ID, nil); err != nil {
 		t.Fatal(err)
 	}
 	for _, tt := range []struct {
@@ -76,6 +76,31 @@ func TestMissingUserCostsAsMuchAsAWrongPassword(t *testing.T) {
 		subject := "address " + address
 		if counted, err := a.store.LoginFailures.Failures(t.Context(), []string{subject}, time.Time{}); err != nil || counted[subject] != 1 {
 			t.Errorf("%s: counted %v, %v; want one failure", name, counted, err)
+		}
+	}
+}
+
+// A name and a password that look the same are the same, whatever keyboard they come from.
+func TestLoginPreparesNameAndPassword(t *testing.T) {
+	t.Parallel()
+	a := newAccess(t)
+	jose, err := a.users.Create(t.Context(), root,
+		domain.NewUser{Name: "J", Username: "jose\u0301-weiß", Email: "j@example.com", Role: domain.RoleUser}, "cafe\u0301 au\u00a0lait")
+	if err != nil || jose.Username != "josé-weiß" {
+		t.Fatalf("got %+v, %v", jose, err)
+	}
+	for _, username := range []string{"josé-weiß", "ＪＯＳÉ-WEISS", "Jose\u0301-Weiss"} {
+		for _, password := range []string{"café au lait", "cafe\u0301 au lait", "café\u3000au\u2002lait"} {
+			a.signIn(t, username, password)
+		}
+	}
+	if _, err := a.users.Change(t.Context(), as(jose), jose.ID, domain.UserChange{Email: new("k@example.com"), CurrentPassword: new("café au lait")}); err != nil {
+		t.Errorf("the current password: %v", err)
+	}
+	for _, username := range []string{"JOSÉ-WEISS", "Ｊosé-weiß"} {
+		user := domain.NewUser{Name: "K", Username: username, Email: "other@example.com", Role: domain.RoleUser}
+		if _, err := a.users.Create(t.Context(), root, user, "a long password"); !errors.Is(err, domain.ErrUsernameTaken) {
+			t.Errorf("%s: got %v, want ErrUsernameTaken", username, err)
 		}
 	}
 }
@@ -268,6 +293,112 @@ func TestFailuresOfOneAddressAreBounded(t *testing.T) {
 	th.passes(t, "from another address", "anna", "192.0.2.2")
 	th.pass(time.Hour + time.Millisecond)
 	th.passes(t, "after an hour", "anna", bot)
+}
+
+// attack guesses anna's password from n addresses and returns how many guesses passed. next returns
+// the address of a guess.
+func (th *throttle) attack(t *testing.T, n int, next func(i int) netip.Addr) (passed int) {
+	t.Helper()
+	for i := range n {
+		switch err := th.Guess(t.Context(), "anna", next(i)); {
+		case err == nil:
+			passed++
+		case !errors.Is(err, domain.ErrThrottled):
+			t.Fatal(err)
+		}
+	}
+	return passed
+}
+
+// ipv6 returns an address in one of 200 networks /64 in a wider one, each of which is another for
+// each i. Those in a /48 are in many networks /56.
+func ipv6(network string, i int) netip.Addr {
+	prefix := netip.MustParsePrefix(network)
+	bytes := prefix.Addr().As16()
+	if prefix.Bits() == 48 {
+		i *= 101
+	}
+	bytes[6] ^= byte(i >> 8)
+	bytes[7] ^= byte(i)
+	bytes[15] = byte(i)
+	return netip.AddrFrom16(bytes)
+}
+
+// One customer's network must not lock an account, however many addresses it holds.
+func TestOneIPv6NetworkLocksNoAccount(t *testing.T) {
+	t.Parallel()
+	for network, want := range map[string]int{"2001:db8:1:ff00::/56": 20, "2001:db8:2::/48": 30} {
+		th := newThrottle(t)
+		if passed := th.attack(t, 200, func(i int) netip.Addr { return ipv6(network, i) }); passed != want {
+			t.Errorf("%s: %d guesses passed, want %d", network, passed, want)
+		}
+		refused(t, network+" once more", th.Guess(t.Context(), "anna", ipv6(network, 250)), 10*time.Minute)
+		th.passes(t, "another network", "anna", "2001:db8:3::1")
+		th.passes(t, "IPv4", "anna", "192.0.2.1")
+		th.passes(t, "another account", "bella", ipv6(network, 250).String())
+		th.pass(time.Hour + time.Millisecond)
+		th.passes(t, "after an hour", "anna", ipv6(network, 250).String())
+	}
+}
+
+func TestWideNetworksAreBoundedAtAllAccounts(t *testing.T) {
+	t.Parallel()
+	th := newThrottle(t)
+	const network = "2001:db8:1:ff00::/56"
+	for i := range 600 {
+		th.passes(t, fmt.Sprintf("guess %d", i), fmt.Sprintf("user-%d", i), ipv6(network, i%200).String())
+	}
+	refused(t, "one more", th.Guess(t.Context(), "anna", ipv6(network, 210)), 10*time.Minute)
+	th.passes(t, "from another /56", "anna", "2001:db8:1:1::1")
+}
+
+// An attack from elsewhere must not lock a user out of an account at the address that they use.
+func TestKnownAddressIsNotLockedOut(t *testing.T) {
+	t.Parallel()
+	th := newThrottle(t)
+	for _, home := range []string{"192.0.2.1", "2001:db8:2:7::1"} {
+		if err := th.SignIn(t.Context(), "anna", address(home)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	th.pass(89 * 24 * time.Hour)
+	networks := []string{"2001:db8:2::/48", "2001:db8:3::/48", "2001:db8:4::/48"}
+	if passed := th.attack(t, 600, func(i int) netip.Addr { return ipv6(networks[i%3], i/3) }); passed != 90 {
+		t.Errorf("%d guesses passed, want 90", passed)
+	}
+	refused(t, "a new address", th.Guess(t.Context(), "anna", address("192.0.2.9")), 10*time.Minute)
+	if err := th.SignIn(t.Context(), "Anna", address("192.0.2.1")); err != nil {
+		t.Errorf("the address that is known: %v", err)
+	}
+	if err := th.SignIn(t.Context(), "anna", address("2001:db8:2:7::2")); err != nil {
+		t.Errorf("the network that is known, in the /48 of the attack: %v", err)
+	}
+	// It waits only for its own failures.
+	for range 5 {
+		th.passes(t, "a wrong password", "anna", "192.0.2.1")
+	}
+	refused(t, "after five", th.Guess(t.Context(), "anna", address("192.0.2.1")), time.Second)
+	th.pass(91 * 24 * time.Hour)
+	if passed := th.attack(t, 600, func(i int) netip.Addr { return ipv6(networks[i%3], i/3) }); passed != 90 {
+		t.Errorf("%d guesses passed, want 90", passed)
+	}
+	refused(t, "an address that has not signed in for 90 days", th.Guess(t.Context(), "anna", address("192.0.2.1")), 10*time.Minute)
+}
+
+func TestUnlock(t *testing.T) {
+	t.Parallel()
+	th := newThrottle(t)
+	for range 5 {
+		th.passes(t, "a guess at anna", "anna", "192.0.2.1")
+		th.passes(t, "a guess at bella", "bella", "192.0.2.1")
+	}
+	th.attack(t, 90, func(i int) netip.Addr { return netip.AddrFrom4([4]byte{198, 51, 100, byte(i)}) })
+	if err := usecase.Unlock(t.Context(), th.failures, "ANNA"); err != nil {
+		t.Fatal(err)
+	}
+	th.passes(t, "a new address", "anna", "192.0.2.2")
+	th.passes(t, "the address that had to wait", "anna", "192.0.2.1")
+	refused(t, "another account", th.Guess(t.Context(), "bella", address("192.0.2.1")), time.Second)
 }
 
 func TestOldFailuresAreDeleted(t *testing.T) {

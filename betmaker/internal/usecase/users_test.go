@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"log/slog"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -46,7 +47,7 @@ func TestExistingFirstUserIsNotChanged(t *testing.T) {
 		t.Fatal(err)
 	}
 	by := as(domain.User{ID: other.ID, Role: domain.RoleAdmin})
-	if err := a.users.Deactivate(t.Context(), by, user.ID); err != nil {
+	if err := a.users.Deactivate(t.Context(), by, user.ID, nil); err != nil {
 		t.Fatal(err)
 	}
 	before, err := a.store.Users.ByUsername(t.Context(), "string")
@@ -114,7 +115,7 @@ func TestPermissionsToManageUsers(t *testing.T) {
 	anna, bella := a.newUser(t, "anna", domain.RoleUser), a.newUser(t, "bella", domain.RoleUser)
 	newUser := domain.NewUser{Name: "C", Username: "c", Email: "c@example.com", Role: domain.RoleUser}
 
-	if _, err := a.users.Create(t.Context(), as(anna), newUser, "password"); !errors.Is(err, domain.ErrForbidden) {
+	if _, err := a.users.Create(t.Context(), as(anna), newUser, "a long password"); !errors.Is(err, domain.ErrForbidden) {
 		t.Errorf("a user creates one: got %v", err)
 	}
 	if _, err := a.users.List(t.Context(), as(anna).Actor, 0, 10); !errors.Is(err, domain.ErrForbidden) {
@@ -131,15 +132,15 @@ func TestPermissionsToManageUsers(t *testing.T) {
 		"reading another":        func() error { _, err := a.users.User(t.Context(), as(anna).Actor, bella.ID); return err },
 		"reading a missing user": func() error { _, err := a.users.User(t.Context(), root.Actor, missing); return err },
 		"changing another": func() error {
-			_, err := a.users.Change(t.Context(), as(anna), bella.ID, domain.UserChange{Password: new("password")})
+			_, err := a.users.Change(t.Context(), as(anna), bella.ID, domain.UserChange{Password: new("a long password")})
 			return err
 		},
 		"changing a missing user": func() error {
 			_, err := a.users.Change(t.Context(), root, missing, domain.UserChange{Name: new("N")})
 			return err
 		},
-		"deactivating another":        func() error { return a.users.Deactivate(t.Context(), as(anna), bella.ID) },
-		"deactivating a missing user": func() error { return a.users.Deactivate(t.Context(), root, missing) },
+		"deactivating another":        func() error { return a.users.Deactivate(t.Context(), as(anna), bella.ID, nil) },
+		"deactivating a missing user": func() error { return a.users.Deactivate(t.Context(), root, missing, nil) },
 	} {
 		if err := do(); !errors.Is(err, domain.ErrUserNotFound) {
 			t.Errorf("%s: got %v, want ErrUserNotFound", name, err)
@@ -158,6 +159,7 @@ func TestChangingAUser(t *testing.T) {
 
 	changed, err := a.users.Change(t.Context(), by, anna.ID, domain.UserChange{
 		Name: new("Anna Maria"), Username: new("am"), Email: new("am@example.com"), Password: new("another password"),
+		CurrentPassword: new("password of anna"),
 	})
 	want := anna
 	want.Name, want.Username, want.Email, want.TokenVersion = "Anna Maria", "am", "am@example.com", 2
@@ -189,13 +191,162 @@ func TestChangingAUser(t *testing.T) {
 	}
 }
 
+// A found token must not be as good as the password.
+func TestCurrentPasswordIsNeeded(t *testing.T) {
+	t.Parallel()
+	a := newAccess(t)
+	anna := a.newUser(t, "anna", domain.RoleUser)
+	by := as(anna)
+	by.Address = "192.0.2.1"
+	before, err := a.store.Users.Credentials(t.Context(), anna.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, change := range map[string]domain.UserChange{
+		"password":     {Password: new("another password")},
+		"username":     {Username: new("am")},
+		"email":        {Email: new("am@example.com")},
+		"deactivation": {Deactivate: true},
+	} {
+		if _, err := a.users.Change(t.Context(), by, anna.ID, change); !errors.Is(err, domain.ErrCurrentPassword) {
+			t.Errorf("%s without the password: got %v", name, err)
+		}
+		change.CurrentPassword = new("a wrong one")
+		if _, err := a.users.Change(t.Context(), by, anna.ID, change); !errors.Is(err, domain.ErrCurrentPassword) {
+			t.Errorf("%s with a wrong password: got %v", name, err)
+		}
+	}
+	if _, err := a.users.Change(t.Context(), by, anna.ID, domain.UserChange{Name: new("anna")}); err != nil {
+		t.Errorf("a name for people needs a password: %v", err)
+	}
+	if after, err := a.store.Users.Credentials(t.Context(), anna.ID); err != nil || after != before {
+		t.Errorf("got %+v, %v; want no change", after, err)
+	}
+	// The four wrong passwords count together with those of logins.
+	if _, err := a.login.Login(t.Context(), from("192.0.2.1", "anna", "wrong")); !errors.Is(err, domain.ErrInvalidCredentials) {
+		t.Errorf("the fifth: got %v", err)
+	}
+	guess := domain.UserChange{Password: new("another password"), CurrentPassword: new("password of anna")}
+	if _, err := a.users.Change(t.Context(), by, anna.ID, guess); !errors.Is(err, domain.ErrThrottled) {
+		t.Errorf("the sixth: got %v, want ErrThrottled", err)
+	}
+	root := root
+	root.ID = 99
+	if _, err := a.users.Change(t.Context(), root, anna.ID, domain.UserChange{Password: new("another password")}); err != nil {
+		t.Errorf("an administrator needs a password for another user: %v", err)
+	}
+}
+
+// The password was another one when it was checked.
+func TestCurrentPasswordIsThatOfTheChange(t *testing.T) {
+	t.Parallel()
+	a := newAccess(t)
+	anna := a.newUser(t, "anna", domain.RoleUser)
+	a.passwords.hashing = func() {
+		a.passwords.hashing = nil
+		if _, err := a.users.SetPassword(t.Context(), domain.Origin{Address: "terminal"}, "anna", "from the operator"); err != nil {
+			t.Error(err)
+		}
+	}
+	change := domain.UserChange{Password: new("another password"), CurrentPassword: new("password of anna")}
+	if _, err := a.users.Change(t.Context(), as(anna), anna.ID, change); !errors.Is(err, domain.ErrCurrentPassword) {
+		t.Errorf("got %v, want ErrCurrentPassword", err)
+	}
+	a.signIn(t, "anna", "from the operator")
+}
+
+func TestSignOutEndsAllTokens(t *testing.T) {
+	t.Parallel()
+	a := newAccess(t)
+	anna := a.newUser(t, "anna", domain.RoleUser)
+	tokens := []string{a.signIn(t, "anna", "password of anna"), a.signIn(t, "anna", "password of anna")}
+	if err := a.users.SignOut(t.Context(), as(anna)); err != nil {
+		t.Fatal(err)
+	}
+	for _, token := range tokens {
+		if _, err := a.auth.Authenticate(t.Context(), token); !errors.Is(err, domain.ErrUnauthenticated) {
+			t.Errorf("got %v, want ErrUnauthenticated", err)
+		}
+	}
+	a.signIn(t, "anna", "password of anna")
+}
+
+// A change that cannot succeed must not cost the hash of a password.
+func TestCollisionsAreFoundBeforeHashing(t *testing.T) {
+	t.Parallel()
+	a := newAccess(t)
+	anna, _ := a.newUser(t, "anna", domain.RoleUser), a.newUser(t, "bella", domain.RoleUser)
+	a.passwords.takeChecked()
+	a.passwords.hashing = func() { t.Error("a password is hashed") }
+	for name, tt := range map[string]struct {
+		username, email string
+		want            error
+	}{
+		"a taken username": {"Bella", "free@example.com", domain.ErrUsernameTaken},
+		"a taken email":    {"free", "BELLA@example.com", domain.ErrEmailTaken},
+	} {
+		user := domain.NewUser{Name: "N", Username: tt.username, Email: tt.email, Role: domain.RoleUser}
+		if _, err := a.users.Create(t.Context(), root, user, "a long password"); !errors.Is(err, tt.want) {
+			t.Errorf("create with %s: got %v", name, err)
+		}
+		change := domain.UserChange{Username: &tt.username, Email: &tt.email, Password: new("another password"), CurrentPassword: new("password of anna")}
+		if _, err := a.users.Change(t.Context(), as(anna), anna.ID, change); !errors.Is(err, tt.want) {
+			t.Errorf("change to %s: got %v", name, err)
+		}
+	}
+	if checked := a.passwords.takeChecked(); len(checked) > 0 {
+		t.Errorf("%d passwords were checked", len(checked))
+	}
+}
+
+func TestOneHashAtATimeForEachUser(t *testing.T) {
+	t.Parallel()
+	a := newAccess(t)
+	anna := a.newUser(t, "anna", domain.RoleUser)
+	var now, most atomic.Int64
+	a.passwords.hashing = func() {
+		most.Store(max(most.Load(), now.Add(1)))
+		for range 100 {
+			runtime.Gosched()
+		}
+		now.Add(-1)
+	}
+	var changing sync.WaitGroup
+	for range 8 {
+		changing.Go(func() {
+			change := domain.UserChange{Password: new("password of anna"), CurrentPassword: new("password of anna")}
+			if _, err := a.users.Change(t.Context(), as(anna), anna.ID, change); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	changing.Wait()
+	if n := most.Load(); n != 1 {
+		t.Errorf("%d passwords of one user were hashed at a time", n)
+	}
+}
+
+func TestChangesAreCounted(t *testing.T) {
+	t.Parallel()
+	a := newAccess(t)
+	anna := a.newUser(t, "anna", domain.RoleUser)
+	change := domain.UserChange{Email: new("am@example.com"), CurrentPassword: new("password of anna")}
+	for n := range 21 {
+		_, err := a.users.Change(t.Context(), as(anna), anna.ID, change)
+		if n < 20 && err != nil || n == 20 && !errors.Is(err, domain.ErrThrottled) {
+			t.Errorf("change %d: got %v", n+1, err)
+		}
+	}
+	a.signIn(t, "anna", "password of anna")
+}
+
 func TestDeactivatingAgainChangesNothing(t *testing.T) {
 	t.Parallel()
 	a := newAccess(t)
 	anna := a.newUser(t, "anna", domain.RoleUser)
 	var after [2]domain.User
 	for i := range after {
-		if err := a.users.Deactivate(t.Context(), root, anna.ID); err != nil {
+		if err := a.users.Deactivate(t.Context(), root, anna.ID, nil); err != nil {
 			t.Fatal(err)
 		}
 		var err error
@@ -222,7 +373,7 @@ func TestOneAdminStays(t *testing.T) {
 		leaving.Go(func() {
 			var err error
 			if i%2 == 0 {
-				err = a.users.Deactivate(t.Context(), by, admin.ID)
+				err = a.users.Deactivate(t.Context(), by, admin.ID, new("password of "+admin.Name))
 			} else {
 				_, err = a.users.Change(t.Context(), by, admin.ID, domain.UserChange{Role: new(domain.RoleUser)})
 			}
@@ -264,7 +415,7 @@ func TestTokensAreRevokedWithinASecond(t *testing.T) {
 					}
 				}
 				if tt.change.Deactivate {
-					if err := a.users.Deactivate(t.Context(), root, anna.ID); err != nil {
+					if err := a.users.Deactivate(t.Context(), root, anna.ID, nil); err != nil {
 						t.Fatal(err)
 					}
 				} else if _, err := a.users.Change(t.Context(), root, anna.ID, tt.change); err != nil {

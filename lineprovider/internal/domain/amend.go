@@ -17,10 +17,16 @@ type Amendment struct {
 // Amend decides an amendment of an open event. An amendment that leaves everything as it is
 // makes an empty Change.
 //
+// ErrInvalidText: the name is not allowed.
 // ErrEventNotOpen: the event has a result.
 // ErrDeadlinePassed: the deadline has passed, and the amendment sets a price or a deadline.
 // ErrCoefficient, ErrDeadlineInPast: the new value is not allowed.
 func (e Event) Amend(now time.Time, a Amendment, rules Rules) (Change, error) {
+	if a.Name != nil {
+		if err := checkText("name", *a.Name); err != nil {
+			return Change{}, err
+		}
+	}
 	if e.State.IsFinal() {
 		return Change{}, ErrEventNotOpen.Detailf("Event %s is finished; only an open event can be changed.", e.ID)
 	}

@@ -14,11 +14,15 @@ type Result struct {
 // correction without an EffectiveAt keeps the earlier one, so that bets placed after the fact
 // stay refused.
 //
+// ErrInvalidText: the reason is not allowed.
 // ErrEventFinished: the event is finished and cannot be opened again.
 // ErrReasonRequired: a correction needs a reason.
 // ErrEffectiveAt: EffectiveAt is before the event's creation or after now, or the state is not
 // final.
 func (e Event) Decide(now time.Time, r Result) (Change, error) {
+	if err := checkText("reason", r.Reason); err != nil {
+		return Change{}, err
+	}
 	if !r.State.IsFinal() && r.EffectiveAt != nil {
 		return Change{}, ErrEffectiveAt.Detailf("effective_at belongs to a result; state %d is not a result.", r.State)
 	}

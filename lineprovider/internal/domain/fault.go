@@ -8,6 +8,9 @@ import (
 
 // The refusals of this package and of the ports. api/lineprovider.yaml documents their codes.
 var (
+	// ErrInvalidText means that a text for people is not allowed; its detail names the field.
+	ErrInvalidText = fault.New(fault.Invalid, "invalid_request", "The request is malformed.")
+
 	// ErrEventNotFound means that no event has the id.
 	ErrEventNotFound = fault.New(fault.NotFound, "event_not_found", "There is no such event.")
 

@@ -15,9 +15,13 @@ type Offer struct {
 
 // Open decides to create an event.
 //
+// ErrInvalidText: the name is not allowed.
 // ErrCoefficient: the price is outside the allowed range.
 // ErrDeadlineInPast: the deadline is before now.
 func Open(now time.Time, offer Offer, rules Rules) (Change, error) {
+	if err := checkText("name", offer.Name); err != nil {
+		return Change{}, err
+	}
 	if err := rules.checkCoefficient(offer.Coefficient); err != nil {
 		return Change{}, err
 	}

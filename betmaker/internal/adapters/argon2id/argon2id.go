@@ -28,18 +28,22 @@ var ErrBusy = fault.New(fault.Unavailable, "unavailable", "Too many passwords ar
 
 // Hasher hashes and checks passwords. It is safe for concurrent use.
 type Hasher struct {
-	slots chan struct{} // one token for each password being hashed
+	places *places
+	class  class
 }
 
 // New returns a Hasher that hashes at most concurrency passwords at the same time, but at least
 // one. Each takes 19 MiB and a processor.
 func New(concurrency int) *Hasher {
-	return &Hasher{slots: make(chan struct{}, max(concurrency, 1))}
+	return &Hasher{&places{free: max(concurrency, 1)}, urgent}
 }
+
+// Behind returns a Hasher that shares the places of h and gets one only while no password of h waits.
+func (h *Hasher) Behind() *Hasher { return &Hasher{h.places, patient} }
 
 // Hash returns the hash of a password with a fresh salt. Errors: ErrBusy; that of ctx.
 func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
-	leave, err := h.enter(ctx)
+	leave, err := h.places.enter(ctx, h.class)
 	if err != nil {
 		return "", err
 	}
@@ -55,7 +59,7 @@ func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
 // parameters than a new one. The empty hash stands for a missing user: it takes as long to check
 // and never matches. Errors: ErrBusy; that of ctx.
 func (h *Hasher) Verify(ctx context.Context, password, hash string) (matches, outdated bool, err error) {
-	leave, err := h.enter(ctx)
+	leave, err := h.places.enter(ctx, h.class)
 	if err != nil {
 		return false, false, err
 	}
@@ -68,20 +72,6 @@ func (h *Hasher) Verify(ctx context.Context, password, hash string) (matches, ou
 		return false, false, fmt.Errorf("check a password: %w", err)
 	}
 	return matches, matches && isWeaker(used, params()), nil
-}
-
-// enter waits for a slot. The caller must call leave.
-func (h *Hasher) enter(ctx context.Context) (leave func(), err error) {
-	timer := time.NewTimer(patience)
-	defer timer.Stop()
-	select {
-	case h.slots <- struct{}{}:
-		return func() { <-h.slots }, nil
-	case <-timer.C:
-		return nil, ErrBusy
-	case <-ctx.Done():
-		return nil, fmt.Errorf("wait to hash a password: %w", ctx.Err())
-	}
 }
 
 func params() *argon2id.Params {

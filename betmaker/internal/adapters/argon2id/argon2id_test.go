@@ -3,6 +3,7 @@ package argon2id
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -87,8 +88,8 @@ func TestConcurrencyIsBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := New(2)
-		for range cap(h.slots) {
-			if _, err := h.enter(t.Context()); err != nil {
+		for range 2 {
+			if _, err := h.places.enter(t.Context(), urgent); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -116,12 +117,63 @@ func TestConcurrencyIsBounded(t *testing.T) {
 		if waited := time.Since(started); waited != patience {
 			t.Errorf("waited %s, want %s", waited, patience)
 		}
-		<-h.slots
+		h.places.leave()
 		if _, err := h.Hash(t.Context(), "password"); err != nil {
 			t.Errorf("a free slot: got %v", err)
 		}
-		if got := len(h.slots); got != 1 {
-			t.Errorf("%d slots are taken, want 1: hashing must return its slot", got)
+		if got := h.places.free; got != 1 {
+			t.Errorf("%d places are free, want 1: hashing must return its place", got)
 		}
 	})
+}
+
+// Passwords of Behind wait until no other password waits, in whatever order they came.
+func TestBehind(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := New(1)
+		leave, err := h.places.enter(t.Context(), urgent)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var order []string
+		var waiting sync.WaitGroup
+		for _, who := range []struct {
+			name  string
+			class class
+		}{{"change 1", h.Behind().class}, {"change 2", h.Behind().class}, {"login 1", h.class}, {"login 2", h.class}} {
+			waiting.Go(func() {
+				leave, err := h.Behind().places.enter(t.Context(), who.class)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				order = append(order, who.name) // one at a time, because there is one place
+				leave()
+			})
+			synctest.Wait()
+		}
+		leave()
+		waiting.Wait()
+		if want := []string{"login 1", "login 2", "change 1", "change 2"}; !slices.Equal(order, want) {
+			t.Errorf("got %q, want %q", order, want)
+		}
+	})
+}
+
+// A place that is given to a password whose caller has just left goes to the next.
+func TestPlaceIsNotLost(t *testing.T) {
+	t.Parallel()
+	p := &places{free: 1}
+	first := p.join(urgent)
+	<-first
+	second, third := p.join(patient), p.join(patient)
+	p.leave()
+	<-second
+	p.quit(patient, second)
+	<-third
+	p.quit(patient, third)
+	if p.free != 1 {
+		t.Errorf("%d places are free, want 1", p.free)
+	}
 }

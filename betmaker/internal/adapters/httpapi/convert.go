@@ -58,7 +58,7 @@ func newUser(body oapi.NewUser) domain.NewUser {
 }
 
 func userChange(body oapi.UserPatch) domain.UserChange {
-	change := domain.UserChange{Name: body.Name, Username: body.Username, Email: body.Email, Password: body.Password}
+	change := domain.UserChange{Name: body.Name, Username: body.Username, Email: body.Email, Password: body.Password, CurrentPassword: body.CurrentPassword}
 	if body.Role != nil {
 		change.Role = new(role(*body.Role))
 	}

@@ -69,6 +69,7 @@ func newService(t *testing.T) *service {
 		t.Fatal(err)
 	}
 	s := &service{store: store, line: &silentLine{err: ports.ErrNotFound}}
+	throttle := usecase.NewLoginThrottle(store.LoginFailures, time.Now, quiet)
 	passwords, remembered := argon2id.New(2), jwt.NewCache(tokens, 100)
 	catalogue := usecase.NewCatalogue(usecase.CatalogueConfig{
 		Cache: ttlcache.NewEvents(100, time.Minute), Unknown: ttlcache.NewUnknown(100, time.Second),
@@ -91,9 +92,9 @@ func newService(t *testing.T) *service {
 		Authenticator: authenticator,
 		Login: &usecase.Login{
 			Users: store.Users, Passwords: passwords, Tokens: tokens, Logger: quiet,
-			Throttle: usecase.NewLoginThrottle(store.LoginFailures, time.Now, quiet),
+			Throttle: throttle,
 		},
-		Users:  &usecase.Users{Store: store.Users, Passwords: passwords, Opening: money.MustParse("1000.00")},
+		Users:  &usecase.Users{Store: store.Users, Passwords: passwords, Throttle: throttle, Opening: money.MustParse("1000.00")},
 		Placer: placer, Catalogue: catalogue, Bets: store.Bets,
 		Wallets:   usecase.Wallets{Store: store.Wallets},
 		CancelBet: usecase.CancelBet{Settlements: store.Settlements, Window: time.Hour},
@@ -104,11 +105,11 @@ func newService(t *testing.T) *service {
 	if s.handler, err = New(s.server.Dependencies); err != nil {
 		t.Fatal(err)
 	}
-	first := usecase.FirstUser{Name: "Root", Username: "root", Email: "root@example.com", Password: "password"}
+	first := usecase.FirstUser{Name: "Root", Username: "root", Email: "root@example.com", Password: "a password"}
 	if err := s.server.Users.EnsureFirst(t.Context(), first, quiet); err != nil {
 		t.Fatal(err)
 	}
-	s.admin = s.signIn(t, "root", "password")
+	s.admin = s.signIn(t, "root", "a password")
 	s.anna, s.bella = s.newUser(t, "anna"), s.newUser(t, "bella")
 	return s
 }
@@ -139,11 +140,11 @@ func run(t *testing.T, loop func(context.Context) error) {
 
 func (s *service) newUser(t *testing.T, name string) session {
 	t.Helper()
-	got := s.post(t, s.admin, "/api/users", fmt.Sprintf(`{"name":%q,"username":%q,"email":"%s@example.com","password":"password"}`, name, name, name))
+	got := s.post(t, s.admin, "/api/users", fmt.Sprintf(`{"name":%q,"username":%q,"email":"%s@example.com","password":"a password"}`, name, name, name))
 	if got.Code != http.StatusCreated {
 		t.Fatalf("create %s: %d %s", name, got.Code, got.Body)
 	}
-	return s.signIn(t, name, "password")
+	return s.signIn(t, name, "a password")
 }
 
 func (s *service) signIn(t *testing.T, username, password string) session {
@@ -256,7 +257,7 @@ func TestTokens(t *testing.T) {
 	t.Run("by the form that Swagger UI sends", func(t *testing.T) {
 		t.Parallel()
 		got := form(url.Values{
-			"grant_type": {"password"}, "username": {"anna"}, "password": {"password"},
+			"grant_type": {"password"}, "username": {"anna"}, "password": {"a password"},
 			"scope": {""}, "client_id": {""}, "client_secret": {""},
 		})
 		token := decode[oapi.Token](t, got, http.StatusOK)
@@ -272,15 +273,15 @@ func TestTokens(t *testing.T) {
 		t.Parallel()
 		refusal(t, form(url.Values{"username": {"anna"}, "password": {"wrong"}}), http.StatusUnauthorized, "invalid_credentials")
 		refusal(t, form(url.Values{"username": {"anna"}}), http.StatusBadRequest, "invalid_request")
-		refusal(t, form(url.Values{"username": {"anna"}, "password": {"password"}, "grant_type": {"refresh_token"}}), http.StatusBadRequest, "invalid_request")
-		refusal(t, s.post(t, session{}, "/token", `{"username":"missing","password":"password"}`), http.StatusUnauthorized, "invalid_credentials")
+		refusal(t, form(url.Values{"username": {"anna"}, "password": {"a password"}, "grant_type": {"refresh_token"}}), http.StatusBadRequest, "invalid_request")
+		refusal(t, s.post(t, session{}, "/token", `{"username":"missing","password":"a password"}`), http.StatusUnauthorized, "invalid_credentials")
 		refusal(t, s.post(t, session{}, "/token", `{"username":"anna"}`), http.StatusBadRequest, "invalid_request")
 		refusal(t, s.get(t, session{}, "/api/users/me"), http.StatusUnauthorized, "unauthenticated")
 		refusal(t, s.get(t, session{token: s.anna.token + "x"}, "/api/users/me"), http.StatusUnauthorized, "unauthenticated")
 	})
 	t.Run("a media type in capitals", func(t *testing.T) {
 		t.Parallel()
-		got := s.send(t, session{}, http.MethodPost, "/token", `{"username":"anna","password":"password"}`, map[string]string{"Content-Type": "Application/JSON"})
+		got := s.send(t, session{}, http.MethodPost, "/token", `{"username":"anna","password":"a password"}`, map[string]string{"Content-Type": "Application/JSON"})
 		refusal(t, got, http.StatusUnsupportedMediaType, "unsupported_media_type")
 	})
 }
@@ -296,7 +297,7 @@ func TestOperationsAreUnavailableBeforeTheStoreIsPrepared(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, got := range map[string]*httptest.ResponseRecorder{
-		"a token": s.post(t, session{}, "/token", `{"username":"root","password":"password"}`),
+		"a token": s.post(t, session{}, "/token", `{"username":"root","password":"a password"}`),
 		"a list":  s.get(t, s.admin, "/api/bets"),
 		"a bet":   s.post(t, s.anna, "/api/bets", `{"event_id":1,"amount":1}`),
 	} {
@@ -312,20 +313,20 @@ func TestGuessesAreThrottled(t *testing.T) {
 	for range 5 {
 		refusal(t, s.post(t, session{}, "/token", `{"username":"anna","password":"wrong"}`), http.StatusUnauthorized, "invalid_credentials")
 	}
-	for _, password := range []string{"wrong", "password"} {
+	for _, password := range []string{"wrong", "a password"} {
 		got := s.post(t, session{}, "/token", fmt.Sprintf(`{"username":"anna","password":%q}`, password))
 		refusal(t, got, http.StatusTooManyRequests, "throttled")
 		if got.Header().Get("Retry-After") != "1" {
 			t.Errorf("Retry-After is %q, want 1", got.Header().Get("Retry-After"))
 		}
 	}
-	s.signIn(t, "bella", "password")
+	s.signIn(t, "bella", "a password")
 }
 
 func TestUsers(t *testing.T) {
 	t.Parallel()
 	s := newService(t)
-	created := s.post(t, s.admin, "/api/users", `{"name":"Clara","username":"clara","email":"clara@example.com","password":"password","role":"admin"}`)
+	created := s.post(t, s.admin, "/api/users", `{"name":"Clara","username":"clara","email":"clara@example.com","password":"a password","role":"admin"}`)
 	clara := decode[oapi.User](t, created, http.StatusCreated)
 	path := fmt.Sprintf("/api/users/%d", clara.ID)
 	if created.Header().Get("Location") != path {
@@ -361,8 +362,8 @@ func TestUsers(t *testing.T) {
 			t.Errorf("%s: the field is %q, want %q", body, p.Field, field)
 		}
 	}
-	refusal(t, s.post(t, s.anna, "/api/users", `{"name":"D","username":"d","email":"d@example.com","password":"password"}`), http.StatusForbidden, "forbidden")
-	refusal(t, s.post(t, s.admin, "/api/users", `{"name":"D","username":"anna","email":"d@example.com","password":"password"}`), http.StatusConflict, "username_taken")
+	refusal(t, s.post(t, s.anna, "/api/users", `{"name":"D","username":"d","email":"d@example.com","password":"a password"}`), http.StatusForbidden, "forbidden")
+	refusal(t, s.post(t, s.admin, "/api/users", `{"name":"D","username":"anna","email":"d@example.com","password":"a password"}`), http.StatusConflict, "username_taken")
 }
 
 func TestDeactivation(t *testing.T) {
@@ -373,7 +374,17 @@ func TestDeactivation(t *testing.T) {
 		return s.send(t, as, http.MethodDelete, fmt.Sprintf("/api/users/%d", user.ID), "", nil)
 	}
 	refusal(t, remove(s.anna, s.bella), http.StatusNotFound, "user_not_found")
-	refusal(t, remove(s.admin, s.admin), http.StatusConflict, "last_admin")
+	refusal(t, remove(s.admin, s.admin), http.StatusForbidden, "current_password_required")
+	leave := func(as session, password string) *httptest.ResponseRecorder {
+		t.Helper()
+		return s.post(t, as, "/api/users/me/deactivate", fmt.Sprintf(`{"current_password":%q}`, password))
+	}
+	refusal(t, leave(s.admin, "wrong"), http.StatusForbidden, "current_password_required")
+	refusal(t, leave(s.admin, "a password"), http.StatusConflict, "last_admin")
+	if got := leave(s.bella, "a password"); got.Code != http.StatusNoContent {
+		t.Errorf("bella deactivates herself: got %d %s", got.Code, got.Body)
+	}
+	refusal(t, s.post(t, session{}, "/token", `{"username":"bella","password":"a password"}`), http.StatusForbidden, "user_inactive")
 	for range 2 {
 		if got := remove(s.admin, s.anna); got.Code != http.StatusNoContent || got.Body.Len() != 0 {
 			t.Errorf("got %d %s", got.Code, got.Body)
@@ -386,7 +397,7 @@ func TestDeactivation(t *testing.T) {
 		}
 	}
 	refusal(t, s.get(t, s.anna, "/api/users/me"), http.StatusForbidden, "user_inactive")
-	refusal(t, s.post(t, session{}, "/token", `{"username":"anna","password":"password"}`), http.StatusForbidden, "user_inactive")
+	refusal(t, s.post(t, session{}, "/token", `{"username":"anna","password":"a password"}`), http.StatusForbidden, "user_inactive")
 	refusal(t, s.post(t, session{}, "/token", `{"username":"anna","password":"wrong"}`), http.StatusUnauthorized, "invalid_credentials")
 }
 

@@ -66,10 +66,29 @@ func (s *server) ChangeUser(ctx context.Context, request oapi.ChangeUserRequestO
 
 // DeactivateUser implements DELETE /api/users/{user_id}.
 func (s *server) DeactivateUser(ctx context.Context, request oapi.DeactivateUserRequestObject) (oapi.DeactivateUserResponseObject, error) {
-	if err := s.Users.Deactivate(ctx, callerFrom(ctx), domain.UserID(request.UserID)); err != nil {
+	if err := s.Users.Deactivate(ctx, callerFrom(ctx), domain.UserID(request.UserID), nil); err != nil {
 		return nil, err
 	}
 	return oapi.DeactivateUser204Response{}, nil
+}
+
+// DeactivateCurrentUser implements POST /api/users/me/deactivate.
+func (s *server) DeactivateCurrentUser(
+	ctx context.Context, request oapi.DeactivateCurrentUserRequestObject,
+) (oapi.DeactivateCurrentUserResponseObject, error) {
+	caller := callerFrom(ctx)
+	if err := s.Users.Deactivate(ctx, caller, caller.ID, &request.Body.CurrentPassword); err != nil {
+		return nil, err
+	}
+	return oapi.DeactivateCurrentUser204Response{}, nil
+}
+
+// SignOut implements POST /api/users/me/sign-out.
+func (s *server) SignOut(ctx context.Context, _ oapi.SignOutRequestObject) (oapi.SignOutResponseObject, error) {
+	if err := s.Users.SignOut(ctx, callerFrom(ctx)); err != nil {
+		return nil, err
+	}
+	return oapi.SignOut204Response{}, nil
 }
 
 // ListUsers implements GET /api/users.

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"stavka.local/betmaker/internal/adapters/postgres/pgdb"
@@ -130,6 +131,47 @@ func (u *Users) User(ctx context.Context, id domain.UserID) (domain.User, error)
 	return credentialsFromRow(row).User, nil
 }
 
+// Credentials implements ports.Users.
+func (u *Users) Credentials(ctx context.Context, id domain.UserID) (user ports.Credentials, err error) {
+	err = u.pool.read(ctx, func(ctx context.Context, q *pgdb.Queries) error {
+		row, err := q.UserByID(ctx, int64(id))
+		user = credentialsFromRow(row)
+		return err
+	})
+	return user, err
+}
+
+// Free implements ports.Users.
+func (u *Users) Free(ctx context.Context, id domain.UserID, username, email string) error {
+	for _, name := range []struct {
+		text   string
+		lookUp func(context.Context, string) (ports.Credentials, error)
+		taken  error
+	}{{username, u.ByUsername, domain.ErrUsernameTaken}, {email, u.byEmail, domain.ErrEmailTaken}} {
+		if name.text == "" {
+			continue
+		}
+		user, err := name.lookUp(ctx, name.text)
+		switch {
+		case errors.Is(err, ports.ErrNotFound):
+		case err != nil:
+			return err
+		case user.ID != id:
+			return name.taken
+		}
+	}
+	return nil
+}
+
+func (u *Users) byEmail(ctx context.Context, email string) (user ports.Credentials, err error) {
+	err = u.pool.read(ctx, func(ctx context.Context, q *pgdb.Queries) error {
+		row, err := q.UserByEmail(ctx, domain.FoldCase(email))
+		user = credentialsFromRow(row)
+		return err
+	})
+	return user, err
+}
+
 // ByUsername implements ports.Users.
 func (u *Users) ByUsername(ctx context.Context, username string) (user ports.Credentials, err error) {
 	err = u.pool.read(ctx, func(ctx context.Context, q *pgdb.Queries) error {
@@ -138,6 +180,44 @@ func (u *Users) ByUsername(ctx context.Context, username string) (user ports.Cre
 		return err
 	})
 	return user, err
+}
+
+// FoldNames implements ports.Users.
+func (u *Users) FoldNames(ctx context.Context) (kept []domain.User, err error) {
+	var rows []pgdb.User
+	err = u.pool.read(ctx, func(ctx context.Context, q *pgdb.Queries) (err error) {
+		rows, err = q.UsersBeyondASCII(ctx)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, row := range rows {
+		folded := pgdb.FoldUserParams{ID: row.ID, UsernameFolded: domain.FoldCase(row.Username), EmailFolded: domain.FoldCase(row.Email)}
+		if folded.UsernameFolded == row.UsernameFolded && folded.EmailFolded == row.EmailFolded {
+			continue
+		}
+		err := u.pool.write(ctx, func(tx *transaction) { exec(tx, (*pgdb.Queries).FoldUser, folded) })
+		switch {
+		case errors.Is(err, domain.ErrUsernameTaken), errors.Is(err, domain.ErrEmailTaken):
+			kept = append(kept, credentialsFromRow(row).User)
+		case err != nil:
+			return kept, err
+		}
+	}
+	return kept, nil
+}
+
+// ActiveAdmins implements ports.Users.
+func (u *Users) ActiveAdmins(ctx context.Context) (admins []ports.Credentials, err error) {
+	err = u.pool.read(ctx, func(ctx context.Context, q *pgdb.Queries) error {
+		rows, err := q.ActiveAdmins(ctx)
+		for _, row := range rows {
+			admins = append(admins, credentialsFromRow(row))
+		}
+		return err
+	})
+	return admins, err
 }
 
 // ListUsers implements ports.Users.

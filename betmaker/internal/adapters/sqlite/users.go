@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 
 	"stavka.local/betmaker/internal/adapters/sqlite/sqlitedb"
 	"stavka.local/betmaker/internal/domain"
@@ -79,11 +80,83 @@ func (u *Users) User(ctx context.Context, id domain.UserID) (domain.User, error)
 	})
 }
 
+// Credentials implements ports.Users.
+func (u *Users) Credentials(ctx context.Context, id domain.UserID) (ports.Credentials, error) {
+	return read(ctx, u.db, func(ctx context.Context, q *sqlitedb.Queries) (ports.Credentials, error) {
+		row, err := q.UserByID(ctx, int64(id))
+		return credentialsFromRow(row), err
+	})
+}
+
+// Free implements ports.Users.
+func (u *Users) Free(ctx context.Context, id domain.UserID, username, email string) error {
+	for _, name := range []struct {
+		text   string
+		lookUp func(context.Context, string) (ports.Credentials, error)
+		taken  error
+	}{{username, u.ByUsername, domain.ErrUsernameTaken}, {email, u.byEmail, domain.ErrEmailTaken}} {
+		if name.text == "" {
+			continue
+		}
+		user, err := name.lookUp(ctx, name.text)
+		switch {
+		case errors.Is(err, ports.ErrNotFound):
+		case err != nil:
+			return err
+		case user.ID != id:
+			return name.taken
+		}
+	}
+	return nil
+}
+
+func (u *Users) byEmail(ctx context.Context, email string) (ports.Credentials, error) {
+	return read(ctx, u.db, func(ctx context.Context, q *sqlitedb.Queries) (ports.Credentials, error) {
+		row, err := q.UserByEmail(ctx, domain.FoldCase(email))
+		return credentialsFromRow(row), err
+	})
+}
+
 // ByUsername implements ports.Users.
 func (u *Users) ByUsername(ctx context.Context, username string) (ports.Credentials, error) {
 	return read(ctx, u.db, func(ctx context.Context, q *sqlitedb.Queries) (ports.Credentials, error) {
 		row, err := q.UserByUsername(ctx, domain.FoldCase(username))
 		return credentialsFromRow(row), err
+	})
+}
+
+// FoldNames implements ports.Users.
+func (u *Users) FoldNames(ctx context.Context) (kept []domain.User, err error) {
+	rows, err := read(ctx, u.db, func(ctx context.Context, q *sqlitedb.Queries) ([]sqlitedb.User, error) {
+		return q.UsersBeyondASCII(ctx)
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, row := range rows {
+		folded := sqlitedb.FoldUserParams{ID: row.ID, UsernameFolded: domain.FoldCase(row.Username), EmailFolded: domain.FoldCase(row.Email)}
+		if folded.UsernameFolded == row.UsernameFolded && folded.EmailFolded == row.EmailFolded {
+			continue
+		}
+		err := u.db.write(ctx, func(ctx context.Context, q *sqlitedb.Queries) error { return q.FoldUser(ctx, folded) })
+		switch {
+		case errors.Is(err, domain.ErrUsernameTaken), errors.Is(err, domain.ErrEmailTaken):
+			kept = append(kept, credentialsFromRow(row).User)
+		case err != nil:
+			return kept, err
+		}
+	}
+	return kept, nil
+}
+
+// ActiveAdmins implements ports.Users.
+func (u *Users) ActiveAdmins(ctx context.Context) ([]ports.Credentials, error) {
+	return read(ctx, u.db, func(ctx context.Context, q *sqlitedb.Queries) (admins []ports.Credentials, err error) {
+		rows, err := q.ActiveAdmins(ctx)
+		for _, row := range rows {
+			admins = append(admins, credentialsFromRow(row))
+		}
+		return admins, err
 	})
 }
 

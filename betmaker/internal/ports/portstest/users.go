@@ -24,8 +24,10 @@ func Users(t *testing.T, open Open) {
 		"keeps every update":                            landsEveryUserUpdate,
 		"creates a user once":                           createsUserOnce,
 		"counts the active admins":                      countsActiveAdmins,
+		"lists the active admins with their hashes":     listsActiveAdmins,
 		"keeps the last of concurrently removed admins": keepsLastAdmin,
 		"lists users in pages":                          listsUsers,
+		"finds taken names before a change":             findsTakenNames,
 		"opens and closes a wallet with its user":       opensAndClosesWallet,
 	})
 }
@@ -62,6 +64,9 @@ func isStored(t *testing.T, s Stores, want ports.Credentials) {
 	credentials, err := s.Users.ByUsername(t.Context(), want.Username)
 	ok(t, err)
 	equal(t, credentials, want)
+	credentials, err = s.Users.Credentials(t.Context(), want.ID)
+	ok(t, err)
+	equal(t, credentials, want)
 	listed, err := s.Users.ListUsers(t.Context(), want.ID-1, 1)
 	ok(t, err)
 	equal(t, listed, []domain.User{want.User})
@@ -94,6 +99,8 @@ func userNotFound(t *testing.T, s Stores) {
 	_, err := s.Users.User(t.Context(), 1)
 	isError(t, err, ports.ErrNotFound)
 	_, err = s.Users.ByUsername(t.Context(), "missing")
+	isError(t, err, ports.ErrNotFound)
+	_, err = s.Users.Credentials(t.Context(), 1)
 	isError(t, err, ports.ErrNotFound)
 	_, err = updateUser(t.Context(), s, 1, func(user ports.Credentials, _ int) (ports.Credentials, error) {
 		t.Errorf("decide is called with %+v, which does not exist", user)
@@ -229,6 +236,19 @@ func countsActiveAdmins(t *testing.T, s Stores) {
 	equal(t, count(first.ID), 1)
 }
 
+func listsActiveAdmins(t *testing.T, s Stores) {
+	admins, err := s.Users.ActiveAdmins(t.Context())
+	ok(t, err)
+	equal(t, len(admins), 0)
+	addUser(t, s, "player", domain.RoleUser)
+	first, left, second := addUser(t, s, "first", domain.RoleAdmin), addUser(t, s, "left", domain.RoleAdmin), addUser(t, s, "second", domain.RoleAdmin)
+	deactivate(t, s, left.ID)
+	admins, err = s.Users.ActiveAdmins(t.Context())
+	ok(t, err)
+	hash := func(name string) string { return newUser(name, domain.RoleAdmin).PasswordHash }
+	equal(t, admins, []ports.Credentials{{User: first, PasswordHash: hash("first")}, {User: second, PasswordHash: hash("second")}})
+}
+
 func keepsLastAdmin(t *testing.T, s Stores) {
 	const admins = 8
 	for round := range scaled(t, 100) {
@@ -292,6 +312,28 @@ func listsUsers(t *testing.T, s Stores) {
 	equal(t, read, ids)
 }
 
+func findsTakenNames(t *testing.T, s Stores) {
+	anna, bella := addUser(t, s, "Anna", domain.RoleUser), addUser(t, s, "bella", domain.RoleUser)
+	for _, tt := range []struct {
+		id              domain.UserID
+		username, email string
+		want            error
+	}{
+		{0, "free", "free@example.com", nil},
+		{0, "ANNA", "free@example.com", domain.ErrUsernameTaken},
+		{0, "free", "anna@EXAMPLE.com", domain.ErrEmailTaken},
+		{0, "anna", "bella@example.com", domain.ErrUsernameTaken},
+		{0, "bella", "anna@example.com", domain.ErrUsernameTaken},
+		{anna.ID, "anna", "anna@example.com", nil},
+		{anna.ID, "anna", "bella@example.com", domain.ErrEmailTaken},
+		{bella.ID, "anna", "", domain.ErrUsernameTaken},
+		{bella.ID, "", "anna@example.com", domain.ErrEmailTaken},
+		{bella.ID, "", "", nil},
+	} {
+		isError(t, s.Users.Free(t.Context(), tt.id, tt.username, tt.email), tt.want)
+	}
+}
+
 func opensAndClosesWallet(t *testing.T, s Stores) {
 	addOpenEvents(t, s, 1)
 	inactive := newUser("inactive", domain.RoleUser)
@@ -315,6 +357,8 @@ func LoginFailures(t *testing.T, open Open) {
 		"counts each subject's failures since a time": countsFailures,
 		"counts concurrent failures":                  countsFailuresAtOnce,
 		"forgets failures before a time":              forgetsFailures,
+		"lifts the failures of a prefix":              liftsFailures,
+		"remembers successes":                         remembersSuccesses,
 	})
 }
 
@@ -361,4 +405,35 @@ func forgetsFailures(t *testing.T, s Stores) {
 	ok(t, s.LoginFailures.AddFailure(t.Context(), []string{"anna"}, past.Add(time.Second)))
 	ok(t, s.LoginFailures.ForgetFailures(t.Context(), past.Add(time.Second)))
 	equal(t, failures(t, s, past, "anna"), map[string]int{"anna": 1})
+}
+
+func liftsFailures(t *testing.T, s Stores) {
+	ok(t, s.LoginFailures.AddFailure(t.Context(), []string{"pair a%_ 1", "pair a%_ 2", "pair ab_ 1", "pair", "other pair a%_ 1"}, past))
+	ok(t, s.LoginFailures.LiftFailures(t.Context(), "pair a%_ "))
+	equal(t, failures(t, s, past, "pair a%_ 1", "pair a%_ 2", "pair ab_ 1", "pair", "other pair a%_ 1"),
+		map[string]int{"pair ab_ 1": 1, "pair": 1, "other pair a%_ 1": 1})
+}
+
+func remembersSuccesses(t *testing.T, s Stores) {
+	has := func(subject string, since time.Time) bool {
+		found, err := s.LoginFailures.HasSuccess(t.Context(), subject, since)
+		ok(t, err)
+		return found
+	}
+	add := func(subject string, at, stale time.Time) {
+		ok(t, s.LoginFailures.AddSuccess(t.Context(), subject, at, stale))
+	}
+	isTrue(t, !has("anna", time.Time{}), "nothing is recorded")
+	add("anna", past, past)
+	isTrue(t, has("anna", past), "a success is found at its time")
+	isTrue(t, !has("anna", past.Add(time.Microsecond)), "a success is not found after its time")
+	isTrue(t, !has("bella", time.Time{}), "another subject has none")
+	add("anna", past.Add(time.Hour), past)
+	isTrue(t, !has("anna", past.Add(time.Hour)), "a fresh success stays")
+	add("anna", past.Add(time.Hour), past.Add(time.Microsecond))
+	isTrue(t, has("anna", past.Add(time.Hour)), "a stale success is replaced")
+	add("bella", past, past)
+	ok(t, s.LoginFailures.ForgetSuccesses(t.Context(), past.Add(time.Second)))
+	isTrue(t, has("anna", past) && !has("bella", time.Time{}), "the old success is forgotten")
+	together(t, 8, func(int) error { return s.LoginFailures.AddSuccess(t.Context(), "clara", past, past) })
 }

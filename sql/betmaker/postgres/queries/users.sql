@@ -24,6 +24,9 @@ select pg_advisory_xact_lock(1, 1);
 -- name: CountActiveAdmins :one
 select count(*) from users where role = 2 and active;
 
+-- name: ActiveAdmins :many
+select * from users where role = 2 and active order by id;
+
 -- name: UpdateUser :one
 update users
 set name            = @name,
@@ -48,6 +51,15 @@ select * from users where id = @id;
 
 -- name: UserByUsername :one
 select * from users where username_folded = @username_folded;
+
+-- name: UsersBeyondASCII :many
+select * from users where octet_length(username) <> char_length(username) or octet_length(email) <> char_length(email) order by id;
+
+-- name: FoldUser :exec
+update users set username_folded = @username_folded, email_folded = @email_folded where id = @id;
+
+-- name: UserByEmail :one
+select * from users where email_folded = @email_folded;
 
 -- name: ListUsers :many
 select * from users where id > @after order by id limit @at_most;

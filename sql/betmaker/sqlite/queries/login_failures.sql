@@ -10,3 +10,16 @@ group by subject;
 
 -- name: ForgetLoginFailures :exec
 delete from login_failures where failed_at < @before;
+
+-- name: LiftLoginFailures :exec
+delete from login_failures where subject >= @prefix and subject < @beyond;
+
+-- name: AddLoginSuccess :exec
+insert into login_successes (subject, succeeded_at) values (@subject, @succeeded_at)
+on conflict (subject) do update set succeeded_at = excluded.succeeded_at;
+
+-- name: CountLoginSuccesses :one
+select count(*) from login_successes where subject = @subject and succeeded_at >= @since;
+
+-- name: ForgetLoginSuccesses :exec
+delete from login_successes where succeeded_at < @before;

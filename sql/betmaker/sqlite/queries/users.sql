@@ -14,6 +14,9 @@ insert into wallets (user_id, balance, open, token_version) values (@user_id, @b
 -- name: CountActiveAdmins :one
 select count(*) from users where role = 2 and active = 1;
 
+-- name: ActiveAdmins :many
+select * from users where role = 2 and active = 1 order by id;
+
 -- name: UpdateUser :one
 update users
 set name            = @name,
@@ -38,6 +41,15 @@ select * from users where id = @id;
 
 -- name: UserByUsername :one
 select * from users where username_folded = @username_folded;
+
+-- name: UsersBeyondASCII :many
+select * from users where length(cast(username as blob)) <> length(username) or length(cast(email as blob)) <> length(email) order by id;
+
+-- name: FoldUser :exec
+update users set username_folded = @username_folded, email_folded = @email_folded where id = @id;
+
+-- name: UserByEmail :one
+select * from users where email_folded = @email_folded;
 
 -- name: ListUsers :many
 select * from users where id > @after order by id limit @at_most;

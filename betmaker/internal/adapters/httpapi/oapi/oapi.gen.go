@@ -274,6 +274,11 @@ type Credentials struct {
 	Username SignInName     `json:"username"`
 }
 
+// Deactivation defines model for Deactivation.
+type Deactivation struct {
+	CurrentPassword SignInPassword `json:"current_password"`
+}
+
 // Email Unique, ignoring case.
 type Email = string
 
@@ -327,7 +332,8 @@ type NewExclusion struct {
 	Until Instant `json:"until"`
 }
 
-// NewPassword defines model for NewPassword.
+// NewPassword Not one of the 10,000 commonest passwords, nor the user's own name or email address. Characters that look equal
+// are equal (RFC 8265), but case matters.
 type NewPassword = string
 
 // NewPayment defines model for NewPayment.
@@ -350,12 +356,16 @@ type NewUser struct {
 	// Email Unique, ignoring case.
 	Email Email `json:"email"`
 
-	// Name The name of the person.
-	Name     PersonName  `json:"name"`
+	// Name The name of the person. It is not blank and has no invisible characters.
+	Name PersonName `json:"name"`
+
+	// Password Not one of the 10,000 commonest passwords, nor the user's own name or email address. Characters that look equal
+	// are equal (RFC 8265), but case matters.
 	Password NewPassword `json:"password"`
 	Role     *Role       `json:"role,omitempty"`
 
-	// Username The name for signing in. It has no spaces and is unique, ignoring case.
+	// Username The name for signing in, as RFC 8265 allows it: without spaces, for example. It is unique among names that look
+	// equal, whatever their case, width or composition.
 	Username Username `json:"username"`
 }
 
@@ -399,7 +409,7 @@ type PasswordGrant struct {
 // GrantType defines model for PasswordGrant.grant_type.
 type GrantType string
 
-// PersonName The name of the person.
+// PersonName The name of the person. It is not blank and has no invisible characters.
 type PersonName = string
 
 // Reason The reason, for the record.
@@ -481,19 +491,26 @@ type User struct {
 
 // UserPatch defines model for UserPatch.
 type UserPatch struct {
+	CurrentPassword *SignInPassword `json:"current_password,omitempty"`
+
 	// Email Unique, ignoring case.
 	Email *Email `json:"email,omitempty"`
 
-	// Name The name of the person.
-	Name     *PersonName  `json:"name,omitempty"`
+	// Name The name of the person. It is not blank and has no invisible characters.
+	Name *PersonName `json:"name,omitempty"`
+
+	// Password Not one of the 10,000 commonest passwords, nor the user's own name or email address. Characters that look equal
+	// are equal (RFC 8265), but case matters.
 	Password *NewPassword `json:"password,omitempty"`
 	Role     *Role        `json:"role,omitempty"`
 
-	// Username The name for signing in. It has no spaces and is unique, ignoring case.
+	// Username The name for signing in, as RFC 8265 allows it: without spaces, for example. It is unique among names that look
+	// equal, whatever their case, width or composition.
 	Username *Username `json:"username,omitempty"`
 }
 
-// Username The name for signing in. It has no spaces and is unique, ignoring case.
+// Username The name for signing in, as RFC 8265 allows it: without spaces, for example. It is unique among names that look
+// equal, whatever their case, width or composition.
 type Username = string
 
 // VoidWindow A window voids the bets on an event that were accepted at or after `from` and before `to`, unless it is undone.
@@ -690,6 +707,9 @@ type UndoVoidJSONRequestBody = NewVoidUndo
 // CreateUserJSONRequestBody defines body for CreateUser for application/json ContentType.
 type CreateUserJSONRequestBody = NewUser
 
+// DeactivateCurrentUserJSONRequestBody defines body for DeactivateCurrentUser for application/json ContentType.
+type DeactivateCurrentUserJSONRequestBody = Deactivation
+
 // ChangeUserJSONRequestBody defines body for ChangeUser for application/json ContentType.
 type ChangeUserJSONRequestBody = UserPatch
 
@@ -752,6 +772,12 @@ type ServerInterface interface {
 	// GetCurrentUser Read your own profile
 	// (GET /api/users/me)
 	GetCurrentUser(w http.ResponseWriter, r *http.Request)
+	// DeactivateCurrentUser Deactivate yourself
+	// (POST /api/users/me/deactivate)
+	DeactivateCurrentUser(w http.ResponseWriter, r *http.Request)
+	// SignOut Sign out everywhere
+	// (POST /api/users/me/sign-out)
+	SignOut(w http.ResponseWriter, r *http.Request)
 	// DeactivateUser Deactivate a user
 	// (DELETE /api/users/{user_id})
 	DeactivateUser(w http.ResponseWriter, r *http.Request, userID UserID)
@@ -863,6 +889,18 @@ func (_ Unimplemented) CreateUser(w http.ResponseWriter, r *http.Request) {
 // GetCurrentUser Read your own profile
 // (GET /api/users/me)
 func (_ Unimplemented) GetCurrentUser(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// DeactivateCurrentUser Deactivate yourself
+// (POST /api/users/me/deactivate)
+func (_ Unimplemented) DeactivateCurrentUser(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// SignOut Sign out everywhere
+// (POST /api/users/me/sign-out)
+func (_ Unimplemented) SignOut(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -1431,6 +1469,34 @@ func (siw *ServerInterfaceWrapper) GetCurrentUser(w http.ResponseWriter, r *http
 	handler.ServeHTTP(w, r)
 }
 
+// DeactivateCurrentUser operation middleware
+func (siw *ServerInterfaceWrapper) DeactivateCurrentUser(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DeactivateCurrentUser(w, r)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// SignOut operation middleware
+func (siw *ServerInterfaceWrapper) SignOut(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.SignOut(w, r)
+	}))
+
+	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
+		handler = siw.HandlerMiddlewares[i](handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // DeactivateUser operation middleware
 func (siw *ServerInterfaceWrapper) DeactivateUser(w http.ResponseWriter, r *http.Request) {
 
@@ -1945,6 +2011,12 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		r.Get(options.BaseURL+"/api/users/me", wrapper.GetCurrentUser)
 	})
 	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/api/users/me/deactivate", wrapper.DeactivateCurrentUser)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/api/users/me/sign-out", wrapper.SignOut)
+	})
+	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/api/wallet", wrapper.GetWallet)
 	})
 	r.Group(func(r chi.Router) {
@@ -2312,6 +2384,37 @@ func (response GetCurrentUser200JSONResponse) VisitGetCurrentUserResponse(w http
 	return err
 }
 
+type DeactivateCurrentUserRequestObject struct {
+	Body *DeactivateCurrentUserJSONRequestBody
+}
+
+type DeactivateCurrentUserResponseObject interface {
+	VisitDeactivateCurrentUserResponse(w http.ResponseWriter) error
+}
+
+type DeactivateCurrentUser204Response struct {
+}
+
+func (response DeactivateCurrentUser204Response) VisitDeactivateCurrentUserResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type SignOutRequestObject struct {
+}
+
+type SignOutResponseObject interface {
+	VisitSignOutResponse(w http.ResponseWriter) error
+}
+
+type SignOut204Response struct {
+}
+
+func (response SignOut204Response) VisitSignOutResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
 type DeactivateUserRequestObject struct {
 	UserID UserID `json:"user_id"`
 }
@@ -2611,6 +2714,12 @@ type StrictServerInterface interface {
 	// GetCurrentUser Read your own profile
 	// (GET /api/users/me)
 	GetCurrentUser(ctx context.Context, request GetCurrentUserRequestObject) (GetCurrentUserResponseObject, error)
+	// DeactivateCurrentUser Deactivate yourself
+	// (POST /api/users/me/deactivate)
+	DeactivateCurrentUser(ctx context.Context, request DeactivateCurrentUserRequestObject) (DeactivateCurrentUserResponseObject, error)
+	// SignOut Sign out everywhere
+	// (POST /api/users/me/sign-out)
+	SignOut(ctx context.Context, request SignOutRequestObject) (SignOutResponseObject, error)
 	// DeactivateUser Deactivate a user
 	// (DELETE /api/users/{user_id})
 	DeactivateUser(ctx context.Context, request DeactivateUserRequestObject) (DeactivateUserResponseObject, error)
@@ -3038,6 +3147,61 @@ func (sh *strictHandler) GetCurrentUser(w http.ResponseWriter, r *http.Request) 
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetCurrentUserResponseObject); ok {
 		if err := validResponse.VisitGetCurrentUserResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DeactivateCurrentUser operation middleware
+func (sh *strictHandler) DeactivateCurrentUser(w http.ResponseWriter, r *http.Request) {
+	var request DeactivateCurrentUserRequestObject
+
+	var body DeactivateCurrentUserJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DeactivateCurrentUser(ctx, request.(DeactivateCurrentUserRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeactivateCurrentUser")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DeactivateCurrentUserResponseObject); ok {
+		if err := validResponse.VisitDeactivateCurrentUserResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// SignOut operation middleware
+func (sh *strictHandler) SignOut(w http.ResponseWriter, r *http.Request) {
+	var request SignOutRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.SignOut(ctx, request.(SignOutRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SignOut")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(SignOutResponseObject); ok {
+		if err := validResponse.VisitSignOutResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

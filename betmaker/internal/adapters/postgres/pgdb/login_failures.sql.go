@@ -25,6 +25,24 @@ func (q *Queries) AddLoginFailures(ctx context.Context, arg AddLoginFailuresPara
 	return err
 }
 
+const addLoginSuccess = `-- name: AddLoginSuccess :exec
+insert into login_successes (subject, succeeded_at) values ($1, $2)
+on conflict (subject) do update set succeeded_at = excluded.succeeded_at
+where login_successes.succeeded_at < $3
+`
+
+type AddLoginSuccessParams struct {
+	Subject     string
+	SucceededAt time.Time
+	Stale       time.Time
+}
+
+// Most logins find a fresh row and write nothing.
+func (q *Queries) AddLoginSuccess(ctx context.Context, arg AddLoginSuccessParams) error {
+	_, err := q.db.Exec(ctx, addLoginSuccess, arg.Subject, arg.SucceededAt, arg.Stale)
+	return err
+}
+
 const countLoginFailures = `-- name: CountLoginFailures :many
 select subject, count(*) as failures
 from login_failures
@@ -62,11 +80,50 @@ func (q *Queries) CountLoginFailures(ctx context.Context, arg CountLoginFailures
 	return items, nil
 }
 
+const countLoginSuccesses = `-- name: CountLoginSuccesses :one
+select count(*) from login_successes where subject = $1 and succeeded_at >= $2
+`
+
+type CountLoginSuccessesParams struct {
+	Subject string
+	Since   time.Time
+}
+
+func (q *Queries) CountLoginSuccesses(ctx context.Context, arg CountLoginSuccessesParams) (int64, error) {
+	row := q.db.QueryRow(ctx, countLoginSuccesses, arg.Subject, arg.Since)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const forgetLoginFailures = `-- name: ForgetLoginFailures :exec
 delete from login_failures where failed_at < $1
 `
 
 func (q *Queries) ForgetLoginFailures(ctx context.Context, before time.Time) error {
 	_, err := q.db.Exec(ctx, forgetLoginFailures, before)
+	return err
+}
+
+const forgetLoginSuccesses = `-- name: ForgetLoginSuccesses :exec
+delete from login_successes where succeeded_at < $1
+`
+
+func (q *Queries) ForgetLoginSuccesses(ctx context.Context, before time.Time) error {
+	_, err := q.db.Exec(ctx, forgetLoginSuccesses, before)
+	return err
+}
+
+const liftLoginFailures = `-- name: LiftLoginFailures :exec
+delete from login_failures where subject >= $1 and subject < $2
+`
+
+type LiftLoginFailuresParams struct {
+	Prefix string
+	Beyond string
+}
+
+func (q *Queries) LiftLoginFailures(ctx context.Context, arg LiftLoginFailuresParams) error {
+	_, err := q.db.Exec(ctx, liftLoginFailures, arg.Prefix, arg.Beyond)
 	return err
 }

@@ -10,6 +10,43 @@ import (
 	"time"
 )
 
+const activeAdmins = `-- name: ActiveAdmins :many
+select id, name, username, email, username_folded, email_folded, password_hash, role, active, token_version, created_at, updated_at from users where role = 2 and active order by id
+`
+
+func (q *Queries) ActiveAdmins(ctx context.Context) ([]User, error) {
+	rows, err := q.db.Query(ctx, activeAdmins)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []User
+	for rows.Next() {
+		var i User
+		if err := rows.Scan(
+			&i.ID,
+			&i.Name,
+			&i.Username,
+			&i.Email,
+			&i.UsernameFolded,
+			&i.EmailFolded,
+			&i.PasswordHash,
+			&i.Role,
+			&i.Active,
+			&i.TokenVersion,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const countActiveAdmins = `-- name: CountActiveAdmins :one
 select count(*) from users where role = 2 and active
 `
@@ -19,6 +56,21 @@ func (q *Queries) CountActiveAdmins(ctx context.Context) (int64, error) {
 	var count int64
 	err := row.Scan(&count)
 	return count, err
+}
+
+const foldUser = `-- name: FoldUser :exec
+update users set username_folded = $1, email_folded = $2 where id = $3
+`
+
+type FoldUserParams struct {
+	UsernameFolded string
+	EmailFolded    string
+	ID             int64
+}
+
+func (q *Queries) FoldUser(ctx context.Context, arg FoldUserParams) error {
+	_, err := q.db.Exec(ctx, foldUser, arg.UsernameFolded, arg.EmailFolded, arg.ID)
+	return err
 }
 
 const insertUser = `-- name: InsertUser :one
@@ -277,6 +329,30 @@ func (q *Queries) UpdateUser(ctx context.Context, arg UpdateUserParams) (User, e
 	return i, err
 }
 
+const userByEmail = `-- name: UserByEmail :one
+select id, name, username, email, username_folded, email_folded, password_hash, role, active, token_version, created_at, updated_at from users where email_folded = $1
+`
+
+func (q *Queries) UserByEmail(ctx context.Context, emailFolded string) (User, error) {
+	row := q.db.QueryRow(ctx, userByEmail, emailFolded)
+	var i User
+	err := row.Scan(
+		&i.ID,
+		&i.Name,
+		&i.Username,
+		&i.Email,
+		&i.UsernameFolded,
+		&i.EmailFolded,
+		&i.PasswordHash,
+		&i.Role,
+		&i.Active,
+		&i.TokenVersion,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+	)
+	return i, err
+}
+
 const userByID = `-- name: UserByID :one
 select id, name, username, email, username_folded, email_folded, password_hash, role, active, token_version, created_at, updated_at from users where id = $1
 `
@@ -323,4 +399,41 @@ func (q *Queries) UserByUsername(ctx context.Context, usernameFolded string) (Us
 		&i.UpdatedAt,
 	)
 	return i, err
+}
+
+const usersBeyondASCII = `-- name: UsersBeyondASCII :many
+select id, name, username, email, username_folded, email_folded, password_hash, role, active, token_version, created_at, updated_at from users where octet_length(username) <> char_length(username) or octet_length(email) <> char_length(email) order by id
+`
+
+func (q *Queries) UsersBeyondASCII(ctx context.Context) ([]User, error) {
+	rows, err := q.db.Query(ctx, usersBeyondASCII)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []User
+	for rows.Next() {
+		var i User
+		if err := rows.Scan(
+			&i.ID,
+			&i.Name,
+			&i.Username,
+			&i.Email,
+			&i.UsernameFolded,
+			&i.EmailFolded,
+			&i.PasswordHash,
+			&i.Role,
+			&i.Active,
+			&i.TokenVersion,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }

@@ -24,6 +24,21 @@ func (q *Queries) AddLoginFailure(ctx context.Context, arg AddLoginFailureParams
 	return err
 }
 
+const addLoginSuccess = `-- name: AddLoginSuccess :exec
+insert into login_successes (subject, succeeded_at) values (?1, ?2)
+on conflict (subject) do update set succeeded_at = excluded.succeeded_at
+`
+
+type AddLoginSuccessParams struct {
+	Subject     string
+	SucceededAt int64
+}
+
+func (q *Queries) AddLoginSuccess(ctx context.Context, arg AddLoginSuccessParams) error {
+	_, err := q.db.ExecContext(ctx, addLoginSuccess, arg.Subject, arg.SucceededAt)
+	return err
+}
+
 const countLoginFailures = `-- name: CountLoginFailures :many
 select subject, count(*) as failures
 from login_failures
@@ -76,11 +91,50 @@ func (q *Queries) CountLoginFailures(ctx context.Context, arg CountLoginFailures
 	return items, nil
 }
 
+const countLoginSuccesses = `-- name: CountLoginSuccesses :one
+select count(*) from login_successes where subject = ?1 and succeeded_at >= ?2
+`
+
+type CountLoginSuccessesParams struct {
+	Subject string
+	Since   int64
+}
+
+func (q *Queries) CountLoginSuccesses(ctx context.Context, arg CountLoginSuccessesParams) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countLoginSuccesses, arg.Subject, arg.Since)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const forgetLoginFailures = `-- name: ForgetLoginFailures :exec
 delete from login_failures where failed_at < ?1
 `
 
 func (q *Queries) ForgetLoginFailures(ctx context.Context, before int64) error {
 	_, err := q.db.ExecContext(ctx, forgetLoginFailures, before)
+	return err
+}
+
+const forgetLoginSuccesses = `-- name: ForgetLoginSuccesses :exec
+delete from login_successes where succeeded_at < ?1
+`
+
+func (q *Queries) ForgetLoginSuccesses(ctx context.Context, before int64) error {
+	_, err := q.db.ExecContext(ctx, forgetLoginSuccesses, before)
+	return err
+}
+
+const liftLoginFailures = `-- name: LiftLoginFailures :exec
+delete from login_failures where subject >= ?1 and subject < ?2
+`
+
+type LiftLoginFailuresParams struct {
+	Prefix string
+	Beyond string
+}
+
+func (q *Queries) LiftLoginFailures(ctx context.Context, arg LiftLoginFailuresParams) error {
+	_, err := q.db.ExecContext(ctx, liftLoginFailures, arg.Prefix, arg.Beyond)
 	return err
 }
