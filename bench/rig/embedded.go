@@ -53,6 +53,9 @@ func (r *Rig) NewEmbedded(ctx context.Context, name string, events int, o Option
 		"LOG_LEVEL":           "warn",
 		// As in NewSystem.
 		"LEDGER_CHECK_INTERVAL": "0",
+		// All connections come from one address.
+		"MAX_CONNECTIONS":             "0",
+		"MAX_CONNECTIONS_PER_ADDRESS": "0",
 	}
 	maps.Copy(env, o.Env)
 	program := cmp.Or(o.Program, filepath.Join(r.bin(), "stavka"))

@@ -67,7 +67,8 @@ func New(ctx context.Context, c Config) (_ *App, err error) {
 	}
 	addChecks(a.Health, b)
 	addLoops(a, c, b, u)
-	s, err := a.Listen(ctx, c.Addr, c.Drain, handler)
+	c.HTTP.Metrics = b.meters.Registry
+	s, err := a.Listen(ctx, c.Addr, c.HTTP, handler)
 	if err != nil {
 		return nil, err
 	}

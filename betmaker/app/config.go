@@ -52,8 +52,9 @@ type Config struct {
 	Opening      money.Amount
 
 	TrustedProxies []netip.Prefix
+	BetsAtOnce     int // of one user
 
-	Drain time.Duration // how long requests in flight may take when the service stops
+	HTTP httpedge.Limits
 
 	Production bool     // refuse weak secrets instead of warning about them
 	Warnings   []string // accepted settings that should be changed
@@ -127,7 +128,7 @@ func EmbeddedSettings() []config.Setting {
 func (e Embedded) locate(_ *config.Reader, c *Config) {
 	c.StoreURL = config.NewSecret("sqlite:" + e.File)
 	c.BusURL, c.Bus = config.NewSecret("inproc:"), e.Bus
-	c.Drain = embeddedDrain
+	c.HTTP.Drain = embeddedDrain
 	c.LineURL = e.LineURL
 }
 
@@ -178,13 +179,18 @@ func read(r *config.Reader, locate func(*config.Reader, *Config)) (Config, error
 		Opening: r.Amount("OPENING_BALANCE", money.MustParse("1000.00"), money.Amount{}, maxStake, "The balance of a new user's wallet."),
 
 		TrustedProxies: networks(r, "TRUSTED_PROXIES",
-			"The addresses and networks of proxies, separated by commas, whose X-Forwarded-For is believed when failed logins are counted by address."),
+			"The addresses and networks of proxies, separated by commas, whose X-Forwarded-For is believed when failed logins are counted by address. They may have any number of connections."),
 
-		Drain: httpedge.DefaultLimits().Drain,
+		BetsAtOnce: r.Int("BETS_AT_ONCE_PER_USER", 64, 1, 2048,
+			"How many bets of one user a replica places at the same time. Others of the user wait, and are refused (503) after 600 ms."),
+
+		HTTP: httpedge.DefaultLimits(),
 
 		Production: r.IsProduction(),
 	}
 	_ = logging.Read(r) // declares its variables and reports their problems; service.LogTo applies them
+	c.HTTP.Connections, c.HTTP.ConnectionsPerAddress = r.Connections()
+	c.HTTP.TrustedProxies = c.TrustedProxies
 	locate(r, &c)
 	if tokens := r.ServiceTokens(); len(tokens) > 0 {
 		c.LineToken = tokens[0]

@@ -104,6 +104,12 @@ func TestConfigReadsTheNamesOfTheFirstManual(t *testing.T) {
 				})
 			},
 		},
+		"the bounds of connections": {
+			map[string]string{"MAX_CONNECTIONS": "100", "MAX_CONNECTIONS_PER_ADDRESS": "10", "TRUSTED_PROXIES": "10.0.0.0/8", "BETS_AT_ONCE_PER_USER": "3"},
+			func(c Config) (any, any) {
+				return fmt.Sprint(c.HTTP.Connections, c.HTTP.ConnectionsPerAddress, c.HTTP.TrustedProxies, c.BetsAtOnce), "100 10 [10.0.0.0/8] 3"
+			},
+		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -61,6 +61,7 @@ func newHandler(c Config, b *base, u *useCases, checks *health.Registry) (http.H
 		CancelBet:      usecase.CancelBet{Settlements: b.store.Settlements, Window: c.CancelWindow},
 		Voids:          usecase.Voids{Events: b.store.Events, Revised: u.settler.Wake},
 		AuditLog:       usecase.AuditLog{Store: b.store.AuditLog},
+		BetsAtOnce:     c.BetsAtOnce,
 		TrustedProxies: c.TrustedProxies, Prepared: b.prepared.done, Health: checks, Metrics: b.meters.Registry,
 	})
 	if err != nil {

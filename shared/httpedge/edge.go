@@ -79,12 +79,16 @@ type Deferred struct {
 	Operation string
 	// Recognise is called instead of Authenticate.
 	Recognise func(ctx context.Context, token string) (context.Context, error)
-	// AtOnce bounds the requests in progress; 0 for no bound. Further requests wait for a place,
-	// first come first served, before any other work is done for them. After Patience without a
-	// place they are refused. They wait because a refusal costs almost as much as the rest of the
-	// edge, and a client that is refused at once retries at once.
-	AtOnce   int64
-	Patience time.Duration
+	// AtOnce bounds the requests in progress; 0 for no bound. A request needs a place only when its
+	// token has been recognised, and its body has been read and checked. Further requests wait for a
+	// place, first come first served. After Patience without a place they are refused. They wait
+	// because a refusal costs almost as much as the rest of the edge, and a client that is refused at
+	// once retries at once.
+	AtOnce int64
+	// AtOncePerUser bounds the places of one user, as NameUser names them. Further requests of the user
+	// wait like others, but only for a place of the user's.
+	AtOncePerUser int64
+	Patience      time.Duration
 	// Confirm is called with the context from Recognise before an invalid request is refused. Its
 	// fault, if any, replaces the refusal, so that a client without access learns nothing.
 	Confirm func(ctx context.Context) error

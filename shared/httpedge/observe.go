@@ -46,12 +46,20 @@ type subject struct{ user string }
 
 type subjectKey struct{}
 
-// NameUser sets the user that the access log shows for the request of ctx. It does nothing for other
-// contexts.
+// NameUser sets the user of the request of ctx, whom the access log shows and whose requests are
+// bounded together. It does nothing for other contexts.
 func NameUser(ctx context.Context, user string) {
 	if s, ok := ctx.Value(subjectKey{}).(*subject); ok {
 		s.user = user
 	}
+}
+
+// userOf returns the user whom NameUser has set.
+func userOf(ctx context.Context) string {
+	if s, ok := ctx.Value(subjectKey{}).(*subject); ok {
+		return s.user
+	}
+	return ""
 }
 
 func (o *observer) middleware(next http.Handler) http.Handler {

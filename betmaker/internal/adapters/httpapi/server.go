@@ -26,7 +26,7 @@ import (
 	"stavka.local/shared/metrics"
 )
 
-// Dependencies are the parts that the API uses. All are required except TrustedProxies.
+// Dependencies are the parts that the API uses. All are required except TrustedProxies and BetsAtOnce.
 type Dependencies struct {
 	Authenticator *usecase.Authenticator
 	Login         *usecase.Login
@@ -42,6 +42,9 @@ type Dependencies struct {
 	// TrustedProxies are the networks whose X-Forwarded-For is believed when failed logins are
 	// counted by address and privileged actions are recorded.
 	TrustedProxies []netip.Prefix
+
+	// BetsAtOnce is how many bets of one user may be under way; 0 for no bound.
+	BetsAtOnce int
 
 	// Prepared is closed once the store can be used. Until then tables or the first user may be
 	// missing, and every operation is answered as unavailable.
@@ -68,7 +71,8 @@ func New(d Dependencies) (http.Handler, error) {
 		Mount:        s.mount,
 		Authenticate: s.authenticate,
 		Deferred: httpedge.Deferred{
-			Operation: "placeBet", AtOnce: betsAtOnce, Patience: betPatience, Recognise: s.recognise, Confirm: s.confirm,
+			Operation: "placeBet", Recognise: s.recognise, Confirm: s.confirm,
+			AtOnce: betsAtOnce, AtOncePerUser: int64(d.BetsAtOnce), Patience: betPatience,
 		},
 		Health:  d.Health,
 		Metrics: d.Metrics,
