@@ -21,14 +21,17 @@ import (
 const (
 	// floodConnections is more than the places that a replica has for bets.
 	floodConnections = 2100
-	honestUsers      = 32
+	honestUsers      = 48
 	floodPeriod      = 2 * time.Second
 )
 
-// A flood does not keep honest users from betting, whatever the attacker sends.
-func TestFlood(t *testing.T) { bearFloods(t, start(t, system.Options{})) }
+// asDelivered bounds the requests of users as a service does that is not told otherwise.
+var asDelivered = map[string]string{"USER_REQUESTS_PER_SECOND": "", "USER_BETS_PER_SECOND": ""}
 
-func TestEmbeddedFlood(t *testing.T) { bearFloods(t, startEmbedded(t, nil)) }
+// A flood does not keep honest users from betting, whatever the attacker sends.
+func TestFlood(t *testing.T) { bearFloods(t, start(t, system.Options{Env: asDelivered})) }
+
+func TestEmbeddedFlood(t *testing.T) { bearFloods(t, startEmbedded(t, asDelivered)) }
 
 // bearFloods floods bet-maker in several forms while honest users place bets at a quarter of the peak.
 // At least 95 % of theirs must be accepted. How much longer they take is logged, not judged, because
@@ -194,7 +197,7 @@ func (h *honest) peak(t *testing.T) int {
 		count   atomic.Int64
 	)
 	began := time.Now()
-	for range 2 * honestUsers {
+	for range honestUsers {
 		placing.Go(func() {
 			for time.Since(began) < floodPeriod {
 				if status := h.one(t.Context()); status != accepted {

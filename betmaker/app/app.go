@@ -13,6 +13,7 @@ import (
 	"stavka.local/betmaker/internal/usecase"
 	"stavka.local/shared/line"
 	"stavka.local/shared/metrics"
+	"stavka.local/shared/pace"
 	"stavka.local/shared/service"
 )
 
@@ -153,8 +154,10 @@ func newUseCases(c Config, b *base) (_ *useCases, err error) {
 		Cache: cache, Unknown: ttlcache.NewUnknown(unknownSize, unknownTTL),
 		Events: b.store.Events, Line: b.lines, Apply: u.apply.Lookup,
 	})
+	refusals := pace.New[domain.UserID](c.KeptRefusals, 24*time.Hour/time.Duration(max(c.KeptRefusals, 1)))
 	u.placer = usecase.NewPlacer(usecase.PlacerConfig{
 		Placements: b.store.Placements, Limits: c.Limits, Workers: b.store.placingWorkers,
+		RefusalsWait: refusals.Wait, Refused: func(user domain.UserID) { refusals.Take(user) },
 		FeedAlive: b.feed.Check, Confirm: u.access.authenticator.Confirm,
 		Peek: u.catalogue.Peek, Fetch: u.catalogue.Fetch, Observe: b.meters.batch,
 	})

@@ -52,7 +52,9 @@ type Config struct {
 	Opening      money.Amount
 
 	TrustedProxies []netip.Prefix
-	BetsAtOnce     int // of one user
+
+	// Of one user; the last three are 0 for no bound.
+	BetsAtOnce, RequestsPerSecond, BetsPerSecond, KeptRefusals int
 
 	HTTP httpedge.Limits
 
@@ -183,6 +185,14 @@ func read(r *config.Reader, locate func(*config.Reader, *Config)) (Config, error
 
 		BetsAtOnce: r.Int("BETS_AT_ONCE_PER_USER", 64, 1, 2048,
 			"How many bets of one user a replica places at the same time. Others of the user wait, and are refused (503) after 600 ms."),
+
+		RequestsPerSecond: r.Int("USER_REQUESTS_PER_SECOND", 200, 0, 1_000_000,
+			"How many requests of one user, without those that place bets, a replica answers in a second on average; 0 for no bound. "+
+				"Five times as many may come at once. Others are refused (429)."),
+		BetsPerSecond: r.Int("USER_BETS_PER_SECOND", 200, 0, 1_000_000, "The same for the requests that place bets."),
+		KeptRefusals: r.Int("USER_REFUSALS_PER_DAY", 10_000, 0, 100_000_000,
+			"How many refusals of bets with an Idempotency-Key a replica keeps for one user in a day on average; 0 for no bound. "+
+				"As many may come at once. Further new bets with a key are refused (429) without being decided."),
 
 		HTTP: httpedge.DefaultLimits(),
 

@@ -37,7 +37,8 @@ paths:
 var errRevoked = fault.New(fault.Forbidden, "revoked", "The token was revoked.")
 
 // newDeferred returns an edge whose operation placeBet checks the token itself. The token "unknown" is not
-// recognised, and Confirm refuses the token "revoked". The user of a token has its name.
+// recognised, and Confirm refuses the token "revoked". The user of a token has its name; one
+// with a version, "user/1", is counted apart.
 func newDeferred(t *testing.T, atOnce int64, patience time.Duration, place http.HandlerFunc) http.Handler {
 	t.Helper()
 	return newBounded(t, httpedge.Deferred{AtOnce: atOnce, Patience: patience}, place)
@@ -52,7 +53,11 @@ func newBounded(t *testing.T, d httpedge.Deferred, place http.HandlerFunc) http.
 		if token == "unknown" {
 			return nil, httpedge.ErrUnauthenticated
 		}
-		httpedge.NameUser(ctx, token)
+		user, _, versioned := strings.Cut(token, "/")
+		httpedge.NameUser(ctx, user)
+		if versioned {
+			httpedge.CountAs(ctx, token)
+		}
 		return context.WithValue(ctx, tokenKey{}, token), nil
 	}
 	d.Confirm = func(ctx context.Context) error {
@@ -255,6 +260,44 @@ func TestPlacesOfOneUserAreBounded(t *testing.T) {
 		if code := <-left; code != http.StatusOK {
 			t.Errorf("a later request got %d", code)
 		}
+	})
+}
+
+// A user who places too often is refused after a while, before the body is read, and other users are
+// not. Other operations are counted apart.
+func TestRequestsOfOneUserAreBounded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		handler := newBounded(t, httpedge.Deferred{PerSecond: 2}, func(http.ResponseWriter, *http.Request) {})
+		place := func(user string, want int) {
+			t.Helper()
+			if got := ask(t, handler, http.MethodPost, user, `{"amount":1}`); got.Code != want {
+				t.Errorf("a request of %s got %d %s, want %d", user, got.Code, got.Body, want)
+			}
+		}
+		for range 10 { // saved up over five seconds
+			place("greedy", http.StatusOK)
+		}
+		began := time.Now()
+		got := ask(t, handler, http.MethodPost, "greedy", `{]`)
+		if got.Code != http.StatusTooManyRequests || got.Header().Get("Retry-After") != "1" || !strings.Contains(got.Body.String(), `"too_many_requests"`) {
+			t.Errorf("one more got %d %v %s", got.Code, got.Header(), got.Body)
+		}
+		if took := time.Since(began); took != 500*time.Millisecond {
+			t.Errorf("it was refused after %s", took)
+		}
+		place("modest", http.StatusOK)
+		place("greedy/2", http.StatusOK)
+		place("greedy", http.StatusOK) // half a second later
+		place("greedy", http.StatusTooManyRequests)
+		if got := ask(t, handler, http.MethodGet, "greedy", ""); got.Code != http.StatusUnauthorized {
+			t.Errorf("another operation got %d", got.Code)
+		}
+		time.Sleep(time.Minute)
+		for range 10 {
+			place("greedy", http.StatusOK)
+		}
+		place("greedy", http.StatusTooManyRequests)
 	})
 }
 

@@ -19,6 +19,7 @@ import (
 	"github.com/getkin/kin-openapi/routers"
 	"github.com/go-chi/chi/v5"
 
+	"stavka.local/shared/pace"
 	"stavka.local/shared/problem"
 )
 
@@ -28,6 +29,13 @@ const BodyLimit = 64 << 10
 // discardFor is how long the rest of a refused body is awaited.
 const discardFor = time.Second
 
+const (
+	// burstSeconds is for how many seconds a user may save up the requests of a second.
+	burstSeconds = 5
+	// refusalDelay is how long a request of a user who sends too many waits for its refusal.
+	refusalDelay = 500 * time.Millisecond
+)
+
 // gate passes a request to the service when it is authenticated and matches the OpenAPI document. It
 // uses the route that chi has found, so nothing is routed twice.
 type gate struct {
@@ -35,6 +43,8 @@ type gate struct {
 	authenticate func(context.Context, string) (context.Context, error)
 	deferred     Deferred
 	places       *places // for requests of the deferred operation; nil for no bound
+
+	requests, deferredRequests *pace.Pace[string] // of users; nil for no bound
 }
 
 type operationKey struct{ method, pattern string }
@@ -56,7 +66,8 @@ var filterOptions = &openapi3filter.Options{SkipSettingDefaults: true}
 func newGate(doc *openapi3.T, o Options) (*gate, error) {
 	g := &gate{
 		operations: map[operationKey]*operation{}, authenticate: o.Authenticate, deferred: o.Deferred,
-		places: newPlaces(o.Deferred.AtOnce, o.Deferred.AtOncePerUser),
+		places:   newPlaces(o.Deferred.AtOnce, o.Deferred.AtOncePerUser),
+		requests: newPace(o.PerSecond), deferredRequests: newPace(o.Deferred.PerSecond),
 	}
 	if err := bearerOnly(doc); err != nil {
 		return nil, err
@@ -147,12 +158,16 @@ func (g *gate) middleware(next http.Handler) http.Handler {
 			return
 		}
 		r = r.WithContext(ctx)
+		if err := g.pace(ctx, op); err != nil {
+			refuse(w, r, err)
+			return
+		}
 		if err := op.check(w, r); err != nil {
 			refuse(w, r, g.confirmed(ctx, op, err))
 			return
 		}
 		if op.deferred && g.places != nil {
-			user := userOf(ctx)
+			user := countedAs(ctx)
 			if !g.places.enter(ctx, user, g.deferred.Patience) {
 				problem.Answer(w, r, ErrBusy)
 				return
@@ -161,6 +176,32 @@ func (g *gate) middleware(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// pace returns an error for a request of a user who sends too many. It returns it late, because a client
+// that is refused at once may ask again at once.
+func (g *gate) pace(ctx context.Context, op *operation) error {
+	user, requests := countedAs(ctx), g.requests
+	if op.deferred {
+		requests = g.deferredRequests
+	}
+	if user == "" {
+		return nil
+	}
+	delay := requests.Take(user)
+	if delay == 0 {
+		return nil
+	}
+	select {
+	case <-ctx.Done():
+	case <-time.After(refusalDelay):
+	}
+	return ErrTooManyRequests.After(delay)
+}
+
+// newPace returns the pace of a number of requests in a second.
+func newPace(perSecond int) *pace.Pace[string] {
+	return pace.New[string](burstSeconds*perSecond, time.Second/time.Duration(max(perSecond, 1)))
 }
 
 // confirmed returns the fault to refuse a request with: the one of Confirm, or else refusal.
