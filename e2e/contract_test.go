@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -621,6 +622,59 @@ func TestOperationsAreUnavailableWithoutTheirStore(t *testing.T) {
 	redis.Start()
 	s.AwaitReady()
 	tellStory(t, s)
+}
+
+// A user who sends too many requests is refused everywhere, and another user is not.
+func TestTooManyRequestsAreRefusedEverywhere(t *testing.T) {
+	t.Parallel()
+	refuseTooManyRequests(t, start(t, system.Options{}))
+}
+
+func refuseTooManyRequests(t *testing.T, s *system.System) {
+	t.Helper()
+	target, other := targets(t, s)[0], s.NewUser(t, 0)
+	target.Stop()
+	target.Start("USER_REQUESTS_PER_SECOND=1", "USER_BETS_PER_SECOND=1")
+	s.AwaitReady()
+	profile := system.Request{Method: http.MethodGet, Path: "/api/users/me", Token: target.token}
+	isRefused := func(request system.Request) func() error {
+		return func() error {
+			got, err := s.Do(target.Service, request)
+			if err == nil && (got.Status != http.StatusTooManyRequests || got.Code() != "too_many_requests") {
+				err = fmt.Errorf("got %d %s", got.Status, got.Body)
+			}
+			return err
+		}
+	}
+	// Other requests of the user keep the bucket empty meanwhile.
+	var (
+		asking sync.WaitGroup
+		done   = make(chan struct{})
+	)
+	for range 8 {
+		asking.Go(func() {
+			for {
+				if _, err := s.Do(target.Service, profile); err != nil {
+					t.Error(err)
+					return
+				}
+				select {
+				case <-done:
+					return
+				default:
+				}
+			}
+		})
+	}
+	system.Eventually(t, allowed, "the user is refused", isRefused(profile))
+	for _, op := range operations(target.spec, http.StatusTooManyRequests, "too_many_requests", target.ids) {
+		system.Eventually(t, allowed, op.OperationID+" is refused", isRefused(op.request(target.token, op.validBody(t))))
+	}
+	close(done)
+	asking.Wait()
+	if got, err := s.Do(target.Service, system.Request{Method: http.MethodGet, Path: "/api/users/me", Token: other.Token}); err != nil || got.Status != http.StatusOK {
+		t.Errorf("another user: %d %s %v", got.Status, got.Body, err)
+	}
 }
 
 func TestBetsAreRefusedWhileTheFeedIsSilent(t *testing.T) {

@@ -50,6 +50,7 @@ func TestEmbeddedContract(t *testing.T) {
 	for name, check := range map[string]func(*testing.T, *system.System){
 		"malformed requests":   refuseMalformed,
 		"an inactive user":     refuseAnInactiveUser,
+		"too many requests":    refuseTooManyRequests,
 		"rules about users":    checkRulesAboutUsers,
 		"guessing a password":  throttleGuessing,
 		"signing out":          signOut,

@@ -53,6 +53,11 @@ func (r *Rig) NewEmbedded(ctx context.Context, name string, events int, o Option
 		"LOG_LEVEL":           "warn",
 		// As in NewSystem.
 		"LEDGER_CHECK_INTERVAL": "0",
+		// All connections come from one address, and some loads from few users.
+		"MAX_CONNECTIONS":             "0",
+		"MAX_CONNECTIONS_PER_ADDRESS": "0",
+		"USER_REQUESTS_PER_SECOND":    "0",
+		"USER_BETS_PER_SECOND":        "0",
 	}
 	maps.Copy(env, o.Env)
 	program := cmp.Or(o.Program, filepath.Join(r.bin(), "stavka"))

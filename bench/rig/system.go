@@ -68,6 +68,11 @@ func (r *Rig) NewSystem(ctx context.Context, name string, events int, o Options)
 		"SECRET_KEY":          secretKey,
 		"CACHE_MAX_SIZE":      "100000",
 		"LOG_LEVEL":           "warn",
+		// All connections come from one address, and some loads from few users.
+		"MAX_CONNECTIONS":             "0",
+		"MAX_CONNECTIONS_PER_ADDRESS": "0",
+		"USER_REQUESTS_PER_SECOND":    "0",
+		"USER_BETS_PER_SECOND":        "0",
 		// The check reads the whole ledger, and would start in the middle of a turn.
 		"LEDGER_CHECK_INTERVAL": "0",
 	}

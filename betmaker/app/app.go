@@ -13,6 +13,7 @@ import (
 	"stavka.local/betmaker/internal/usecase"
 	"stavka.local/shared/line"
 	"stavka.local/shared/metrics"
+	"stavka.local/shared/pace"
 	"stavka.local/shared/service"
 )
 
@@ -69,7 +70,8 @@ func New(ctx context.Context, c Config) (_ *App, err error) {
 	}
 	addChecks(a.Health, b)
 	addLoops(a, c, b, u)
-	s, err := a.Listen(ctx, c.Addr, c.Drain, handler)
+	c.HTTP.Metrics = b.meters.Registry
+	s, err := a.Listen(ctx, c.Addr, c.HTTP, handler)
 	if err != nil {
 		return nil, err
 	}
@@ -154,8 +156,10 @@ func newUseCases(c Config, b *base) (_ *useCases, err error) {
 		Cache: cache, Unknown: ttlcache.NewUnknown(unknownSize, unknownTTL),
 		Events: b.store.Events, Line: b.lines, Apply: u.apply.Lookup,
 	})
+	refusals := pace.New[domain.UserID](c.KeptRefusals, 24*time.Hour/time.Duration(max(c.KeptRefusals, 1)))
 	u.placer = usecase.NewPlacer(usecase.PlacerConfig{
 		Placements: b.store.Placements, Limits: c.Limits, Workers: b.store.placingWorkers,
+		RefusalsWait: refusals.Wait, Refused: func(user domain.UserID) { refusals.Take(user) },
 		FeedAlive: b.feed.Check, Confirm: u.access.authenticator.Confirm,
 		Peek: u.catalogue.Peek, Fetch: u.catalogue.Fetch, Observe: b.meters.batch,
 	})

@@ -55,7 +55,10 @@ type Config struct {
 
 	TrustedProxies []netip.Prefix
 
-	Drain time.Duration // how long requests in flight may take when the service stops
+	// Of one user; the last three are 0 for no bound.
+	BetsAtOnce, RequestsPerSecond, BetsPerSecond, KeptRefusals int
+
+	HTTP httpedge.Limits
 
 	Production bool     // refuse weak secrets instead of warning about them
 	Warnings   []string // accepted settings that should be changed
@@ -136,7 +139,7 @@ func (e Embedded) locate(r *config.Reader, c *Config) {
 	r.PrivateFile(e.KeyFile)
 	c.StoreURL = config.NewSecret("sqlite:" + e.File)
 	c.BusURL, c.Bus = config.NewSecret("inproc:"), e.Bus
-	c.Drain = embeddedDrain
+	c.HTTP.Drain = embeddedDrain
 	c.LineURL = e.LineURL
 	c.Program = e.Program
 }
@@ -188,13 +191,26 @@ func read(r *config.Reader, locate func(*config.Reader, *Config)) (Config, error
 		Opening: r.Amount("OPENING_BALANCE", money.MustParse("1000.00"), money.Amount{}, maxStake, "The balance of a new user's wallet."),
 
 		TrustedProxies: networks(r, "TRUSTED_PROXIES",
-			"The addresses and networks of proxies, separated by commas, whose X-Forwarded-For is believed when failed logins are counted by address."),
+			"The addresses and networks of proxies, separated by commas, whose X-Forwarded-For is believed when failed logins are counted by address. They may have any number of connections."),
 
-		Drain: httpedge.DefaultLimits().Drain,
+		BetsAtOnce: r.Int("BETS_AT_ONCE_PER_USER", 64, 1, 2048,
+			"How many bets of one user a replica places at the same time. Others of the user wait, and are refused (503) after 600 ms."),
+
+		RequestsPerSecond: r.Int("USER_REQUESTS_PER_SECOND", 200, 0, 1_000_000,
+			"How many requests of one user, without those that place bets, a replica answers in a second on average; 0 for no bound. "+
+				"Five times as many may come at once. Others are refused (429)."),
+		BetsPerSecond: r.Int("USER_BETS_PER_SECOND", 200, 0, 1_000_000, "The same for the requests that place bets."),
+		KeptRefusals: r.Int("USER_REFUSALS_PER_DAY", 10_000, 0, 100_000_000,
+			"How many refusals of bets with an Idempotency-Key a replica keeps for one user in a day on average; 0 for no bound. "+
+				"As many may come at once. Further new bets with a key are refused (429) without being decided."),
+
+		HTTP: httpedge.DefaultLimits(),
 
 		Production: r.IsProduction(),
 	}
 	_ = logging.Read(r) // declares its variables and reports their problems; service.LogTo applies them
+	c.HTTP.Connections, c.HTTP.ConnectionsPerAddress = r.Connections()
+	c.HTTP.TrustedProxies = c.TrustedProxies
 	locate(r, &c)
 	if tokens := r.ServiceTokens(); len(tokens) > 0 {
 		c.LineToken = tokens[0]

@@ -104,6 +104,12 @@ func TestConfigReadsTheNamesOfTheFirstManual(t *testing.T) {
 				})
 			},
 		},
+		"the bounds of connections and users": {
+			map[string]string{"MAX_CONNECTIONS": "100", "MAX_CONNECTIONS_PER_ADDRESS": "10", "TRUSTED_PROXIES": "10.0.0.0/8", "BETS_AT_ONCE_PER_USER": "3", "USER_REQUESTS_PER_SECOND": "4", "USER_BETS_PER_SECOND": "5", "USER_REFUSALS_PER_DAY": "6"},
+			func(c Config) (any, any) {
+				return fmt.Sprint(c.HTTP.Connections, c.HTTP.ConnectionsPerAddress, c.HTTP.TrustedProxies, c.BetsAtOnce, c.RequestsPerSecond, c.BetsPerSecond, c.KeptRefusals), "100 10 [10.0.0.0/8] 3 4 5 6"
+			},
+		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -57,10 +57,11 @@ func newHandler(c Config, b *base, u *useCases, checks *health.Registry) (http.H
 	handler, err := httpapi.New(httpapi.Dependencies{
 		Authenticator: u.access.authenticator, Login: u.access.login, Users: u.access.users,
 		Placer: u.placer, Catalogue: u.catalogue, Bets: b.store.Bets,
-		Wallets:        usecase.Wallets{Store: b.store.Wallets},
-		CancelBet:      usecase.CancelBet{Settlements: b.store.Settlements, Window: c.CancelWindow},
-		Voids:          usecase.Voids{Events: b.store.Events, Revised: u.settler.Wake},
-		AuditLog:       usecase.AuditLog{Store: b.store.AuditLog},
+		Wallets:    usecase.Wallets{Store: b.store.Wallets},
+		CancelBet:  usecase.CancelBet{Settlements: b.store.Settlements, Window: c.CancelWindow},
+		Voids:      usecase.Voids{Events: b.store.Events, Revised: u.settler.Wake},
+		AuditLog:   usecase.AuditLog{Store: b.store.AuditLog},
+		BetsAtOnce: c.BetsAtOnce, RequestsPerSecond: c.RequestsPerSecond, BetsPerSecond: c.BetsPerSecond,
 		TrustedProxies: c.TrustedProxies, Prepared: b.prepared.done, Health: checks, Metrics: b.meters.Registry,
 	})
 	if err != nil {

@@ -92,6 +92,9 @@ func Start(t testing.TB, options Options) *System {
 		"LOG_LEVEL":             "info",
 		"TOKEN_EXPIRED_MINUTES": "60",
 		"OPENING_BALANCE":       Opening.String(),
+		// Tests send more from one user than a person does.
+		"USER_REQUESTS_PER_SECOND": "0",
+		"USER_BETS_PER_SECOND":     "0",
 	}, options.Env)
 	maps.DeleteFunc(s.Env, func(_, value string) bool { return value == "" })
 	if options.Embedded {

@@ -93,7 +93,8 @@ func New(ctx context.Context, c Config) (_ *App, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := a.Listen(ctx, c.Addr, c.Drain, handler)
+	c.HTTP.Metrics = registry
+	s, err := a.Listen(ctx, c.Addr, c.HTTP, handler)
 	if err != nil {
 		return nil, err
 	}

@@ -33,7 +33,7 @@ type Config struct {
 	Rules         domain.Rules
 	FeedHeartbeat time.Duration
 
-	Drain time.Duration // how long requests in flight may take when the service stops
+	HTTP httpedge.Limits
 
 	Production bool     // refuse weak secrets instead of warning about them
 	Warnings   []string // accepted settings that should be changed
@@ -95,7 +95,7 @@ func (e Embedded) locate(r *config.Reader, c *Config) {
 	r.PrivateFile(e.File)
 	c.StoreURL = config.NewSecret("sqlite:" + e.File)
 	c.BusURL, c.Bus = config.NewSecret("inproc:"), e.Bus
-	c.Drain = embeddedDrain
+	c.HTTP.Drain = embeddedDrain
 }
 
 // read reads the variables. Those that locate a store and the bus are read by locate.
@@ -112,11 +112,12 @@ func read(r *config.Reader, locate func(*config.Reader, *Config)) (Config, error
 		},
 		FeedHeartbeat: r.FeedHeartbeat(),
 
-		Drain: httpedge.DefaultLimits().Drain,
+		HTTP: httpedge.DefaultLimits(),
 
 		Production: r.IsProduction(),
 	}
 	_ = logging.Read(r) // declares its variables and reports their problems; service.LogTo applies them
+	c.HTTP.Connections, c.HTTP.ConnectionsPerAddress = r.Connections()
 	locate(r, &c)
 	c.Warnings = r.Warnings()
 	if err := r.Err(); err != nil {

@@ -36,6 +36,17 @@ func (r *Reader) ServiceTokens() []Secret {
 		"The bearer token that line-provider requires, or several, separated by commas: line-provider accepts all of them, bet-maker sends the first.")
 }
 
+// Connections reads the bounds of open HTTP connections, of all clients and of one address; 0 for no
+// bound.
+func (r *Reader) Connections() (all, perAddress int) {
+	all = r.Int("MAX_CONNECTIONS", 16384, 0, 10_000_000,
+		"How many HTTP connections each service keeps open; 0 for as many as the limit of open files allows. "+
+			"For a new one beyond that, the connection that has waited longest for a request is closed.")
+	perAddress = r.Int("MAX_CONNECTIONS_PER_ADDRESS", 4096, 0, 10_000_000,
+		"The same for the connections from one address (IPv6: from one /64); 0 for no bound. For bet-maker the addresses in TRUSTED_PROXIES have no such bound.")
+	return all, perAddress
+}
+
 // FeedHeartbeat reads the time between two heartbeats of line-provider.
 func (r *Reader) FeedHeartbeat() time.Duration {
 	return r.Duration("FEED_HEARTBEAT", 2*time.Second, 100*time.Millisecond, time.Minute,

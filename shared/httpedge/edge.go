@@ -39,8 +39,10 @@ var (
 	ErrNotFound         = fault.New(fault.NotFound, "not_found", "There is no such route.")
 	ErrMethodNotAllowed = fault.New(fault.MethodNotAllowed, "method_not_allowed",
 		"The route exists, but not for this method.")
-	ErrBodyTooLarge         = fault.New(fault.TooLarge, "body_too_large", "The body is larger than 64 KiB.")
-	ErrBusy                 = fault.New(fault.Unavailable, "unavailable", "Too many of these requests are under way; try again.").After(time.Second)
+	ErrBodyTooLarge    = fault.New(fault.TooLarge, "body_too_large", "The body is larger than 64 KiB.")
+	ErrBusy            = fault.New(fault.Unavailable, "unavailable", "Too many of these requests are under way; try again.").After(time.Second)
+	ErrTooManyRequests = fault.New(fault.Throttled, "too_many_requests",
+		"You send too many requests; try again later.")
 	ErrUnsupportedMediaType = fault.New(fault.UnsupportedMedia, "unsupported_media_type",
 		"The body is not of a media type that this operation takes.")
 )
@@ -54,7 +56,7 @@ const (
 	specPath    = "/openapi.yaml"
 )
 
-// Options configure an edge. All of them but Deferred are required.
+// Options configure an edge. All of them but Deferred and PerSecond are required.
 type Options struct {
 	// Title is the name of the service on /docs.
 	Title string
@@ -68,8 +70,11 @@ type Options struct {
 	// call NameUser. It is called for the secured operations of the document, except Deferred's.
 	Authenticate func(ctx context.Context, token string) (context.Context, error)
 	Deferred     Deferred
-	Health       *health.Registry
-	Metrics      *metrics.Registry
+	// PerSecond bounds the requests of one user in a second on average, as NameUser and CountAs name
+	// them, except those of the deferred operation; 0 for no bound. See burstSeconds.
+	PerSecond int
+	Health    *health.Registry
+	Metrics   *metrics.Registry
 }
 
 // Deferred is an operation that checks itself whether a token is still valid. The zero value means
@@ -79,12 +84,18 @@ type Deferred struct {
 	Operation string
 	// Recognise is called instead of Authenticate.
 	Recognise func(ctx context.Context, token string) (context.Context, error)
-	// AtOnce bounds the requests in progress; 0 for no bound. Further requests wait for a place,
-	// first come first served, before any other work is done for them. After Patience without a
-	// place they are refused. They wait because a refusal costs almost as much as the rest of the
-	// edge, and a client that is refused at once retries at once.
-	AtOnce   int64
-	Patience time.Duration
+	// AtOnce bounds the requests in progress; 0 for no bound. A request needs a place only when its
+	// token has been recognised, and its body has been read and checked. Further requests wait for a
+	// place, first come first served. After Patience without a place they are refused. They wait
+	// because a refusal costs almost as much as the rest of the edge, and a client that is refused at
+	// once retries at once.
+	AtOnce int64
+	// AtOncePerUser bounds the places of one user, as NameUser names them. Further requests of the user
+	// wait like others, but only for a place of the user's.
+	AtOncePerUser int64
+	Patience      time.Duration
+	// PerSecond is Options.PerSecond for the deferred operation.
+	PerSecond int
 	// Confirm is called with the context from Recognise before an invalid request is refused. Its
 	// fault, if any, replaces the refusal, so that a client without access learns nothing.
 	Confirm func(ctx context.Context) error

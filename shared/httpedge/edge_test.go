@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -64,6 +65,15 @@ func (l *lines) of(t *testing.T, id string) string {
 		return strings.Contains(found.String(), "msg=request ")
 	})
 	return found.String()
+}
+
+// holds reports whether a line holds all texts.
+func (l *lines) holds(texts ...string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.ContainsFunc(l.all, func(line string) bool {
+		return !slices.ContainsFunc(texts, func(text string) bool { return !strings.Contains(line, text) })
+	})
 }
 
 // eventually waits until done returns true, and fails the test after 10 seconds.

@@ -5,9 +5,9 @@ import "net"
 // SilentGrace is silentGrace.
 const SilentGrace = silentGrace
 
-// ListenAt makes a server that does not run yet accept connections of listener instead.
-func (s *Server) ListenAt(listener net.Listener) error {
+// ListenAt makes a server that does not run yet accept connections of other instead.
+func (s *Server) ListenAt(other net.Listener) error {
 	err := s.listener.Close()
-	s.listener = &closingOnce{Listener: listener}
+	s.listener = newListener(other, s.connections)
 	return err
 }

@@ -11,19 +11,30 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/getkin/kin-openapi/routers"
 	"github.com/go-chi/chi/v5"
-	"golang.org/x/sync/semaphore"
 
+	"stavka.local/shared/pace"
 	"stavka.local/shared/problem"
 )
 
 // BodyLimit is the length of the longest accepted body, in bytes.
 const BodyLimit = 64 << 10
+
+// discardFor is how long the rest of a refused body is awaited.
+const discardFor = time.Second
+
+const (
+	// burstSeconds is for how many seconds a user may save up the requests of a second.
+	burstSeconds = 5
+	// refusalDelay is how long a request of a user who sends too many waits for its refusal.
+	refusalDelay = 500 * time.Millisecond
+)
 
 // gate passes a request to the service when it is authenticated and matches the OpenAPI document. It
 // uses the route that chi has found, so nothing is routed twice.
@@ -31,7 +42,9 @@ type gate struct {
 	operations   map[operationKey]*operation
 	authenticate func(context.Context, string) (context.Context, error)
 	deferred     Deferred
-	places       *semaphore.Weighted // for requests of the deferred operation
+	places       *places // for requests of the deferred operation; nil for no bound
+
+	requests, deferredRequests *pace.Pace[string] // of users; nil for no bound
 }
 
 type operationKey struct{ method, pattern string }
@@ -53,7 +66,8 @@ var filterOptions = &openapi3filter.Options{SkipSettingDefaults: true}
 func newGate(doc *openapi3.T, o Options) (*gate, error) {
 	g := &gate{
 		operations: map[operationKey]*operation{}, authenticate: o.Authenticate, deferred: o.Deferred,
-		places: semaphore.NewWeighted(o.Deferred.AtOnce),
+		places:   newPlaces(o.Deferred.AtOnce, o.Deferred.AtOncePerUser),
+		requests: newPace(o.PerSecond), deferredRequests: newPace(o.Deferred.PerSecond),
 	}
 	if err := bearerOnly(doc); err != nil {
 		return nil, err
@@ -138,37 +152,56 @@ func (g *gate) middleware(next http.Handler) http.Handler {
 			problem.Write(w, r, ErrNotFound)
 			return
 		}
-		if op.deferred && g.deferred.AtOnce > 0 {
-			if !g.enter(r.Context()) {
-				problem.Answer(w, r, ErrBusy)
-				return
-			}
-			defer g.places.Release(1)
-		}
 		ctx, err := g.identify(op, r)
 		if err != nil {
-			discard(r)
-			problem.Write(w, r, err)
+			refuse(w, r, err)
 			return
 		}
 		r = r.WithContext(ctx)
-		if err := op.check(w, r); err != nil {
-			discard(r)
-			problem.Write(w, r, g.confirmed(ctx, op, err))
+		if err := g.pace(ctx, op); err != nil {
+			refuse(w, r, err)
 			return
+		}
+		if err := op.check(w, r); err != nil {
+			refuse(w, r, g.confirmed(ctx, op, err))
+			return
+		}
+		if op.deferred && g.places != nil {
+			user := countedAs(ctx)
+			if !g.places.enter(ctx, user, g.deferred.Patience) {
+				problem.Answer(w, r, ErrBusy)
+				return
+			}
+			defer g.places.leave(user)
 		}
 		next.ServeHTTP(w, r)
 	})
 }
 
-// enter waits for a place and reports whether there was one in time.
-func (g *gate) enter(ctx context.Context) bool {
-	if g.places.TryAcquire(1) {
-		return true
+// pace returns an error for a request of a user who sends too many. It returns it late, because a client
+// that is refused at once may ask again at once.
+func (g *gate) pace(ctx context.Context, op *operation) error {
+	user, requests := countedAs(ctx), g.requests
+	if op.deferred {
+		requests = g.deferredRequests
 	}
-	ctx, cancel := context.WithTimeout(ctx, g.deferred.Patience)
-	defer cancel()
-	return g.places.Acquire(ctx, 1) == nil
+	if user == "" {
+		return nil
+	}
+	delay := requests.Take(user)
+	if delay == 0 {
+		return nil
+	}
+	select {
+	case <-ctx.Done():
+	case <-time.After(refusalDelay):
+	}
+	return ErrTooManyRequests.After(delay)
+}
+
+// newPace returns the pace of a number of requests in a second.
+func newPace(perSecond int) *pace.Pace[string] {
+	return pace.New[string](burstSeconds*perSecond, time.Second/time.Duration(max(perSecond, 1)))
 }
 
 // confirmed returns the fault to refuse a request with: the one of Confirm, or else refusal.
@@ -299,7 +332,7 @@ func parameterValue(s *openapi3.Schema, text string) (any, bool) {
 	}
 }
 
-// readBody reads the whole body. When the client does not send all of it in time, readBody closes the
+// readBody reads the whole body, and takes it from the request. When the client does not send all of it in time, readBody closes the
 // connection, because the client would not read a response.
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if r.ContentLength > BodyLimit {
@@ -322,14 +355,35 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if err != nil {
 		panic(http.ErrAbortHandler)
 	}
+	r.Body = http.NoBody
 	return data, nil
 }
 
-// discard reads the rest of an unwanted body, up to a bound, so that a client that is still sending
-// gets the response instead of a closed connection.
-func discard(r *http.Request) {
-	// An error means that the client gets no response.
-	_, _ = io.CopyN(io.Discard, r.Body, 4*BodyLimit)
+// refuse answers a request with a problem before it reads the rest of the body, so that a client that
+// sends slowly holds nothing but its connection. Then it reads the rest for a moment, so that a client
+// that is still sending gets the answer instead of a closed connection.
+func refuse(w http.ResponseWriter, r *http.Request, err error) {
+	if r.Body == http.NoBody { // there is none, or it has been read
+		problem.Write(w, r, err)
+		return
+	}
+	// An error of c means that w does not write to a connection.
+	c := http.NewResponseController(w)
+	if r.ContentLength < 0 || r.ContentLength > 4*BodyLimit {
+		// net/http answers before it reads the body when it closes the connection afterwards.
+		w.Header().Set("Connection", "close")
+		problem.Write(w, r, err)
+		_ = c.SetReadDeadline(time.Now().Add(discardFor))
+		return
+	}
+	_ = c.EnableFullDuplex() // otherwise net/http reads the body first
+	problem.Write(w, r, err)
+	_ = c.Flush()
+	_ = c.SetReadDeadline(time.Now().Add(discardFor))
+	if _, err := io.CopyN(io.Discard, r.Body, 4*BodyLimit); !errors.Is(err, io.EOF) {
+		// net/http would take the rest of the body for the next request.
+		panic(http.ErrAbortHandler)
+	}
 }
 
 func (op *operation) checkBody(r *http.Request, data []byte) error {

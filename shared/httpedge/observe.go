@@ -42,16 +42,35 @@ func newObserver(m *metrics.Registry) *observer {
 }
 
 // subject receives the user of a request from inner handlers, for the access log.
-type subject struct{ user string }
+type subject struct {
+	user    string
+	counted string // as whom the request is bounded
+}
 
 type subjectKey struct{}
 
-// NameUser sets the user that the access log shows for the request of ctx. It does nothing for other
-// contexts.
+// NameUser sets the user of the request of ctx, whom the access log shows and whose requests are
+// bounded together. It does nothing for other contexts.
 func NameUser(ctx context.Context, user string) {
 	if s, ok := ctx.Value(subjectKey{}).(*subject); ok {
-		s.user = user
+		s.user, s.counted = user, user
 	}
+}
+
+// CountAs, called after NameUser, sets as whom the request of ctx is bounded together with others. It is
+// for a user who is only claimed to be the sender.
+func CountAs(ctx context.Context, name string) {
+	if s, ok := ctx.Value(subjectKey{}).(*subject); ok {
+		s.counted = name
+	}
+}
+
+// countedAs returns as whom a request is bounded, or "".
+func countedAs(ctx context.Context) string {
+	if s, ok := ctx.Value(subjectKey{}).(*subject); ok {
+		return s.counted
+	}
+	return ""
 }
 
 func (o *observer) middleware(next http.Handler) http.Handler {

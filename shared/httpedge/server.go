@@ -7,8 +7,13 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync"
 	"time"
+
+	"golang.org/x/time/rate"
+
+	"stavka.local/shared/metrics"
 )
 
 // Limits bound the resources that one client can use.
@@ -19,6 +24,15 @@ type Limits struct {
 	Idle        time.Duration // between the requests of a connection
 	Drain       time.Duration // for requests in flight when the server stops
 	HeaderBytes int           // the size of a request's header
+
+	// Connections bounds the open connections, and ConnectionsPerAddress those from one address; 0 for
+	// no bound. Beyond a bound the connection that has waited longest for a request is closed. The
+	// connections are always fewer than the files that the process may have open.
+	Connections, ConnectionsPerAddress int
+	// TrustedProxies may have any number of connections, because they bring those of many clients.
+	TrustedProxies []netip.Prefix
+	// Metrics gets the metrics of connections; nil for none.
+	Metrics *metrics.Registry
 }
 
 // DefaultLimits returns the limits of both services. Drain is shorter than the time that a
@@ -34,27 +48,26 @@ func DefaultLimits() Limits {
 	}
 }
 
-// silentGrace is how long a stopping server waits for the first byte of an open connection. Browsers and
-// other clients open connections that they may never use. net/http would wait 5 s for them, and would
-// not answer a request that arrives meanwhile.
-const silentGrace = 200 * time.Millisecond
-
 // Server is an HTTP server and its listener.
 type Server struct {
-	listener net.Listener
-	http     *http.Server
-	drain    time.Duration
-	silent   silentConnections
+	listener    net.Listener
+	http        *http.Server
+	drain       time.Duration
+	connections *connections
 }
 
 // NewServer binds address; port 0 stands for any free port. Clients can connect at once, but nothing is
 // answered before Run. A caller that does not call Run must call Close.
 func NewServer(ctx context.Context, address string, handler http.Handler, l Limits) (*Server, error) {
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	bound, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("listen: %w", err)
 	}
-	s := &Server{listener: &closingOnce{Listener: listener}, drain: l.Drain}
+	if files := connectableFiles(); files > 0 && (l.Connections <= 0 || l.Connections > files) {
+		l.Connections = files
+	}
+	s := &Server{drain: l.Drain, connections: newConnections(l)}
+	s.listener = newListener(bound, s.connections)
 	s.http = &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: l.ReadHeader,
@@ -62,7 +75,7 @@ func NewServer(ctx context.Context, address string, handler http.Handler, l Limi
 		WriteTimeout:      l.Write,
 		IdleTimeout:       l.Idle,
 		MaxHeaderBytes:    l.HeaderBytes,
-		ConnState:         s.silent.observe,
+		ConnState:         s.connections.observe,
 		ErrorLog:          slog.NewLogLogger(slog.Default().Handler(), slog.LevelDebug),
 	}
 	return s, nil
@@ -85,7 +98,7 @@ func (s *Server) Run(ctx context.Context) error {
 	draining, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.drain)
 	defer cancel()
 	_ = s.listener.Close() // first, so that no connections arrive during dismiss
-	s.silent.dismiss(draining)
+	s.connections.dismiss(draining)
 	err := s.http.Shutdown(draining)
 	if err != nil {
 		err = errors.Join(fmt.Errorf("requests still in flight after %s were cut off: %w", s.drain, err), s.http.Close())
@@ -105,62 +118,35 @@ func (s *Server) Close() error {
 	return nil
 }
 
-// closingOnce is a listener that may be closed several times: by Run, by net/http during the shutdown,
-// and by Close.
-type closingOnce struct {
+// listener is a listener that logs what prevents it from accepting connections, and that may be closed
+// several times: by Run, by net/http during the shutdown, and by Close.
+type listener struct {
 	net.Listener
+
+	connections *connections
+	logged      rate.Sometimes
 
 	once sync.Once
 	err  error
 }
 
+func newListener(l net.Listener, c *connections) *listener {
+	return &listener{Listener: l, connections: c, logged: rate.Sometimes{Interval: time.Second}}
+}
+
+// Accept implements net.Listener. net/http calls it again after an error that may pass, such as too many
+// open files.
+func (l *listener) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err != nil && !errors.Is(err, net.ErrClosed) {
+		l.logged.Do(func() { slog.Error("a connection could not be accepted", "error", err) })
+		l.connections.makeRoom()
+	}
+	return conn, err
+}
+
 // Close implements net.Listener. It returns the result of the first call.
-func (l *closingOnce) Close() error {
+func (l *listener) Close() error {
 	l.once.Do(func() { l.err = l.Listener.Close() })
 	return l.err
-}
-
-// silentConnections are the open connections that have received no byte yet.
-type silentConnections struct {
-	mu    sync.Mutex
-	conns map[net.Conn]struct{}
-}
-
-// observe implements http.Server.ConnState.
-func (s *silentConnections) observe(conn net.Conn, state http.ConnState) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if state != http.StateNew {
-		delete(s.conns, conn)
-		return
-	}
-	if s.conns == nil {
-		s.conns = make(map[net.Conn]struct{})
-	}
-	s.conns[conn] = struct{}{}
-}
-
-// dismiss waits until there are none, at most silentGrace, and closes the remaining ones.
-func (s *silentConnections) dismiss(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, silentGrace)
-	defer cancel()
-	ticker := time.NewTicker(5 * time.Millisecond)
-	defer ticker.Stop()
-	for s.any() && ctx.Err() == nil {
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
-		}
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for conn := range s.conns {
-		_ = conn.Close() // nothing was received that could be lost
-	}
-}
-
-func (s *silentConnections) any() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.conns) > 0
 }

@@ -40,10 +40,8 @@ func (a *Assembly) Abandon(ctx context.Context, err error) error {
 
 // Listen makes the HTTP server the last part, which starts last and stops first, and returns the
 // service. The service listens and does not answer yet. A caller that does not start it must stop
-// it. drain bounds the requests in flight when the service stops.
-func (a *Assembly) Listen(ctx context.Context, address string, drain time.Duration, handler http.Handler) (*Service, error) {
-	limits := httpedge.DefaultLimits()
-	limits.Drain = drain
+// it.
+func (a *Assembly) Listen(ctx context.Context, address string, limits httpedge.Limits, handler http.Handler) (*Service, error) {
 	server, err := httpedge.NewServer(ctx, address, handler, limits)
 	if err != nil {
 		return nil, err

@@ -33,12 +33,20 @@ const (
 // ErrOverloaded is returned by Place when more placements wait than can be answered soon.
 var ErrOverloaded = fault.New(fault.Unavailable, "unavailable", "Too many bets are waiting; try again.").After(time.Second)
 
-// PlacerConfig configures a Placer. All members are required except Observe.
+// ErrTooManyRefusals is returned by Place for a placement whose refusal would be one too many to keep.
+var ErrTooManyRefusals = fault.New(fault.Throttled, "too_many_requests",
+	"Too many of your bets with an Idempotency-Key were refused; try again later.")
+
+// PlacerConfig configures a Placer. All members are required except RefusalsWait, Refused and Observe.
 type PlacerConfig struct {
 	Placements ports.Placements
 	Limits     domain.Limits
 	// Workers is how many batches may be in the store at the same time.
 	Workers int
+	// RefusalsWait returns how long a user has to wait until one more refusal may be kept, and 0 if it
+	// may be kept now. Refused is called for each refusal that was kept. Nil functions do nothing.
+	RefusalsWait func(domain.UserID) time.Duration
+	Refused      func(domain.UserID)
 	// FeedAlive returns nil while the line is known, and otherwise the reason for refusing bets.
 	FeedAlive func() error
 	// Confirm is Authenticator.Confirm, for a token that was only recognised.
@@ -94,7 +102,28 @@ func (p *Placer) sinceLastBatch() time.Duration {
 // (outcome_unknown), the key was used for another request, or the user is not active. Only after
 // outcome_unknown or the end of ctx may there be a bet in spite of the error. Repeating the
 // placement with the same key shows it.
+//
+// A user who has caused too many kept refusals gets ErrTooManyRefusals for a new placement with a key.
+// Earlier verdicts are still replayed.
 func (p *Placer) Place(ctx context.Context, placement domain.Placement) (domain.Decision, error) {
+	if placement.IdempotencyKey == "" {
+		return p.decide(ctx, placement)
+	}
+	if p.config.RefusalsWait != nil {
+		if wait := p.config.RefusalsWait(placement.UserID); wait > 0 {
+			return p.confirmed(ctx, placement, func() (domain.Decision, error) {
+				return p.replay(ctx, placement, ErrTooManyRefusals.After(wait))
+			})
+		}
+	}
+	decision, err := p.decide(ctx, placement)
+	if err == nil && !decision.Accepted() && !decision.Replayed && p.config.Refused != nil {
+		p.config.Refused(placement.UserID)
+	}
+	return decision, err
+}
+
+func (p *Placer) decide(ctx context.Context, placement domain.Placement) (domain.Decision, error) {
 	if err := p.config.FeedAlive(); err != nil {
 		// Earlier verdicts stay valid while the line is not known.
 		return p.confirmed(ctx, placement, func() (domain.Decision, error) { return p.replay(ctx, placement, err) })

@@ -26,7 +26,7 @@ import (
 	"stavka.local/shared/metrics"
 )
 
-// Dependencies are the parts that the API uses. All are required except TrustedProxies.
+// Dependencies are the parts that the API uses. All are required except TrustedProxies and the bounds.
 type Dependencies struct {
 	Authenticator *usecase.Authenticator
 	Login         *usecase.Login
@@ -42,6 +42,12 @@ type Dependencies struct {
 	// TrustedProxies are the networks whose X-Forwarded-For is believed when failed logins are
 	// counted by address and privileged actions are recorded.
 	TrustedProxies []netip.Prefix
+
+	// BetsAtOnce is how many bets of one user may be under way; 0 for no bound.
+	BetsAtOnce int
+	// RequestsPerSecond and BetsPerSecond bound what one user sends, without and with placing bets; 0
+	// for no bound.
+	RequestsPerSecond, BetsPerSecond int
 
 	// Prepared is closed once the store can be used. Until then tables or the first user may be
 	// missing, and every operation is answered as unavailable.
@@ -68,10 +74,12 @@ func New(d Dependencies) (http.Handler, error) {
 		Mount:        s.mount,
 		Authenticate: s.authenticate,
 		Deferred: httpedge.Deferred{
-			Operation: "placeBet", AtOnce: betsAtOnce, Patience: betPatience, Recognise: s.recognise, Confirm: s.confirm,
+			Operation: "placeBet", Recognise: s.recognise, Confirm: s.confirm,
+			AtOnce: betsAtOnce, AtOncePerUser: int64(d.BetsAtOnce), Patience: betPatience, PerSecond: d.BetsPerSecond,
 		},
-		Health:  d.Health,
-		Metrics: d.Metrics,
+		PerSecond: d.RequestsPerSecond,
+		Health:    d.Health,
+		Metrics:   d.Metrics,
 	})
 }
 
@@ -139,7 +147,10 @@ func (s *server) recognise(ctx context.Context, token string) (context.Context, 
 	if err != nil {
 		return nil, err
 	}
-	httpedge.NameUser(ctx, strconv.FormatInt(int64(claims.UserID), 10))
+	user := strconv.FormatInt(int64(claims.UserID), 10)
+	httpedge.NameUser(ctx, user)
+	// Bets with a revoked token are not counted as the user's.
+	httpedge.CountAs(ctx, user+"/"+strconv.FormatInt(int64(claims.Version), 10))
 	ctx = logging.With(ctx, slog.Int64("user_id", int64(claims.UserID)))
 	return context.WithValue(ctx, claimsKey{}, claims), nil
 }
