@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/oapi-codegen/nullable"
 
 	"stavka.local/api/client/betmaker"
 	"stavka.local/api/client/lineprovider"
@@ -390,7 +391,7 @@ func voidPastPost(t *testing.T, s *system.System) {
 	})
 	late := user.Place(t, event, "10")
 	set, err := line.API.SetEventStateWithResponse(t.Context(), event, nil,
-		lineprovider.NewState{State: lineprovider.EventStateFinishedWin, EffectiveAt: new(fact.Unix())})
+		lineprovider.NewState{State: lineprovider.EventStateFinishedWin, EffectiveAt: nullable.NewNullableWithValue(fact.Unix())})
 	if err != nil || set.JSON200 == nil {
 		t.Fatalf("finish: %+v %v", set, err)
 	}
@@ -398,6 +399,49 @@ func voidPastPost(t *testing.T, s *system.System) {
 	if got := user.AwaitStatus(t, late.ID, betmaker.BetStatusVoid, allowed); deref(got.VoidReason) != "past_post" {
 		t.Errorf("void reason %q, want past_post", deref(got.VoidReason))
 	}
+
+	// The same result with another instant is a correction.
+	set = replaceResult(t, line, event, lineprovider.NewState{
+		State: lineprovider.EventStateFinishedWin, EffectiveAt: nullable.NewNullableWithValue(fact.Unix() - 1), Reason: new("the video"),
+	})
+	if set.JSON200.ResultRevision != 2 || deref(set.JSON200.EffectiveAt) != fact.Unix()-1 {
+		t.Errorf("an earlier instant makes %s", set.Body)
+	}
+	if got := user.AwaitStatus(t, early.ID, betmaker.BetStatusVoid, allowed); deref(got.VoidReason) != "past_post" {
+		t.Errorf("void reason %q, want past_post", deref(got.VoidReason))
+	}
+	set = replaceResult(t, line, event, lineprovider.NewState{
+		State: lineprovider.EventStateFinishedWin, EffectiveAt: nullable.NewNullNullable[int64](), Reason: new("no video"),
+	})
+	if set.JSON200.ResultRevision != 3 || set.JSON200.EffectiveAt != nil {
+		t.Errorf("no instant makes %s", set.Body)
+	}
+	user.AwaitStatus(t, early.ID, betmaker.BetStatusWon, allowed)
+	user.AwaitStatus(t, late.ID, betmaker.BetStatusWon, allowed)
+	lineProvider := s.LineProviders[0]
+	for body, code := range map[string]string{
+		fmt.Sprintf(`{"state":2,"effective_at":%d}`, fact.Unix()):                           "reason_required",
+		fmt.Sprintf(`{"state":2,"effective_at":%d,"reason":"R"}`, time.Now().Unix()+1000):   "effective_at_invalid",
+		fmt.Sprintf(`{"state":2,"effective_at":%d,"reason":"R"}`, set.JSON200.CreateDate-1): "effective_at_invalid",
+	} {
+		got, err := s.Do(lineProvider, system.Request{
+			Method: http.MethodPatch, Path: fmt.Sprintf("/event/%d/status", event), Token: system.ServiceToken, Body: body,
+		})
+		if err != nil || got.Status != http.StatusUnprocessableEntity || got.Code() != code {
+			t.Errorf("%s: got %d %s %v, want 422 %s", body, got.Status, got.Body, err, code)
+		}
+	}
+}
+
+func replaceResult(
+	t *testing.T, line *system.Line, event int64, state lineprovider.NewState,
+) *lineprovider.SetEventStateResponse {
+	t.Helper()
+	set, err := line.API.SetEventStateWithResponse(t.Context(), event, nil, state)
+	if err != nil || set.JSON200 == nil {
+		t.Fatalf("correct: %+v %v", set, err)
+	}
+	return set
 }
 
 // Every page of every list links to the next, and together they hold every item once.

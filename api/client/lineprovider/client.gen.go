@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/oapi-codegen/nullable"
 	"github.com/oapi-codegen/runtime"
 	"stavka.local/shared/odds"
 )
@@ -186,8 +187,9 @@ type NewEvent struct {
 // NewState defines model for NewState.
 type NewState struct {
 	// EffectiveAt When the result became fact: neither in the future nor before the event was created. Bets accepted at or
-	// after this second are voided with the reason `past_post`. Unix seconds.
-	EffectiveAt *int64 `json:"effective_at,omitempty"`
+	// after this second are voided with the reason `past_post`. Null takes away the instant of an earlier result;
+	// absent leaves it. Unix seconds.
+	EffectiveAt nullable.Nullable[int64] `json:"effective_at,omitempty"`
 
 	// Reason The reason, for the history. Required for a correction.
 	Reason *string `json:"reason,omitempty"`
@@ -455,8 +457,9 @@ type ClientInterface interface {
 	//
 	// A change from state 1 (NEW) to 2 (WIN), 3 (LOSE) or 4 (CANCELLED) finishes the event, before or after its
 	// deadline. A change between 2, 3 and 4 is a correction: it needs `reason` and makes a new `result_revision`,
-	// and bet-maker settles the bets again. The present state is answered 200 and changes nothing. State 1 cannot be
-	// restored.
+	// and bet-maker settles the bets again. So is another `effective_at`, also with the present state: an instant
+	// replaces the one before, null takes it away, and absent leaves it. The present state with the present
+	// `effective_at` is answered 200 and changes nothing. State 1 cannot be restored.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -467,8 +470,9 @@ type ClientInterface interface {
 	//
 	// A change from state 1 (NEW) to 2 (WIN), 3 (LOSE) or 4 (CANCELLED) finishes the event, before or after its
 	// deadline. A change between 2, 3 and 4 is a correction: it needs `reason` and makes a new `result_revision`,
-	// and bet-maker settles the bets again. The present state is answered 200 and changes nothing. State 1 cannot be
-	// restored.
+	// and bet-maker settles the bets again. So is another `effective_at`, also with the present state: an instant
+	// replaces the one before, null takes it away, and absent leaves it. The present state with the present
+	// `effective_at` is answered 200 and changes nothing. State 1 cannot be restored.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -631,8 +635,9 @@ func (c *Client) EventHistory(ctx context.Context, eventID EventID, params *Even
 //
 // A change from state 1 (NEW) to 2 (WIN), 3 (LOSE) or 4 (CANCELLED) finishes the event, before or after its
 // deadline. A change between 2, 3 and 4 is a correction: it needs `reason` and makes a new `result_revision`,
-// and bet-maker settles the bets again. The present state is answered 200 and changes nothing. State 1 cannot be
-// restored.
+// and bet-maker settles the bets again. So is another `effective_at`, also with the present state: an instant
+// replaces the one before, null takes it away, and absent leaves it. The present state with the present
+// `effective_at` is answered 200 and changes nothing. State 1 cannot be restored.
 //
 // Takes any type of body and a specified content type.
 //
@@ -653,8 +658,9 @@ func (c *Client) SetEventStateWithBody(ctx context.Context, eventID EventID, par
 //
 // A change from state 1 (NEW) to 2 (WIN), 3 (LOSE) or 4 (CANCELLED) finishes the event, before or after its
 // deadline. A change between 2, 3 and 4 is a correction: it needs `reason` and makes a new `result_revision`,
-// and bet-maker settles the bets again. The present state is answered 200 and changes nothing. State 1 cannot be
-// restored.
+// and bet-maker settles the bets again. So is another `effective_at`, also with the present state: an instant
+// replaces the one before, null takes it away, and absent leaves it. The present state with the present
+// `effective_at` is answered 200 and changes nothing. State 1 cannot be restored.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -1349,8 +1355,9 @@ type ClientWithResponsesInterface interface {
 	//
 	// A change from state 1 (NEW) to 2 (WIN), 3 (LOSE) or 4 (CANCELLED) finishes the event, before or after its
 	// deadline. A change between 2, 3 and 4 is a correction: it needs `reason` and makes a new `result_revision`,
-	// and bet-maker settles the bets again. The present state is answered 200 and changes nothing. State 1 cannot be
-	// restored.
+	// and bet-maker settles the bets again. So is another `effective_at`, also with the present state: an instant
+	// replaces the one before, null takes it away, and absent leaves it. The present state with the present
+	// `effective_at` is answered 200 and changes nothing. State 1 cannot be restored.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -1361,8 +1368,9 @@ type ClientWithResponsesInterface interface {
 	//
 	// A change from state 1 (NEW) to 2 (WIN), 3 (LOSE) or 4 (CANCELLED) finishes the event, before or after its
 	// deadline. A change between 2, 3 and 4 is a correction: it needs `reason` and makes a new `result_revision`,
-	// and bet-maker settles the bets again. The present state is answered 200 and changes nothing. State 1 cannot be
-	// restored.
+	// and bet-maker settles the bets again. So is another `effective_at`, also with the present state: an instant
+	// replaces the one before, null takes it away, and absent leaves it. The present state with the present
+	// `effective_at` is answered 200 and changes nothing. State 1 cannot be restored.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -1949,8 +1957,9 @@ func (c *ClientWithResponses) EventHistoryWithResponse(ctx context.Context, even
 //
 // A change from state 1 (NEW) to 2 (WIN), 3 (LOSE) or 4 (CANCELLED) finishes the event, before or after its
 // deadline. A change between 2, 3 and 4 is a correction: it needs `reason` and makes a new `result_revision`,
-// and bet-maker settles the bets again. The present state is answered 200 and changes nothing. State 1 cannot be
-// restored.
+// and bet-maker settles the bets again. So is another `effective_at`, also with the present state: an instant
+// replaces the one before, null takes it away, and absent leaves it. The present state with the present
+// `effective_at` is answered 200 and changes nothing. State 1 cannot be restored.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -1967,8 +1976,9 @@ func (c *ClientWithResponses) SetEventStateWithBodyWithResponse(ctx context.Cont
 //
 // A change from state 1 (NEW) to 2 (WIN), 3 (LOSE) or 4 (CANCELLED) finishes the event, before or after its
 // deadline. A change between 2, 3 and 4 is a correction: it needs `reason` and makes a new `result_revision`,
-// and bet-maker settles the bets again. The present state is answered 200 and changes nothing. State 1 cannot be
-// restored.
+// and bet-maker settles the bets again. So is another `effective_at`, also with the present state: an instant
+// replaces the one before, null takes it away, and absent leaves it. The present state with the present
+// `effective_at` is answered 200 and changes nothing. State 1 cannot be restored.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

@@ -12,6 +12,7 @@ import (
 	"net/http"
 
 	"github.com/go-chi/chi/v5"
+	"github.com/oapi-codegen/nullable"
 	"github.com/oapi-codegen/runtime"
 	"stavka.local/shared/odds"
 )
@@ -185,8 +186,9 @@ type NewEvent struct {
 // NewState defines model for NewState.
 type NewState struct {
 	// EffectiveAt When the result became fact: neither in the future nor before the event was created. Bets accepted at or
-	// after this second are voided with the reason `past_post`. Unix seconds.
-	EffectiveAt *int64 `json:"effective_at,omitempty"`
+	// after this second are voided with the reason `past_post`. Null takes away the instant of an earlier result;
+	// absent leaves it. Unix seconds.
+	EffectiveAt nullable.Nullable[int64] `json:"effective_at,omitempty"`
 
 	// Reason The reason, for the history. Required for a correction.
 	Reason *string `json:"reason,omitempty"`
