@@ -103,7 +103,10 @@ func refuseMalformed(t *testing.T, s *system.System) {
 			default:
 				request.Path = "/" + strings.Join(withoutNumber(strings.Split(op.path[1:], "/")), "/")
 			}
-			target.expect(t, request, http.StatusBadRequest, "invalid_request")
+			if request.Path != op.path || request.Body != "" {
+				target.expect(t, request, http.StatusBadRequest, "invalid_request")
+			}
+			refuseWhatIsNotTaken(t, target, op)
 		}
 		for _, op := range operations(target.spec, http.StatusRequestEntityTooLarge, "body_too_large", target.ids) {
 			large := op.request(target.token, `{"name":"`+strings.Repeat("x", 64<<10)+`"}`)
@@ -119,6 +122,29 @@ func refuseMalformed(t *testing.T, s *system.System) {
 		if allow := got.Header.Get("Allow"); !strings.Contains(allow, http.MethodGet) {
 			t.Errorf("%s: Allow is %q, want GET in it", target.Name, allow)
 		}
+	}
+}
+
+// refuseWhatIsNotTaken sends to an operation what others take: a parameter, each header, and a body.
+func refuseWhatIsNotTaken(t *testing.T, target target, op operation) {
+	t.Helper()
+	expect := func(field string, change func(*system.Request)) {
+		request := op.request(target.token, op.validBody(t))
+		change(&request)
+		got := target.expect(t, request, http.StatusBadRequest, "invalid_request")
+		if want := fmt.Sprintf(`"field":%q`, field); !strings.Contains(string(got.Body), want) {
+			t.Errorf("%s: got %s, want %s", op.OperationID, got.Body, want)
+		}
+	}
+	expect("no_such_parameter", func(r *system.Request) { r.Path += "?no_such_parameter=1" })
+	for _, parameter := range target.spec.Document.Components.Parameters {
+		header := parameter.Value.Name
+		if parameter.Value.In == openapi3.ParameterInHeader && op.Parameters.GetByInAndName(openapi3.ParameterInHeader, header) == nil {
+			expect(header, func(r *system.Request) { r.Header.Set(header, "x") })
+		}
+	}
+	if op.RequestBody == nil {
+		expect("body", func(r *system.Request) { r.Body = "{}" })
 	}
 }
 

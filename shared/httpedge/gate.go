@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -42,6 +44,7 @@ type operation struct {
 	anonymous  bool // a token may be missing
 	deferred   bool // see Deferred
 	parameters []*openapi3.Parameter
+	foreign    []string              // headers that only other operations take
 	body       *openapi3.RequestBody // nil for none
 	plain      *quickObject          // recognises usual JSON bodies; nil for none
 	route      *routers.Route        // for openapi3filter
@@ -95,6 +98,7 @@ func newGate(doc *openapi3.T, o Options) (*gate, error) {
 			g.operations[operationKey{method, path}] = prepared
 		}
 	}
+	g.findForeignHeaders()
 	if !found {
 		return nil, fmt.Errorf("there is no operation %q to defer authentication for", o.Deferred.Operation)
 	}
@@ -129,6 +133,33 @@ func parametersOf(item *openapi3.PathItem, op *openapi3.Operation) []*openapi3.P
 		all = append(all, ref.Value)
 	}
 	return all
+}
+
+// findForeignHeaders tells each operation the headers of the document that it does not take. A client
+// that sends one, such as Idempotency-Key, would believe in an effect that it does not have.
+func (g *gate) findForeignHeaders() {
+	all := map[string]bool{}
+	for _, op := range g.operations {
+		for _, p := range op.parameters {
+			if p.In == openapi3.ParameterInHeader {
+				all[http.CanonicalHeaderKey(p.Name)] = true
+			}
+		}
+	}
+	for _, op := range g.operations {
+		for _, name := range slices.Sorted(maps.Keys(all)) {
+			if !op.takes(openapi3.ParameterInHeader, name) {
+				op.foreign = append(op.foreign, name)
+			}
+		}
+	}
+}
+
+// takes reports whether op has a parameter.
+func (op *operation) takes(in, name string) bool {
+	return slices.ContainsFunc(op.parameters, func(p *openapi3.Parameter) bool {
+		return p.In == in && (p.Name == name || in == openapi3.ParameterInHeader && strings.EqualFold(p.Name, name))
+	})
 }
 
 func (g *gate) middleware(next http.Handler) http.Handler {
@@ -200,14 +231,11 @@ func (g *gate) identify(op *operation, r *http.Request) (context.Context, error)
 
 // check validates the request. The body can be read again afterwards.
 func (op *operation) check(w http.ResponseWriter, r *http.Request) error {
-	if len(op.parameters) > 0 {
-		if err := op.checkParameters(r); err != nil {
-			return err
-		}
+	if err := op.checkParameters(r); err != nil {
+		return err
 	}
 	if op.body == nil {
-		r.Body = http.MaxBytesReader(w, r.Body, BodyLimit)
-		return nil
+		return checkNoBody(r)
 	}
 	data, err := readBody(w, r)
 	if err != nil {
@@ -222,9 +250,14 @@ func (op *operation) check(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (op *operation) checkParameters(r *http.Request) error {
-	query, err := url.ParseQuery(r.URL.RawQuery)
+	query, err := op.query(r)
 	if err != nil {
-		return invalid("query", "is not well formed").Because(err)
+		return err
+	}
+	for _, name := range op.foreign {
+		if len(r.Header[name]) > 0 {
+			return invalid(name, "is not taken by this operation")
+		}
 	}
 	for _, p := range op.parameters {
 		var values []string
@@ -248,6 +281,23 @@ func (op *operation) checkParameters(r *http.Request) error {
 		}
 	}
 	return nil
+}
+
+// query returns the parameters of the query, of which op takes all.
+func (op *operation) query(r *http.Request) (url.Values, error) {
+	if r.URL.RawQuery == "" {
+		return nil, nil
+	}
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, invalid("query", "is not well formed").Because(err)
+	}
+	for _, name := range slices.Sorted(maps.Keys(query)) {
+		if !op.takes(openapi3.ParameterInQuery, name) {
+			return nil, invalid(printable(name), "is not a known parameter")
+		}
+	}
+	return query, nil
 }
 
 // pathParameter returns a decoded path parameter. chi routes on the encoded path when it differs from
@@ -296,6 +346,21 @@ func parameterValue(s *openapi3.Schema, text string) (any, bool) {
 		return text == "true", text == "true" || text == "false"
 	default:
 		return text, true
+	}
+}
+
+// checkNoBody refuses a body for an operation that takes none.
+func checkNoBody(r *http.Request) error {
+	if r.ContentLength == 0 {
+		return nil
+	}
+	switch _, err := io.ReadFull(r.Body, make([]byte, 1)); {
+	case errors.Is(err, io.EOF):
+		return nil
+	case err != nil:
+		panic(http.ErrAbortHandler) // as in readBody
+	default:
+		return invalid("body", "is not taken by this operation")
 	}
 }
 
