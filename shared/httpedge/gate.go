@@ -325,9 +325,9 @@ func checkParameter(p *openapi3.Parameter, text string) error {
 		return invalid(p.Name, "must be "+typeName(p.Schema.Value)+itIs(strconv.Quote(text)))
 	}
 	if err := p.Schema.Value.VisitJSON(value); err != nil {
-		return explain(p.Name, err)
+		return explain(p.Name, value, err)
 	}
-	return nil
+	return checkExactly(value, p.Schema.Value, []string{p.Name})
 }
 
 // isSimple reports whether parameterValue supports a schema.
@@ -454,7 +454,7 @@ func (op *operation) checkForm(r *http.Request, data []byte) error {
 	copied.Body = io.NopCloser(bytes.NewReader(data))
 	input := &openapi3filter.RequestValidationInput{Request: copied, Route: op.route, Options: filterOptions}
 	if err := openapi3filter.ValidateRequestBody(r.Context(), input, op.body); err != nil {
-		return explain("body", err)
+		return explain("body", nil, err)
 	}
 	return nil
 }

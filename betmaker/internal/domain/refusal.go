@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"stavka.local/shared/fault"
+	"stavka.local/shared/instant"
 	"stavka.local/shared/money"
 	"stavka.local/shared/odds"
 )
@@ -92,7 +93,7 @@ func (r Refusal) Fault() *fault.Error {
 			With("max_stake", r.LargestStake).
 			With("limit", r.Limit)
 	case RefusedSelfExcluded:
-		return ErrSelfExcluded.Detailf("You have excluded yourself until %s.", r.ExcludedUntil.Format(time.RFC3339)).
+		return ErrSelfExcluded.Detailf("You have excluded yourself until %s.", instant.Of(r.ExcludedUntil)).
 			With("excluded_until", r.ExcludedUntil)
 	case RefusedWithdrawal:
 		return ErrInsufficientFunds.Detailf("The wallet holds %s.", r.Max).With("max", r.Max)
