@@ -122,6 +122,15 @@ func refuseMalformed(t *testing.T, s *system.System) {
 		if allow := got.Header.Get("Allow"); !strings.Contains(allow, http.MethodGet) {
 			t.Errorf("%s: Allow is %q, want GET in it", target.Name, allow)
 		}
+		if target.spec.Document.Paths.Value("/api/users/me") == nil {
+			continue
+		}
+		for _, method := range []string{http.MethodPut, http.MethodPatch, http.MethodDelete} {
+			got := target.expect(t, system.Request{Method: method, Path: "/api/users/me", Token: target.token}, http.StatusMethodNotAllowed, "method_not_allowed")
+			if allow := got.Header.Get("Allow"); allow != http.MethodGet {
+				t.Errorf("%s /api/users/me: Allow is %q, want GET", method, allow)
+			}
+		}
 	}
 }
 

@@ -455,3 +455,17 @@ func TestMakesASecretKeyOnce(t *testing.T) {
 		t.Errorf("a key was made although one was given: %v", err)
 	}
 }
+
+func TestNamesTheFileOfABadSecretKey(t *testing.T) {
+	t.Parallel()
+	for _, kept := range []string{"", "\n", "hunter2\n"} {
+		s := newSettings(lookupIn(map[string]string{"DATA_DIR": t.TempDir()}))
+		if err := os.WriteFile(s.secretKeyFile(), []byte(kept), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := s.withDataDir()
+		if err == nil || !strings.Contains(err.Error(), s.secretKeyFile()) || strings.Contains(err.Error(), "SECRET_KEY") || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%q: got %v, want an error that names the file", kept, err)
+		}
+	}
+}

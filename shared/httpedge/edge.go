@@ -160,13 +160,21 @@ func allowedMethods(r *http.Request) []string {
 		path = r.URL.Path
 	}
 	routes := chi.RouteContext(r.Context()).Routes
-	var allowed []string
+	var allowed, fixed []string // fixed are those of a path without parameters, which are the truth if there are any
 	for _, method := range []string{
 		http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
 	} {
-		if routes.Match(chi.NewRouteContext(), method, path) {
-			allowed = append(allowed, method)
+		found := chi.NewRouteContext()
+		if !routes.Match(found, method, path) {
+			continue
 		}
+		allowed = append(allowed, method)
+		if found.RoutePattern() == path {
+			fixed = append(fixed, method)
+		}
+	}
+	if len(fixed) > 0 {
+		return fixed
 	}
 	return allowed
 }

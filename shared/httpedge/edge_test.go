@@ -106,7 +106,7 @@ type handlers map[string]http.HandlerFunc
 
 func mount(r chi.Router, wrap func(http.HandlerFunc) http.HandlerFunc, h handlers) {
 	for _, route := range []string{
-		"POST /bets", "GET /bets", "GET /bets/{bet_id}", "PATCH /bets/{bet_id}", "DELETE /bets/{bet_id}",
+		"POST /bets", "GET /bets", "GET /bets/best", "GET /bets/{bet_id}", "PATCH /bets/{bet_id}", "DELETE /bets/{bet_id}",
 		"POST /token", "GET /open",
 	} {
 		handler := h[route]
@@ -303,6 +303,7 @@ func TestGoodRequestsPass(t *testing.T) {
 		{method: "GET", path: "/bets?need=false&limit=500&status=won"},
 		{method: "GET", path: "/bets?need=true&text=" + url.QueryEscape("ünï, \" & 100%")},
 		{method: "GET", path: "/bets/1"},
+		{method: "GET", path: "/bets/best"},
 		{method: "GET", path: "/bets/%31"},
 		{method: "PATCH", path: "/bets/1"},
 		{method: "PATCH", path: "/bets/1", body: nested(16)},
@@ -491,6 +492,9 @@ func TestWrongMethod(t *testing.T) {
 		{"HEAD", "/bets", "GET, POST"},
 		{"BREW", "/bets", "GET, POST"},
 		{"OPTIONS", "/bets/7", "GET, PATCH, DELETE"},
+		{"PATCH", "/bets/best", "GET"},  // though PATCH /bets/{bet_id} exists
+		{"DELETE", "/bets/best", "GET"}, // likewise
+		{"PUT", "/bets/best", "GET"},
 		{"POST", "/healthz", "GET, HEAD"},
 		{"DELETE", "/docs", "GET, HEAD"},
 	} {

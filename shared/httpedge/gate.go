@@ -45,6 +45,7 @@ type operation struct {
 	deferred   bool // see Deferred
 	parameters []*openapi3.Parameter
 	foreign    []string              // headers that only other operations take
+	fixed      []string              // paths of their own that the path's parameters would match, too
 	body       *openapi3.RequestBody // nil for none
 	plain      *quickObject          // recognises usual JSON bodies; nil for none
 	route      *routers.Route        // for openapi3filter
@@ -99,6 +100,7 @@ func newGate(doc *openapi3.T, o Options) (*gate, error) {
 		}
 	}
 	g.findForeignHeaders()
+	g.findFixedPaths()
 	if !found {
 		return nil, fmt.Errorf("there is no operation %q to defer authentication for", o.Deferred.Operation)
 	}
@@ -155,6 +157,28 @@ func (g *gate) findForeignHeaders() {
 	}
 }
 
+// findFixedPaths tells each operation which paths of the document are not its own, although its
+// parameters match them: "/users/me" is not a "/users/{user_id}".
+func (g *gate) findFixedPaths() {
+	for key, op := range g.operations {
+		for other := range g.operations {
+			if key.pattern != other.pattern && matches(key.pattern, other.pattern) && !slices.Contains(op.fixed, other.pattern) {
+				op.fixed = append(op.fixed, other.pattern)
+			}
+		}
+	}
+}
+
+// matches reports whether a pattern with parameters matches a path without.
+func matches(pattern, path string) bool {
+	parts, segments := strings.Split(pattern, "/"), strings.Split(path, "/")
+	return len(parts) == len(segments) && !strings.Contains(path, "{") && !slices.ContainsFunc(parts, func(part string) bool {
+		segment := segments[0]
+		segments = segments[1:]
+		return part != segment && !strings.HasPrefix(part, "{")
+	})
+}
+
 // takes reports whether op has a parameter.
 func (op *operation) takes(in, name string) bool {
 	return slices.ContainsFunc(op.parameters, func(p *openapi3.Parameter) bool {
@@ -167,6 +191,10 @@ func (g *gate) middleware(next http.Handler) http.Handler {
 		op := g.operations[operationKey{r.Method, r.Pattern}]
 		if op == nil {
 			problem.Write(w, r, ErrNotFound)
+			return
+		}
+		if len(op.fixed) > 0 && slices.Contains(op.fixed, r.URL.Path) {
+			methodNotAllowed(w, r)
 			return
 		}
 		if op.deferred && g.deferred.AtOnce > 0 {

@@ -66,7 +66,7 @@ var (
 	ErrLimitExceeded     = fault.New(fault.Conflict, "limit_exceeded", "The stake would exceed a limit.")
 	ErrSelfExcluded      = fault.New(fault.Forbidden, "self_excluded", "The user has excluded themself from betting.")
 	ErrOutstandingDebt   = fault.New(fault.Conflict, "outstanding_debt", "Nothing can be withdrawn while there is a debt.")
-	ErrBalanceTooLarge   = fault.New(fault.Conflict, "balance_too_large", "The wallet would hold more than it can.")
+	ErrBalanceTooLarge   = fault.New(fault.Conflict, "balance_too_large", "The deposit is too large for the wallet.")
 )
 
 // Fault returns the fault that the caller sees. Equal refusals give equal faults.
@@ -100,7 +100,7 @@ func (r Refusal) Fault() *fault.Error {
 	case RefusedDebt:
 		return ErrOutstandingDebt.Detailf("The user owes %s.", r.Debt).With("debt", r.Debt)
 	case RefusedBalanceTooLarge:
-		return ErrBalanceTooLarge.Detailf("A wallet holds at most %s.", r.Max).With("max", r.Max)
+		return ErrBalanceTooLarge.Detailf("A deposit cannot lift a wallet above %s; only payouts can.", r.Max).With("max", r.Max)
 	}
 	return fault.New(fault.Internal, "internal_error", "The refusal has no known reason.")
 }
