@@ -361,6 +361,19 @@ func checkRulesOfTheLine(t *testing.T, s *system.System) {
 	} {
 		all.expect(t, system.Request{Method: tt.method, Path: tt.path, Token: all.token, Body: tt.body, Header: tt.header}, tt.status, tt.code)
 	}
+	t.Run("a version that the client has is not sent again", func(t *testing.T) {
+		get := system.Request{Method: http.MethodGet, Path: path(open.EventID, ""), Token: all.token, Header: http.Header{"If-None-Match": {`"7", "1"`}}}
+		if got := all.expect(t, get, http.StatusNotModified, ""); len(got.Body) > 0 || got.Header.Get("ETag") != `"1"` {
+			t.Errorf("got %q %v", got.Body, got.Header)
+		}
+		get.Header = http.Header{"If-None-Match": {`"2"`}}
+		all.expect(t, get, http.StatusOK, "")
+	})
+	t.Run("any version", func(t *testing.T) {
+		star := http.Header{"If-Match": {"*"}}
+		all.expect(t, system.Request{Method: http.MethodPatch, Path: path(open.EventID, ""), Token: all.token, Body: `{"name":"N"}`, Header: star}, http.StatusOK, "")
+		all.expect(t, system.Request{Method: http.MethodPatch, Path: path(999999, ""), Token: all.token, Body: `{"name":"N"}`, Header: star}, http.StatusNotFound, "event_not_found")
+	})
 	t.Run("the same state again changes nothing", func(t *testing.T) {
 		before, after := line.Finish(finished.EventID, lineprovider.EventStateFinishedWin), line.Finish(finished.EventID, lineprovider.EventStateFinishedWin)
 		if before.Version != after.Version || before.Seq != after.Seq {

@@ -137,6 +137,7 @@ func operational(r chi.Router, path string, h http.Handler) {
 
 func document(spec []byte) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Del("Cache-Control") // the same for everybody
 		w.Header().Set("Content-Type", "application/yaml")
 		_, _ = w.Write(spec) // the client may be gone
 	})

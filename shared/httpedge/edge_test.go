@@ -545,6 +545,29 @@ func TestAuthenticationComesFirst(t *testing.T) {
 	}
 }
 
+func TestHeadersForBrowsers(t *testing.T) {
+	t.Parallel()
+	s := start(t, httpedge.DefaultLimits(), handlers{
+		"GET /open": func(http.ResponseWriter, *http.Request) { panic("oops") },
+	})
+	for path, private := range map[string]bool{
+		"/bets/1": true, "/bets/x": true, "/nothing": true, "/open": true, "/healthz": true, "/readyz": true, "/metrics": true, "/docs/secret": true,
+		"/docs": false, "/docs/swagger-ui.css": false, "/openapi.yaml": false,
+	} {
+		for _, token := range []string{"", "Bearer bad"} {
+			response, _ := s.send(t, request{method: "GET", path: path, token: token})
+			h := response.Header
+			if h.Get("Referrer-Policy") != "no-referrer" || h.Get("X-Content-Type-Options") != "nosniff" ||
+				!strings.Contains(h.Get("Content-Security-Policy"), "frame-ancestors 'none'") || len(h["Content-Security-Policy"]) != 1 {
+				t.Errorf("%s: got %v", path, h)
+			}
+			if got := strings.Join(h["Cache-Control"], ";"); private != (got == "no-store") {
+				t.Errorf("%s: Cache-Control is %q", path, got)
+			}
+		}
+	}
+}
+
 func TestOptionalAuthentication(t *testing.T) {
 	t.Parallel()
 	s := start(t, httpedge.DefaultLimits(), nil)
