@@ -108,6 +108,11 @@ func New(o Options) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	compress, err := newCompressor()
+	if err != nil {
+		return nil, err
+	}
+	g.compress = compress
 
 	r := chi.NewRouter()
 	r.Use(newObserver(o.Metrics).middleware)
@@ -123,9 +128,9 @@ func New(o Options) (http.Handler, error) {
 	operational(r, healthPath, o.Health.Live())
 	operational(r, readyPath, o.Health.Readiness())
 	operational(r, metricsPath, o.Metrics.Handler())
-	operational(r, specPath, document(o.Spec))
+	operational(r, specPath, compress(document(o.Spec)))
 	operational(r, docsPath, docs)
-	operational(r, docsPath+"/*", docs)
+	operational(r, docsPath+"/*", compress(docs))
 	return r, nil
 }
 

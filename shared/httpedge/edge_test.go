@@ -2,6 +2,7 @@ package httpedge_test
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"crypto/rand"
 	_ "embed"
@@ -564,6 +565,65 @@ func TestHeadersForBrowsers(t *testing.T) {
 			if got := strings.Join(h["Cache-Control"], ";"); private != (got == "no-store") {
 				t.Errorf("%s: Cache-Control is %q", path, got)
 			}
+		}
+	}
+}
+
+func TestLongAnswersAreCompressed(t *testing.T) {
+	t.Parallel()
+	const long = 64 << 10
+	write := func(n int) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, strings.Repeat("x", n)) }
+	}
+	s := start(t, httpedge.DefaultLimits(), handlers{
+		"GET /bets/{bet_id}": write(long),
+		"GET /bets": func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			switch text := r.URL.Query().Get("text"); text {
+			case "panic":
+				panic("oops")
+			case "long":
+				write(long)(w, r)
+			default:
+				write(100)(w, r)
+			}
+		},
+	})
+	for _, test := range []struct {
+		path, accept string
+		compressed   bool
+		status, size int // a size of 0 is not checked
+	}{
+		{"/bets?need=true&text=long", "gzip", true, 200, long},
+		{"/bets?need=true&text=long", "br, gzip;q=0.5", true, 200, long},
+		{"/bets?need=true&text=long", "", false, 200, long},
+		{"/bets?need=true&text=long", "gzip;q=0", false, 200, long},
+		{"/bets?need=true&text=short", "gzip", false, 200, 100},
+		{"/bets?need=true&text=panic", "gzip", false, 500, 0},
+		{"/bets", "gzip", false, 400, 0},
+		{"/bets/1", "gzip", false, 200, long}, // not a list
+		{"/openapi.yaml", "gzip", true, 200, len(spec)},
+		{"/docs/swagger-ui.css", "gzip", true, 200, 0},
+	} {
+		// A header of its own keeps net/http from decompressing.
+		response, body := s.send(t, request{method: "GET", path: test.path, header: http.Header{"Accept-Encoding": {test.accept}}})
+		if got := response.Header.Get("Content-Encoding"); response.StatusCode != test.status || (got == "gzip") != test.compressed || got != "" && got != "gzip" {
+			t.Errorf("%s for %q: %d, Content-Encoding %q", test.path, test.accept, response.StatusCode, got)
+			continue
+		}
+		if test.compressed {
+			reader, err := gzip.NewReader(strings.NewReader(body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			whole, err := io.ReadAll(reader)
+			if err != nil || len(whole) <= len(body) {
+				t.Errorf("%s: %d bytes became %d, %v", test.path, len(whole), len(body), err)
+			}
+			body = string(whole)
+		}
+		if test.size != 0 && len(body) != test.size {
+			t.Errorf("%s for %q: %d bytes, want %d", test.path, test.accept, len(body), test.size)
 		}
 	}
 }

@@ -34,6 +34,7 @@ type gate struct {
 	authenticate func(context.Context, string) (context.Context, error)
 	deferred     Deferred
 	places       *semaphore.Weighted // for requests of the deferred operation
+	compress     func(http.Handler) http.Handler
 }
 
 type operationKey struct{ method, pattern string }
@@ -43,6 +44,7 @@ type operation struct {
 	secured    bool // a token is checked
 	anonymous  bool // a token may be missing
 	deferred   bool // see Deferred
+	list       bool // the answer is a page, which may be long
 	parameters []*openapi3.Parameter
 	foreign    []string              // headers that only other operations take
 	fixed      []string              // paths of their own that the path's parameters would match, too
@@ -71,6 +73,7 @@ func newGate(doc *openapi3.T, o Options) (*gate, error) {
 				parameters: parametersOf(item, op),
 			}
 			found = found || prepared.deferred
+			prepared.list = prepared.takes(openapi3.ParameterInQuery, "limit")
 			for _, p := range prepared.parameters {
 				if p.Schema == nil {
 					return nil, fmt.Errorf("parameter %s of %s %s has no schema", p.Name, method, path)
@@ -187,6 +190,7 @@ func (op *operation) takes(in, name string) bool {
 }
 
 func (g *gate) middleware(next http.Handler) http.Handler {
+	lists := g.compress(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		op := g.operations[operationKey{r.Method, r.Pattern}]
 		if op == nil {
@@ -214,6 +218,10 @@ func (g *gate) middleware(next http.Handler) http.Handler {
 		if err := op.check(w, r); err != nil {
 			discard(r)
 			problem.Write(w, r, g.confirmed(ctx, op, err))
+			return
+		}
+		if op.list {
+			lists.ServeHTTP(w, r)
 			return
 		}
 		next.ServeHTTP(w, r)
