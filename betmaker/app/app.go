@@ -66,6 +66,9 @@ func New(ctx context.Context, c Config) (_ *App, err error) {
 		return nil, err
 	}
 	addChecks(a.Health, b)
+	if err := a.ListenForMetrics(ctx, c.MetricsAddr, b.meters.Registry); err != nil {
+		return nil, err
+	}
 	addLoops(a, c, b, u)
 	s, err := a.Listen(ctx, c.Addr, c.Drain, handler)
 	if err != nil {

@@ -21,7 +21,8 @@ import (
 // Config is the configuration of bet-maker. The meaning of a variable is beside its name
 // in read.
 type Config struct {
-	Addr string // "host:port"; port 0 is any free one
+	Addr        string // "host:port"; port 0 is any free one
+	MetricsAddr string // likewise; empty for /metrics at Addr
 
 	StoreURL config.Secret // its scheme chooses the adapter: postgres, postgresql, postgresql+asyncpg or sqlite
 
@@ -97,6 +98,7 @@ func Settings() []config.Setting {
 
 // locate reads where the store, the bus and line-provider are.
 func locate(r *config.Reader, c *Config) {
+	c.MetricsAddr = r.MetricsAddress("METRICS_ADDR")
 	c.StoreURL = storeURL(r)
 	c.BusURL, c.Exchange, c.Queue = r.Bus()
 	c.LineURL = lineURL(r)
@@ -124,7 +126,8 @@ func EmbeddedSettings() []config.Setting {
 	return config.Declared(func(r *config.Reader) { _, _ = read(r, Embedded{}.locate) })
 }
 
-func (e Embedded) locate(_ *config.Reader, c *Config) {
+func (e Embedded) locate(r *config.Reader, c *Config) {
+	c.MetricsAddr = r.MetricsAddress("BETMAKER_METRICS_ADDR")
 	c.StoreURL = config.NewSecret("sqlite:" + e.File)
 	c.BusURL, c.Bus = config.NewSecret("inproc:"), e.Bus
 	c.Drain = embeddedDrain

@@ -62,6 +62,7 @@ func newHandler(c Config, b *base, u *useCases, checks *health.Registry) (http.H
 		Voids:          usecase.Voids{Events: b.store.Events, Revised: u.settler.Wake},
 		AuditLog:       usecase.AuditLog{Store: b.store.AuditLog},
 		TrustedProxies: c.TrustedProxies, Prepared: b.prepared.done, Health: checks, Metrics: b.meters.Registry,
+		MetricsElsewhere: c.MetricsAddr != "",
 	})
 	if err != nil {
 		return nil, fmt.Errorf("set up HTTP: %w", err)

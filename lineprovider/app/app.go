@@ -90,6 +90,9 @@ func New(ctx context.Context, c Config) (_ *App, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := a.ListenForMetrics(ctx, c.MetricsAddr, registry); err != nil {
+		return nil, err
+	}
 	s, err := a.Listen(ctx, c.Addr, c.Drain, handler)
 	if err != nil {
 		return nil, err
@@ -172,6 +175,7 @@ func newHandler(
 	h, err := httpedge.New(httpedge.Options{
 		Title: "line-provider", Spec: api.LineProvider, Mount: server.Mount,
 		Authenticate: httpapi.NewTokens(tokens...).Authenticate, Health: checks, Metrics: registry,
+		MetricsElsewhere: c.MetricsAddr != "",
 	})
 	if err != nil {
 		return nil, fmt.Errorf("set up HTTP: %w", err)

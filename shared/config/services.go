@@ -43,6 +43,12 @@ func isHost(text string) bool {
 	return err == nil && address.Zone() == "" || len(text) <= 253 && hostName.MatchString(text)
 }
 
+// MetricsAddress reads where a service serves its metrics. The name differs for services that share a
+// process, because they cannot share an address.
+func (r *Reader) MetricsAddress(name string) string {
+	return r.Address(name, "", "Where the service serves its metrics, on a listener of their own. Empty for /metrics beside the API.")
+}
+
 // ServiceTokens reads the tokens that line-provider accepts; the first is the one that
 // bet-maker sends. More than one make it possible to replace a token.
 func (r *Reader) ServiceTokens() []Secret {

@@ -30,6 +30,7 @@ import (
 	"stavka.local/shared/health"
 	"stavka.local/shared/metrics"
 	"stavka.local/shared/problem"
+	"stavka.local/shared/requestid"
 )
 
 // The errors that any request can cause. Errors derived from them have their own details.
@@ -54,7 +55,7 @@ const (
 	specPath    = "/openapi.yaml"
 )
 
-// Options configure an edge. All of them but Deferred are required.
+// Options configure an edge. All of them but Deferred and MetricsElsewhere are required.
 type Options struct {
 	// Title is the name of the service on /docs.
 	Title string
@@ -70,6 +71,9 @@ type Options struct {
 	Deferred     Deferred
 	Health       *health.Registry
 	Metrics      *metrics.Registry
+	// MetricsElsewhere leaves /metrics out, because the handler of Metrics serves it on another
+	// listener.
+	MetricsElsewhere bool
 }
 
 // Deferred is an operation that checks itself whether a token is still valid. The zero value means
@@ -127,11 +131,27 @@ func New(o Options) (http.Handler, error) {
 	}
 	operational(r, healthPath, o.Health.Live())
 	operational(r, readyPath, o.Health.Readiness())
-	operational(r, metricsPath, o.Metrics.Handler())
+	if !o.MetricsElsewhere {
+		operational(r, metricsPath, o.Metrics.Handler())
+	}
 	operational(r, specPath, compress(document(o.Spec)))
 	operational(r, docsPath, docs)
 	operational(r, docsPath+"/*", compress(docs))
 	return r, nil
+}
+
+// Metrics returns a handler of /metrics alone, for a listener of its own.
+func Metrics(m *metrics.Registry) http.Handler {
+	r := chi.NewRouter()
+	r.Use(func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			next.ServeHTTP(w, r.WithContext(requestid.With(r.Context(), begin(w, r))))
+		})
+	})
+	r.NotFound(func(w http.ResponseWriter, r *http.Request) { problem.Write(w, r, ErrNotFound) })
+	r.MethodNotAllowed(methodNotAllowed)
+	operational(r, metricsPath, m.Handler())
+	return r
 }
 
 // operational mounts a handler for GET and HEAD. net/http drops the body of a response to HEAD.

@@ -71,14 +71,7 @@ func (o *observer) middleware(next http.Handler) http.Handler {
 		o.inFlight.Inc()
 		defer o.inFlight.Dec()
 
-		id := r.Header.Get(requestid.Header)
-		if !requestid.IsValid(id) {
-			id = requestid.New()
-		}
-		header := w.Header()
-		header.Set(requestid.Header, id)
-		maps.Copy(header, onEveryAnswer)
-
+		id := begin(w, r)
 		sender := &subject{}
 		r = r.WithContext(context.WithValue(requestid.With(r.Context(), id), subjectKey{}, sender))
 		ww := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
@@ -88,6 +81,18 @@ func (o *observer) middleware(next http.Handler) http.Handler {
 			panic(http.ErrAbortHandler) // net/http closes the connection and logs nothing
 		}
 	})
+}
+
+// begin sets the headers of every answer and returns the id of the request.
+func begin(w http.ResponseWriter, r *http.Request) string {
+	id := r.Header.Get(requestid.Header)
+	if !requestid.IsValid(id) {
+		id = requestid.New()
+	}
+	header := w.Header()
+	header.Set(requestid.Header, id)
+	maps.Copy(header, onEveryAnswer)
+	return id
 }
 
 // serve calls next and writes a response when next panics. It returns true when no response is possible

@@ -49,6 +49,8 @@ type Dependencies struct {
 
 	Health  *health.Registry
 	Metrics *metrics.Registry
+	// MetricsElsewhere leaves /metrics out.
+	MetricsElsewhere bool
 }
 
 const (
@@ -72,6 +74,8 @@ func New(d Dependencies) (http.Handler, error) {
 		},
 		Health:  d.Health,
 		Metrics: d.Metrics,
+
+		MetricsElsewhere: d.MetricsElsewhere,
 	})
 }
 
