@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/oapi-codegen/nullable"
 
 	"stavka.local/api/client/betmaker"
 	"stavka.local/api/client/lineprovider"
@@ -103,7 +104,10 @@ func refuseMalformed(t *testing.T, s *system.System) {
 			default:
 				request.Path = "/" + strings.Join(withoutNumber(strings.Split(op.path[1:], "/")), "/")
 			}
-			target.expect(t, request, http.StatusBadRequest, "invalid_request")
+			if request.Path != op.path || request.Body != "" {
+				target.expect(t, request, http.StatusBadRequest, "invalid_request")
+			}
+			refuseWhatIsNotTaken(t, target, op)
 		}
 		for _, op := range operations(target.spec, http.StatusRequestEntityTooLarge, "body_too_large", target.ids) {
 			large := op.request(target.token, `{"name":"`+strings.Repeat("x", 64<<10)+`"}`)
@@ -119,6 +123,38 @@ func refuseMalformed(t *testing.T, s *system.System) {
 		if allow := got.Header.Get("Allow"); !strings.Contains(allow, http.MethodGet) {
 			t.Errorf("%s: Allow is %q, want GET in it", target.Name, allow)
 		}
+		if target.spec.Document.Paths.Value("/api/users/me") == nil {
+			continue
+		}
+		for _, method := range []string{http.MethodPut, http.MethodPatch, http.MethodDelete} {
+			got := target.expect(t, system.Request{Method: method, Path: "/api/users/me", Token: target.token}, http.StatusMethodNotAllowed, "method_not_allowed")
+			if allow := got.Header.Get("Allow"); allow != http.MethodGet {
+				t.Errorf("%s /api/users/me: Allow is %q, want GET", method, allow)
+			}
+		}
+	}
+}
+
+// refuseWhatIsNotTaken sends to an operation what others take: a parameter, each header, and a body.
+func refuseWhatIsNotTaken(t *testing.T, target target, op operation) {
+	t.Helper()
+	expect := func(field string, change func(*system.Request)) {
+		request := op.request(target.token, op.validBody(t))
+		change(&request)
+		got := target.expect(t, request, http.StatusBadRequest, "invalid_request")
+		if want := fmt.Sprintf(`"field":%q`, field); !strings.Contains(string(got.Body), want) {
+			t.Errorf("%s: got %s, want %s", op.OperationID, got.Body, want)
+		}
+	}
+	expect("no_such_parameter", func(r *system.Request) { r.Path += "?no_such_parameter=1" })
+	for _, parameter := range target.spec.Document.Components.Parameters {
+		header := parameter.Value.Name
+		if parameter.Value.In == openapi3.ParameterInHeader && op.Parameters.GetByInAndName(openapi3.ParameterInHeader, header) == nil {
+			expect(header, func(r *system.Request) { r.Header.Set(header, "x") })
+		}
+	}
+	if op.RequestBody == nil {
+		expect("body", func(r *system.Request) { r.Body = "{}" })
 	}
 }
 
@@ -426,6 +462,19 @@ func checkRulesOfTheLine(t *testing.T, s *system.System) {
 	} {
 		all.expect(t, system.Request{Method: tt.method, Path: tt.path, Token: all.token, Body: tt.body, Header: tt.header}, tt.status, tt.code)
 	}
+	t.Run("a version that the client has is not sent again", func(t *testing.T) {
+		get := system.Request{Method: http.MethodGet, Path: path(open.EventID, ""), Token: all.token, Header: http.Header{"If-None-Match": {`"7", "1"`}}}
+		if got := all.expect(t, get, http.StatusNotModified, ""); len(got.Body) > 0 || got.Header.Get("ETag") != `"1"` {
+			t.Errorf("got %q %v", got.Body, got.Header)
+		}
+		get.Header = http.Header{"If-None-Match": {`"2"`}}
+		all.expect(t, get, http.StatusOK, "")
+	})
+	t.Run("any version", func(t *testing.T) {
+		star := http.Header{"If-Match": {"*"}}
+		all.expect(t, system.Request{Method: http.MethodPatch, Path: path(open.EventID, ""), Token: all.token, Body: `{"name":"N"}`, Header: star}, http.StatusOK, "")
+		all.expect(t, system.Request{Method: http.MethodPatch, Path: path(999999, ""), Token: all.token, Body: `{"name":"N"}`, Header: star}, http.StatusNotFound, "event_not_found")
+	})
 	t.Run("the same state again changes nothing", func(t *testing.T) {
 		before, after := line.Finish(finished.EventID, lineprovider.EventStateFinishedWin), line.Finish(finished.EventID, lineprovider.EventStateFinishedWin)
 		if before.Version != after.Version || before.Seq != after.Seq {
@@ -491,7 +540,7 @@ func voidPastPost(t *testing.T, s *system.System) {
 	})
 	late := user.Place(t, event, "10")
 	set, err := line.API.SetEventStateWithResponse(t.Context(), event, nil,
-		lineprovider.NewState{State: lineprovider.EventStateFinishedWin, EffectiveAt: new(fact.Unix())})
+		lineprovider.NewState{State: lineprovider.EventStateFinishedWin, EffectiveAt: nullable.NewNullableWithValue(fact.Unix())})
 	if err != nil || set.JSON200 == nil {
 		t.Fatalf("finish: %+v %v", set, err)
 	}
@@ -499,6 +548,49 @@ func voidPastPost(t *testing.T, s *system.System) {
 	if got := user.AwaitStatus(t, late.ID, betmaker.BetStatusVoid, allowed); deref(got.VoidReason) != "past_post" {
 		t.Errorf("void reason %q, want past_post", deref(got.VoidReason))
 	}
+
+	// The same result with another instant is a correction.
+	set = replaceResult(t, line, event, lineprovider.NewState{
+		State: lineprovider.EventStateFinishedWin, EffectiveAt: nullable.NewNullableWithValue(fact.Unix() - 1), Reason: new("the video"),
+	})
+	if set.JSON200.ResultRevision != 2 || deref(set.JSON200.EffectiveAt) != fact.Unix()-1 {
+		t.Errorf("an earlier instant makes %s", set.Body)
+	}
+	if got := user.AwaitStatus(t, early.ID, betmaker.BetStatusVoid, allowed); deref(got.VoidReason) != "past_post" {
+		t.Errorf("void reason %q, want past_post", deref(got.VoidReason))
+	}
+	set = replaceResult(t, line, event, lineprovider.NewState{
+		State: lineprovider.EventStateFinishedWin, EffectiveAt: nullable.NewNullNullable[int64](), Reason: new("no video"),
+	})
+	if set.JSON200.ResultRevision != 3 || set.JSON200.EffectiveAt != nil {
+		t.Errorf("no instant makes %s", set.Body)
+	}
+	user.AwaitStatus(t, early.ID, betmaker.BetStatusWon, allowed)
+	user.AwaitStatus(t, late.ID, betmaker.BetStatusWon, allowed)
+	lineProvider := s.LineProviders[0]
+	for body, code := range map[string]string{
+		fmt.Sprintf(`{"state":2,"effective_at":%d}`, fact.Unix()):                           "reason_required",
+		fmt.Sprintf(`{"state":2,"effective_at":%d,"reason":"R"}`, time.Now().Unix()+1000):   "effective_at_invalid",
+		fmt.Sprintf(`{"state":2,"effective_at":%d,"reason":"R"}`, set.JSON200.CreateDate-1): "effective_at_invalid",
+	} {
+		got, err := s.Do(lineProvider, system.Request{
+			Method: http.MethodPatch, Path: fmt.Sprintf("/event/%d/status", event), Token: system.ServiceToken, Body: body,
+		})
+		if err != nil || got.Status != http.StatusUnprocessableEntity || got.Code() != code {
+			t.Errorf("%s: got %d %s %v, want 422 %s", body, got.Status, got.Body, err, code)
+		}
+	}
+}
+
+func replaceResult(
+	t *testing.T, line *system.Line, event int64, state lineprovider.NewState,
+) *lineprovider.SetEventStateResponse {
+	t.Helper()
+	set, err := line.API.SetEventStateWithResponse(t.Context(), event, nil, state)
+	if err != nil || set.JSON200 == nil {
+		t.Fatalf("correct: %+v %v", set, err)
+	}
+	return set
 }
 
 // Every page of every list links to the next, and together they hold every item once.

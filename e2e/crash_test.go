@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/oapi-codegen/nullable"
+
 	"stavka.local/api/client/lineprovider"
 	"stavka.local/shared/crashpoint"
 	"stavka.local/shared/odds"
@@ -230,7 +232,7 @@ func (w *witness) tell(story, crowd int) {
 	w.finish(events["lose"], lineprovider.NewState{State: lineprovider.EventStateFinishedLose})
 	w.finish(events["cancelled"], lineprovider.NewState{State: lineprovider.EventStateCancelled})
 	w.finish(events["corrected"], lineprovider.NewState{State: lineprovider.EventStateFinishedLose})
-	w.finish(events["late"], lineprovider.NewState{State: lineprovider.EventStateFinishedWin, EffectiveAt: new(w.createdAt(events["late"]))})
+	w.finish(events["late"], lineprovider.NewState{State: lineprovider.EventStateFinishedWin, EffectiveAt: nullable.NewNullableWithValue(w.createdAt(events["late"]))})
 	w.finish(events["corrected"], lineprovider.NewState{State: lineprovider.EventStateFinishedWin, Reason: new("the video")})
 	w.amend(events["open"], lineprovider.EventPatch{Suspended: new(false)})
 }

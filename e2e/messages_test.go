@@ -76,7 +76,7 @@ func (private servers) messagesShuffled(t *testing.T) {
 		for n := range i % 4 {
 			state := lineprovider.NewState{State: lineprovider.EventState(2 + (i+n)%3), Reason: new("the video")}
 			if i%2 == 1 && n == 0 {
-				state.EffectiveAt = &goal
+				state.EffectiveAt.Set(goal)
 			}
 			w.finish(event, state)
 			sent()

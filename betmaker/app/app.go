@@ -69,6 +69,9 @@ func New(ctx context.Context, c Config) (_ *App, err error) {
 		return nil, err
 	}
 	addChecks(a.Health, b)
+	if err := a.ListenForMetrics(ctx, c.MetricsAddr, b.meters.Registry); err != nil {
+		return nil, err
+	}
 	addLoops(a, c, b, u)
 	c.HTTP.Metrics = b.meters.Registry
 	s, err := a.Listen(ctx, c.Addr, c.HTTP, handler)

@@ -23,7 +23,8 @@ import (
 type Config struct {
 	Program string // the program that has the command users, for advice
 
-	Addr string // "host:port"; port 0 is any free one
+	Addr        string // "host:port"; port 0 is any free one
+	MetricsAddr string // likewise; empty for /metrics at Addr
 
 	StoreURL config.Secret // its scheme chooses the adapter: postgres, postgresql, postgresql+asyncpg or sqlite
 
@@ -105,6 +106,7 @@ func Settings() []config.Setting {
 // locate reads where the store, the bus and line-provider are.
 func locate(r *config.Reader, c *Config) {
 	r.PrivateFile(".env")
+	c.MetricsAddr = r.MetricsAddress("METRICS_ADDR")
 	c.StoreURL = storeURL(r)
 	c.BusURL, c.Exchange, c.Queue = r.Bus()
 	c.LineURL = lineURL(r)
@@ -137,6 +139,7 @@ func EmbeddedSettings() []config.Setting {
 func (e Embedded) locate(r *config.Reader, c *Config) {
 	r.PrivateFile(e.File)
 	r.PrivateFile(e.KeyFile)
+	c.MetricsAddr = r.MetricsAddress("BETMAKER_METRICS_ADDR")
 	c.StoreURL = config.NewSecret("sqlite:" + e.File)
 	c.BusURL, c.Bus = config.NewSecret("inproc:"), e.Bus
 	c.HTTP.Drain = embeddedDrain

@@ -63,6 +63,7 @@ func newHandler(c Config, b *base, u *useCases, checks *health.Registry) (http.H
 		AuditLog:   usecase.AuditLog{Store: b.store.AuditLog},
 		BetsAtOnce: c.BetsAtOnce, RequestsPerSecond: c.RequestsPerSecond, BetsPerSecond: c.BetsPerSecond,
 		TrustedProxies: c.TrustedProxies, Prepared: b.prepared.done, Health: checks, Metrics: b.meters.Registry,
+		MetricsElsewhere: c.MetricsAddr != "",
 	})
 	if err != nil {
 		return nil, fmt.Errorf("set up HTTP: %w", err)

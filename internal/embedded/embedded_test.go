@@ -53,9 +53,14 @@ type served struct {
 
 func serveOn(t *testing.T, directory string) *served {
 	t.Helper()
-	i := &served{environment: map[string]string{
-		"DATA_DIR": directory, "BETMAKER_ADDR": "127.0.0.1:0", "LINEPROVIDER_ADDR": "127.0.0.1:0",
-	}}
+	return serveWith(t, map[string]string{"DATA_DIR": directory})
+}
+
+// serveWith serves on free ports.
+func serveWith(t *testing.T, environment map[string]string) *served {
+	t.Helper()
+	environment["BETMAKER_ADDR"], environment["LINEPROVIDER_ADDR"] = "127.0.0.1:0", "127.0.0.1:0"
+	i := &served{environment: environment}
 	var err error
 	if i.instance, err = newInstance(t.Context(), newSettings(lookupIn(i.environment)), io.Discard); err != nil {
 		t.Fatal(err)
@@ -512,5 +517,59 @@ func TestMakesASecretKeyOnce(t *testing.T) {
 	}
 	if _, err := os.Stat(given.secretKeyFile()); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a key was made although one was given: %v", err)
+	}
+}
+
+func TestNamesTheFileOfABadSecretKey(t *testing.T) {
+	t.Parallel()
+	for _, kept := range []string{"", "\n", "hunter2\n"} {
+		s := newSettings(lookupIn(map[string]string{"DATA_DIR": t.TempDir()}))
+		if err := os.WriteFile(s.secretKeyFile(), []byte(kept), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := s.withDataDir()
+		if err == nil || !strings.Contains(err.Error(), s.secretKeyFile()) || strings.Contains(err.Error(), "SECRET_KEY") || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%q: got %v, want an error that names the file", kept, err)
+		}
+	}
+}
+
+func TestServesMetricsOnListenersOfTheirOwn(t *testing.T) {
+	t.Parallel()
+	get := func(address, path string) (int, string) {
+		t.Helper()
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+path, http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(response.Body)
+		if err = errors.Join(err, response.Body.Close()); err != nil {
+			t.Fatal(err)
+		}
+		return response.StatusCode, string(body)
+	}
+	beside := serveOn(t, t.TempDir())
+	apart := serveWith(t, map[string]string{
+		"DATA_DIR": t.TempDir(), "BETMAKER_METRICS_ADDR": "127.0.0.1:0", "LINEPROVIDER_METRICS_ADDR": "127.0.0.1:0",
+	})
+	for name, addresses := range map[string][3]string{
+		"betmaker":     {beside.betMaker.Addr(), apart.betMaker.Addr(), apart.betMaker.MetricsAddr()},
+		"lineprovider": {beside.lineProvider.Addr(), apart.lineProvider.Addr(), apart.lineProvider.MetricsAddr()},
+	} {
+		for i, want := range []bool{true, false, true} {
+			status, body := get(addresses[i], "/metrics")
+			if has := status == http.StatusOK && strings.Contains(body, `stavka_build_info{`) && strings.Contains(body, `service="`+name+`"`); has != want {
+				t.Errorf("%s at %d: got %d %.80s, want metrics: %t", name, i, status, body, want)
+			}
+		}
+		for _, path := range []string{"/", "/healthz", "/docs", "/event/1", "/api/bets", "/debug/pprof/"} {
+			if status, body := get(addresses[2], path); status != http.StatusNotFound || !strings.Contains(body, `"code":"not_found"`) {
+				t.Errorf("%s of the metrics of %s: got %d %s, want 404", path, name, status, body)
+			}
+		}
 	}
 }

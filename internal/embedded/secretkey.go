@@ -10,6 +10,9 @@ import (
 	"strings"
 )
 
+// minSecretKey is the length of the shortest key that bet-maker accepts.
+const minSecretKey = 32
+
 // withDataDir makes the data directory, which only its owner can read, and returns the settings with
 // the secret key that is kept there unless the environment has one.
 func (s settings) withDataDir() (settings, error) {
@@ -27,6 +30,10 @@ func (s settings) withDataDir() (settings, error) {
 		return s, fmt.Errorf("the key that tokens are signed with: %w", err)
 	}
 	s.secretKey = strings.TrimSpace(string(key))
+	if len(s.secretKey) < minSecretKey {
+		return s, fmt.Errorf("the key that tokens are signed with: %s has %d characters, fewer than %d; delete it to get a new key, which ends all tokens",
+			s.secretKeyFile(), len(s.secretKey), minSecretKey)
+	}
 	return s, nil
 }
 

@@ -134,7 +134,10 @@ func deadline(text string) (time.Time, error) {
 		}
 		seconds = at.Unix()
 	}
-	if seconds < 0 || seconds > maxDeadline {
+	switch {
+	case seconds > maxDeadline && seconds/1000 <= maxDeadline:
+		return time.Time{}, fmt.Errorf("the deadline %.40q is not from 1970 to 9999; it looks like milliseconds, and Unix seconds are wanted", text)
+	case seconds < 0 || seconds > maxDeadline:
 		return time.Time{}, fmt.Errorf("the deadline %.40q is not from 1970 to 9999", text)
 	}
 	return time.Unix(seconds, 0).UTC(), nil

@@ -96,6 +96,8 @@ func TestNamesTheLineOfAMistake(t *testing.T) {
 		{eventfile.CSV, "coefficient,name\n,Reds\n", 2, "no coefficient"},
 		{eventfile.CSV, "coefficient,deadline\n1.45,tomorrow\n", 2, `"tomorrow"`},
 		{eventfile.CSV, "coefficient,deadline\n1.45,253402300800\n", 2, "1970 to 9999"},
+		{eventfile.CSV, "coefficient,deadline\n1.45,1830297600000\n", 2, `"1830297600000" is not from 1970 to 9999; it looks like milliseconds`},
+		{eventfile.CSV, "coefficient,deadline\n1.45,2030-02-30T18:00:00Z\n", 2, `deadline "2030-02-30T18:00:00Z"`},
 		{eventfile.CSV, "coefficient,name\n1.45," + long + "\n", 2, "201 characters"},
 		{eventfile.CSV, "coefficient,name\n1.45,\"a\nb\"\n", 2, "control character"},
 		{eventfile.CSV, "coefficient,name\n1.45,\xff\n", 2, "UTF-8"},

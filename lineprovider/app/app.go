@@ -93,6 +93,9 @@ func New(ctx context.Context, c Config) (_ *App, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := a.ListenForMetrics(ctx, c.MetricsAddr, registry); err != nil {
+		return nil, err
+	}
 	c.HTTP.Metrics = registry
 	s, err := a.Listen(ctx, c.Addr, c.HTTP, handler)
 	if err != nil {
@@ -176,6 +179,7 @@ func newHandler(
 	h, err := httpedge.New(httpedge.Options{
 		Title: "line-provider", Spec: api.LineProvider, Mount: server.Mount,
 		Authenticate: httpapi.NewTokens(tokens...).Authenticate, Health: checks, Metrics: registry,
+		MetricsElsewhere: c.MetricsAddr != "",
 	})
 	if err != nil {
 		return nil, fmt.Errorf("set up HTTP: %w", err)

@@ -16,7 +16,8 @@ import (
 // Config is the configuration of line-provider. The meaning of a variable is beside its
 // name in read.
 type Config struct {
-	Addr string // "host:port"; port 0 is any free one
+	Addr        string // "host:port"; port 0 is any free one
+	MetricsAddr string // likewise; empty for /metrics at Addr
 
 	StoreURL      config.Secret // its scheme chooses the adapter: redis, rediss, unix or sqlite
 	StorePassword config.Secret // used when StoreURL has none
@@ -57,6 +58,7 @@ func Settings() []config.Setting {
 // locate reads where the store and the bus are.
 func locate(r *config.Reader, c *Config) {
 	r.PrivateFile(".env")
+	c.MetricsAddr = r.MetricsAddress("METRICS_ADDR")
 	c.StoreURL = r.URL("REDIS_CONNECT_URL", "redis://127.0.0.1:6379/0", []string{"redis", "rediss", "unix"}, "The URL of Redis.")
 	c.StorePassword = r.Secret("REDIS_PASSWORD", "", 0, "The password of Redis, used when REDIS_CONNECT_URL has none.")
 	c.HashName = r.String("REDIS_HASH_NAME", "events",
@@ -93,6 +95,7 @@ func EmbeddedSettings() []config.Setting {
 
 func (e Embedded) locate(r *config.Reader, c *Config) {
 	r.PrivateFile(e.File)
+	c.MetricsAddr = r.MetricsAddress("LINEPROVIDER_METRICS_ADDR")
 	c.StoreURL = config.NewSecret("sqlite:" + e.File)
 	c.BusURL, c.Bus = config.NewSecret("inproc:"), e.Bus
 	c.HTTP.Drain = embeddedDrain

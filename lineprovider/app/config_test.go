@@ -14,7 +14,7 @@ import (
 func TestDefaults(t *testing.T) {
 	t.Parallel()
 	c := configure(t, nil)
-	if c.Addr != ":8001" || c.Rules.MinimumDuration != 5000*time.Second || c.Rules.MaxCoefficient != odds.MustParse("1000.00") ||
+	if c.Addr != ":8001" || c.MetricsAddr != "" || c.Rules.MinimumDuration != 5000*time.Second || c.Rules.MaxCoefficient != odds.MustParse("1000.00") ||
 		c.Queue != "event_status_updates" || c.Exchange != "line" || c.FeedHeartbeat != 2*time.Second ||
 		c.HTTP.Connections != 16384 || c.HTTP.ConnectionsPerAddress != 4096 ||
 		c.BusURL.Reveal() != "amqp://guest:guest@127.0.0.1:5672/" || c.StoreURL.Reveal() != "redis://127.0.0.1:6379/0" ||

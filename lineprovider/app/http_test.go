@@ -320,3 +320,23 @@ func TestManyWriters(t *testing.T) {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
+
+func TestMetricsOnAListenerOfTheirOwn(t *testing.T) {
+	t.Parallel()
+	env := environment(t)
+	env["METRICS_ADDR"] = "127.0.0.1:0"
+	s := start(t, env)
+	for address, want := range map[string]int{s.Addr(): http.StatusNotFound, s.MetricsAddr(): http.StatusOK} {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+"/metrics", http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := response.Body.Close(); err != nil || response.StatusCode != want {
+			t.Errorf("%s: got %d, %v, want %d", address, response.StatusCode, err, want)
+		}
+	}
+}

@@ -364,3 +364,26 @@ func TestLoadDotEnv(t *testing.T) {
 		t.Errorf("a broken file: %v; want an error without the secret", err)
 	}
 }
+
+func TestBusNamesABadHost(t *testing.T) {
+	t.Parallel()
+	for _, host := range []string{"127.0.0.1", "::1", "rabbit", "bet_rabbitmq", "rabbit.example.com."} {
+		r := reader(map[string]string{"RABBIT_HOST": host})
+		if address, _, _ := r.Bus(); r.Err() != nil || !strings.Contains(address.Reveal(), host) {
+			t.Errorf("%s: %s, %v", host, address.Reveal(), r.Err())
+		}
+	}
+	for _, host := range []string{
+		"rabbit:5672", "amqp://rabbit", "guest:hunter2@rabbit", "a b", "rabbit/", "%zz", "[::1]", "fe80::1%eth0", "-", "rabbit?", strings.Repeat("r", 254),
+	} {
+		r := reader(map[string]string{"RABBIT_HOST": host})
+		r.Bus()
+		if err := r.Err(); err == nil || !strings.HasPrefix(err.Error(), "RABBIT_HOST: ") || strings.Contains(err.Error(), "URL") || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: got %v, want an error that names RABBIT_HOST alone", host, err)
+		}
+		unused := reader(map[string]string{"RABBIT_HOST": host, "RABBITMQ_URL": "amqp://u:some-password@rabbit/"})
+		if unused.Bus(); unused.Err() != nil {
+			t.Errorf("%s is not used, but %v", host, unused.Err())
+		}
+	}
+}

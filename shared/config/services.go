@@ -2,6 +2,8 @@ package config
 
 import (
 	"net"
+	"net/netip"
+	"regexp"
 	"strconv"
 	"time"
 )
@@ -17,6 +19,10 @@ func (r *Reader) Bus() (address Secret, exchange, queue string) {
 	host := r.String("RABBIT_HOST", "127.0.0.1",
 		"The host of RabbitMQ when RABBITMQ_URL is not set; the user and the password are guest then.")
 	port := r.Int("RABBIT_PORT", 5672, 1, 65535, "The port of RabbitMQ when RABBITMQ_URL is not set.")
+	if !isHost(host) && !r.IsSet("RABBITMQ_URL") {
+		r.Problemf("RABBIT_HOST", "is neither a host name nor an IP address") // it may hold a password
+		host = "127.0.0.1"
+	}
 	guest := "amqp://guest:guest@" + net.JoinHostPort(host, strconv.Itoa(port)) + "/"
 	if r.production && !r.IsSet("RABBITMQ_URL") {
 		r.Problemf("RABBITMQ_URL", "is not set, and the password of guest is public")
@@ -27,6 +33,20 @@ func (r *Reader) Bus() (address Secret, exchange, queue string) {
 	queue = r.String("RABBIT_QUEUE", "event_status_updates",
 		"The durable queue that all replicas of bet-maker share. Its dead letters are in the queue of this name and .dead.")
 	return address, exchange, queue
+}
+
+var hostName = regexp.MustCompile(`^[0-9A-Za-z_]([0-9A-Za-z_.-]*[0-9A-Za-z_.])?$`)
+
+// isHost reports whether text is a host name or an IP address, without a port.
+func isHost(text string) bool {
+	address, err := netip.ParseAddr(text)
+	return err == nil && address.Zone() == "" || len(text) <= 253 && hostName.MatchString(text)
+}
+
+// MetricsAddress reads where a service serves its metrics. The name differs for services that share a
+// process, because they cannot share an address.
+func (r *Reader) MetricsAddress(name string) string {
+	return r.Address(name, "", "Where the service serves its metrics, on a listener of their own. Empty for /metrics beside the API.")
 }
 
 // ServiceTokens reads the tokens that line-provider accepts; the first is the one that

@@ -102,6 +102,12 @@ func set(t TB, v reflect.Value, n int64) {
 	case reflect.Pointer:
 		v.Set(reflect.New(v.Type().Elem()))
 		set(t, v.Elem(), n)
+	case reflect.Map: // with one entry, such as a nullable.Nullable
+		key, value := reflect.New(v.Type().Key()).Elem(), reflect.New(v.Type().Elem()).Elem()
+		set(t, key, n)
+		set(t, value, n)
+		v.Set(reflect.MakeMap(v.Type()))
+		v.SetMapIndex(key, value)
 	default:
 		t.Fatalf("package fieldtest does not know how to make a %s", v.Type())
 	}

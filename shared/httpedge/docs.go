@@ -62,6 +62,7 @@ func newDocs(title string) (*docs, error) {
 }
 
 func (d *docs) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Del("Cache-Control") // the same for everybody
 	switch name := strings.TrimPrefix(strings.TrimPrefix(r.URL.Path, docsPath), "/"); {
 	case name == "":
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")

@@ -30,6 +30,7 @@ import (
 	"stavka.local/shared/health"
 	"stavka.local/shared/metrics"
 	"stavka.local/shared/problem"
+	"stavka.local/shared/requestid"
 )
 
 // The errors that any request can cause. Errors derived from them have their own details.
@@ -56,7 +57,7 @@ const (
 	specPath    = "/openapi.yaml"
 )
 
-// Options configure an edge. All of them but Deferred and PerSecond are required.
+// Options configure an edge. All of them but Deferred, PerSecond and MetricsElsewhere are required.
 type Options struct {
 	// Title is the name of the service on /docs.
 	Title string
@@ -75,6 +76,9 @@ type Options struct {
 	PerSecond int
 	Health    *health.Registry
 	Metrics   *metrics.Registry
+	// MetricsElsewhere leaves /metrics out, because the handler of Metrics serves it on another
+	// listener.
+	MetricsElsewhere bool
 }
 
 // Deferred is an operation that checks itself whether a token is still valid. The zero value means
@@ -119,6 +123,11 @@ func New(o Options) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	compress, err := newCompressor()
+	if err != nil {
+		return nil, err
+	}
+	g.compress = compress
 
 	r := chi.NewRouter()
 	r.Use(newObserver(o.Metrics).middleware)
@@ -133,11 +142,27 @@ func New(o Options) (http.Handler, error) {
 	}
 	operational(r, healthPath, o.Health.Live())
 	operational(r, readyPath, o.Health.Readiness())
-	operational(r, metricsPath, o.Metrics.Handler())
-	operational(r, specPath, document(o.Spec))
+	if !o.MetricsElsewhere {
+		operational(r, metricsPath, o.Metrics.Handler())
+	}
+	operational(r, specPath, compress(document(o.Spec)))
 	operational(r, docsPath, docs)
-	operational(r, docsPath+"/*", docs)
+	operational(r, docsPath+"/*", compress(docs))
 	return r, nil
+}
+
+// Metrics returns a handler of /metrics alone, for a listener of its own.
+func Metrics(m *metrics.Registry) http.Handler {
+	r := chi.NewRouter()
+	r.Use(func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			next.ServeHTTP(w, r.WithContext(requestid.With(r.Context(), begin(w, r))))
+		})
+	})
+	r.NotFound(func(w http.ResponseWriter, r *http.Request) { problem.Write(w, r, ErrNotFound) })
+	r.MethodNotAllowed(methodNotAllowed)
+	operational(r, metricsPath, m.Handler())
+	return r
 }
 
 // operational mounts a handler for GET and HEAD. net/http drops the body of a response to HEAD.
@@ -148,6 +173,7 @@ func operational(r chi.Router, path string, h http.Handler) {
 
 func document(spec []byte) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Del("Cache-Control") // the same for everybody
 		w.Header().Set("Content-Type", "application/yaml")
 		_, _ = w.Write(spec) // the client may be gone
 	})
@@ -171,13 +197,21 @@ func allowedMethods(r *http.Request) []string {
 		path = r.URL.Path
 	}
 	routes := chi.RouteContext(r.Context()).Routes
-	var allowed []string
+	var allowed, fixed []string // fixed are those of a path without parameters, which are the truth if there are any
 	for _, method := range []string{
 		http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
 	} {
-		if routes.Match(chi.NewRouteContext(), method, path) {
-			allowed = append(allowed, method)
+		found := chi.NewRouteContext()
+		if !routes.Match(found, method, path) {
+			continue
 		}
+		allowed = append(allowed, method)
+		if found.RoutePattern() == path {
+			fixed = append(fixed, method)
+		}
+	}
+	if len(fixed) > 0 {
+		return fixed
 	}
 	return allowed
 }

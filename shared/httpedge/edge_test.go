@@ -2,6 +2,7 @@ package httpedge_test
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"crypto/rand"
 	_ "embed"
@@ -116,7 +117,7 @@ type handlers map[string]http.HandlerFunc
 
 func mount(r chi.Router, wrap func(http.HandlerFunc) http.HandlerFunc, h handlers) {
 	for _, route := range []string{
-		"POST /bets", "GET /bets", "GET /bets/{bet_id}", "PATCH /bets/{bet_id}", "DELETE /bets/{bet_id}",
+		"POST /bets", "GET /bets", "GET /bets/best", "GET /bets/{bet_id}", "PATCH /bets/{bet_id}", "DELETE /bets/{bet_id}",
 		"POST /token", "GET /open",
 	} {
 		handler := h[route]
@@ -310,9 +311,10 @@ func TestGoodRequestsPass(t *testing.T) {
 		{method: "POST", path: "/bets", body: bet, header: http.Header{"Idempotency-Key": {"key 1"}}},
 		{method: "POST", path: "/bets", body: `{"event_id":1,"amount":1,"note":"\ud83d\ude00 5\u20ac"}`},
 		{method: "GET", path: "/bets?need=true"},
-		{method: "GET", path: "/bets?need=false&limit=500&status=won&other=1"},
+		{method: "GET", path: "/bets?need=false&limit=500&status=won"},
 		{method: "GET", path: "/bets?need=true&text=" + url.QueryEscape("ünï, \" & 100%")},
 		{method: "GET", path: "/bets/1"},
+		{method: "GET", path: "/bets/best"},
 		{method: "GET", path: "/bets/%31"},
 		{method: "PATCH", path: "/bets/1"},
 		{method: "PATCH", path: "/bets/1", body: nested(16)},
@@ -390,16 +392,25 @@ func TestMalformedRequests(t *testing.T) {
 		"wrong boolean":     {request{method: "POST", path: "/bets", body: `{"event_id":1,"amount":1,"live":"yes"}`}, bad("live", `live must be true or false; it is "yes".`)},
 		"wrong format":      {request{method: "POST", path: "/bets", body: `{"event_id":1,"amount":1,"contact":"today"}`}, bad("contact", `contact is not a valid date; it is "today".`)},
 
-		"twice":             {request{method: "POST", path: "/bets", body: `{"event_id":1,"amount":1,"amount":1}`}, bad("amount", "amount is given more than once.")},
-		"twice in disguise": {request{method: "POST", path: "/bets", body: `{"event_id":1,"amount":1,"\u0061mount":2}`}, bad("amount", "amount is given more than once.")},
-		"too deep":          {request{method: "PATCH", path: "/bets/1", body: nested(17)}, bad("body", "body is nested deeper than 16 levels.")},
-		"far too deep":      {request{method: "PATCH", path: "/bets/1", body: strings.Repeat("[", 60_000)}, bad("body", "body is nested deeper than 16 levels.")},
-		"invalid UTF-8":     {request{method: "POST", path: "/bets", body: "{\"event_id\":1,\"amount\":1,\"note\":\"\xff\xfe\"}"}, bad("body", "body is not valid UTF-8.")},
-		"half a character":  {request{method: "POST", path: "/bets", body: `{"event_id":1,"amount":1,"note":"ab\ud800"}`}, bad("body", "body has an escape for half a character.")},
-		"NUL":               {request{method: "POST", path: "/bets", body: `{"event_id":1,"amount":1,"note":"a\u0000b"}`}, bad("note", "note holds a NUL character.")},
-		"NUL in a name":     {request{method: "PATCH", path: "/bets/1", body: `{"a\u0000b":1}`}, bad("body", "")},
-		"raw NUL":           {request{method: "POST", path: "/bets", body: "{\"event_id\":1,\"amount\":1,\"note\":\"a\x00b\"}"}, bad("body", "")},
-		"byte order mark":   {request{method: "POST", path: "/bets", body: "\ufeff" + bet}, bad("body", "")},
+		"impossible date":    {request{method: "POST", path: "/bets", body: `{"event_id":1,"amount":1,"contact":"2026-02-30"}`}, bad("contact", `contact is a time that does not exist; it is "2026-02-30".`)},
+		"impossible time":    {request{method: "POST", path: "/bets", body: `{"event_id":1,"amount":1,"legs":[{},{"starts":"2025-02-29T12:00:00Z"}]}`}, bad("legs.1.starts", `legs.1.starts is a time that does not exist; it is "2025-02-29T12:00:00Z".`)},
+		"query date":         {request{method: "GET", path: "/bets?need=true&from=2026-04-31T00:00:00Z"}, bad("from", `from is a time that does not exist; it is "2026-04-31T00:00:00Z".`)},
+		"milliseconds":       {request{method: "POST", path: "/bets", body: `{"event_id":1,"amount":1,"ends":1830297600000}`}, bad("ends", "ends must be at most 253402300799; it is 1830297600000; that looks like milliseconds, and Unix seconds are wanted.")},
+		"beyond all time":    {request{method: "POST", path: "/bets", body: `{"event_id":1,"amount":1,"ends":1830297600000000}`}, bad("ends", "ends must be at most 253402300799; it is 1830297600000000.")},
+		"first second after": {request{method: "POST", path: "/bets", body: `{"event_id":1,"amount":1,"ends":253402300800}`}, bad("ends", "ends must be at most 253402300799; it is 253402300800; that looks like milliseconds, and Unix seconds are wanted.")},
+		"digits as sent":     {request{method: "POST", path: "/bets", body: `{"event_id":1,"amount":1,"ends":9007199254740993}`}, bad("ends", "ends must be at most 253402300799; it is 9007199254740993.")},
+		"large minimum":      {request{method: "POST", path: "/bets", body: `{"event_id":1,"amount":1,"later":5}`}, bad("later", "later must be at least 1700000000000; it is 5.")},
+		"large query":        {request{method: "GET", path: "/bets?need=true&limit=9007199254740993"}, bad("limit", "limit must be at most 500; it is 9007199254740993.")},
+		"twice":              {request{method: "POST", path: "/bets", body: `{"event_id":1,"amount":1,"amount":1}`}, bad("amount", "amount is given more than once.")},
+		"twice in disguise":  {request{method: "POST", path: "/bets", body: `{"event_id":1,"amount":1,"\u0061mount":2}`}, bad("amount", "amount is given more than once.")},
+		"too deep":           {request{method: "PATCH", path: "/bets/1", body: nested(17)}, bad("body", "body is nested deeper than 16 levels.")},
+		"far too deep":       {request{method: "PATCH", path: "/bets/1", body: strings.Repeat("[", 60_000)}, bad("body", "body is nested deeper than 16 levels.")},
+		"invalid UTF-8":      {request{method: "POST", path: "/bets", body: "{\"event_id\":1,\"amount\":1,\"note\":\"\xff\xfe\"}"}, bad("body", "body is not valid UTF-8.")},
+		"half a character":   {request{method: "POST", path: "/bets", body: `{"event_id":1,"amount":1,"note":"ab\ud800"}`}, bad("body", "body has an escape for half a character.")},
+		"NUL":                {request{method: "POST", path: "/bets", body: `{"event_id":1,"amount":1,"note":"a\u0000b"}`}, bad("note", "note holds a NUL character.")},
+		"NUL in a name":      {request{method: "PATCH", path: "/bets/1", body: `{"a\u0000b":1}`}, bad("body", "")},
+		"raw NUL":            {request{method: "POST", path: "/bets", body: "{\"event_id\":1,\"amount\":1,\"note\":\"a\x00b\"}"}, bad("body", "")},
+		"byte order mark":    {request{method: "POST", path: "/bets", body: "\ufeff" + bet}, bad("body", "")},
 
 		"path not a number":   {request{method: "GET", path: "/bets/abc"}, bad("bet_id", `bet_id must be a whole number; it is "abc".`)},
 		"path below minimum":  {request{method: "GET", path: "/bets/0"}, bad("bet_id", "bet_id must be at least 1; it is 0.")},
@@ -421,6 +432,17 @@ func TestMalformedRequests(t *testing.T) {
 		"query with UTF-8":    {request{method: "GET", path: "/bets?need=true&text=%c3%28"}, bad("text", "text is not valid UTF-8.")},
 		"query malformed":     {request{method: "GET", path: "/bets?need=true&text=%zz"}, bad("query", "query is not well formed.")},
 		"query semicolon":     {request{method: "GET", path: "/bets?need=true;text=1"}, bad("query", "query is not well formed.")},
+		"query unknown":       {request{method: "GET", path: "/bets?need=true&x=1&Limit=1&a%0ab=2"}, bad("Limit", "Limit is not a known parameter.")},
+		"query unknown, ugly": {request{method: "GET", path: "/bets?need=true&a%0ab%ff"}, bad(`a\nb�`, "")},
+		"query not taken":     {request{method: "GET", path: "/bets/1?limit=1"}, bad("limit", "limit is not a known parameter.")},
+		"query of a body":     {request{method: "POST", path: "/bets?event_id=1", body: bet}, bad("event_id", "")},
+		"query with secrets":  {request{method: "POST", path: "/token?password=hunter2", body: "{}"}, bad("password", "")},
+		"query of a path":     {request{method: "GET", path: "/bets/1?bet_id=2"}, bad("bet_id", "")},
+		"query, no other":     {request{method: "GET", path: "/open?x"}, bad("x", "")},
+		"header not taken":    {request{method: "GET", path: "/bets/1", header: http.Header{"Idempotency-Key": {"k"}}}, bad("Idempotency-Key", "Idempotency-Key is not taken by this operation.")},
+		"header, no other":    {request{method: "GET", path: "/open", header: http.Header{"Idempotency-Key": {""}}}, bad("Idempotency-Key", "")},
+		"body not taken":      {request{method: "DELETE", path: "/bets/1", body: `{"reason":"R"}`}, bad("body", "body is not taken by this operation.")},
+		"body not read":       {request{method: "DELETE", path: "/bets/1", body: large(64<<10 + 1)}, bad("body", "")},
 		"header too long":     {request{method: "POST", path: "/bets", body: bet, header: http.Header{"Idempotency-Key": {strings.Repeat("k", 21)}}}, bad("Idempotency-Key", "Idempotency-Key must have at most 20 characters.")},
 		"header twice":        {request{method: "POST", path: "/bets", body: bet, header: http.Header{"Idempotency-Key": {"a", "b"}}}, bad("Idempotency-Key", "Idempotency-Key is given more than once.")},
 		"header with UTF-8":   {request{method: "POST", path: "/bets", body: bet, header: http.Header{"Idempotency-Key": {"\xff"}}}, bad("Idempotency-Key", "Idempotency-Key is not valid UTF-8.")},
@@ -481,6 +503,9 @@ func TestWrongMethod(t *testing.T) {
 		{"HEAD", "/bets", "GET, POST"},
 		{"BREW", "/bets", "GET, POST"},
 		{"OPTIONS", "/bets/7", "GET, PATCH, DELETE"},
+		{"PATCH", "/bets/best", "GET"},  // though PATCH /bets/{bet_id} exists
+		{"DELETE", "/bets/best", "GET"}, // likewise
+		{"PUT", "/bets/best", "GET"},
 		{"POST", "/healthz", "GET, HEAD"},
 		{"DELETE", "/docs", "GET, HEAD"},
 	} {
@@ -528,6 +553,88 @@ func TestAuthenticationComesFirst(t *testing.T) {
 	response, body = s.send(t, request{method: "GET", path: "/bets/1", token: "bEARER  good"})
 	if response.StatusCode != http.StatusOK {
 		t.Errorf("a scheme in another case: %d %s", response.StatusCode, body)
+	}
+}
+
+func TestHeadersForBrowsers(t *testing.T) {
+	t.Parallel()
+	s := start(t, httpedge.DefaultLimits(), handlers{
+		"GET /open": func(http.ResponseWriter, *http.Request) { panic("oops") },
+	})
+	for path, private := range map[string]bool{
+		"/bets/1": true, "/bets/x": true, "/nothing": true, "/open": true, "/healthz": true, "/readyz": true, "/metrics": true, "/docs/secret": true,
+		"/docs": false, "/docs/swagger-ui.css": false, "/openapi.yaml": false,
+	} {
+		for _, token := range []string{"", "Bearer bad"} {
+			response, _ := s.send(t, request{method: "GET", path: path, token: token})
+			h := response.Header
+			if h.Get("Referrer-Policy") != "no-referrer" || h.Get("X-Content-Type-Options") != "nosniff" ||
+				!strings.Contains(h.Get("Content-Security-Policy"), "frame-ancestors 'none'") || len(h["Content-Security-Policy"]) != 1 {
+				t.Errorf("%s: got %v", path, h)
+			}
+			if got := strings.Join(h["Cache-Control"], ";"); private != (got == "no-store") {
+				t.Errorf("%s: Cache-Control is %q", path, got)
+			}
+		}
+	}
+}
+
+func TestLongAnswersAreCompressed(t *testing.T) {
+	t.Parallel()
+	const long = 64 << 10
+	write := func(n int) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, strings.Repeat("x", n)) }
+	}
+	s := start(t, httpedge.DefaultLimits(), handlers{
+		"GET /bets/{bet_id}": write(long),
+		"GET /bets": func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			switch text := r.URL.Query().Get("text"); text {
+			case "panic":
+				panic("oops")
+			case "long":
+				write(long)(w, r)
+			default:
+				write(100)(w, r)
+			}
+		},
+	})
+	for _, test := range []struct {
+		path, accept string
+		compressed   bool
+		status, size int // a size of 0 is not checked
+	}{
+		{"/bets?need=true&text=long", "gzip", true, 200, long},
+		{"/bets?need=true&text=long", "br, gzip;q=0.5", true, 200, long},
+		{"/bets?need=true&text=long", "", false, 200, long},
+		{"/bets?need=true&text=long", "gzip;q=0", false, 200, long},
+		{"/bets?need=true&text=short", "gzip", false, 200, 100},
+		{"/bets?need=true&text=panic", "gzip", false, 500, 0},
+		{"/bets", "gzip", false, 400, 0},
+		{"/bets/1", "gzip", false, 200, long}, // not a list
+		{"/openapi.yaml", "gzip", true, 200, len(spec)},
+		{"/docs/swagger-ui.css", "gzip", true, 200, 0},
+	} {
+		// A header of its own keeps net/http from decompressing.
+		response, body := s.send(t, request{method: "GET", path: test.path, header: http.Header{"Accept-Encoding": {test.accept}}})
+		if got := response.Header.Get("Content-Encoding"); response.StatusCode != test.status || (got == "gzip") != test.compressed || got != "" && got != "gzip" {
+			t.Errorf("%s for %q: %d, Content-Encoding %q", test.path, test.accept, response.StatusCode, got)
+			continue
+		}
+		if test.compressed {
+			reader, err := gzip.NewReader(strings.NewReader(body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			whole, err := io.ReadAll(reader)
+			if err != nil || len(whole) <= len(body) {
+				t.Errorf("%s: %d bytes became %d, %v", test.path, len(whole), len(body), err)
+			}
+			body = string(whole)
+		}
+		if test.size != 0 && len(body) != test.size {
+			t.Errorf("%s for %q: %d bytes, want %d", test.path, test.accept, len(body), test.size)
+		}
 	}
 }
 
@@ -654,7 +761,7 @@ func TestAccessLogAndMetrics(t *testing.T) {
 		s.send(t, request{method: method, path: path, header: http.Header{"X-Request-Id": {id}}})
 		return logged.of(t, id)
 	}
-	log := send("GET", "/bets/7?x=secret-query", "log-good")
+	log := send("GET", "/bets/7", "log-good")
 	for _, want := range []string{
 		"level=INFO", "method=GET", "route=/bets/{bet_id}", "path=/bets/7 ", "status=200", "duration=", "bytes=11", "user=user-7",
 	} {
@@ -662,6 +769,7 @@ func TestAccessLogAndMetrics(t *testing.T) {
 			t.Errorf("the access log has no %s: %s", want, log)
 		}
 	}
+	log += send("GET", "/bets?need=true&text=secret-query", "log-query") + send("GET", "/bets?x=secret-query", "log-bad-query")
 	if strings.Contains(log, "secret-query") || strings.Contains(log, "Bearer") {
 		t.Errorf("the access log shows too much: %s", log)
 	}

@@ -1,6 +1,7 @@
 package httpedge
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -41,8 +42,9 @@ func printable(name string) string {
 }
 
 // explain turns an error of kin-openapi into a fault about a field: the one at the error's path, or
-// whole without a path. The texts of kin-openapi contain schemas and values, and are for logs only.
-func explain(whole string, err error) error {
+// whole without a path. sent is the value that was checked, or nil if it is not known. The texts of
+// kin-openapi contain schemas and values, and are for logs only.
+func explain(whole string, sent any, err error) error {
 	var schemaError *openapi3.SchemaError
 	if !errors.As(err, &schemaError) {
 		return invalid(whole, "is malformed").Because(err)
@@ -55,6 +57,10 @@ func explain(whole string, err error) error {
 		schemaError = inner
 	}
 	path := schemaError.JSONPointer()
+	switch number := at(sent, path).(type) {
+	case json.Number, int64:
+		schemaError.Value = number // instead of kin-openapi's own reading
+	}
 	if name, ok := unknownField(schemaError); ok {
 		path = append(path, name)
 	}
@@ -66,6 +72,25 @@ func explain(whole string, err error) error {
 		field = fieldName(path)
 	}
 	return invalid(field, sentence(schemaError)).Because(err)
+}
+
+// at returns the value at a path, or nil.
+func at(value any, path []string) any {
+	for _, name := range path {
+		switch v := value.(type) {
+		case map[string]any:
+			value = v[name]
+		case []any:
+			i, err := strconv.Atoi(name)
+			if err != nil || i < 0 || i >= len(v) {
+				return nil
+			}
+			value = v[i]
+		default:
+			return nil
+		}
+	}
+	return value
 }
 
 // unknownField returns the name of the alphabetically first field that is not in the schema, if e is
@@ -100,7 +125,7 @@ func sentence(e *openapi3.SchemaError) string {
 	case "minimum":
 		return "must be at least " + number(s.Min) + shown
 	case "maximum":
-		return "must be at most " + number(s.Max) + shown
+		return "must be at most " + number(s.Max) + shown + unitHint(number(s.Max), show(e))
 	case "exclusiveMinimum":
 		return "must be more than " + number(s.Min) + shown
 	case "exclusiveMaximum":
@@ -135,8 +160,8 @@ func show(e *openapi3.SchemaError) string {
 		return "null"
 	case string:
 		return strconv.Quote(v)
-	case bool, int64:
-		return fmt.Sprint(v)
+	case bool:
+		return strconv.FormatBool(v)
 	case fmt.Stringer: // json.Number
 		return v.String()
 	case []any:
@@ -144,11 +169,34 @@ func show(e *openapi3.SchemaError) string {
 	case map[string]any:
 		return "an object"
 	default:
-		if reflect.ValueOf(v).CanFloat() { // kin-openapi's own reading of a number
-			return fmt.Sprint(v)
-		}
+		return plain(v)
+	}
+}
+
+// plain returns a number in plain digits, and "" for anything else.
+func plain(number any) string {
+	if v := reflect.ValueOf(number); !v.CanInt() && !v.CanFloat() { // kin-openapi reads numbers as floats
 		return ""
 	}
+	digits, _ := json.Marshal(number) //nolint:errchkjson // a number of a document or a body is finite
+	return string(digits)
+}
+
+// lastSecond is the end of the year 9999 in Unix seconds, which bounds all of them.
+const lastSecond = "253402300799"
+
+// unitHint returns the end of a sentence about a number that is above its maximum, if the number looks
+// like milliseconds where seconds are wanted.
+func unitHint(maximum, digits string) string {
+	if maximum != lastSecond || len(digits) < 4 {
+		return ""
+	}
+	_, notDigits := strconv.ParseUint(digits, 10, 64)
+	seconds := digits[:len(digits)-3]
+	if notDigits != nil || len(seconds) > len(lastSecond) || len(seconds) == len(lastSecond) && seconds > lastSecond {
+		return ""
+	}
+	return "; that looks like milliseconds, and Unix seconds are wanted"
 }
 
 func typeName(s *openapi3.Schema) string {
@@ -171,7 +219,9 @@ func typeName(s *openapi3.Schema) string {
 func list(values []any) string {
 	texts := make([]string, len(values))
 	for i, v := range values {
-		texts[i] = fmt.Sprint(v)
+		if texts[i] = plain(v); texts[i] == "" {
+			texts[i] = fmt.Sprint(v)
+		}
 	}
 	return strings.Join(texts, ", ")
 }
@@ -181,7 +231,7 @@ func number[N any](n *N) string {
 	if n == nil {
 		return "the limit"
 	}
-	return fmt.Sprint(*n)
+	return plain(*n)
 }
 
 func characters(n uint64) string {

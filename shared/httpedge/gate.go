@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -45,6 +47,7 @@ type gate struct {
 	places       *places // for requests of the deferred operation; nil for no bound
 
 	requests, deferredRequests *pace.Pace[string] // of users; nil for no bound
+	compress                   func(http.Handler) http.Handler
 }
 
 type operationKey struct{ method, pattern string }
@@ -54,7 +57,10 @@ type operation struct {
 	secured    bool // a token is checked
 	anonymous  bool // a token may be missing
 	deferred   bool // see Deferred
+	list       bool // the answer is a page, which may be long
 	parameters []*openapi3.Parameter
+	foreign    []string              // headers that only other operations take
+	fixed      []string              // paths of their own that the path's parameters would match, too
 	body       *openapi3.RequestBody // nil for none
 	plain      *quickObject          // recognises usual JSON bodies; nil for none
 	route      *routers.Route        // for openapi3filter
@@ -81,6 +87,7 @@ func newGate(doc *openapi3.T, o Options) (*gate, error) {
 				parameters: parametersOf(item, op),
 			}
 			found = found || prepared.deferred
+			prepared.list = prepared.takes(openapi3.ParameterInQuery, "limit")
 			for _, p := range prepared.parameters {
 				if p.Schema == nil {
 					return nil, fmt.Errorf("parameter %s of %s %s has no schema", p.Name, method, path)
@@ -109,6 +116,8 @@ func newGate(doc *openapi3.T, o Options) (*gate, error) {
 			g.operations[operationKey{method, path}] = prepared
 		}
 	}
+	g.findForeignHeaders()
+	g.findFixedPaths()
 	if !found {
 		return nil, fmt.Errorf("there is no operation %q to defer authentication for", o.Deferred.Operation)
 	}
@@ -145,11 +154,65 @@ func parametersOf(item *openapi3.PathItem, op *openapi3.Operation) []*openapi3.P
 	return all
 }
 
+// findForeignHeaders tells each operation the headers of the document that it does not take. A client
+// that sends one, such as Idempotency-Key, would believe in an effect that it does not have.
+func (g *gate) findForeignHeaders() {
+	all := map[string]bool{}
+	for _, op := range g.operations {
+		for _, p := range op.parameters {
+			if p.In == openapi3.ParameterInHeader {
+				all[http.CanonicalHeaderKey(p.Name)] = true
+			}
+		}
+	}
+	for _, op := range g.operations {
+		for _, name := range slices.Sorted(maps.Keys(all)) {
+			if !op.takes(openapi3.ParameterInHeader, name) {
+				op.foreign = append(op.foreign, name)
+			}
+		}
+	}
+}
+
+// findFixedPaths tells each operation which paths of the document are not its own, although its
+// parameters match them: "/users/me" is not a "/users/{user_id}".
+func (g *gate) findFixedPaths() {
+	for key, op := range g.operations {
+		for other := range g.operations {
+			if key.pattern != other.pattern && matches(key.pattern, other.pattern) && !slices.Contains(op.fixed, other.pattern) {
+				op.fixed = append(op.fixed, other.pattern)
+			}
+		}
+	}
+}
+
+// matches reports whether a pattern with parameters matches a path without.
+func matches(pattern, path string) bool {
+	parts, segments := strings.Split(pattern, "/"), strings.Split(path, "/")
+	return len(parts) == len(segments) && !strings.Contains(path, "{") && !slices.ContainsFunc(parts, func(part string) bool {
+		segment := segments[0]
+		segments = segments[1:]
+		return part != segment && !strings.HasPrefix(part, "{")
+	})
+}
+
+// takes reports whether op has a parameter.
+func (op *operation) takes(in, name string) bool {
+	return slices.ContainsFunc(op.parameters, func(p *openapi3.Parameter) bool {
+		return p.In == in && (p.Name == name || in == openapi3.ParameterInHeader && strings.EqualFold(p.Name, name))
+	})
+}
+
 func (g *gate) middleware(next http.Handler) http.Handler {
+	lists := g.compress(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		op := g.operations[operationKey{r.Method, r.Pattern}]
 		if op == nil {
 			problem.Write(w, r, ErrNotFound)
+			return
+		}
+		if len(op.fixed) > 0 && slices.Contains(op.fixed, r.URL.Path) {
+			methodNotAllowed(w, r)
 			return
 		}
 		ctx, err := g.identify(op, r)
@@ -173,6 +236,10 @@ func (g *gate) middleware(next http.Handler) http.Handler {
 				return
 			}
 			defer g.places.leave(user)
+		}
+		if op.list {
+			lists.ServeHTTP(w, r)
+			return
 		}
 		next.ServeHTTP(w, r)
 	})
@@ -233,14 +300,11 @@ func (g *gate) identify(op *operation, r *http.Request) (context.Context, error)
 
 // check validates the request. The body can be read again afterwards.
 func (op *operation) check(w http.ResponseWriter, r *http.Request) error {
-	if len(op.parameters) > 0 {
-		if err := op.checkParameters(r); err != nil {
-			return err
-		}
+	if err := op.checkParameters(r); err != nil {
+		return err
 	}
 	if op.body == nil {
-		r.Body = http.MaxBytesReader(w, r.Body, BodyLimit)
-		return nil
+		return checkNoBody(r)
 	}
 	data, err := readBody(w, r)
 	if err != nil {
@@ -255,9 +319,14 @@ func (op *operation) check(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (op *operation) checkParameters(r *http.Request) error {
-	query, err := url.ParseQuery(r.URL.RawQuery)
+	query, err := op.query(r)
 	if err != nil {
-		return invalid("query", "is not well formed").Because(err)
+		return err
+	}
+	for _, name := range op.foreign {
+		if len(r.Header[name]) > 0 {
+			return invalid(name, "is not taken by this operation")
+		}
 	}
 	for _, p := range op.parameters {
 		var values []string
@@ -281,6 +350,23 @@ func (op *operation) checkParameters(r *http.Request) error {
 		}
 	}
 	return nil
+}
+
+// query returns the parameters of the query, of which op takes all.
+func (op *operation) query(r *http.Request) (url.Values, error) {
+	if r.URL.RawQuery == "" {
+		return nil, nil
+	}
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, invalid("query", "is not well formed").Because(err)
+	}
+	for _, name := range slices.Sorted(maps.Keys(query)) {
+		if !op.takes(openapi3.ParameterInQuery, name) {
+			return nil, invalid(printable(name), "is not a known parameter")
+		}
+	}
+	return query, nil
 }
 
 // pathParameter returns a decoded path parameter. chi routes on the encoded path when it differs from
@@ -308,9 +394,9 @@ func checkParameter(p *openapi3.Parameter, text string) error {
 		return invalid(p.Name, "must be "+typeName(p.Schema.Value)+itIs(strconv.Quote(text)))
 	}
 	if err := p.Schema.Value.VisitJSON(value); err != nil {
-		return explain(p.Name, err)
+		return explain(p.Name, value, err)
 	}
-	return nil
+	return checkExactly(value, p.Schema.Value, []string{p.Name})
 }
 
 // isSimple reports whether parameterValue supports a schema.
@@ -329,6 +415,21 @@ func parameterValue(s *openapi3.Schema, text string) (any, bool) {
 		return text == "true", text == "true" || text == "false"
 	default:
 		return text, true
+	}
+}
+
+// checkNoBody refuses a body for an operation that takes none.
+func checkNoBody(r *http.Request) error {
+	if r.ContentLength == 0 {
+		return nil
+	}
+	switch _, err := io.ReadFull(r.Body, make([]byte, 1)); {
+	case errors.Is(err, io.EOF):
+		return nil
+	case err != nil:
+		panic(http.ErrAbortHandler) // as in readBody
+	default:
+		return invalid("body", "is not taken by this operation")
 	}
 }
 
@@ -443,7 +544,7 @@ func (op *operation) checkForm(r *http.Request, data []byte) error {
 	copied.Body = io.NopCloser(bytes.NewReader(data))
 	input := &openapi3filter.RequestValidationInput{Request: copied, Route: op.route, Options: filterOptions}
 	if err := openapi3filter.ValidateRequestBody(r.Context(), input, op.body); err != nil {
-		return explain("body", err)
+		return explain("body", nil, err)
 	}
 	return nil
 }

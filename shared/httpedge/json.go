@@ -7,6 +7,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf16"
 	"unicode/utf8"
 
@@ -173,16 +174,16 @@ func fieldName(path []string) string {
 // checkJSON validates a value against its schema.
 func checkJSON(value any, schema *openapi3.Schema) error {
 	if err := schema.VisitJSON(value, openapi3.VisitAsRequest()); err != nil {
-		return explain("body", err)
+		return explain("body", value, err)
 	}
-	return checkDigits(value, schema, nil)
+	return checkExactly(value, schema, nil)
 }
 
-// checkDigits checks whether the Go types can hold the numbers of value exactly. kin-openapi cannot
-// check that, because it computes with floats. The x-go-type of a schema marks decimals.
-func checkDigits(value any, schema *openapi3.Schema, path []string) error {
+// checkExactly checks whether the Go types can hold value exactly. kin-openapi cannot check that: it
+// computes with floats, and takes 30 February for a date. The x-go-type of a schema marks decimals.
+func checkExactly(value any, schema *openapi3.Schema, path []string) error {
 	for _, part := range schema.AllOf { // a document adds a description to a shared schema this way
-		if err := checkDigits(value, part.Value, path); err != nil {
+		if err := checkExactly(value, part.Value, path); err != nil {
 			return err
 		}
 	}
@@ -190,7 +191,7 @@ func checkDigits(value any, schema *openapi3.Schema, path []string) error {
 	case map[string]any:
 		for name, property := range schema.Properties {
 			if member, ok := v[name]; ok {
-				if err := checkDigits(member, property.Value, append(path, name)); err != nil {
+				if err := checkExactly(member, property.Value, append(path, name)); err != nil {
 					return err
 				}
 			}
@@ -200,12 +201,31 @@ func checkDigits(value any, schema *openapi3.Schema, path []string) error {
 			return nil
 		}
 		for i, item := range v {
-			if err := checkDigits(item, schema.Items.Value, append(path, strconv.Itoa(i))); err != nil {
+			if err := checkExactly(item, schema.Items.Value, append(path, strconv.Itoa(i))); err != nil {
 				return err
 			}
 		}
 	case json.Number:
 		return checkNumber(string(v), schema, path)
+	case string:
+		return checkDate(v, schema, path)
+	}
+	return nil
+}
+
+// checkDate refuses days such as 30 February.
+func checkDate(text string, schema *openapi3.Schema, path []string) error {
+	layout := ""
+	switch schema.Format {
+	case "date-time":
+		layout = time.RFC3339
+	case "date":
+		layout = time.DateOnly
+	default:
+		return nil
+	}
+	if _, err := time.Parse(layout, text); err != nil {
+		return invalid(fieldName(path), "is a time that does not exist"+itIs(strconv.Quote(text))).Because(err)
 	}
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"stavka.local/shared/fault"
+	"stavka.local/shared/instant"
 	"stavka.local/shared/requestid"
 )
 
@@ -161,6 +162,9 @@ func appendParameter(b *bytes.Buffer, name string, value any) error {
 		return err
 	}
 	b.WriteByte(':')
+	if at, ok := value.(time.Time); ok {
+		value = instant.Of(at)
+	}
 	return appendJSON(b, value)
 }
 

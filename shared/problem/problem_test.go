@@ -50,7 +50,8 @@ func TestGolden(t *testing.T) {
 		"unauthenticated": fault.New(fault.Unauthenticated, "unauthenticated", "A valid access token is needed."),
 		"retry":           fault.New(fault.Unavailable, "feed_unavailable", "The line is not known.").After(1500 * time.Millisecond).Because(errSecret),
 		"params": fault.New(fault.Conflict, "price_changed", `It's not "1.45" < 2 & more.`).
-			With("event_version", 7).With("current_coefficient", odds.MustParse("1.5")).With("max_stake", money.MustParse("10")),
+			With("event_version", 7).With("current_coefficient", odds.MustParse("1.5")).With("max_stake", money.MustParse("10")).
+			With("until", time.Date(2026, 1, 2, 3, 4, 5, 500_000_000, time.UTC)),
 		"standard_member": fault.New(fault.Conflict, "event_closed", "Closed.").With("status", 200).With("zone", "a"),
 		"unmarshallable":  fault.New(fault.Conflict, "event_closed", "Closed.").With("broken", func() {}).With("zone", "a"),
 	}

@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"stavka.local/shared/health"
 	"stavka.local/shared/httpedge"
 	"stavka.local/shared/lifecycle"
+	"stavka.local/shared/metrics"
 )
 
 // grace bounds the stop of a service as a whole. It is below the 30 s that containers get.
@@ -21,7 +23,8 @@ type Assembly struct {
 	Health *health.Registry
 	Log    *slog.Logger
 
-	name string
+	name    string
+	metrics *httpedge.Server // nil if they have no listener of their own
 }
 
 // Assemble returns an assembly without parts, and logs the warnings of the configuration.
@@ -36,6 +39,22 @@ func Assemble(ctx context.Context, name string, warnings []string) *Assembly {
 // Abandon stops what has been made so far and returns err joined with the errors of stopping.
 func (a *Assembly) Abandon(ctx context.Context, err error) error {
 	return errors.Join(err, a.Parts.Stop(context.WithoutCancel(ctx)))
+}
+
+// ListenForMetrics adds a server that has the metrics alone. An empty address is none. Prometheus may
+// scrape until all parts that come later have stopped.
+func (a *Assembly) ListenForMetrics(ctx context.Context, address string, registry *metrics.Registry) error {
+	if address == "" {
+		return nil
+	}
+	server, err := httpedge.NewServer(ctx, address, httpedge.Metrics(registry), httpedge.DefaultLimits())
+	if err != nil {
+		return fmt.Errorf("metrics: %w", err)
+	}
+	a.metrics = server
+	a.Parts.OnStop("listener of metrics", func(context.Context) error { return server.Close() })
+	a.Parts.Go("metrics", server.Run)
+	return nil
 }
 
 // Listen makes the HTTP server the last part, which starts last and stops first, and returns the
@@ -62,7 +81,11 @@ func (s *Service) Start(ctx context.Context) error {
 	if err := s.assembly.Parts.Start(ctx); err != nil {
 		return err
 	}
-	s.assembly.Log.InfoContext(ctx, s.assembly.name+" serves", "address", s.Addr())
+	serves := []any{"address", s.Addr()}
+	if metrics := s.MetricsAddr(); metrics != "" {
+		serves = append(serves, "metrics", metrics)
+	}
+	s.assembly.Log.InfoContext(ctx, s.assembly.name+" serves", serves...)
 	return nil
 }
 
@@ -78,6 +101,14 @@ func (s *Service) Stop(ctx context.Context) error {
 
 // Run starts the service, runs it until a signal or the end of ctx, and stops it.
 func (s *Service) Run(ctx context.Context) error { return lifecycle.Run(ctx, s, grace) }
+
+// MetricsAddr returns the address of the listener of metrics, "host:port", or "" if there is none.
+func (s *Service) MetricsAddr() string {
+	if s.assembly.metrics == nil {
+		return ""
+	}
+	return s.assembly.metrics.Addr()
+}
 
 // Addr returns the address at which the service listens, "host:port".
 func (s *Service) Addr() string { return s.server.Addr() }

@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/oapi-codegen/nullable"
 	"github.com/oapi-codegen/runtime"
 	"stavka.local/shared/odds"
 )
@@ -186,8 +187,9 @@ type NewEvent struct {
 // NewState defines model for NewState.
 type NewState struct {
 	// EffectiveAt When the result became fact: neither in the future nor before the event was created. Bets accepted at or
-	// after this second are voided with the reason `past_post`. Unix seconds.
-	EffectiveAt *int64 `json:"effective_at,omitempty"`
+	// after this second are voided with the reason `past_post`. Null takes away the instant of an earlier result;
+	// absent leaves it. Unix seconds.
+	EffectiveAt nullable.Nullable[int64] `json:"effective_at,omitempty"`
 
 	// Reason The reason, for the history. Required for a correction.
 	Reason *string `json:"reason,omitempty"`
@@ -237,6 +239,9 @@ type IdempotencyKey = string
 // IfMatch defines model for IfMatch.
 type IfMatch = string
 
+// IfNoneMatch defines model for IfNoneMatch.
+type IfNoneMatch = string
+
 // Limit defines model for Limit.
 type Limit = int
 
@@ -251,16 +256,22 @@ type CreateEventParams struct {
 
 // RemoveEventParams defines parameters for RemoveEvent.
 type RemoveEventParams struct {
-	// IfMatch The version that the event must have, in double quotes as in `ETag`.
+	// IfMatch The version that the event must have, in double quotes as in `ETag`; `*` is any.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 
 	// Actor The person or program behind this call, for the event's history. At most 128 printable characters.
 	Actor *Actor `json:"X-Actor,omitempty"`
 }
 
+// GetEventParams defines parameters for GetEvent.
+type GetEventParams struct {
+	// IfNoneMatch The versions that the client has, as in `ETag`, separated by commas; `*` is any. An event of one of them is answered 304.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
 // ChangeEventParams defines parameters for ChangeEvent.
 type ChangeEventParams struct {
-	// IfMatch The version that the event must have, in double quotes as in `ETag`.
+	// IfMatch The version that the event must have, in double quotes as in `ETag`; `*` is any.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 
 	// Actor The person or program behind this call, for the event's history. At most 128 printable characters.
@@ -278,7 +289,7 @@ type EventHistoryParams struct {
 
 // SetEventStateParams defines parameters for SetEventState.
 type SetEventStateParams struct {
-	// IfMatch The version that the event must have, in double quotes as in `ETag`.
+	// IfMatch The version that the event must have, in double quotes as in `ETag`; `*` is any.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 
 	// Actor The person or program behind this call, for the event's history. At most 128 printable characters.
@@ -420,7 +431,7 @@ type ClientInterface interface {
 	// GetEvent Read one event
 	//
 	// Corresponds with GET /event/{event_id} (the `GetEvent` operationId).
-	GetEvent(ctx context.Context, eventID EventID, reqEditors ...RequestEditorFn) (*http.Response, error)
+	GetEvent(ctx context.Context, eventID EventID, params *GetEventParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ChangeEventWithBody Reprice, move, rename, suspend or resume an event
 	//
@@ -455,8 +466,9 @@ type ClientInterface interface {
 	//
 	// A change from state 1 (NEW) to 2 (WIN), 3 (LOSE) or 4 (CANCELLED) finishes the event, before or after its
 	// deadline. A change between 2, 3 and 4 is a correction: it needs `reason` and makes a new `result_revision`,
-	// and bet-maker settles the bets again. The present state is answered 200 and changes nothing. State 1 cannot be
-	// restored.
+	// and bet-maker settles the bets again. So is another `effective_at`, also with the present state: an instant
+	// replaces the one before, null takes it away, and absent leaves it. The present state with the present
+	// `effective_at` is answered 200 and changes nothing. State 1 cannot be restored.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -467,8 +479,9 @@ type ClientInterface interface {
 	//
 	// A change from state 1 (NEW) to 2 (WIN), 3 (LOSE) or 4 (CANCELLED) finishes the event, before or after its
 	// deadline. A change between 2, 3 and 4 is a correction: it needs `reason` and makes a new `result_revision`,
-	// and bet-maker settles the bets again. The present state is answered 200 and changes nothing. State 1 cannot be
-	// restored.
+	// and bet-maker settles the bets again. So is another `effective_at`, also with the present state: an instant
+	// replaces the one before, null takes it away, and absent leaves it. The present state with the present
+	// `effective_at` is answered 200 and changes nothing. State 1 cannot be restored.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -556,8 +569,8 @@ func (c *Client) RemoveEvent(ctx context.Context, eventID EventID, params *Remov
 // GetEvent Read one event
 //
 // Corresponds with GET /event/{event_id} (the `GetEvent` operationId).
-func (c *Client) GetEvent(ctx context.Context, eventID EventID, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewGetEventRequest(c.Server, eventID)
+func (c *Client) GetEvent(ctx context.Context, eventID EventID, params *GetEventParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetEventRequest(c.Server, eventID, params)
 	if err != nil {
 		return nil, err
 	}
@@ -631,8 +644,9 @@ func (c *Client) EventHistory(ctx context.Context, eventID EventID, params *Even
 //
 // A change from state 1 (NEW) to 2 (WIN), 3 (LOSE) or 4 (CANCELLED) finishes the event, before or after its
 // deadline. A change between 2, 3 and 4 is a correction: it needs `reason` and makes a new `result_revision`,
-// and bet-maker settles the bets again. The present state is answered 200 and changes nothing. State 1 cannot be
-// restored.
+// and bet-maker settles the bets again. So is another `effective_at`, also with the present state: an instant
+// replaces the one before, null takes it away, and absent leaves it. The present state with the present
+// `effective_at` is answered 200 and changes nothing. State 1 cannot be restored.
 //
 // Takes any type of body and a specified content type.
 //
@@ -653,8 +667,9 @@ func (c *Client) SetEventStateWithBody(ctx context.Context, eventID EventID, par
 //
 // A change from state 1 (NEW) to 2 (WIN), 3 (LOSE) or 4 (CANCELLED) finishes the event, before or after its
 // deadline. A change between 2, 3 and 4 is a correction: it needs `reason` and makes a new `result_revision`,
-// and bet-maker settles the bets again. The present state is answered 200 and changes nothing. State 1 cannot be
-// restored.
+// and bet-maker settles the bets again. So is another `effective_at`, also with the present state: an instant
+// replaces the one before, null takes it away, and absent leaves it. The present state with the present
+// `effective_at` is answered 200 and changes nothing. State 1 cannot be restored.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -837,7 +852,7 @@ func NewRemoveEventRequest(server string, eventID EventID, params *RemoveEventPa
 }
 
 // NewGetEventRequest constructs an http.Request for the GetEvent method
-func NewGetEventRequest(server string, eventID EventID) (*http.Request, error) {
+func NewGetEventRequest(server string, eventID EventID, params *GetEventParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -865,6 +880,21 @@ func NewGetEventRequest(server string, eventID EventID) (*http.Request, error) {
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -1312,7 +1342,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /event/{event_id} (the `GetEvent` operationId).
-	GetEventWithResponse(ctx context.Context, eventID EventID, reqEditors ...RequestEditorFn) (*GetEventResponse, error)
+	GetEventWithResponse(ctx context.Context, eventID EventID, params *GetEventParams, reqEditors ...RequestEditorFn) (*GetEventResponse, error)
 
 	// ChangeEventWithBodyWithResponse Reprice, move, rename, suspend or resume an event
 	//
@@ -1349,8 +1379,9 @@ type ClientWithResponsesInterface interface {
 	//
 	// A change from state 1 (NEW) to 2 (WIN), 3 (LOSE) or 4 (CANCELLED) finishes the event, before or after its
 	// deadline. A change between 2, 3 and 4 is a correction: it needs `reason` and makes a new `result_revision`,
-	// and bet-maker settles the bets again. The present state is answered 200 and changes nothing. State 1 cannot be
-	// restored.
+	// and bet-maker settles the bets again. So is another `effective_at`, also with the present state: an instant
+	// replaces the one before, null takes it away, and absent leaves it. The present state with the present
+	// `effective_at` is answered 200 and changes nothing. State 1 cannot be restored.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -1361,8 +1392,9 @@ type ClientWithResponsesInterface interface {
 	//
 	// A change from state 1 (NEW) to 2 (WIN), 3 (LOSE) or 4 (CANCELLED) finishes the event, before or after its
 	// deadline. A change between 2, 3 and 4 is a correction: it needs `reason` and makes a new `result_revision`,
-	// and bet-maker settles the bets again. The present state is answered 200 and changes nothing. State 1 cannot be
-	// restored.
+	// and bet-maker settles the bets again. So is another `effective_at`, also with the present state: an instant
+	// replaces the one before, null takes it away, and absent leaves it. The present state with the present
+	// `effective_at` is answered 200 and changes nothing. State 1 cannot be restored.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -1506,6 +1538,12 @@ type GetEventResponse200Headers struct {
 	LineEpoch string
 }
 
+// GetEventResponse304Headers the declared response headers of an HTTP 304 response for GetEvent
+type GetEventResponse304Headers struct {
+	ETag      string
+	LineEpoch string
+}
+
 type GetEventResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -1515,6 +1553,8 @@ type GetEventResponse struct {
 	ApplicationProblemJSONDefault *Problem
 	// Headers200 the parsed response headers for an HTTP 200 response
 	Headers200 *GetEventResponse200Headers
+	// Headers304 the parsed response headers for an HTTP 304 response
+	Headers304 *GetEventResponse304Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -1888,8 +1928,8 @@ func (c *ClientWithResponses) RemoveEventWithResponse(ctx context.Context, event
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /event/{event_id} (the `GetEvent` operationId).
-func (c *ClientWithResponses) GetEventWithResponse(ctx context.Context, eventID EventID, reqEditors ...RequestEditorFn) (*GetEventResponse, error) {
-	rsp, err := c.GetEvent(ctx, eventID, reqEditors...)
+func (c *ClientWithResponses) GetEventWithResponse(ctx context.Context, eventID EventID, params *GetEventParams, reqEditors ...RequestEditorFn) (*GetEventResponse, error) {
+	rsp, err := c.GetEvent(ctx, eventID, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -1949,8 +1989,9 @@ func (c *ClientWithResponses) EventHistoryWithResponse(ctx context.Context, even
 //
 // A change from state 1 (NEW) to 2 (WIN), 3 (LOSE) or 4 (CANCELLED) finishes the event, before or after its
 // deadline. A change between 2, 3 and 4 is a correction: it needs `reason` and makes a new `result_revision`,
-// and bet-maker settles the bets again. The present state is answered 200 and changes nothing. State 1 cannot be
-// restored.
+// and bet-maker settles the bets again. So is another `effective_at`, also with the present state: an instant
+// replaces the one before, null takes it away, and absent leaves it. The present state with the present
+// `effective_at` is answered 200 and changes nothing. State 1 cannot be restored.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -1967,8 +2008,9 @@ func (c *ClientWithResponses) SetEventStateWithBodyWithResponse(ctx context.Cont
 //
 // A change from state 1 (NEW) to 2 (WIN), 3 (LOSE) or 4 (CANCELLED) finishes the event, before or after its
 // deadline. A change between 2, 3 and 4 is a correction: it needs `reason` and makes a new `result_revision`,
-// and bet-maker settles the bets again. The present state is answered 200 and changes nothing. State 1 cannot be
-// restored.
+// and bet-maker settles the bets again. So is another `effective_at`, also with the present state: an instant
+// replaces the one before, null takes it away, and absent leaves it. The present state with the present
+// `effective_at` is answered 200 and changes nothing. State 1 cannot be restored.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -2153,6 +2195,9 @@ func ParseGetEventResponse(rsp *http.Response) (*GetEventResponse, error) {
 		}
 		response.JSON200 = &dest
 
+	case rsp.StatusCode == 304:
+		break // No content-type
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -2180,6 +2225,23 @@ func ParseGetEventResponse(rsp *http.Response) (*GetEventResponse, error) {
 			headers.LineEpoch = value
 		}
 		response.Headers200 = &headers
+	case rsp.StatusCode == 304:
+		var headers GetEventResponse304Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Line-Epoch"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Line-Epoch", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.LineEpoch = value
+		}
+		response.Headers304 = &headers
 	}
 
 	return response, nil

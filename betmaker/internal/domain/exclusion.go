@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"stavka.local/shared/fault"
+	"stavka.local/shared/instant"
 )
 
 // The shortest and the longest self-exclusion.
@@ -26,7 +27,7 @@ func (w Wallet) Exclude(until, now time.Time) (Wallet, error) {
 	case until.Before(now.Add(MinExclusion)), until.After(now.Add(MaxExclusion)):
 		return w, ErrInvalidExclusion.Detailf("until must be %s to %s from now.", days(MinExclusion), days(MaxExclusion)).With("field", "until")
 	case until.Before(w.ExcludedUntil):
-		return w, ErrExclusionTooShort.Detailf("You are already excluded until %s.", w.ExcludedUntil.UTC().Format(time.RFC3339)).
+		return w, ErrExclusionTooShort.Detailf("You are already excluded until %s.", instant.Of(w.ExcludedUntil)).
 			With("excluded_until", w.ExcludedUntil.UTC())
 	}
 	w.ExcludedUntil = until

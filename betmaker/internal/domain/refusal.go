@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"stavka.local/shared/fault"
+	"stavka.local/shared/instant"
 	"stavka.local/shared/money"
 	"stavka.local/shared/odds"
 )
@@ -65,7 +66,7 @@ var (
 	ErrLimitExceeded     = fault.New(fault.Conflict, "limit_exceeded", "The stake would exceed a limit.")
 	ErrSelfExcluded      = fault.New(fault.Forbidden, "self_excluded", "The user has excluded themself from betting.")
 	ErrOutstandingDebt   = fault.New(fault.Conflict, "outstanding_debt", "Nothing can be withdrawn while there is a debt.")
-	ErrBalanceTooLarge   = fault.New(fault.Conflict, "balance_too_large", "The wallet would hold more than it can.")
+	ErrBalanceTooLarge   = fault.New(fault.Conflict, "balance_too_large", "The deposit is too large for the wallet.")
 )
 
 // Fault returns the fault that the caller sees. Equal refusals give equal faults.
@@ -92,14 +93,14 @@ func (r Refusal) Fault() *fault.Error {
 			With("max_stake", r.LargestStake).
 			With("limit", r.Limit)
 	case RefusedSelfExcluded:
-		return ErrSelfExcluded.Detailf("You have excluded yourself until %s.", r.ExcludedUntil.Format(time.RFC3339)).
+		return ErrSelfExcluded.Detailf("You have excluded yourself until %s.", instant.Of(r.ExcludedUntil)).
 			With("excluded_until", r.ExcludedUntil)
 	case RefusedWithdrawal:
 		return ErrInsufficientFunds.Detailf("The wallet holds %s.", r.Max).With("max", r.Max)
 	case RefusedDebt:
 		return ErrOutstandingDebt.Detailf("The user owes %s.", r.Debt).With("debt", r.Debt)
 	case RefusedBalanceTooLarge:
-		return ErrBalanceTooLarge.Detailf("A wallet holds at most %s.", r.Max).With("max", r.Max)
+		return ErrBalanceTooLarge.Detailf("A deposit cannot lift a wallet above %s; only payouts can.", r.Max).With("max", r.Max)
 	}
 	return fault.New(fault.Internal, "internal_error", "The refusal has no known reason.")
 }

@@ -35,6 +35,7 @@ var firstManual = strings.Fields(`
 // examples are values for Compose of variables whose default does not show their form.
 var examples = map[string]string{ //nolint:gosec // public defaults of Compose
 	"DATABASE_URL":    "postgresql+asyncpg://postgres:postgres@manager_db:5432/stavka",
+	"METRICS_ADDR":    ":9100",
 	"RABBITMQ_URL":    "amqp://guest:guest@bet_rabbitmq:5672/",
 	"TRUSTED_PROXIES": "10.0.0.0/8",
 }

@@ -5,14 +5,20 @@ import "time"
 // Result is a result of an event, as reported by a caller.
 type Result struct {
 	State       State
-	EffectiveAt *time.Time // when it became fact; nil when unknown
-	Reason      string     // required to replace another result
+	EffectiveAt *Instant // when it became fact; nil leaves what was said before
+	Reason      string   // required to replace another result
 }
 
-// Decide decides a result. A result with the state that the event already has makes an empty
-// Change. A result that replaces another one is a correction: it makes a new revision. A
-// correction without an EffectiveAt keeps the earlier one, so that bets placed after the fact
-// stay refused.
+// Instant is an instant, or the statement that it is not known.
+type Instant struct {
+	At      time.Time
+	Unknown bool // At has no meaning
+}
+
+// Decide decides a result. A result that replaces another state or another EffectiveAt is a
+// correction: it makes a new revision. A result that the event already has makes an empty Change.
+// A correction without an EffectiveAt keeps the earlier one, so that bets placed after the fact
+// stay refused. A correction with an unknown one takes it away.
 //
 // ErrInvalidText: the reason is not allowed.
 // ErrEventFinished: the event is finished and cannot be opened again.
@@ -23,10 +29,10 @@ func (e Event) Decide(now time.Time, r Result) (Change, error) {
 	if err := checkText("reason", r.Reason); err != nil {
 		return Change{}, err
 	}
-	if !r.State.IsFinal() && r.EffectiveAt != nil {
+	if !r.State.IsFinal() && r.EffectiveAt != nil && !r.EffectiveAt.Unknown {
 		return Change{}, ErrEffectiveAt.Detailf("effective_at belongs to a result; state %d is not a result.", r.State)
 	}
-	if r.State == e.State {
+	if e.has(r) {
 		return unchanged(e), nil
 	}
 	if !r.State.IsFinal() {
@@ -41,15 +47,41 @@ func (e Event) Decide(now time.Time, r Result) (Change, error) {
 		}
 	}
 	after := e.next(now)
-	if r.EffectiveAt != nil {
-		if err := e.checkEffectiveAt(now, *r.EffectiveAt); err != nil {
+	if r.EffectiveAt != nil && !r.EffectiveAt.Unknown {
+		if err := e.checkEffectiveAt(now, r.EffectiveAt.At); err != nil {
 			return Change{}, err
 		}
-		after.EffectiveAt = *r.EffectiveAt
 	}
+	after.EffectiveAt = e.effectiveAt(r)
 	after.State = r.State
 	after.ResultRevision++
 	return Change{Action: action, Before: e, After: after}, nil
+}
+
+// has reports whether r says nothing new.
+func (e Event) has(r Result) bool {
+	switch {
+	case r.State != e.State:
+		return false
+	case r.EffectiveAt == nil:
+		return true
+	case r.EffectiveAt.Unknown || e.EffectiveAt.IsZero():
+		return r.EffectiveAt.Unknown && e.EffectiveAt.IsZero()
+	default:
+		return r.EffectiveAt.At.Equal(e.EffectiveAt)
+	}
+}
+
+// effectiveAt returns the EffectiveAt of e with the result r.
+func (e Event) effectiveAt(r Result) time.Time {
+	switch {
+	case r.EffectiveAt == nil:
+		return e.EffectiveAt
+	case r.EffectiveAt.Unknown:
+		return time.Time{}
+	default:
+		return r.EffectiveAt.At
+	}
 }
 
 func (e Event) checkEffectiveAt(now, at time.Time) error {

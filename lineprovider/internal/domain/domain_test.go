@@ -251,6 +251,7 @@ func changed(
 func TestDecide(t *testing.T) {
 	t.Parallel()
 	later := noon.Add(2 * time.Hour)
+	unknown := &domain.Instant{Unknown: true}
 	said := with(event(domain.StateFinishedWin), func(e *domain.Event) { e.EffectiveAt = noon.Add(time.Minute) })
 	for name, c := range map[string]struct {
 		event  domain.Event
@@ -264,36 +265,82 @@ func TestDecide(t *testing.T) {
 			func(e *domain.Event) { e.State, e.ResultRevision = domain.StateFinishedWin, 1 }, nil,
 		},
 		"loses, as of a second": {
-			event(domain.StateNew), domain.Result{State: domain.StateFinishedLose, EffectiveAt: new(noon)}, domain.ActionFinish,
+			event(domain.StateNew), domain.Result{State: domain.StateFinishedLose, EffectiveAt: &domain.Instant{At: noon}}, domain.ActionFinish,
 			func(e *domain.Event) { e.State, e.ResultRevision, e.EffectiveAt = domain.StateFinishedLose, 1, noon }, nil,
 		},
 		"is cancelled, as of now": {
-			event(domain.StateNew), domain.Result{State: domain.StateCancelled, EffectiveAt: new(later)}, domain.ActionFinish,
+			event(domain.StateNew), domain.Result{State: domain.StateCancelled, EffectiveAt: &domain.Instant{At: later}}, domain.ActionFinish,
 			func(e *domain.Event) { e.State, e.ResultRevision, e.EffectiveAt = domain.StateCancelled, 1, later }, nil,
 		},
 		"does not win in the future": {
 			event(domain.StateNew),
-			domain.Result{State: domain.StateFinishedWin, EffectiveAt: new(later.Add(time.Second))},
+			domain.Result{State: domain.StateFinishedWin, EffectiveAt: &domain.Instant{At: later.Add(time.Second)}},
 			"", nil, domain.ErrEffectiveAt,
 		},
 		"does not win before it exists": {
 			event(domain.StateNew),
-			domain.Result{State: domain.StateFinishedWin, EffectiveAt: new(noon.Add(-time.Second))},
+			domain.Result{State: domain.StateFinishedWin, EffectiveAt: &domain.Instant{At: noon.Add(-time.Second)}},
 			"", nil, domain.ErrEffectiveAt,
 		},
 		"does not win at the zero time": {
-			event(domain.StateNew), domain.Result{State: domain.StateFinishedWin, EffectiveAt: new(time.Time{})},
+			event(domain.StateNew), domain.Result{State: domain.StateFinishedWin, EffectiveAt: &domain.Instant{}},
 			"", nil, domain.ErrEffectiveAt,
 		},
 		"is open already": {
 			event(domain.StateNew), domain.Result{State: domain.StateNew}, "", nil, nil,
 		},
 		"is not open as of a second": {
-			event(domain.StateNew), domain.Result{State: domain.StateNew, EffectiveAt: new(noon)},
+			event(domain.StateNew), domain.Result{State: domain.StateNew, EffectiveAt: &domain.Instant{At: noon}},
 			"", nil, domain.ErrEffectiveAt,
 		},
+		"is not open as of an unknown instant": {
+			event(domain.StateNew), domain.Result{State: domain.StateNew, EffectiveAt: unknown}, "", nil, nil,
+		},
+		"wins, as of an unknown instant": {
+			event(domain.StateNew), domain.Result{State: domain.StateFinishedWin, EffectiveAt: unknown}, domain.ActionFinish,
+			func(e *domain.Event) { e.State, e.ResultRevision = domain.StateFinishedWin, 1 }, nil,
+		},
 		"is won already": {
-			said, domain.Result{State: domain.StateFinishedWin, EffectiveAt: new(later), Reason: "again"}, "", nil, nil,
+			said, domain.Result{State: domain.StateFinishedWin, Reason: "again"}, "", nil, nil,
+		},
+		"is won already, as of the same second": {
+			said, domain.Result{State: domain.StateFinishedWin, EffectiveAt: &domain.Instant{At: said.EffectiveAt}}, "", nil, nil,
+		},
+		"is won already, as of an unknown instant": {
+			event(domain.StateFinishedWin), domain.Result{State: domain.StateFinishedWin, EffectiveAt: unknown}, "", nil, nil,
+		},
+		"was won at another instant": {
+			said, domain.Result{State: domain.StateFinishedWin, EffectiveAt: &domain.Instant{At: noon}, Reason: "earlier"}, domain.ActionCorrect,
+			func(e *domain.Event) { e.ResultRevision, e.EffectiveAt = 2, noon }, nil,
+		},
+		"was won at an instant that was unknown": {
+			event(domain.StateFinishedWin),
+			domain.Result{State: domain.StateFinishedWin, EffectiveAt: &domain.Instant{At: later}, Reason: "the video"}, domain.ActionCorrect,
+			func(e *domain.Event) { e.ResultRevision, e.EffectiveAt = 2, later }, nil,
+		},
+		"was won at an unknown instant": {
+			said, domain.Result{State: domain.StateFinishedWin, EffectiveAt: unknown, Reason: "no video"}, domain.ActionCorrect,
+			func(e *domain.Event) { e.ResultRevision, e.EffectiveAt = 2, time.Time{} }, nil,
+		},
+		"was lost at an unknown instant": {
+			said, domain.Result{State: domain.StateFinishedLose, EffectiveAt: unknown, Reason: "no video"}, domain.ActionCorrect,
+			func(e *domain.Event) {
+				e.State, e.ResultRevision, e.EffectiveAt = domain.StateFinishedLose, 2, time.Time{}
+			}, nil,
+		},
+		"was not won at another instant without a reason": {
+			said, domain.Result{State: domain.StateFinishedWin, EffectiveAt: &domain.Instant{At: noon}}, "", nil, domain.ErrReasonRequired,
+		},
+		"does not lose its instant without a reason": {
+			said, domain.Result{State: domain.StateFinishedWin, EffectiveAt: unknown}, "", nil, domain.ErrReasonRequired,
+		},
+		"was not won at an instant in the future": {
+			said, domain.Result{State: domain.StateFinishedWin, EffectiveAt: &domain.Instant{At: later.Add(time.Second)}, Reason: "soon"},
+			"", nil, domain.ErrEffectiveAt,
+		},
+		"was not won at the zero time": {
+			event(domain.StateFinishedWin), domain.Result{State: domain.StateFinishedWin, EffectiveAt: &domain.Instant{}, Reason: "R"},
+			"", nil, domain.ErrEffectiveAt,
 		},
 		"is not opened again": {
 			event(domain.StateFinishedWin), domain.Result{State: domain.StateNew, Reason: "oops"},
@@ -304,7 +351,7 @@ func TestDecide(t *testing.T) {
 			func(e *domain.Event) { e.State, e.ResultRevision = domain.StateFinishedLose, 2 }, nil,
 		},
 		"is corrected, with its instant": {
-			said, domain.Result{State: domain.StateCancelled, Reason: "abandoned", EffectiveAt: new(later)}, domain.ActionCorrect,
+			said, domain.Result{State: domain.StateCancelled, Reason: "abandoned", EffectiveAt: &domain.Instant{At: later}}, domain.ActionCorrect,
 			func(e *domain.Event) { e.State, e.ResultRevision, e.EffectiveAt = domain.StateCancelled, 2, later }, nil,
 		},
 		"is corrected out of a cancellation": {
@@ -396,9 +443,13 @@ func decide(t *rapid.T, e domain.Event, now time.Time) (domain.Change, error) {
 			Suspended:   rapid.Ptr(rapid.Bool(), true).Draw(t, "suspended"),
 		}, rules)
 	case 1:
+		var effective *domain.Instant
+		if at := instant("effective at"); at != nil {
+			effective = &domain.Instant{At: *at, Unknown: rapid.Bool().Draw(t, "unknown")}
+		}
 		return e.Decide(now, domain.Result{
 			State:       domain.State(rapid.IntRange(1, 4).Draw(t, "state")),
-			EffectiveAt: instant("effective at"),
+			EffectiveAt: effective,
 			Reason:      rapid.SampledFrom([]string{"", "because"}).Draw(t, "reason"),
 		})
 	default:
@@ -419,7 +470,7 @@ func keepsPromises(t *rapid.T, c domain.Change, now time.Time) {
 			t.Fatalf("broken: %s\nat %s, before %+v\nafter %+v", what, now, before, after)
 		}
 	}
-	resulted := before.State != after.State
+	resulted := before.State != after.State || !before.EffectiveAt.Equal(after.EffectiveAt)
 	promise(after.Version == before.Version+1, "a change is one version")
 	promise(after.ID == before.ID && after.CreatedAt.Equal(before.CreatedAt), "an event stays the one it is")
 	promise(!after.UpdatedAt.Before(before.UpdatedAt), "an event does not get younger")
@@ -427,7 +478,7 @@ func keepsPromises(t *rapid.T, c domain.Change, now time.Time) {
 	promise((after.ResultRevision == before.ResultRevision+1) == resulted &&
 		(resulted || after.ResultRevision == before.ResultRevision), "a result is one revision")
 	promise((after.ResultRevision > 0) == after.State.IsFinal(), "final is with a result")
-	promise(after.EffectiveAt.Equal(before.EffectiveAt) || resulted, "an instant belongs to a result")
+	promise(after.EffectiveAt.IsZero() || after.State.IsFinal(), "an instant belongs to a result")
 	promise(after.EffectiveAt.IsZero() || !after.EffectiveAt.Before(after.CreatedAt), "nothing was fact before the event")
 	promise(!after.Coefficient.Less(odds.MustParse("1.00")) && !rules.MaxCoefficient.Less(after.Coefficient),
 		"the price may be offered")

@@ -68,7 +68,7 @@ func TestEverythingCanBePublished(t *testing.T) {
 		}
 		effective := seconds("effective", now.Unix(), now.Unix()+10)
 		decided, err := amended.After.Decide(now.Add(10*time.Second), domain.Result{
-			State: domain.State(rapid.IntRange(1, 4).Draw(t, "state")), EffectiveAt: &effective,
+			State: domain.State(rapid.IntRange(1, 4).Draw(t, "state")), EffectiveAt: &domain.Instant{At: effective},
 		})
 		if err != nil {
 			decided = amended

@@ -6,6 +6,7 @@ import (
 
 	"stavka.local/betmaker/internal/domain"
 	"stavka.local/shared/httpedge"
+	"stavka.local/shared/instant"
 )
 
 // aboutOneBet is slightly more than the usual length of a bet in JSON, in bytes.
@@ -44,8 +45,8 @@ func appendBet(b []byte, bet domain.Bet) []byte {
 	return append(httpedge.AppendText(b, bet.VoidReason.String()), '}')
 }
 
-// appendInstant appends an instant as encoding/json writes it. The store holds only instants in the
-// years 0 to 9999, which have a text form.
+// appendInstant appends an instant in JSON. The store holds only instants in the years 0 to 9999, which
+// have a text form.
 func appendInstant(b []byte, at time.Time) []byte {
-	return append(at.UTC().AppendFormat(append(b, '"'), time.RFC3339Nano), '"')
+	return append(instant.Append(append(b, '"'), at), '"')
 }

@@ -54,7 +54,7 @@ func TestPlaceBet(t *testing.T) {
 				ID: bet.ID, EventID: 1, UserID: int64(s.anna.ID), Amount: money.MustParse("10.50"), Coefficient: odds.MustParse("1.45"),
 				EventVersion: 1, Status: oapi.BetStatusPending, PotentialPayout: money.MustParse("15.22"), CreatedAt: bet.CreatedAt,
 			}
-			if bet != want || time.Since(bet.CreatedAt).Abs() > time.Minute {
+			if bet != want || time.Since(bet.CreatedAt.Time).Abs() > time.Minute {
 				t.Errorf("got %+v\nwant %+v", bet, want)
 			}
 			if location := fmt.Sprintf("/api/bets/%d", bet.ID); got.Header().Get("Location") != location {

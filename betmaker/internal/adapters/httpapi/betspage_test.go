@@ -3,6 +3,7 @@ package httpapi
 import (
 	"net/http/httptest"
 	"reflect"
+	"regexp"
 	"testing"
 	"time"
 
@@ -40,6 +41,9 @@ func TestBetsPageMatchesEncodingJSON(t *testing.T) {
 		if got.Body.String() != want.Body.String() {
 			t.Errorf("got\n%swant\n%s", got.Body, want.Body)
 		}
+		if times := len(sixDecimals.FindAllString(got.Body.String(), -1)); times != 2*len(page.bets) {
+			t.Errorf("%d times are null or have six decimals, want all %d:\n%s", times, 2*len(page.bets), got.Body)
+		}
 		for _, name := range []string{"Content-Type", "Link"} {
 			if got.Header().Get(name) != want.Header().Get(name) {
 				t.Errorf("%s: got %q, want %q", name, got.Header().Get(name), want.Header().Get(name))
@@ -52,6 +56,8 @@ func TestBetsPageMatchesEncodingJSON(t *testing.T) {
 		}
 	}
 }
+
+var sixDecimals = regexp.MustCompile(`"(created|settled)_at":("\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"|null)`)
 
 // anyBet draws a bet as a store may return it.
 func anyBet(t *rapid.T) domain.Bet {

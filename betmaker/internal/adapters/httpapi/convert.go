@@ -9,6 +9,7 @@ import (
 	"stavka.local/betmaker/internal/usecase"
 	"stavka.local/shared/fault"
 	"stavka.local/shared/httpedge"
+	"stavka.local/shared/instant"
 	"stavka.local/shared/odds"
 )
 
@@ -97,8 +98,8 @@ func wireUser(u domain.User) oapi.User {
 		Email:     u.Email,
 		Role:      oapi.Role(u.Role.String()),
 		Active:    u.Active,
-		CreatedAt: u.CreatedAt.UTC(),
-		UpdatedAt: u.UpdatedAt.UTC(),
+		CreatedAt: instant.Of(u.CreatedAt),
+		UpdatedAt: instant.Of(u.UpdatedAt),
 	}
 }
 
@@ -125,12 +126,12 @@ func WireBet(b domain.Bet) oapi.Bet {
 		EventVersion:    b.EventVersion,
 		Status:          oapi.BetStatus(b.Status.String()),
 		PotentialPayout: b.PotentialPayout(),
-		CreatedAt:       b.AcceptedAt.UTC(),
+		CreatedAt:       instant.Of(b.AcceptedAt),
 	}
 	if b.Status != domain.StatusPending {
 		wire.SettleRevision = b.Revision
 		wire.Payout = new(b.Payout)
-		wire.SettledAt = utc(b.SettledAt)
+		wire.SettledAt = new(instant.Of(b.SettledAt))
 	}
 	if b.Status == domain.StatusVoid {
 		wire.VoidReason = new(b.VoidReason.String())
@@ -149,11 +150,9 @@ func wireWallet(w usecase.WalletStatus) oapi.Wallet {
 		NextDailyStakeLimit: unlessZero(limit.Next),
 		StakedToday:         w.StakedOn(domain.DayOf(w.At)),
 	}
-	if !limit.NextAt.IsZero() {
-		wire.NextDailyStakeLimitAt = utc(limit.NextAt)
-	}
+	wire.NextDailyStakeLimitAt = instant.Optional(limit.NextAt)
 	if w.IsExcluded(w.At) {
-		wire.ExcludedUntil = utc(w.ExcludedUntil)
+		wire.ExcludedUntil = instant.Optional(w.ExcludedUntil)
 	}
 	return wire
 }
@@ -169,7 +168,7 @@ func wireTransfer(t domain.Transfer) oapi.Transfer {
 		BetID:          unlessZero(int64(t.BetID)),
 		SettleRevision: t.Revision,
 		Reference:      unlessZero(t.Reference),
-		CreatedAt:      t.At.UTC(),
+		CreatedAt:      instant.Of(t.At),
 	}
 }
 
@@ -177,16 +176,16 @@ func wireVoid(event domain.EventID, w domain.VoidWindow) oapi.VoidWindow {
 	wire := oapi.VoidWindow{
 		ID:         w.ID,
 		EventID:    int64(event),
-		From:       w.From.UTC(),
-		To:         w.To.UTC(),
+		From:       instant.Of(w.From),
+		To:         instant.Of(w.To),
 		Reason:     w.Reason,
 		By:         int64(w.By),
-		CreatedAt:  w.At.UTC(),
+		CreatedAt:  instant.Of(w.At),
 		UndoneBy:   unlessZero(int64(w.UndoneBy)),
 		UndoReason: unlessZero(w.UndoReason),
 	}
 	if !w.IsActive() {
-		wire.UndoneAt = utc(w.UndoneAt)
+		wire.UndoneAt = instant.Optional(w.UndoneAt)
 	}
 	return wire
 }
@@ -194,7 +193,7 @@ func wireVoid(event domain.EventID, w domain.VoidWindow) oapi.VoidWindow {
 func wireAuditRecord(r domain.AuditRecord) oapi.AuditRecord {
 	wire := oapi.AuditRecord{
 		ID:        r.ID,
-		At:        r.At.UTC(),
+		At:        instant.Of(r.At),
 		ActorID:   unlessZero(int64(r.By)),
 		Address:   r.Address,
 		RequestID: r.RequestID,
@@ -228,5 +227,3 @@ func unlessZero[T comparable](value T) *T {
 	}
 	return &value
 }
-
-func utc(at time.Time) *time.Time { return new(at.UTC()) }

@@ -55,6 +55,8 @@ type Dependencies struct {
 
 	Health  *health.Registry
 	Metrics *metrics.Registry
+	// MetricsElsewhere leaves /metrics out.
+	MetricsElsewhere bool
 }
 
 const (
@@ -80,6 +82,8 @@ func New(d Dependencies) (http.Handler, error) {
 		PerSecond: d.RequestsPerSecond,
 		Health:    d.Health,
 		Metrics:   d.Metrics,
+
+		MetricsElsewhere: d.MetricsElsewhere,
 	})
 }
 

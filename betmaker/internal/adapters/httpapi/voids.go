@@ -23,7 +23,7 @@ func (s *server) VoidBets(ctx context.Context, request oapi.VoidBetsRequestObjec
 	if err := checkVoid(body); err != nil {
 		return nil, err
 	}
-	window, err := s.Voids.Void(ctx, callerFrom(ctx), event, body.From, body.To, body.Reason)
+	window, err := s.Voids.Void(ctx, callerFrom(ctx), event, body.From.Time, body.To.Time, body.Reason)
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 
 	"stavka.local/betmaker/internal/adapters/httpapi/oapi"
 	"stavka.local/betmaker/internal/domain"
+	"stavka.local/shared/instant"
 	"stavka.local/shared/money"
 )
 
@@ -71,7 +72,7 @@ func TestVoidWindows(t *testing.T) {
 		t.Helper()
 		return decode[oapi.Bet](t, s.get(t, s.anna, fmt.Sprintf("/api/bets/%d", bet.ID)), http.StatusOK)
 	}
-	from, to := bet.CreatedAt, bet.CreatedAt.Add(time.Microsecond)
+	from, to := bet.CreatedAt.Time, bet.CreatedAt.Add(time.Microsecond)
 	body := fmt.Sprintf(`{"from":%q,"to":%q,"reason":"wrong price"}`, from.Format(time.RFC3339Nano), to.In(time.FixedZone("", -7200)).Format(time.RFC3339Nano))
 	const path = "/api/events/1/voids"
 	if got := s.get(t, s.admin, path); got.Body.String() != "[]\n" {
@@ -79,7 +80,7 @@ func TestVoidWindows(t *testing.T) {
 	}
 	window := decode[oapi.VoidWindow](t, s.post(t, s.admin, path, body), http.StatusCreated)
 	want := oapi.VoidWindow{
-		ID: 1, EventID: 1, From: from, To: to, Reason: "wrong price", By: int64(s.admin.ID), CreatedAt: window.CreatedAt,
+		ID: 1, EventID: 1, From: instant.Of(from), To: instant.Of(to), Reason: "wrong price", By: int64(s.admin.ID), CreatedAt: window.CreatedAt,
 	}
 	if !reflect.DeepEqual(window, want) || window.CreatedAt.IsZero() {
 		t.Errorf("got %+v\nwant %+v", window, want)

@@ -84,7 +84,7 @@ func (s *server) SetStakeLimit(ctx context.Context, request oapi.SetStakeLimitRe
 
 // SetExclusion implements PUT /api/wallet/exclusion.
 func (s *server) SetExclusion(ctx context.Context, request oapi.SetExclusionRequestObject) (oapi.SetExclusionResponseObject, error) {
-	wallet, err := s.Wallets.Exclude(ctx, actorFrom(ctx), request.Body.Until)
+	wallet, err := s.Wallets.Exclude(ctx, actorFrom(ctx), request.Body.Until.Time)
 	if err != nil {
 		return nil, err
 	}

@@ -110,7 +110,7 @@ func (c *Client) Check(context.Context) error {
 // Event implements ports.Line.
 func (c *Client) Event(ctx context.Context, id domain.EventID) (line.Change, error) {
 	answer, err := c.ask(ctx, maxEvent, func(ctx context.Context) (*http.Response, error) {
-		return c.api.GetEvent(ctx, int64(id))
+		return c.api.GetEvent(ctx, int64(id), nil)
 	})
 	if err != nil {
 		return line.Change{}, fmt.Errorf("get event %d from line-provider: %w", id, err)

@@ -24,7 +24,13 @@ func amendment(body oapi.EventPatch) domain.Amendment {
 }
 
 func result(body oapi.NewState) domain.Result {
-	r := domain.Result{State: domain.State(body.State), EffectiveAt: instant(body.EffectiveAt)}
+	r := domain.Result{State: domain.State(body.State)}
+	if body.EffectiveAt.IsSpecified() {
+		r.EffectiveAt = &domain.Instant{Unknown: true}
+		if seconds, err := body.EffectiveAt.Get(); err == nil { // not null
+			r.EffectiveAt = &domain.Instant{At: time.Unix(seconds, 0).UTC()}
+		}
+	}
 	if body.Reason != nil {
 		r.Reason = *body.Reason
 	}

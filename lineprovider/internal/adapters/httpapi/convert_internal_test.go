@@ -60,7 +60,13 @@ func TestCommands(t *testing.T) {
 
 	var decided oapi.NewState
 	decode(t, `{"state":3,"effective_at":7,"reason":"why"}`, &decided)
-	equal(t, result(decided), domain.Result{State: domain.StateFinishedLose, EffectiveAt: &at, Reason: "why"})
+	equal(t, result(decided), domain.Result{State: domain.StateFinishedLose, EffectiveAt: &domain.Instant{At: at}, Reason: "why"})
+	decided = oapi.NewState{}
+	decode(t, `{"state":3,"effective_at":null,"reason":null}`, &decided)
+	equal(t, result(decided), domain.Result{State: domain.StateFinishedLose, EffectiveAt: &domain.Instant{Unknown: true}})
+	decided = oapi.NewState{}
+	decode(t, `{"state":3}`, &decided)
+	equal(t, result(decided), domain.Result{State: domain.StateFinishedLose})
 }
 
 func TestEveryMemberOfABodyReachesItsCommand(t *testing.T) {
@@ -134,7 +140,7 @@ func FuzzTarget(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, ifMatch string) {
 		got, err := target(t.Context(), 1, ifMatch, "")
-		if err == nil && (got.Version < 1) != (ifMatch == "") {
+		if err == nil && (got.Version < 1) != (ifMatch == "" || ifMatch == "*") {
 			t.Errorf("%q is version %d", ifMatch, got.Version)
 		}
 	})

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"net/http"
 	"strconv"
+	"strings"
 
 	"stavka.local/lineprovider/internal/domain"
 	"stavka.local/lineprovider/internal/ports"
@@ -10,17 +11,36 @@ import (
 )
 
 // oneEvent is the response to GET /event/{event_id}.
-type oneEvent struct{ ports.Snapshot }
+type oneEvent struct {
+	ports.Snapshot
+
+	ifNoneMatch string // of the request
+}
 
 // VisitGetEventResponse implements oapi.GetEventResponseObject.
 func (e oneEvent) VisitGetEventResponse(w http.ResponseWriter) error {
 	const aboutOneEvent = 320
 	header := w.Header()
-	header.Set("Content-Type", "application/json")
-	header.Set("ETag", etag(e.Event))
+	tag := etag(e.Event)
+	header.Set("ETag", tag)
 	header.Set("Line-Epoch", e.Epoch.String())
+	if e.ifNoneMatch != "" && isAmong(tag, e.ifNoneMatch) {
+		w.WriteHeader(http.StatusNotModified)
+		return nil
+	}
+	header.Set("Content-Type", "application/json")
 	_, err := w.Write(append(appendEvent(make([]byte, 0, aboutOneEvent), e.Event), '\n'))
 	return err
+}
+
+// isAmong reports whether If-None-Match has a tag. Whether a tag is weak makes no difference there.
+func isAmong(tag, ifNoneMatch string) bool {
+	for one := range strings.SplitSeq(ifNoneMatch, ",") {
+		if one = strings.TrimSpace(one); one == "*" || strings.TrimPrefix(one, "W/") == tag {
+			return true
+		}
+	}
+	return false
 }
 
 // appendEvent appends an event as encoding/json writes it. It avoids the cost of encoding/json on the

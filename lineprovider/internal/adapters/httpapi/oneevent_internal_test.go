@@ -22,7 +22,7 @@ import (
 func TestOneEventMatchesEncodingJSON(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		found := oneEvent{ports.Snapshot{
+		found := oneEvent{Snapshot: ports.Snapshot{
 			Epoch: line.Epoch{Dataset: rapid.StringMatching("[0-9a-f]{16}").Draw(t, "dataset"), Generation: rapid.Int64Min(1).Draw(t, "generation")},
 			Event: anyEvent(t),
 		}}
@@ -46,6 +46,26 @@ func TestOneEventMatchesEncodingJSON(t *testing.T) {
 	})
 }
 
+func TestOneEventIsNotModified(t *testing.T) {
+	t.Parallel()
+	snapshot := ports.Snapshot{Epoch: line.Epoch{Dataset: "d", Generation: 1}, Event: domain.Event{ID: 1, Version: 12}}
+	for ifNoneMatch, want := range map[string]int{
+		"": 200, `"12"`: 304, `W/"12"`: 304, `"1", W/"2",  "12"`: 304, "*": 304,
+		`"1"`: 200, `"112"`: 200, `12`: 200, `"1","2"`: 200, `W/*`: 200, ",": 200,
+	} {
+		got := httptest.NewRecorder()
+		if err := (oneEvent{snapshot, ifNoneMatch}).VisitGetEventResponse(got); err != nil {
+			t.Fatal(err)
+		}
+		if got.Code != want || (got.Body.Len() == 0) != (want == http.StatusNotModified) {
+			t.Errorf("%s: got %d %s, want %d", ifNoneMatch, got.Code, got.Body, want)
+		}
+		if got.Header().Get("ETag") != `"12"` || got.Header().Get("Line-Epoch") != "d.1" {
+			t.Errorf("%s: got %v", ifNoneMatch, got.Header())
+		}
+	}
+}
+
 // anyEvent draws an event as a store may return it.
 func anyEvent(t *rapid.T) domain.Event {
 	e := fieldtest.Drawn[domain.Event](t, func(field string) int64 { return rapid.Int64().Draw(t, field) })
@@ -56,7 +76,7 @@ func anyEvent(t *rapid.T) domain.Event {
 
 func BenchmarkOneEvent(b *testing.B) {
 	at := time.Unix(1_800_000_000, 0).UTC()
-	found := oneEvent{ports.Snapshot{Event: domain.Event{
+	found := oneEvent{Snapshot: ports.Snapshot{Event: domain.Event{
 		ID: 1, Coefficient: odds.MustParse("1.50"), Deadline: at, State: domain.StateNew, CreatedAt: at, UpdatedAt: at, Version: 5, Seq: 6,
 	}}}
 	for name, response := range map[string]oapi.GetEventResponseObject{

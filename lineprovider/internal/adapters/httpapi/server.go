@@ -77,7 +77,7 @@ func (s *Server) GetEvent(
 	if err != nil {
 		return nil, err
 	}
-	return oneEvent{found}, nil
+	return oneEvent{found, request.Params.IfNoneMatch}, nil
 }
 
 // ChangeEvent implements PATCH /event/{event_id}.
@@ -205,7 +205,7 @@ func (s *Server) EventChanges(
 // target returns the event that a request is about, with the version that If-Match requires.
 func target(ctx context.Context, id int64, ifMatch, actor string) (usecase.Target, error) {
 	t := usecase.Target{ID: domain.EventID(id), Author: author(ctx, actor)}
-	if ifMatch == "" {
+	if ifMatch == "" || ifMatch == "*" { // any event that exists
 		return t, nil
 	}
 	version, err := strconv.ParseInt(strings.Trim(ifMatch, `"`), 10, 64)

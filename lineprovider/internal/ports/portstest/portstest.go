@@ -148,7 +148,7 @@ func testRoundTrip(t *testing.T, newLine NewLine) {
 
 	effective := now.Add(30 * time.Second)
 	change, err := want.Decide(now.Add(time.Minute), domain.Result{
-		State: domain.StateFinishedWin, EffectiveAt: &effective,
+		State: domain.StateFinishedWin, EffectiveAt: &domain.Instant{At: effective},
 	})
 	if err != nil {
 		t.Fatal(err)

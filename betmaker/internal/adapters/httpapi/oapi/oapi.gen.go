@@ -11,10 +11,10 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/go-chi/chi/v5"
 	"github.com/oapi-codegen/runtime"
+	"stavka.local/shared/instant"
 	"stavka.local/shared/money"
 	"stavka.local/shared/odds"
 )
@@ -204,7 +204,7 @@ type AuditRecord struct {
 	After *json.RawMessage `json:"after"`
 
 	// At When the action was done.
-	At time.Time `json:"at"`
+	At instant.Time `json:"at"`
 
 	// Before The state of the subject before the action; null for none.
 	Before *json.RawMessage `json:"before"`
@@ -229,8 +229,8 @@ type Bet struct {
 	Coefficient Coefficient `json:"coefficient"`
 
 	// CreatedAt When the bet was accepted. The column `accepted_at` of the database holds it.
-	CreatedAt time.Time `json:"created_at"`
-	EventID   int64     `json:"event_id"`
+	CreatedAt instant.Time `json:"created_at"`
+	EventID   int64        `json:"event_id"`
 
 	// EventVersion The event's version at acceptance.
 	EventVersion int64 `json:"event_version"`
@@ -246,7 +246,7 @@ type Bet struct {
 	SettleRevision int64 `json:"settle_revision"`
 
 	// SettledAt When it was last settled; null while pending.
-	SettledAt *time.Time `json:"settled_at"`
+	SettledAt *instant.Time `json:"settled_at"`
 
 	// Status `pending` until the event finishes; then `won` (payout is stake times coefficient, rounded down), `lost`
 	// (payout 0) or `void` (payout is the stake). A bet can be void earlier, and a correction of the result settles it again.
@@ -310,7 +310,7 @@ type Event struct {
 type EventState int
 
 // Instant A time in RFC 3339, with at most microseconds.
-type Instant = time.Time
+type Instant = instant.Time
 
 // NewBet defines model for NewBet.
 type NewBet struct {
@@ -445,7 +445,7 @@ type Transfer struct {
 	BetID *int64 `json:"bet_id"`
 
 	// CreatedAt When it was made.
-	CreatedAt time.Time `json:"created_at"`
+	CreatedAt instant.Time `json:"created_at"`
 
 	// Credit The account at which the amount arrives.
 	Credit Account `json:"credit"`
@@ -479,14 +479,14 @@ type TransferKind string
 // User defines model for User.
 type User struct {
 	// Active False once deactivated.
-	Active    bool      `json:"active"`
-	CreatedAt time.Time `json:"created_at"`
-	Email     string    `json:"email"`
-	ID        int64     `json:"id"`
-	Name      string    `json:"name"`
-	Role      Role      `json:"role"`
-	UpdatedAt time.Time `json:"updated_at"`
-	Username  string    `json:"username"`
+	Active    bool         `json:"active"`
+	CreatedAt instant.Time `json:"created_at"`
+	Email     string       `json:"email"`
+	ID        int64        `json:"id"`
+	Name      string       `json:"name"`
+	Role      Role         `json:"role"`
+	UpdatedAt instant.Time `json:"updated_at"`
+	Username  string       `json:"username"`
 }
 
 // UserPatch defines model for UserPatch.
@@ -519,11 +519,11 @@ type VoidWindow struct {
 	By int64 `json:"by"`
 
 	// CreatedAt When it was made.
-	CreatedAt time.Time `json:"created_at"`
-	EventID   int64     `json:"event_id"`
+	CreatedAt instant.Time `json:"created_at"`
+	EventID   int64        `json:"event_id"`
 
 	// From The first instant of the window.
-	From time.Time `json:"from"`
+	From instant.Time `json:"from"`
 
 	// ID From 1, for each event.
 	ID int64 `json:"id"`
@@ -532,13 +532,13 @@ type VoidWindow struct {
 	Reason string `json:"reason"`
 
 	// To The first instant after the window.
-	To time.Time `json:"to"`
+	To instant.Time `json:"to"`
 
 	// UndoReason The reason for undoing it, or null.
 	UndoReason *string `json:"undo_reason"`
 
 	// UndoneAt When it was undone, or null.
-	UndoneAt *time.Time `json:"undone_at"`
+	UndoneAt *instant.Time `json:"undone_at"`
 
 	// UndoneBy The administrator who undid it, or null.
 	UndoneBy *int64 `json:"undone_by"`
@@ -556,7 +556,7 @@ type Wallet struct {
 	Debt Amount `json:"debt"`
 
 	// ExcludedUntil The end of the self-exclusion; null if the user is not excluded.
-	ExcludedUntil *time.Time `json:"excluded_until"`
+	ExcludedUntil *instant.Time `json:"excluded_until"`
 
 	// Held The stakes of pending bets.
 	Held Amount `json:"held"`
@@ -565,7 +565,7 @@ type Wallet struct {
 	NextDailyStakeLimit *money.Amount `json:"next_daily_stake_limit"`
 
 	// NextDailyStakeLimitAt When the pending change takes effect; null if none is pending.
-	NextDailyStakeLimitAt *time.Time `json:"next_daily_stake_limit_at"`
+	NextDailyStakeLimitAt *instant.Time `json:"next_daily_stake_limit_at"`
 
 	// StakedToday The stakes accepted today (in UTC), including those of settled bets.
 	StakedToday Amount `json:"staked_today"`

@@ -12,6 +12,7 @@ import (
 	"net/http"
 
 	"github.com/go-chi/chi/v5"
+	"github.com/oapi-codegen/nullable"
 	"github.com/oapi-codegen/runtime"
 	"stavka.local/shared/odds"
 )
@@ -185,8 +186,9 @@ type NewEvent struct {
 // NewState defines model for NewState.
 type NewState struct {
 	// EffectiveAt When the result became fact: neither in the future nor before the event was created. Bets accepted at or
-	// after this second are voided with the reason `past_post`. Unix seconds.
-	EffectiveAt *int64 `json:"effective_at,omitempty"`
+	// after this second are voided with the reason `past_post`. Null takes away the instant of an earlier result;
+	// absent leaves it. Unix seconds.
+	EffectiveAt nullable.Nullable[int64] `json:"effective_at,omitempty"`
 
 	// Reason The reason, for the history. Required for a correction.
 	Reason *string `json:"reason,omitempty"`
@@ -207,6 +209,9 @@ type IdempotencyKey = string
 // IfMatch defines model for IfMatch.
 type IfMatch = string
 
+// IfNoneMatch defines model for IfNoneMatch.
+type IfNoneMatch = string
+
 // Limit defines model for Limit.
 type Limit = int
 
@@ -221,16 +226,22 @@ type CreateEventParams struct {
 
 // RemoveEventParams defines parameters for RemoveEvent.
 type RemoveEventParams struct {
-	// IfMatch The version that the event must have, in double quotes as in `ETag`.
+	// IfMatch The version that the event must have, in double quotes as in `ETag`; `*` is any.
 	IfMatch IfMatch `json:"If-Match,omitempty"`
 
 	// Actor The person or program behind this call, for the event's history. At most 128 printable characters.
 	Actor Actor `json:"X-Actor,omitempty"`
 }
 
+// GetEventParams defines parameters for GetEvent.
+type GetEventParams struct {
+	// IfNoneMatch The versions that the client has, as in `ETag`, separated by commas; `*` is any. An event of one of them is answered 304.
+	IfNoneMatch IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
 // ChangeEventParams defines parameters for ChangeEvent.
 type ChangeEventParams struct {
-	// IfMatch The version that the event must have, in double quotes as in `ETag`.
+	// IfMatch The version that the event must have, in double quotes as in `ETag`; `*` is any.
 	IfMatch IfMatch `json:"If-Match,omitempty"`
 
 	// Actor The person or program behind this call, for the event's history. At most 128 printable characters.
@@ -248,7 +259,7 @@ type EventHistoryParams struct {
 
 // SetEventStateParams defines parameters for SetEventState.
 type SetEventStateParams struct {
-	// IfMatch The version that the event must have, in double quotes as in `ETag`.
+	// IfMatch The version that the event must have, in double quotes as in `ETag`; `*` is any.
 	IfMatch IfMatch `json:"If-Match,omitempty"`
 
 	// Actor The person or program behind this call, for the event's history. At most 128 printable characters.
@@ -295,7 +306,7 @@ type ServerInterface interface {
 	RemoveEvent(w http.ResponseWriter, r *http.Request, eventID EventID, params RemoveEventParams)
 	// GetEvent Read one event
 	// (GET /event/{event_id})
-	GetEvent(w http.ResponseWriter, r *http.Request, eventID EventID)
+	GetEvent(w http.ResponseWriter, r *http.Request, eventID EventID, params GetEventParams)
 	// ChangeEvent Reprice, move, rename, suspend or resume an event
 	// (PATCH /event/{event_id})
 	ChangeEvent(w http.ResponseWriter, r *http.Request, eventID EventID, params ChangeEventParams)
@@ -331,7 +342,7 @@ func (_ Unimplemented) RemoveEvent(w http.ResponseWriter, r *http.Request, event
 
 // GetEvent Read one event
 // (GET /event/{event_id})
-func (_ Unimplemented) GetEvent(w http.ResponseWriter, r *http.Request, eventID EventID) {
+func (_ Unimplemented) GetEvent(w http.ResponseWriter, r *http.Request, eventID EventID, params GetEventParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -518,8 +529,32 @@ func (siw *ServerInterfaceWrapper) GetEvent(w http.ResponseWriter, r *http.Reque
 		return
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetEventParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-None-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-None-Match", Err: err})
+			return
+		}
+
+		params.IfNoneMatch = IfNoneMatch
+
+	}
+
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.GetEvent(w, r, eventID)
+		siw.Handler.GetEvent(w, r, eventID, params)
 	}))
 
 	for i := len(siw.HandlerMiddlewares) - 1; i >= 0; i-- {
@@ -1034,6 +1069,7 @@ func (response RemoveEvent204Response) VisitRemoveEventResponse(w http.ResponseW
 
 type GetEventRequestObject struct {
 	EventID EventID `json:"event_id"`
+	Params  GetEventParams
 }
 
 type GetEventResponseObject interface {
@@ -1062,6 +1098,22 @@ func (response GetEvent200JSONResponse) VisitGetEventResponse(w http.ResponseWri
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
+}
+
+type GetEvent304ResponseHeaders struct {
+	ETag      string
+	LineEpoch string
+}
+
+type GetEvent304Response struct {
+	Headers GetEvent304ResponseHeaders
+}
+
+func (response GetEvent304Response) VisitGetEventResponse(w http.ResponseWriter) error {
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.Header().Set("Line-Epoch", fmt.Sprint(response.Headers.LineEpoch))
+	w.WriteHeader(304)
+	return nil
 }
 
 type ChangeEventRequestObject struct {
@@ -1359,10 +1411,11 @@ func (sh *strictHandler) RemoveEvent(w http.ResponseWriter, r *http.Request, eve
 }
 
 // GetEvent operation middleware
-func (sh *strictHandler) GetEvent(w http.ResponseWriter, r *http.Request, eventID EventID) {
+func (sh *strictHandler) GetEvent(w http.ResponseWriter, r *http.Request, eventID EventID, params GetEventParams) {
 	var request GetEventRequestObject
 
 	request.EventID = eventID
+	request.Params = params
 
 	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
 		return sh.ssi.GetEvent(ctx, request.(GetEventRequestObject))
