@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net/http"
 	"runtime/debug"
 	"strconv"
@@ -77,11 +76,14 @@ func countedAs(ctx context.Context) string {
 // onEveryAnswer are headers for browsers: they keep no answer, guess no type, put no answer into a frame
 // and tell no other site the address. The documentation replaces some. The values are shared, which
 // saves memory for each answer.
-var onEveryAnswer = http.Header{
-	"Cache-Control":           {"no-store"},
-	"Content-Security-Policy": {"default-src 'none'; frame-ancestors 'none'"},
-	"Referrer-Policy":         {"no-referrer"},
-	"X-Content-Type-Options":  {"nosniff"},
+var onEveryAnswer = []struct {
+	name   string // in the canonical form
+	values []string
+}{
+	{"Cache-Control", []string{"no-store"}},
+	{"Content-Security-Policy", []string{"default-src 'none'; frame-ancestors 'none'"}},
+	{"Referrer-Policy", []string{"no-referrer"}},
+	{"X-Content-Type-Options", []string{"nosniff"}},
 }
 
 func (o *observer) middleware(next http.Handler) http.Handler {
@@ -110,7 +112,9 @@ func begin(w http.ResponseWriter, r *http.Request) string {
 	}
 	header := w.Header()
 	header.Set(requestid.Header, id)
-	maps.Copy(header, onEveryAnswer)
+	for _, h := range onEveryAnswer {
+		header[h.name] = h.values
+	}
 	return id
 }
 

@@ -76,7 +76,9 @@ func NewServer(ctx context.Context, address string, handler http.Handler, l Limi
 		IdleTimeout:       l.Idle,
 		MaxHeaderBytes:    l.HeaderBytes,
 		ConnState:         s.connections.observe,
-		ErrorLog:          slog.NewLogLogger(slog.Default().Handler(), slog.LevelDebug),
+		// "OPTIONS *" gets a problem like any request without a route, and not net/http's own answer.
+		DisableGeneralOptionsHandler: true,
+		ErrorLog:                     slog.NewLogLogger(slog.Default().Handler(), slog.LevelDebug),
 	}
 	return s, nil
 }
