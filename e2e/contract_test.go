@@ -426,7 +426,7 @@ func checkRulesOfTheLine(t *testing.T, s *system.System) {
 		}
 		return nil
 	})
-	path := func(event int64, rest string) string { return fmt.Sprintf("/event/%d%s", event, rest) }
+	path := func(event int64) string { return fmt.Sprintf("/event/%d", event) }
 	stale := http.Header{"If-Match": {`"99"`}}
 	for _, tt := range []struct {
 		method, path, body string
@@ -438,32 +438,32 @@ func checkRulesOfTheLine(t *testing.T, s *system.System) {
 		{http.MethodPost, "/event", `{"coefficient":1000.01}`, nil, http.StatusUnprocessableEntity, "coefficient_out_of_range"},
 		{http.MethodPost, "/event", `{"coefficient":1.45,"deadline":1}`, nil, http.StatusUnprocessableEntity, "deadline_in_past"},
 		{http.MethodPost, "/event", `{"coefficient":1.45,"name":"Reds\u202e - Blues"}`, nil, http.StatusBadRequest, "invalid_request"},
-		{http.MethodPatch, path(open.EventID, ""), `{"name":"  "}`, nil, http.StatusBadRequest, "invalid_request"},
-		{http.MethodPatch, path(finished.EventID, "/status"), `{"state":3,"reason":"\u200b"}`, nil, http.StatusBadRequest, "invalid_request"},
+		{http.MethodPatch, path(open.EventID), `{"name":"  "}`, nil, http.StatusBadRequest, "invalid_request"},
+		{http.MethodPatch, path(finished.EventID) + "/status", `{"state":3,"reason":"\u200b"}`, nil, http.StatusBadRequest, "invalid_request"},
 		{http.MethodPost, "/event", `{"coefficient":1.455}`, nil, http.StatusBadRequest, "invalid_request"},
 		{http.MethodPost, "/event", `{"coefficient":"1.45"}`, nil, http.StatusBadRequest, "invalid_request"},
-		{http.MethodPatch, path(open.EventID, ""), `{"coefficient":0.5}`, nil, http.StatusUnprocessableEntity, "coefficient_out_of_range"},
-		{http.MethodPatch, path(open.EventID, ""), `{"deadline":1}`, nil, http.StatusUnprocessableEntity, "deadline_in_past"},
-		{http.MethodPatch, path(finished.EventID, ""), `{"coefficient":2}`, nil, http.StatusConflict, "event_not_open"},
-		{http.MethodPatch, path(over.JSON201.EventID, ""), `{"coefficient":2}`, nil, http.StatusConflict, "deadline_passed"},
-		{http.MethodPatch, path(over.JSON201.EventID, ""), fmt.Sprintf(`{"deadline":%d}`, time.Now().Unix()+1000), nil, http.StatusConflict, "deadline_passed"},
-		{http.MethodPatch, path(open.EventID, ""), `{"suspended":true}`, stale, http.StatusPreconditionFailed, "version_mismatch"},
-		{http.MethodPatch, path(open.EventID, "/status"), `{"state":2}`, stale, http.StatusPreconditionFailed, "version_mismatch"},
-		{http.MethodDelete, path(open.EventID, ""), "", stale, http.StatusPreconditionFailed, "version_mismatch"},
-		{http.MethodPatch, path(finished.EventID, "/status"), `{"state":1}`, nil, http.StatusConflict, "event_finished"},
-		{http.MethodPatch, path(finished.EventID, "/status"), `{"state":3}`, nil, http.StatusUnprocessableEntity, "reason_required"},
-		{http.MethodPatch, path(open.EventID, "/status"), fmt.Sprintf(`{"state":2,"effective_at":%d}`, time.Now().Unix()+1000), nil, http.StatusUnprocessableEntity, "effective_at_invalid"},
-		{http.MethodDelete, path(finished.EventID, ""), "", nil, http.StatusConflict, "event_finished"},
-		{http.MethodGet, path(999999, ""), "", nil, http.StatusNotFound, "event_not_found"},
-		{http.MethodPatch, path(999999, ""), `{"suspended":true}`, nil, http.StatusNotFound, "event_not_found"},
-		{http.MethodPatch, path(999999, "/status"), `{"state":2}`, nil, http.StatusNotFound, "event_not_found"},
-		{http.MethodDelete, path(999999, ""), "", nil, http.StatusNotFound, "event_not_found"},
-		{http.MethodGet, path(999999, "/history"), "", nil, http.StatusNotFound, "event_not_found"},
+		{http.MethodPatch, path(open.EventID), `{"coefficient":0.5}`, nil, http.StatusUnprocessableEntity, "coefficient_out_of_range"},
+		{http.MethodPatch, path(open.EventID), `{"deadline":1}`, nil, http.StatusUnprocessableEntity, "deadline_in_past"},
+		{http.MethodPatch, path(finished.EventID), `{"coefficient":2}`, nil, http.StatusConflict, "event_not_open"},
+		{http.MethodPatch, path(over.JSON201.EventID), `{"coefficient":2}`, nil, http.StatusConflict, "deadline_passed"},
+		{http.MethodPatch, path(over.JSON201.EventID), fmt.Sprintf(`{"deadline":%d}`, time.Now().Unix()+1000), nil, http.StatusConflict, "deadline_passed"},
+		{http.MethodPatch, path(open.EventID), `{"suspended":true}`, stale, http.StatusPreconditionFailed, "version_mismatch"},
+		{http.MethodPatch, path(open.EventID) + "/status", `{"state":2}`, stale, http.StatusPreconditionFailed, "version_mismatch"},
+		{http.MethodDelete, path(open.EventID), "", stale, http.StatusPreconditionFailed, "version_mismatch"},
+		{http.MethodPatch, path(finished.EventID) + "/status", `{"state":1}`, nil, http.StatusConflict, "event_finished"},
+		{http.MethodPatch, path(finished.EventID) + "/status", `{"state":3}`, nil, http.StatusUnprocessableEntity, "reason_required"},
+		{http.MethodPatch, path(open.EventID) + "/status", fmt.Sprintf(`{"state":2,"effective_at":%d}`, time.Now().Unix()+1000), nil, http.StatusUnprocessableEntity, "effective_at_invalid"},
+		{http.MethodDelete, path(finished.EventID), "", nil, http.StatusConflict, "event_finished"},
+		{http.MethodGet, path(999999), "", nil, http.StatusNotFound, "event_not_found"},
+		{http.MethodPatch, path(999999), `{"suspended":true}`, nil, http.StatusNotFound, "event_not_found"},
+		{http.MethodPatch, path(999999) + "/status", `{"state":2}`, nil, http.StatusNotFound, "event_not_found"},
+		{http.MethodDelete, path(999999), "", nil, http.StatusNotFound, "event_not_found"},
+		{http.MethodGet, path(999999) + "/history", "", nil, http.StatusNotFound, "event_not_found"},
 	} {
 		all.expect(t, system.Request{Method: tt.method, Path: tt.path, Token: all.token, Body: tt.body, Header: tt.header}, tt.status, tt.code)
 	}
 	t.Run("a version that the client has is not sent again", func(t *testing.T) {
-		get := system.Request{Method: http.MethodGet, Path: path(open.EventID, ""), Token: all.token, Header: http.Header{"If-None-Match": {`"7", "1"`}}}
+		get := system.Request{Method: http.MethodGet, Path: path(open.EventID), Token: all.token, Header: http.Header{"If-None-Match": {`"7", "1"`}}}
 		if got := all.expect(t, get, http.StatusNotModified, ""); len(got.Body) > 0 || got.Header.Get("ETag") != `"1"` {
 			t.Errorf("got %q %v", got.Body, got.Header)
 		}
@@ -472,8 +472,8 @@ func checkRulesOfTheLine(t *testing.T, s *system.System) {
 	})
 	t.Run("any version", func(t *testing.T) {
 		star := http.Header{"If-Match": {"*"}}
-		all.expect(t, system.Request{Method: http.MethodPatch, Path: path(open.EventID, ""), Token: all.token, Body: `{"name":"N"}`, Header: star}, http.StatusOK, "")
-		all.expect(t, system.Request{Method: http.MethodPatch, Path: path(999999, ""), Token: all.token, Body: `{"name":"N"}`, Header: star}, http.StatusNotFound, "event_not_found")
+		all.expect(t, system.Request{Method: http.MethodPatch, Path: path(open.EventID), Token: all.token, Body: `{"name":"N"}`, Header: star}, http.StatusOK, "")
+		all.expect(t, system.Request{Method: http.MethodPatch, Path: path(999999), Token: all.token, Body: `{"name":"N"}`, Header: star}, http.StatusNotFound, "event_not_found")
 	})
 	t.Run("the same state again changes nothing", func(t *testing.T) {
 		before, after := line.Finish(finished.EventID, lineprovider.EventStateFinishedWin), line.Finish(finished.EventID, lineprovider.EventStateFinishedWin)
@@ -484,7 +484,7 @@ func checkRulesOfTheLine(t *testing.T, s *system.System) {
 	t.Run("a cancelled event may be removed again", func(t *testing.T) {
 		event := line.Create("1.45").EventID
 		for range 2 {
-			all.expect(t, system.Request{Method: http.MethodDelete, Path: path(event, ""), Token: all.token}, http.StatusNoContent, "")
+			all.expect(t, system.Request{Method: http.MethodDelete, Path: path(event), Token: all.token}, http.StatusNoContent, "")
 		}
 	})
 }

@@ -141,6 +141,7 @@ func (a *App) FirstUserEntrance(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("look at the first user: %w", err)
 	}
 	switch entrance {
+	case usecase.EntranceOpen:
 	case usecase.EntranceMissing:
 		return fmt.Sprintf("the first user, %s, has another name now", first.Username), nil
 	case usecase.EntranceInactive:

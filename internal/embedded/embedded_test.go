@@ -536,13 +536,14 @@ func TestNamesTheFileOfABadSecretKey(t *testing.T) {
 
 func TestServesMetricsOnListenersOfTheirOwn(t *testing.T) {
 	t.Parallel()
+	client := http.Client{Timeout: 30 * time.Second}
 	get := func(address, path string) (int, string) {
 		t.Helper()
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+path, http.NoBody)
 		if err != nil {
 			t.Fatal(err)
 		}
-		response, err := http.DefaultClient.Do(request)
+		response, err := client.Do(request)
 		if err != nil {
 			t.Fatal(err)
 		}

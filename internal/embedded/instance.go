@@ -155,9 +155,9 @@ func (i *instance) welcome(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	token := "as in LINE_PROVIDER_TOKEN"
+	shown := "as in LINE_PROVIDER_TOKEN"
 	if i.stage.ServiceToken == lineprovider.DefaultToken {
-		token = i.stage.ServiceToken
+		shown = i.stage.ServiceToken
 	}
 	return fmt.Sprintf(`Stavka runs. Everything is kept in the directory %s
 
@@ -167,7 +167,7 @@ func (i *instance) welcome(ctx context.Context) (string, error) {
                  token %s
 
 Ctrl-C stops it. "stavka demo" ("go run . demo") plays a story, "stavka --help" tells more.
-`, i.directory, i.stage.BetMaker, strings.ReplaceAll(entrance, "\n", "\n"+strings.Repeat(" ", 17)), i.stage.LineProvider, token), nil
+`, i.directory, i.stage.BetMaker, strings.ReplaceAll(entrance, "\n", "\n"+strings.Repeat(" ", 17)), i.stage.LineProvider, shown), nil
 }
 
 // onTemporaryInstance calls do with an instance that is removed afterwards with all its data, also

@@ -36,6 +36,9 @@ const token = "a-service-token-that-is-long-enough"
 // is not a fault of the service.
 const patience = 30 * time.Second
 
+// client sends requests to the line-providers under test.
+var client = &http.Client{Timeout: 30 * time.Second}
+
 func TestMain(m *testing.M) {
 	slog.SetDefault(slog.New(slog.DiscardHandler)) // tests that need the log read it themselves
 	os.Exit(m.Run())

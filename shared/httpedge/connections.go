@@ -174,7 +174,7 @@ func (c *connections) drop(waiting *queue.List, reason string, added net.Conn) {
 	if first == nil {
 		return
 	}
-	conn := first.Value.(*connection) //nolint:forcetypeassert // the lists hold nothing else
+	conn := first.Value.(*connection) //nolint:forcetypeassert,errcheck // the lists hold nothing else
 	c.unwait(conn)
 	if conn.Conn == added {
 		_ = conn.Close() // nothing was read that could be lost

@@ -11,6 +11,6 @@ func connectableFiles() int {
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		return 0
 	}
-	files := int(min(limit.Cur, 1<<30)) //nolint:gosec // the bound fits
+	files := int(min(limit.Cur, 1<<30))
 	return max(files-max(files/8, 64), 1)
 }

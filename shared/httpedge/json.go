@@ -215,7 +215,7 @@ func checkExactly(value any, schema *openapi3.Schema, path []string) error {
 
 // checkDate refuses days such as 30 February.
 func checkDate(text string, schema *openapi3.Schema, path []string) error {
-	layout := ""
+	var layout string
 	switch schema.Format {
 	case "date-time":
 		layout = time.RFC3339

@@ -57,8 +57,8 @@ func NameUser(ctx context.Context, user string) {
 	}
 }
 
-// CountAs, called after NameUser, sets as whom the request of ctx is bounded together with others. It is
-// for a user who is only claimed to be the sender.
+// CountAs sets as whom the request of ctx is bounded together with others. It is called after NameUser, for
+// a user who is only claimed to be the sender.
 func CountAs(ctx context.Context, name string) {
 	if s, ok := ctx.Value(subjectKey{}).(*subject); ok {
 		s.counted = name

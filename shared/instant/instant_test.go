@@ -26,7 +26,9 @@ func TestWidthIsFixed(t *testing.T) {
 		if err != nil || string(encoded) != `{"at":"`+want+`","never":null}` {
 			t.Errorf("got %s, %v", encoded, err)
 		}
-		var decoded struct{ At instant.Time }
+		var decoded struct {
+			At instant.Time `json:"at"`
+		}
 		if err := json.Unmarshal(encoded, &decoded); err != nil || !decoded.At.Equal(at.Truncate(time.Microsecond)) {
 			t.Errorf("%s becomes %s, %v", encoded, decoded.At, err)
 		}

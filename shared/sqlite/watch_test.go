@@ -14,19 +14,21 @@ import (
 // written.
 func TestLostFile(t *testing.T) {
 	t.Parallel()
-	remove := func(suffix string) func(*testing.T, string) {
-		return func(t *testing.T, file string) { done(t, os.Remove(file+suffix)) }
+	remove := func(suffix string) func(string) error {
+		return func(file string) error { return os.Remove(file + suffix) }
 	}
-	for name, lose := range map[string]func(t *testing.T, file string){
-		"the file":              remove(""),
-		"the write-ahead log":   remove("-wal"),
-		"its index":             remove("-shm"),
-		"the lock":              remove(".lock"),
-		"the directory":         func(t *testing.T, file string) { done(t, os.RemoveAll(filepath.Dir(file))) },
-		"the directory's name":  func(t *testing.T, file string) { done(t, os.Rename(filepath.Dir(file), filepath.Dir(file)+"-old")) },
-		"the file for another":  func(t *testing.T, file string) { replace(t, file) },
-		"the lock for another":  func(t *testing.T, file string) { replace(t, file+".lock") },
-		"the file for a folder": func(t *testing.T, file string) { done(t, os.Remove(file)); done(t, os.Mkdir(file, 0o700)) },
+	for name, lose := range map[string]func(file string) error{
+		"the file":             remove(""),
+		"the write-ahead log":  remove("-wal"),
+		"its index":            remove("-shm"),
+		"the lock":             remove(".lock"),
+		"the directory":        func(file string) error { return os.RemoveAll(filepath.Dir(file)) },
+		"the directory's name": func(file string) error { return os.Rename(filepath.Dir(file), filepath.Dir(file)+"-old") },
+		"the file for another": replace,
+		"the lock for another": func(file string) error { return replace(file + ".lock") },
+		"the file for a folder": func(file string) error {
+			return errors.Join(os.Remove(file), os.Mkdir(file, 0o700))
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -39,7 +41,7 @@ func TestLostFile(t *testing.T) {
 				if !written {
 					go func() { ended <- db.Watch(t.Context()) }()
 				}
-				lose(t, o.File)
+				done(t, lose(o.File))
 				if written {
 					if err := write(t.Context(), db, 2); !errors.Is(err, sqlite.ErrOutcomeUnknown) && !errors.Is(err, sqlite.ErrUnavailable) {
 						t.Errorf("the next commit: got %v", err)
@@ -91,12 +93,12 @@ func TestWatchEndsWithItsContext(t *testing.T) {
 }
 
 // replace replaces a file by a copy of it.
-func replace(t *testing.T, path string) {
-	t.Helper()
+func replace(path string) error {
 	content, err := os.ReadFile(path)
-	done(t, err)
-	done(t, os.WriteFile(path+".copy", content, 0o600))
-	done(t, os.Rename(path+".copy", path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(os.WriteFile(path+".copy", content, 0o600), os.Rename(path+".copy", path))
 }
 
 func done(t *testing.T, err error) {

@@ -29,8 +29,23 @@ type UserUpdate struct {
 	Audit *domain.AuditRecord // nil if users change themselves
 }
 
+// UserNames compares the names of users.
+type UserNames interface {
+	// Free returns nil if no user other than id, which may be 0, has the username or the email address,
+	// ignoring case. "" is not looked for. It saves the work for a change that would collide; Create and
+	// Update decide. Errors: domain.ErrUsernameTaken, domain.ErrEmailTaken.
+	Free(ctx context.Context, id domain.UserID, username, email string) error
+
+	// FoldNames stores the folded names of all users again, as domain.FoldCase folds them now; an earlier
+	// version may have folded them in another way. It returns the users whose names now equal another's;
+	// they keep the stored ones, by which no look-up finds them.
+	FoldNames(ctx context.Context) (kept []domain.User, err error)
+}
+
 // Users stores the users.
 type Users interface {
+	UserNames
+
 	// Create creates a user and, by domain.OpenWallet, their wallet in one transaction. It returns the user
 	// with id and times set. Errors:
 	//   - domain.ErrUsernameTaken, domain.ErrEmailTaken: another user has the name or email, ignoring case.
@@ -51,18 +66,8 @@ type Users interface {
 	// Credentials returns a user with the hash of their password, or ErrNotFound.
 	Credentials(ctx context.Context, id domain.UserID) (Credentials, error)
 
-	// Free returns nil if no user other than id, which may be 0, has the username or the email address,
-	// ignoring case. "" is not looked for. It saves the work for a change that would collide; Create and
-	// Update decide. Errors: domain.ErrUsernameTaken, domain.ErrEmailTaken.
-	Free(ctx context.Context, id domain.UserID, username, email string) error
-
 	// ByUsername returns the user with a username, ignoring case, or ErrNotFound.
 	ByUsername(ctx context.Context, username string) (Credentials, error)
-
-	// FoldNames stores the folded names of all users again, as domain.FoldCase folds them now; an earlier
-	// version may have folded them in another way. It returns the users whose names now equal another's;
-	// they keep the stored ones, by which no look-up finds them.
-	FoldNames(ctx context.Context) (kept []domain.User, err error)
 
 	// ActiveAdmins returns the active administrators, by id.
 	ActiveAdmins(ctx context.Context) ([]Credentials, error)
