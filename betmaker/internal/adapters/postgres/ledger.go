@@ -6,6 +6,8 @@ import (
 	"iter"
 	"math"
 
+	"github.com/jackc/pgx/v5/pgtype"
+
 	"stavka.local/betmaker/internal/adapters/postgres/pgdb"
 	"stavka.local/betmaker/internal/domain"
 	"stavka.local/betmaker/internal/ports"
@@ -52,10 +54,10 @@ func ledgerPages(query snapshotQuery) ledgerwalk.Ledger {
 		Bets: paged(query, pgdb.Bet{ID: beforeAll}, func(ctx context.Context, q *pgdb.Queries, last pgdb.Bet) ([]pgdb.Bet, error) {
 			return q.LedgerBets(ctx, pgdb.LedgerBetsParams{After: last.ID, AtMost: ledgerPage})
 		}, betFromRow),
-		BetTransfers: paged(query, pgdb.Transfer{BetID: new(int64(beforeAll))},
+		BetTransfers: paged(query, pgdb.Transfer{BetID: pgtype.Int8{Int64: beforeAll}},
 			func(ctx context.Context, q *pgdb.Queries, last pgdb.Transfer) ([]pgdb.Transfer, error) {
 				return q.LedgerTransfersOfBets(ctx, pgdb.LedgerTransfersOfBetsParams{
-					BetID: *last.BetID, Revision: last.Revision, Debit: last.Debit, Credit: last.Credit, AtMost: ledgerPage,
+					BetID: last.BetID.Int64, Revision: last.Revision, Debit: last.Debit, Credit: last.Credit, AtMost: ledgerPage,
 				})
 			}, ledgerTransfer),
 	}
@@ -84,8 +86,8 @@ func ledgerWallet(row pgdb.Wallet) (ledgerwalk.Wallet, error) {
 func ledgerEvent(row pgdb.LedgerEventsRow) (ledgerwalk.Event, error) {
 	event, err := eventFromRow(row.Event)
 	shown := ledgerwalk.Event{Event: event, Settled: row.Event.SettledRevision}
-	if row.Liability != nil {
-		shown.Liability = new(money.FromMinor(*row.Liability))
+	if row.Liability.Valid {
+		shown.Liability = new(money.FromMinor(row.Liability.Int64))
 	}
 	return shown, err
 }

@@ -16,7 +16,7 @@ import (
 )
 
 // This file maps rows to the domain and back, once for each thing. Instants are truncated to
-// microseconds.
+// microseconds. The value of a column that is null is the zero value.
 
 func eventFromRow(row pgdb.Event) (domain.Event, error) {
 	coefficient, err := odds.FromHundredths(int64(row.Coefficient))
@@ -39,15 +39,15 @@ func eventFromRow(row pgdb.Event) (domain.Event, error) {
 			State:          domain.State(row.State),
 			Suspended:      row.Suspended,
 			ResultRevision: row.ResultRevision,
-			EffectiveAt:    orZero(row.EffectiveAt),
+			EffectiveAt:    row.EffectiveAt.Time,
 			CreatedAt:      row.CreatedAt,
 			UpdatedAt:      row.UpdatedAt,
 		},
 		Quarantined:    row.Quarantined,
-		VoidBefore:     orZero(row.VoidBefore),
+		VoidBefore:     row.VoidBefore.Time,
 		VoidWindows:    windows,
-		ClosedAt:       orZero(row.ClosedAt),
-		ResultedAt:     orZero(row.ResultedAt),
+		ClosedAt:       row.ClosedAt.Time,
+		ResultedAt:     row.ResultedAt.Time,
 		SettleRevision: row.SettleRevision,
 	}, nil
 }
@@ -118,10 +118,10 @@ func betFromRow(row pgdb.Bet) (domain.Bet, error) {
 		HalfEven:     row.HalfEven,
 		Standing: domain.Standing{
 			Settlement: domain.Settlement{
-				Status: domain.Status(row.Status), Payout: money.FromMinor(orZero(row.Payout)), VoidReason: domain.VoidReason(orZero(row.VoidReason)),
+				Status: domain.Status(row.Status), Payout: money.FromMinor(row.Payout.Int64), VoidReason: domain.VoidReason(row.VoidReason.Int16),
 			},
 			Revision:  row.SettleRevision,
-			SettledAt: orZero(row.SettledAt),
+			SettledAt: row.SettledAt.Time,
 		},
 	}, nil
 }
@@ -162,9 +162,9 @@ func walletFromRow(row pgdb.Wallet) domain.Wallet {
 		StakeLimit: domain.StakeLimit{
 			Amount: money.FromMinor(row.StakeLimit),
 			Next:   money.FromMinor(row.NextStakeLimit),
-			NextAt: orZero(row.NextStakeLimitAt),
+			NextAt: row.NextStakeLimitAt.Time,
 		},
-		ExcludedUntil: orZero(row.ExcludedUntil),
+		ExcludedUntil: row.ExcludedUntil.Time,
 	}
 }
 
@@ -197,7 +197,7 @@ func transferFromRow(row pgdb.Transfer) domain.Transfer {
 		Credit:    domain.Account(row.Credit),
 		Amount:    money.FromMinor(row.Amount),
 		Kind:      domain.TransferKind(row.Kind),
-		BetID:     domain.BetID(orZero(row.BetID)),
+		BetID:     domain.BetID(row.BetID.Int64),
 		Revision:  row.Revision,
 		Reference: row.Reference,
 		At:        row.At,
@@ -312,9 +312,9 @@ func paymentVerdictFromRow(row pgdb.Verdict, transfers []pgdb.Transfer) (domain.
 	if !copyHash(&verdict.Fingerprint, row.Fingerprint) {
 		return domain.PaymentVerdict{}, fmt.Errorf("payment by user %d: a fingerprint of %d bytes", row.UserID, len(row.Fingerprint))
 	}
-	if row.Refusal != nil {
+	if row.Refusal.Valid {
 		var err error
-		if verdict.Refusal, err = refusalFromRow(*row.Refusal, row.Params); err != nil {
+		if verdict.Refusal, err = refusalFromRow(row.Refusal.Int16, row.Params); err != nil {
 			return domain.PaymentVerdict{}, fmt.Errorf("payment by user %d: %w", row.UserID, err)
 		}
 		return verdict, nil
@@ -383,19 +383,8 @@ func mapRows[Row, T any](rows []Row, one func(Row) (T, error)) ([]T, error) {
 	return mapped, nil
 }
 
-// orZero returns the value of a column that may be null, which is the zero value then.
-func orZero[T any](value *T) (zero T) {
-	if value == nil {
-		return zero
-	}
-	return *value
-}
-
-func timeOrNull(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
-	}
-	return &t
+func timeOrNull(t time.Time) pgtype.Timestamptz {
+	return pgtype.Timestamptz{Time: t, Valid: !t.IsZero()}
 }
 
 // copyHash copies a hash and reports whether it has the right length.

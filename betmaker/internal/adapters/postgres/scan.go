@@ -83,12 +83,15 @@ func scan(value []byte, column *pgconn.FieldDescription, into any) bool {
 		return scanInto(value, column, pgtype.TextOID, textValue, into)
 	case *pgtype.TID:
 		return scanInto(value, column, pgtype.TIDOID, tidValue, into)
-	case **int64:
-		return scanNullable(value, column, pgtype.Int8OID, int8Value, into)
-	case **int16:
-		return scanNullable(value, column, pgtype.Int2OID, int2Value, into)
-	case **time.Time:
-		return scanNullable(value, column, pgtype.TimestamptzOID, instantValue, into)
+	case *pgtype.Int8:
+		*into = pgtype.Int8{Valid: value != nil}
+		return !into.Valid || scanInto(value, column, pgtype.Int8OID, int8Value, &into.Int64)
+	case *pgtype.Int2:
+		*into = pgtype.Int2{Valid: value != nil}
+		return !into.Valid || scanInto(value, column, pgtype.Int2OID, int2Value, &into.Int16)
+	case *pgtype.Timestamptz:
+		*into = pgtype.Timestamptz{Valid: value != nil}
+		return !into.Valid || scanInto(value, column, pgtype.TimestamptzOID, instantValue, &into.Time)
 	default:
 		return false
 	}
@@ -100,15 +103,6 @@ func scanInto[T any](value []byte, column *pgconn.FieldDescription, oid uint32, 
 	}
 	*into = decode(value)
 	return true
-}
-
-func scanNullable[T any](value []byte, column *pgconn.FieldDescription, oid uint32, decode func([]byte) T, into **T) bool {
-	if value == nil {
-		*into = nil
-		return true
-	}
-	*into = new(T)
-	return scanInto(value, column, oid, decode, *into)
 }
 
 func int8Value(value []byte) int64 { return int64(binary.BigEndian.Uint64(value)) }

@@ -8,6 +8,8 @@ package pgdb
 import (
 	"context"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgtype"
 )
 
 const highestTransferID = `-- name: HighestTransferID :one
@@ -104,7 +106,7 @@ type LedgerEventsParams struct {
 
 type LedgerEventsRow struct {
 	Event     Event
-	Liability *int64
+	Liability pgtype.Int8
 }
 
 func (q *Queries) LedgerEvents(ctx context.Context, arg LedgerEventsParams) ([]LedgerEventsRow, error) {

@@ -6,6 +6,8 @@ package pgdb
 
 import (
 	"time"
+
+	"github.com/jackc/pgx/v5/pgtype"
 )
 
 type AuditLog struct {
@@ -30,10 +32,10 @@ type Bet struct {
 	EventVersion   int64
 	AcceptedAt     time.Time
 	Status         int16
-	Payout         *int64
+	Payout         pgtype.Int8
 	SettleRevision int64
-	VoidReason     *int16
-	SettledAt      *time.Time
+	VoidReason     pgtype.Int2
+	SettledAt      pgtype.Timestamptz
 	HalfEven       bool
 }
 
@@ -48,14 +50,14 @@ type Event struct {
 	State           int16
 	Suspended       bool
 	ResultRevision  int64
-	EffectiveAt     *time.Time
+	EffectiveAt     pgtype.Timestamptz
 	CreatedAt       time.Time
 	UpdatedAt       time.Time
 	Quarantined     bool
-	VoidBefore      *time.Time
+	VoidBefore      pgtype.Timestamptz
 	VoidWindows     []byte
-	ClosedAt        *time.Time
-	ResultedAt      *time.Time
+	ClosedAt        pgtype.Timestamptz
+	ResultedAt      pgtype.Timestamptz
 	SettleRevision  int64
 	SettledRevision int64
 }
@@ -80,7 +82,7 @@ type Transfer struct {
 	Credit    int16
 	Amount    int64
 	Kind      int16
-	BetID     *int64
+	BetID     pgtype.Int8
 	Revision  int64
 	Reference string
 	At        time.Time
@@ -106,9 +108,9 @@ type Verdict struct {
 	Operation   int16
 	Key         string
 	Fingerprint []byte
-	BetID       *int64
-	TransferID  *int64
-	Refusal     *int16
+	BetID       pgtype.Int8
+	TransferID  pgtype.Int8
+	Refusal     pgtype.Int2
 	Params      []byte
 	RequestID   string
 	DecidedAt   time.Time
@@ -125,6 +127,6 @@ type Wallet struct {
 	StakedDay        int32
 	StakeLimit       int64
 	NextStakeLimit   int64
-	NextStakeLimitAt *time.Time
-	ExcludedUntil    *time.Time
+	NextStakeLimitAt pgtype.Timestamptz
+	ExcludedUntil    pgtype.Timestamptz
 }

@@ -8,6 +8,8 @@ package pgdb
 import (
 	"context"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgtype"
 )
 
 const insertPayment = `-- name: InsertPayment :exec
@@ -248,8 +250,8 @@ returning user_id, balance, held, debt, open, token_version, staked, staked_day,
 type RestrictWalletParams struct {
 	StakeLimit       int64
 	NextStakeLimit   int64
-	NextStakeLimitAt *time.Time
-	ExcludedUntil    *time.Time
+	NextStakeLimitAt pgtype.Timestamptz
+	ExcludedUntil    pgtype.Timestamptz
 	UserID           int64
 }
 
