@@ -150,6 +150,10 @@ bench-read: ## Measure reading against a bare handler, and against SQL
 bench-overload: ## Measure idle connections and too many requests
 	$(BENCH) overload
 
+.PHONY: bench-floods
+bench-floods: ## Measure the bets of honest users while an attacker floods bet-maker
+	$(BENCH) floods
+
 .PHONY: bench-growth
 bench-growth: ## Measure a table with ten million bets against a small table
 	$(BENCH) growth

@@ -51,6 +51,7 @@ var parts = []part{
 	{"follow", "the time until a change of the line affects bets", (*bench).follow},
 	{"read", "reading events and bets", (*bench).read},
 	{"overload", "idle connections, and three times the peak load", (*bench).overload},
+	{"floods", "honest bets while an attacker floods bet-maker", (*bench).floods},
 	{"growth", "with ten million bets in the table, against a small table", (*bench).growth},
 	{"profile", "CPU, allocations and statements of placing", (*bench).profile},
 	{"embedded", "placing bets, in the embedded shape", (*bench).embedded},

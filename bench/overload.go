@@ -60,11 +60,11 @@ func (b *bench) overload(ctx context.Context) ([]report.Measure, error) {
 		if err != nil {
 			return nil, err
 		}
-		flood, err := b.flood(ctx, s, connections)
+		excess, err := b.exceed(ctx, s, connections)
 		if err != nil {
 			return nil, err
 		}
-		measures = append(append(measures, yardstick), flood...)
+		measures = append(append(measures, yardstick), excess...)
 	}
 	return measures, nil
 }
@@ -182,9 +182,9 @@ func askOnce(ctx context.Context, address, token string) (net.Conn, error) {
 	return conn, nil
 }
 
-// flood offers three times the peak rate on a number of connections. It measures the accepted bets, the latency of
+// exceed offers three times the peak rate on a number of connections. It measures the accepted bets, the latency of
 // refusals, the memory, and the time to recover.
-func (b *bench) flood(ctx context.Context, s *rig.System, connections int) ([]report.Measure, error) {
+func (b *bench) exceed(ctx context.Context, s *rig.System, connections int) ([]report.Measure, error) {
 	named := func(what string) string { return fmt.Sprintf("%s, %d connections", what, connections) }
 	var (
 		goodput = report.Measure{
