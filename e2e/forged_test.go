@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -90,6 +91,51 @@ func TestForgedMessages(t *testing.T) {
 	}
 	if n := broker.Waiting(t, broker.DeadQueue()); n != 2*len(attacks) {
 		t.Errorf("%d dead letters, want the %d forged messages", n, 2*len(attacks))
+	}
+	s.VerifyLedger(t)
+}
+
+// TestEventAheadOfTheLine publishes a result with the service token, too. It is what a forged message
+// did before messages were signed: it pays. The next poll finds it, and an operator takes it back.
+func TestEventAheadOfTheLine(t *testing.T) {
+	t.Parallel()
+	s := start(t, system.Options{Env: map[string]string{"RECONCILE_INTERVAL": "5s"}})
+	broker, maker, user, lines := s.Broker(), s.BetMakers[0], s.NewUser(t, 0), s.Line(t, 0)
+	captured := broker.Capture(t)
+	event := lines.Create("1.45").EventID
+	message := takeMessage(t, broker, captured)
+	awaitMessagesFlow(t, s)
+	bet := user.Place(t, event, "10")
+	before := user.Wallet(t)
+
+	message.Body = replaceAll(t, message.Body, `"state":1`, `"state":2`, `"result_revision":0`, `"result_revision":1`, `"seq":1,`, `"seq":9000000000000000000,`)
+	broker.Publish(t, line.TypeChange, broker.Signed(t, line.TypeChange, message))
+	if won := user.AwaitStatus(t, bet.ID, betmaker.BetStatusWon, allowed); won.Payout == nil || won.Payout.String() != "14.50" {
+		t.Errorf("the bet is %+v, and the story needs it to be paid", won)
+	}
+	system.Eventually(t, aftermath, "the event is in quarantine", func() error {
+		if n := metric(t, maker, "stavka_events_quarantined_total"); n != 1 {
+			return fmt.Errorf("%g events are", n)
+		}
+		return nil
+	})
+	if log := maker.Log(); !strings.Contains(log, `level=ERROR msg="an event is ahead of the line's change log`) {
+		t.Error("the log does not say so")
+	}
+	refused(t, s, placing(user, event, "1"), http.StatusConflict, "event_closed") // it has a result
+
+	if said, err := maker.Command("events", "resolve", fmt.Sprint(event), "--adopt"); err != nil {
+		t.Fatalf("events resolve printed %q: %v", said, err)
+	}
+	user.AwaitStatus(t, bet.ID, betmaker.BetStatusPending, aftermath)
+	if got := user.Wallet(t); got != before {
+		t.Errorf("the wallet is %+v, and was %+v", got, before)
+	}
+	user.Place(t, event, "1")
+	lines.Finish(event, lineprovider.EventStateFinishedLose)
+	user.AwaitStatus(t, bet.ID, betmaker.BetStatusLost, allowed)
+	if n := metric(t, maker, "stavka_events_quarantined_total"); n != 1 {
+		t.Errorf("%g events were put into quarantine, want the one", n)
 	}
 	s.VerifyLedger(t)
 }
