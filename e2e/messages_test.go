@@ -124,7 +124,8 @@ func startDeaf(t *testing.T, private servers, s *system.System) *witness {
 	}
 	// Without a heartbeat it would read the change log every second.
 	awaitMessagesFlow(t, deaf)
-	deaf.Broker().Publish(t, line.TypeHeartbeat, amqp.Publishing{Body: heartbeat})
+	broker := deaf.Broker()
+	broker.Publish(t, line.TypeHeartbeat, broker.Signed(t, line.TypeHeartbeat, amqp.Publishing{Body: heartbeat}))
 	w := newWitness(t, deaf, 2)
 	return w
 }
@@ -137,7 +138,7 @@ func shuffle(t *testing.T, s *system.System, messages map[string]amqp.Delivery, 
 	for range copies {
 		for _, m := range messages {
 			publishings = append(publishings, amqp.Publishing{
-				MessageId: m.MessageId, Type: m.Type, ContentType: m.ContentType, DeliveryMode: m.DeliveryMode, Timestamp: m.Timestamp, Body: m.Body,
+				Headers: m.Headers, MessageId: m.MessageId, Type: m.Type, ContentType: m.ContentType, DeliveryMode: m.DeliveryMode, Timestamp: m.Timestamp, Body: m.Body,
 			})
 		}
 	}
@@ -242,10 +243,12 @@ func (private servers) messagesPoisoned(t *testing.T) {
 		for what, body := range poisons {
 			name := fmt.Sprintf("%s %d", what, round)
 			injected = append(injected, name)
-			batch = append(batch, amqp.Publishing{MessageId: name, Type: line.TypeChange, ContentType: "application/json", DeliveryMode: amqp.Persistent, Body: body})
+			batch = append(batch, broker.Signed(t, line.TypeChange, amqp.Publishing{
+				MessageId: name, Type: line.TypeChange, ContentType: "application/json", DeliveryMode: amqp.Persistent, Body: body,
+			}))
 		}
 		broker.Publish(t, line.TypeChange, batch[:len(batch)/2]...)
-		broker.Publish(t, line.TypeHeartbeat, amqp.Publishing{Body: []byte("garbage")})
+		broker.Publish(t, line.TypeHeartbeat, broker.Signed(t, line.TypeHeartbeat, amqp.Publishing{Body: []byte("garbage")}))
 		w.finish(event, lineprovider.NewState{State: lineprovider.EventState(2 + round%3)})
 		broker.Publish(t, line.TypeChange, batch[len(batch)/2:]...)
 	}
@@ -259,7 +262,9 @@ func (private servers) messagesPoisoned(t *testing.T) {
 	}
 
 	// The cause is not fixed, so they become dead letters again. A good message among them does not.
-	broker.PublishTo(t, broker.DeadQueue(), amqp.Publishing{MessageId: "good", ContentType: "application/json", DeliveryMode: amqp.Persistent, Body: good})
+	broker.PublishTo(t, broker.DeadQueue(), broker.Signed(t, line.TypeChange, amqp.Publishing{
+		MessageId: "good", ContentType: "application/json", DeliveryMode: amqp.Persistent, Body: good,
+	}))
 	if said, err := maker.Command("dead-letters", "redrive"); err != nil || !strings.HasPrefix(said, strconv.Itoa(len(injected)+1)+" ") {
 		t.Errorf("dead-letters redrive printed %q %v, want %d", said, err, len(injected)+1)
 	}

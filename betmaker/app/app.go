@@ -105,7 +105,7 @@ func newBase(ctx context.Context, a *service.Assembly, c Config) (_ *base, err e
 	}
 	a.Parts.OnStop("store", func(context.Context) error { return b.store.close() })
 	b.lines, err = lineclient.New(lineclient.Config{
-		URL: c.LineURL, Token: c.LineToken.Reveal(), Logger: b.log,
+		URL: c.LineURL, Token: c.LineTokens[0].Reveal(), Logger: b.log,
 		Unreadable: b.meters.impossible.WithLabelValues(usecase.FromPage.String()).Inc,
 		ClockSkew:  b.feed.ObserveClock,
 	})

@@ -116,7 +116,7 @@ func resolve(ctx context.Context, c Config, id domain.EventID, how domain.Resolu
 		return domain.Event{}, err
 	}
 	defer func() { err = errors.Join(err, store.close()) }()
-	lines, err := lineclient.New(lineclient.Config{URL: c.LineURL, Token: c.LineToken.Reveal()})
+	lines, err := lineclient.New(lineclient.Config{URL: c.LineURL, Token: c.LineTokens[0].Reveal()})
 	if err != nil {
 		return domain.Event{}, err
 	}

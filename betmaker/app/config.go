@@ -33,8 +33,8 @@ type Config struct {
 	Exchange string
 	Queue    string
 
-	LineURL   string        // the address of line-provider, to which /events is appended
-	LineToken config.Secret // sent to line-provider
+	LineURL    string          // the address of line-provider, to which /events is appended
+	LineTokens []config.Secret // the first is sent to line-provider; messages may be signed under any
 
 	FirstUser FirstUser
 	SecretKey config.Secret
@@ -215,9 +215,7 @@ func read(r *config.Reader, locate func(*config.Reader, *Config)) (Config, error
 	c.HTTP.Connections, c.HTTP.ConnectionsPerAddress = r.Connections()
 	c.HTTP.TrustedProxies = c.TrustedProxies
 	locate(r, &c)
-	if tokens := r.ServiceTokens(); len(tokens) > 0 {
-		c.LineToken = tokens[0]
-	}
+	c.LineTokens = r.ServiceTokens()
 	if c.SecretKey.IsZero() {
 		r.Problemf("SECRET_KEY", "is not set; every replica needs the same one, such as the output of `openssl rand -hex 32`")
 	}

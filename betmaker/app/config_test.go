@@ -29,7 +29,7 @@ func TestConfigDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := fmt.Sprint(c.Addr, c.MetricsAddr, c.StoreURL.Reveal(), c.BusURL.Reveal(), c.Exchange, c.Queue, c.LineURL, c.LineToken.Reveal(),
+	got := fmt.Sprint(c.Addr, c.MetricsAddr, c.StoreURL.Reveal(), c.BusURL.Reveal(), c.Exchange, c.Queue, c.LineURL, c.LineTokens[0].Reveal(),
 		c.FirstUser.Username, c.FirstUser.Password.Reveal(), c.FirstUser.Email, c.FirstUser.Name, c.Algorithm, c.TokenTTL,
 		c.CacheSize, c.CacheTTL, c.FeedHeartbeat, c.FeedTimeout, c.ReconcileInterval, c.Limits, c.CancelWindow, c.Opening, c.LedgerCheckInterval)
 	want := fmt.Sprint(":8000", "", "postgres://postgres:postgres@127.0.0.1:5432/postgres", "amqp://guest:guest@127.0.0.1:5672/",
@@ -78,9 +78,11 @@ func TestConfigReadsTheNamesOfTheFirstManual(t *testing.T) {
 			map[string]string{"EVENT_URL": "https://example.com/line/events/"},
 			func(c Config) (any, any) { return c.LineURL, "https://example.com/line" },
 		},
-		"LINE_PROVIDER_TOKEN, of which the first is sent": {
+		"LINE_PROVIDER_TOKEN, a list": {
 			map[string]string{"LINE_PROVIDER_TOKEN": "the-new-token-of-sufficient-length-1, the-old-token-of-sufficient-length-1"},
-			func(c Config) (any, any) { return c.LineToken.Reveal(), "the-new-token-of-sufficient-length-1" },
+			func(c Config) (any, any) {
+				return c.LineTokens[0].Reveal() + " " + c.LineTokens[1].Reveal(), "the-new-token-of-sufficient-length-1 the-old-token-of-sufficient-length-1"
+			},
 		},
 		"RABBIT_HOST and RABBIT_PORT": {
 			map[string]string{"RABBIT_HOST": "bet_rabbitmq", "RABBIT_PORT": "5673"},

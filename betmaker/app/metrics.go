@@ -36,6 +36,7 @@ type meters struct {
 	paused       prometheus.Gauge
 	redelivered  prometheus.Counter
 	deadLettered prometheus.Counter
+	forged       *prometheus.CounterVec
 	deadLetters  prometheus.Gauge
 
 	ledgerHead      *headCollector
@@ -76,7 +77,9 @@ func newMeters() *meters {
 		paused:       r.Gauge("consumer_paused_deliveries", "Messages that wait in a consumer because they cannot be applied now."),
 		redelivered:  r.Counter("consumer_redelivered_total", "Messages that the broker delivered again."),
 		deadLettered: r.Counter("consumer_dead_lettered_total", "Messages that became dead letters because no retry can make them acceptable."),
-		deadLetters:  r.Gauge("dead_letters", "Dead letters, when last counted."),
+		forged: r.CounterVec("consumer_forged_total",
+			"Messages that are not signed under an accepted LINE_PROVIDER_TOKEN, by the connection over which they came.", "connection"),
+		deadLetters: r.Gauge("dead_letters", "Dead letters, when last counted."),
 
 		ledgerHead: newHeadCollector(),
 		ledgerSealed: r.Gauge("ledger_sealed_transfers",
@@ -103,6 +106,7 @@ func (m *meters) connections() *prometheus.GaugeVec {
 	connected := m.GaugeVec("rabbitmq_connected", "1 while the connection is up.", "connection")
 	for _, connection := range []string{watchConnection, "changes", "heartbeats-watch"} {
 		connected.WithLabelValues(connection)
+		m.forged.WithLabelValues(connection)
 	}
 	return connected
 }

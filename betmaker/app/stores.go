@@ -102,6 +102,7 @@ func openBus(c Config, m *meters, losses *usecase.LossDetector, log *slog.Logger
 				}
 			},
 			DeadLettered: m.deadLettered.Inc,
+			Forged:       func(connection string) { m.forged.WithLabelValues(connection).Inc() },
 			Redelivered:  m.redelivered.Inc,
 			Paused:       func(deliveries int) { metrics.SetCount(m.paused, deliveries) },
 		}, log)
@@ -120,7 +121,7 @@ func openBus(c Config, m *meters, losses *usecase.LossDetector, log *slog.Logger
 // openBroker returns the subscriber to the RabbitMQ that the configuration names.
 func openBroker(c Config, hooks rabbitmq.Hooks, log *slog.Logger) (*rabbitmq.Subscriber, error) {
 	s, err := rabbitmq.NewSubscriber(rabbitmq.Options{
-		URL: c.BusURL.Reveal(), Name: "bet-maker", Exchange: c.Exchange, Queue: c.Queue,
+		URL: c.BusURL.Reveal(), Tokens: c.LineTokens, Name: "bet-maker", Exchange: c.Exchange, Queue: c.Queue,
 		FeedTimeout: c.FeedTimeout, Logger: log, Hooks: hooks,
 	})
 	if err != nil {

@@ -8,16 +8,28 @@ import (
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+
+	"stavka.local/shared/config"
+	"stavka.local/shared/line/rabbitmq/rabbitmqtest"
 )
 
 // Broker is the RabbitMQ of a system. Tests read its messages and publish ones that
-// line-provider would not. Each call uses a new connection, so RabbitMQ may be
+// line-provider would not; Signed signs them as line-provider does. Each call uses a new connection, so RabbitMQ may be
 // restarted between calls.
-type Broker struct{ url, exchange, queue string }
+type Broker struct{ url, exchange, queue, token string }
 
 // Broker returns the system's broker.
 func (s *System) Broker() Broker {
-	return Broker{url: s.Env["RABBITMQ_URL"], exchange: s.Env["RABBIT_EXCHANGE"], queue: s.Env["RABBIT_QUEUE"]}
+	return Broker{
+		url: s.Env["RABBITMQ_URL"], exchange: s.Env["RABBIT_EXCHANGE"], queue: s.Env["RABBIT_QUEUE"],
+		token: s.Env["LINE_PROVIDER_TOKEN"],
+	}
+}
+
+// Signed returns a message with the signature that line-provider would give it.
+func (b Broker) Signed(t testing.TB, messageType string, message amqp.Publishing) amqp.Publishing {
+	t.Helper()
+	return rabbitmqtest.Signed(t, config.NewSecret(b.token), messageType, message)
 }
 
 // Queue is the queue that bet-makers share.

@@ -118,6 +118,6 @@ func stageOf(maker betmaker.Config, provider lineprovider.Config) demo.Stage {
 		LineProvider: service.LocalURL(provider.Addr),
 		Username:     maker.FirstUser.Username,
 		Password:     maker.FirstUser.Password.Reveal(),
-		ServiceToken: maker.LineToken.Reveal(),
+		ServiceToken: maker.LineTokens[0].Reveal(),
 	}
 }

@@ -133,7 +133,7 @@ func openBus(a *service.Assembly, c Config, registry *metrics.Registry) (bus, st
 	case "amqp", "amqps":
 		connected := registry.Gauge("rabbitmq_connected", "1 while connected to RabbitMQ.")
 		p, err := rabbitmq.NewPublisher(rabbitmq.Options{
-			URL: c.BusURL.Reveal(), Name: "line-provider", Exchange: c.Exchange, Queue: c.Queue, Logger: a.Log,
+			URL: c.BusURL.Reveal(), Tokens: c.Tokens, Name: "line-provider", Exchange: c.Exchange, Queue: c.Queue, Logger: a.Log,
 			RetryMax: 2 * time.Second, // the longest delay of changes when RabbitMQ is back
 			Hooks: rabbitmq.Hooks{Connected: func(_ string, up bool) {
 				metrics.SetBool(connected, up)

@@ -16,6 +16,7 @@ import (
 	"stavka.local/lineprovider/internal/domain"
 	"stavka.local/lineprovider/internal/ports"
 	"stavka.local/lineprovider/internal/usecase"
+	"stavka.local/shared/config"
 	"stavka.local/shared/line"
 	"stavka.local/shared/line/rabbitmq"
 	"stavka.local/shared/odds"
@@ -209,7 +210,7 @@ func TestOverRabbitMQ(t *testing.T) {
 	s := start(t, env)
 	s.awaitBus()
 	subscriber, err := rabbitmq.NewSubscriber(rabbitmq.Options{
-		URL: env["RABBITMQ_URL"], Exchange: env["RABBIT_EXCHANGE"], Queue: env["RABBIT_QUEUE"],
+		URL: env["RABBITMQ_URL"], Tokens: []config.Secret{config.NewSecret(env["LINE_PROVIDER_TOKEN"])}, Exchange: env["RABBIT_EXCHANGE"], Queue: env["RABBIT_QUEUE"],
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -49,11 +49,13 @@ func (r *Reader) MetricsAddress(name string) string {
 	return r.Address(name, "", "Where the service serves its metrics, on a listener of their own. Empty for /metrics beside the API.")
 }
 
-// ServiceTokens reads the tokens that line-provider accepts; the first is the one that
-// bet-maker sends. More than one make it possible to replace a token.
+// ServiceTokens reads the tokens that line-provider accepts, and under which bet-maker accepts
+// messages. The first is the one that bet-maker sends and line-provider signs under. More than
+// one make it possible to replace a token.
 func (r *Reader) ServiceTokens() []Secret {
 	return r.SecretList("LINE_PROVIDER_TOKEN", DefaultServiceToken, 32,
-		"The bearer token that line-provider requires, or several, separated by commas: line-provider accepts all of them, bet-maker sends the first.")
+		"The bearer token that line-provider requires, or several, separated by commas: line-provider accepts all of them, bet-maker sends the first. "+
+			"line-provider signs messages under the first, and bet-maker accepts those signed under any. The same list on both services.")
 }
 
 // Connections reads the bounds of open HTTP connections, of all clients and of one address; 0 for no

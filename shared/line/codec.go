@@ -188,6 +188,10 @@ func poison(name, reason string, args ...any) error {
 	return fmt.Errorf("%w: %s: %s", ErrPoison, name, reason)
 }
 
+func tooLarge(body []byte) error {
+	return poison("", "%d bytes are more than %d", len(body), MaxBody)
+}
+
 // members holds the undecoded members of a JSON object and the first problem in reading them. After
 // a problem the methods return zero values.
 type members struct {
@@ -202,7 +206,7 @@ type members struct {
 func readMembers(body []byte) (*members, error) {
 	switch {
 	case len(body) > MaxBody:
-		return nil, poison("", "%d bytes are more than %d", len(body), MaxBody)
+		return nil, tooLarge(body)
 	case !utf8.Valid(body):
 		return nil, poison("", "not UTF-8")
 	case !json.Valid(body):

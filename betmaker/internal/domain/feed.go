@@ -21,8 +21,8 @@ var ErrFeedUnavailable = fault.New(fault.Unavailable, "feed_unavailable",
 // must have been heard of within the timeout, and no change that the replica knows to exist may
 // have been unapplied for that long.
 //
-// All instants must come from time.Now of one process, because they are compared by the monotonic
-// clock, so that setting the wall clock has no effect. The zero Feed has heard nothing and is not
+// All instants but those of Hears must come from time.Now of one process, because they are compared
+// by the monotonic clock, so that setting the wall clock has no effect. The zero Feed has heard nothing and is not
 // alive. It is not safe for concurrent use.
 type Feed struct {
 	timeout time.Duration
@@ -35,6 +35,8 @@ type Feed struct {
 	last int64
 	// heard is the last sign of life of the line.
 	heard time.Time
+	// sent is the newest time that the line has given to a heartbeat, by its own clock.
+	sent time.Time
 	// foreign is when a heartbeat of another epoch last came.
 	foreign time.Time
 	// behind is since when a known change may have been unapplied; zero for no such change.
@@ -44,7 +46,20 @@ type Feed struct {
 // NewFeed returns a feed that is dead after a silence, or a lag, of timeout.
 func NewFeed(timeout time.Duration) Feed { return Feed{timeout: timeout} }
 
-// Heartbeat records a heartbeat that came at the instant now, and reports whether the change log
+// Hears reports whether a heartbeat counts that came at the instant now and was sent at the instant
+// sent by the line's clock. One that is not newer than all before it, or is as old as the timeout,
+// may be a copy: an old heartbeat that somebody sends again must not keep the feed alive. While no
+// heartbeat counts, as when the line's clock is far behind or was set back, the change log is read
+// so often that the feed stays alive without them.
+func (f *Feed) Hears(now, sent time.Time) bool {
+	if !sent.After(f.sent) || now.Sub(sent) >= f.timeout {
+		return false
+	}
+	f.sent = sent
+	return true
+}
+
+// Heartbeat records a heartbeat that counts and came at the instant now, and reports whether the change log
 // must be read because of it.
 //
 // A heartbeat is a sign of life only if it is of the current epoch and not older than what was read

@@ -356,3 +356,29 @@ func TestFeedIsAliveAfterCatchingUp(t *testing.T) {
 		}
 	})
 }
+
+func TestFeedHearsNoOldHeartbeats(t *testing.T) {
+	t.Parallel()
+	f := newFeedAt()
+	for i, test := range []struct {
+		now, sent float64
+		hears     bool
+	}{
+		{0, 0, true},
+		{1, 0, false}, // again
+		{2, -1, false},
+		{2, 2, true},
+		{3, 2.001, true},
+		{4, 40, true}, // the line's clock is ahead
+		{5, 5, false},
+		{50, 40, false},   // in time for the order, but too old
+		{50, 40.1, true},  // just not too old
+		{50, 40.1, false}, // again
+		{60, 50, false},
+		{60, 55, true},
+	} {
+		if got := f.Hears(f.at(test.now), f.at(test.sent)); got != test.hears {
+			t.Errorf("heartbeat %d: at %g, sent at %g: heard %t", i, test.now, test.sent, got)
+		}
+	}
+}

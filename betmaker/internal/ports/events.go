@@ -40,6 +40,10 @@ type Events interface {
 	// UndecidedEvents returns up to limit events with ids above after, by id, that have no result, are not
 	// in quarantine, and belong to other data sets than notOf. The deadline does not matter.
 	UndecidedEvents(ctx context.Context, notOf string, after domain.EventID, limit int) ([]domain.Event, error)
+
+	// EventsAbove returns up to limit events of a data set with seqs above seq, the highest first, that are
+	// not in quarantine.
+	EventsAbove(ctx context.Context, dataset string, seq int64, limit int) ([]domain.Event, error)
 }
 
 // Cursor is a position in the line's change log: everything up to it has been read.

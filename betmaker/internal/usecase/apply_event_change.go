@@ -218,7 +218,9 @@ func (a *ApplyEventChange) commit(ctx context.Context, ids []domain.EventID, new
 func (a *ApplyEventChange) report(ctx context.Context, done []appliedChange, source Source) {
 	a.wake(done)
 	for _, o := range done {
-		a.known.add(o.after.LineEvent)
+		if !o.after.Quarantined {
+			a.known.add(o.after.LineEvent) // which an operator does not turn back
+		}
 		// Also without an effect, because another replica may have applied the change.
 		a.followers.Offer(o.after)
 		if o.effect == domain.EffectNone {
@@ -241,10 +243,10 @@ func (a *ApplyEventChange) wake(done []appliedChange) {
 	}
 }
 
-// quarantine puts events that the line no longer has into quarantine, unless they have changed
-// meanwhile.
-func (a *ApplyEventChange) quarantine(ctx context.Context, abandoned []domain.Event) error {
-	for chunk := range slices.Chunk(abandoned, applyChunk) {
+// quarantine puts events that contradict the line into quarantine, unless an operator has resolved
+// them meanwhile. message is for the log.
+func (a *ApplyEventChange) quarantine(ctx context.Context, events []domain.Event, message string) error {
+	for chunk := range slices.Chunk(events, applyChunk) {
 		ids := make([]domain.EventID, len(chunk))
 		for i, event := range chunk {
 			ids[i] = event.ID
@@ -254,7 +256,7 @@ func (a *ApplyEventChange) quarantine(ctx context.Context, abandoned []domain.Ev
 			quarantined = quarantined[:0]
 			for _, seen := range chunk {
 				event := known[seen.ID]
-				if event.Quarantined || event.Dataset != seen.Dataset {
+				if event.Quarantined || event.Dataset != seen.Dataset || event.Seq < seen.Seq {
 					continue
 				}
 				event.Quarantined = true
@@ -263,13 +265,12 @@ func (a *ApplyEventChange) quarantine(ctx context.Context, abandoned []domain.Ev
 			return quarantined
 		})
 		if err != nil {
-			return fmt.Errorf("quarantine %d abandoned events: %w", len(chunk), err)
+			return fmt.Errorf("quarantine %d events: %w", len(chunk), err)
 		}
 		for _, event := range quarantined {
 			a.followers.Offer(event)
 			a.config.Quarantined()
-			a.config.Logger.ErrorContext(ctx, "the line no longer knows an undecided event: it is in quarantine until an operator resolves it",
-				"event_id", event.ID, "dataset", event.Dataset)
+			a.config.Logger.ErrorContext(ctx, message, "event_id", event.ID, "dataset", event.Dataset, "seq", event.Seq)
 		}
 	}
 	return nil
@@ -279,8 +280,15 @@ func (a *ApplyEventChange) quarantine(ctx context.Context, abandoned []domain.Ev
 // after a restore.
 func (a *ApplyEventChange) Forget() { a.known.clear() }
 
+// forgetAbove discards the memory of changes that the line had not made by its seq last. The
+// projection may lose such a change again, because it may not be the line's.
+func (a *ApplyEventChange) forgetAbove(dataset string, last int64) {
+	a.known.forgetAbove(dataset, last)
+}
+
 // applied remembers the changes in the projection, so that a change that comes by a second path
-// takes no locks. It stays valid because the projection only moves forward within a data set.
+// takes no locks. It stays valid because the projection only moves forward within a data set,
+// except that a quarantine may take an event back to the line's change log; see forgetAbove.
 type applied struct {
 	mu     sync.Mutex
 	events map[domain.EventID]appliedSeq
@@ -307,6 +315,14 @@ func (k *applied) add(event domain.LineEvent) {
 	if known := k.events[event.ID]; known.dataset != event.Dataset || known.seq < event.Seq {
 		k.events[event.ID] = appliedSeq{event.Dataset, event.Seq}
 	}
+}
+
+func (k *applied) forgetAbove(dataset string, last int64) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	maps.DeleteFunc(k.events, func(_ domain.EventID, known appliedSeq) bool {
+		return known.dataset == dataset && known.seq > last
+	})
 }
 
 func (k *applied) clear() {

@@ -106,12 +106,15 @@ func (f *Feed) observeClock(ctx context.Context, aheadBy time.Duration) {
 	}
 }
 
-// heartbeatCame records a heartbeat and reports whether the change log must be read because of
-// it.
+// heartbeatCame records a heartbeat, if it counts, and reports whether the change log must be read
+// because of it.
 func (f *Feed) heartbeatCame(ctx context.Context, heartbeat line.Heartbeat) (news bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	now := time.Now()
+	if !f.state.Hears(now, heartbeat.SentAt) {
+		return false
+	}
 	f.heartbeat = now
 	f.observeClock(ctx, heartbeat.SentAt.Sub(now))
 	return f.state.Heartbeat(now, domain.Epoch(heartbeat.Epoch), heartbeat.LastSeq)

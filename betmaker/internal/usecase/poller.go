@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"stavka.local/betmaker/internal/domain"
@@ -169,6 +170,7 @@ func (p *Poller) poll(ctx context.Context) error {
 			}
 			continue
 		}
+		p.config.Apply.forgetAbove(page.Epoch.Dataset, page.LastSeq)
 		if cursor, err = p.take(ctx, cursor, page); err != nil {
 			return err
 		}
@@ -177,6 +179,9 @@ func (p *Poller) poll(ctx context.Context) error {
 			continue
 		}
 		if err := p.quarantineAbandoned(ctx, page.Epoch.Dataset); err != nil {
+			return err
+		}
+		if err := p.quarantineAhead(ctx, page); err != nil {
 			return err
 		}
 		p.config.Feed.reachedEnd(readAt, page.Epoch, page.LastSeq)
@@ -261,10 +266,42 @@ func (p *Poller) quarantineAbandoned(ctx context.Context, dataset string) error 
 			break
 		}
 		after = abandoned[len(abandoned)-1].ID
-		if err := p.config.Apply.quarantine(ctx, abandoned); err != nil {
+		err = p.config.Apply.quarantine(ctx, abandoned,
+			"the line no longer knows an undecided event: it is in quarantine until an operator resolves it")
+		if err != nil {
 			return err
 		}
 	}
 	p.swept = dataset
 	return nil
+}
+
+// quarantineAhead puts events into quarantine whose seq the line has not assigned. They came from
+// somebody else who has the service token, or the line has lost changes within an epoch. No later
+// change of the line could win against them.
+func (p *Poller) quarantineAhead(ctx context.Context, page ports.Page) error {
+	for {
+		above, err := p.config.Events.EventsAbove(ctx, page.Epoch.Dataset, page.LastSeq, pageLimit)
+		if err != nil {
+			return fmt.Errorf("look for events ahead of the line: %w", err)
+		}
+		if len(above) == 0 {
+			return nil
+		}
+		// Messages may have brought changes that were made after the page was read. The line had
+		// assigned their numbers before they were found here, so its next answer covers them.
+		next, err := p.config.Line.Changes(ctx, page.LastSeq, 1)
+		if err != nil {
+			return fmt.Errorf("read the end of the change log: %w", err)
+		}
+		if next.Epoch != page.Epoch {
+			return nil // the next poll reads that epoch
+		}
+		ahead := slices.DeleteFunc(slices.Clone(above), func(event domain.Event) bool { return event.Seq <= next.LastSeq })
+		err = p.config.Apply.quarantine(ctx, ahead,
+			"an event is ahead of the line's change log: it is in quarantine until an operator resolves it")
+		if err != nil || len(above) < pageLimit || len(ahead) == 0 {
+			return err
+		}
+	}
 }

@@ -194,6 +194,84 @@ func TestPollerQuarantinesEventsOfAFormerDataSet(t *testing.T) {
 	}
 }
 
+// Whoever has the service token can send what the line has not said, with a number that no change
+// of the line wins against.
+func TestPollerQuarantinesEventsAheadOfTheLine(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	user := w.newUser(t)
+	open := w.line.put(7, unchanged)
+	w.line.put(8, unchanged)
+	w.catchUp(t, w.replica)
+	other := w.newReplica()
+	w.catchUp(t, other)
+	bet := w.place(t, user, 7).Bet.ID
+
+	forged := open
+	result(line.StateFinishedWin)(&forged.Event)
+	forged.Event.Seq, forged.Event.Version = 1<<60, 1<<60
+	invented := forged
+	invented.Event.ID, invented.Event.Seq = 99, 1<<61
+	for _, r := range []*replica{w.replica, other} {
+		for _, change := range []line.Change{forged, invented} {
+			if err := r.apply.Push(t.Context(), change); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	w.settle(t)
+	w.wantBet(t, bet, domain.StatusWon) // which the story needs
+
+	// An honest change comes between the answer to the poll and the look for events ahead.
+	w.catchUp(t, newReplica(&overtakenLine{fakeLine: w.line, meanwhile: func() {
+		if err := other.apply.Push(t.Context(), w.line.put(8, reprice)); err != nil {
+			t.Error(err)
+		}
+	}}, w.store.Events, w.store.Cursors))
+	for id, quarantined := range map[domain.EventID]bool{7: true, 8: false, 99: true} {
+		if got := w.event(t, id); got.Quarantined != quarantined {
+			t.Errorf("event %d: quarantined %t, want %t", id, got.Quarantined, quarantined)
+		}
+	}
+	// Until an operator decides, neither side gets through.
+	forged.Event.Seq++
+	forged.Event.ResultRevision++
+	forged.Event.State = line.StateCancelled
+	for _, change := range []line.Change{forged, w.line.put(7, reprice)} {
+		if err := other.apply.Push(t.Context(), change); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := w.event(t, 7); !got.Quarantined || got.Seq != 1<<60 {
+		t.Errorf("in quarantine the event has become %+v", got)
+	}
+
+	for id, how := range map[domain.EventID]domain.Resolution{7: domain.ResolveAdopt, 99: domain.ResolveVoid} {
+		if _, err := w.resolve(t, id, how); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.settle(t)
+	w.wantBet(t, bet, domain.StatusPending)
+	w.catchUp(t, w.replica)
+	w.catchUp(t, other)
+	for _, id := range []domain.EventID{7, 99} {
+		if got := w.event(t, id); got.Quarantined || got.Seq > w.line.seq {
+			t.Errorf("after its resolution event %d is %+v, and the line is at %d", id, got, w.line.seq)
+		}
+	}
+	// The line's changes count again, on replicas that remember the forged ones, too.
+	if err := w.apply.Push(t.Context(), w.line.put(7, result(line.StateFinishedLose))); err != nil {
+		t.Fatal(err)
+	}
+	w.settle(t)
+	w.wantBet(t, bet, domain.StatusLost)
+	w.line.put(7, result(line.StateFinishedWin))
+	w.catchUp(t, other)
+	w.settle(t)
+	w.wantBet(t, bet, domain.StatusWon)
+}
+
 func TestPollerDropsAPageOfAFormerDataSet(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -271,6 +349,10 @@ func (m *memory) Event(_ context.Context, id domain.EventID) (domain.Event, erro
 }
 
 func (m *memory) UndecidedEvents(context.Context, string, domain.EventID, int) ([]domain.Event, error) {
+	return nil, nil
+}
+
+func (m *memory) EventsAbove(context.Context, string, int64, int) ([]domain.Event, error) {
 	return nil, nil
 }
 
@@ -383,6 +465,33 @@ func TestFeedDiesAndRecoversWithTheLine(t *testing.T) {
 		time.Sleep(1100 * time.Millisecond)
 		if err := r.feed.Check(); err != nil {
 			t.Errorf("the line is back, and the feed says %v", err)
+		}
+	})
+}
+
+// While the line is down, somebody who has kept its last heartbeats sends them again and again.
+func TestOldHeartbeatsDoNotKeepTheFeedAlive(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(ctx context.Context, lines *fakeLine, r *replica) {
+		var kept []line.Heartbeat
+		for range 5 {
+			kept = append(kept, lines.heartbeat())
+			r.poller.Heartbeat(ctx, kept[len(kept)-1])
+			time.Sleep(2 * time.Second)
+		}
+		lines.fail(errors.New("down"))
+		before := lines.requestCount()
+		for range 11 {
+			for _, heartbeat := range kept {
+				r.poller.Heartbeat(ctx, heartbeat)
+			}
+			time.Sleep(time.Second)
+		}
+		if err := r.feed.Check(); !errors.Is(err, domain.ErrFeedUnavailable) {
+			t.Errorf("after 11 s without the line the feed says %v, want that it is unavailable", err)
+		}
+		if got := lines.requestCount() - before; got < 7 || got > 12 {
+			t.Errorf("%d polls in 11 s, want one every second once two heartbeats are missing", got)
 		}
 	})
 }

@@ -86,6 +86,14 @@ func (r ResolveQuarantine) current(ctx context.Context, known domain.Event, how 
 		return event, true, ErrNotOnLine
 	}
 	event = known.LineEvent
+	page, err := r.Line.Changes(ctx, event.Seq, 1)
+	if err != nil {
+		return event, true, fmt.Errorf("request the end of the line's change log: %w", err)
+	}
+	if page.Epoch.Dataset == event.Dataset {
+		// The line must be able to use the id.
+		event.Seq = min(event.Seq, page.LastSeq)
+	}
 	if event.State != domain.StateCancelled {
 		event.State = domain.StateCancelled
 		event.ResultRevision++

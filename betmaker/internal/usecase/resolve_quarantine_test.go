@@ -26,6 +26,18 @@ func (w *world) place(t *testing.T, user domain.UserID, event domain.EventID) do
 	return decisions[0].Verdict
 }
 
+// newUser creates a user and returns the id.
+func (w *world) newUser(t *testing.T) domain.UserID {
+	t.Helper()
+	user, err := w.store.Users.Create(t.Context(), ports.NewUser{Opening: money.MustParse("1000"), Credentials: ports.Credentials{
+		User: domain.User{Name: "A", Username: "a", Email: "a@example.com", Role: domain.RoleUser, Active: true}, PasswordHash: "x",
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return user.ID
+}
+
 // settle runs a settler, which finds its work by a sweep, until nothing is left.
 func (w *world) settle(t *testing.T) {
 	t.Helper()
@@ -50,21 +62,16 @@ func (w *world) settle(t *testing.T) {
 func quarantined(t *testing.T, edit func(*line.Event)) (w *world, on7, on8 domain.BetID) {
 	t.Helper()
 	w = newWorld(t)
-	user, err := w.store.Users.Create(t.Context(), ports.NewUser{Opening: money.MustParse("1000"), Credentials: ports.Credentials{
-		User: domain.User{Name: "A", Username: "a", Email: "a@example.com", Role: domain.RoleUser, Active: true}, PasswordHash: "x",
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	user := w.newUser(t)
 	w.line.put(7, unchanged)
 	w.line.put(8, unchanged)
 	w.catchUp(t, w.replica)
-	on7, on8 = w.place(t, user.ID, 7).Bet.ID, w.place(t, user.ID, 8).Bet.ID
+	on7, on8 = w.place(t, user, 7).Bet.ID, w.place(t, user, 8).Bet.ID
 
 	w.line.restart(line.Epoch{Dataset: "b", Generation: 1}, 0, map[int64]line.Event{})
 	w.line.put(7, edit)
 	w.catchUp(t, w.replica)
-	if got := w.place(t, user.ID, 7).Refusal.Code; got != domain.RefusedEventSuspended {
+	if got := w.place(t, user, 7).Refusal.Code; got != domain.RefusedEventSuspended {
 		t.Fatalf("a bet on the event in quarantine is refused with code %d, want that it is suspended", got)
 	}
 	w.settle(t)

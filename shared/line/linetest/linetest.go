@@ -43,6 +43,9 @@ type Bus struct {
 	// Corrupt puts a body on the bus that DecodeChange refuses. It is nil when the bus carries
 	// no bodies.
 	Corrupt func(*testing.T, []byte)
+	// Forge puts a message on the bus that is well formed and not from the Publisher. It is nil
+	// when nobody else can reach the bus.
+	Forge func(t *testing.T, messageType string, body []byte)
 }
 
 // Run runs the tests in parallel, each on another bus.
@@ -55,6 +58,7 @@ func Run(t *testing.T, open func(*testing.T) Bus) {
 		{"delivers every change as it was published", testDelivers},
 		{"hands a change out again while its handler fails", testHandsOutAgain},
 		{"dead-letters poison once and passes its neighbours", testPoison},
+		{"believes no forged message", testForged},
 		{"shares changes among consumers", testCompeting},
 		{"shows every change to all watchers", testWatchers},
 		{"keeps what was published before there was a consumer", testTakeover},
@@ -149,6 +153,62 @@ func testPoison(t *testing.T, bus Bus) {
 	publish(t, bus, last)
 	eventually(t, "a later change passes", func() error { return got.hasAll([]line.Change{last}) })
 	eventuallyDead(t, bus, dead)
+}
+
+func testForged(t *testing.T, bus Bus) {
+	if bus.Forge == nil {
+		t.Log("nobody but its publisher can reach this bus")
+		return
+	}
+	changes := Changes(3)
+	honest, forged := changes[:2], changes[2]
+	var consumed, watched log
+	var heard atomic.Int64
+	consume(t, bus.NewSubscriber(), func(_ context.Context, c line.Change) error {
+		consumed.add(c)
+		return nil
+	})
+	subscribe(t, func(ctx context.Context) error { return bus.NewSubscriber().WatchChanges(ctx, watched.add) })
+	subscribe(t, func(ctx context.Context) error {
+		return bus.NewSubscriber().WatchHeartbeats(ctx, func(h line.Heartbeat) { heard.Store(max(heard.Load(), h.LastSeq)) })
+	})
+	eventually(t, "the watchers are connected", func() error {
+		publish(t, bus, honest[0])
+		if err := bus.Publisher.PublishHeartbeat(t.Context(), heartbeat(1)); err != nil {
+			return err
+		}
+		if watched.len() == 0 || heard.Load() == 0 {
+			return errors.New("one watcher has seen nothing")
+		}
+		return nil
+	})
+
+	change, err := line.EncodeChange(forged)
+	if err != nil {
+		t.Fatal(err)
+	}
+	beat, err := line.EncodeHeartbeat(heartbeat(1000))
+	if err != nil {
+		t.Fatal(err)
+	}
+	bus.Forge(t, line.TypeChange, change)
+	bus.Forge(t, line.TypeHeartbeat, beat)
+	eventuallyDead(t, bus, 1)
+
+	publish(t, bus, honest[1])
+	eventually(t, "honest messages go on", func() error {
+		if err := bus.Publisher.PublishHeartbeat(t.Context(), heartbeat(2)); err != nil {
+			return err
+		}
+		if heard.Load() < 2 {
+			return errors.New("no heartbeat comes")
+		}
+		return errors.Join(consumed.hasAll(honest), watched.hasAll(honest))
+	})
+	if heard.Load() > 2 || consumed.count(forged) > 0 || watched.count(forged) > 0 {
+		t.Error("a forged message reached a handler")
+	}
+	eventuallyDead(t, bus, 1)
 }
 
 func testCompeting(t *testing.T, bus Bus) {

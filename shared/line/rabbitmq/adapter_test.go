@@ -15,6 +15,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"stavka.local/shared/config"
 	"stavka.local/shared/line"
 	"stavka.local/shared/line/linetest"
 	"stavka.local/shared/line/rabbitmq"
@@ -23,13 +24,16 @@ import (
 
 func TestNewRefusesBadOptions(t *testing.T) {
 	t.Parallel()
-	good := rabbitmq.Options{URL: "amqp://guest:secret@localhost:5672/"}
+	token := []config.Secret{config.NewSecret("secret")}
+	good := rabbitmq.Options{URL: "amqp://guest:secret@localhost:5672/", Tokens: token}
 	tests := []struct {
 		name  string
 		spoil func(*rabbitmq.Options)
 		want  []string // in the error
 	}{
 		{"no URL", func(o *rabbitmq.Options) { o.URL = "" }, []string{"URL"}},
+		{"no token", func(o *rabbitmq.Options) { o.Tokens = nil }, []string{"no service token"}},
+		{"an empty token", func(o *rabbitmq.Options) { o.Tokens = append(token[:1:1], config.NewSecret("")) }, []string{"token is empty"}},
 		{"other scheme", func(o *rabbitmq.Options) { o.URL = "http://guest:secret@localhost" }, []string{"URL"}},
 		{"password that breaks the URL", func(o *rabbitmq.Options) { o.URL = "amqp://guest:secret/1@localhost" }, []string{"URL"}},
 		{"several", func(o *rabbitmq.Options) { o.Prefetch, o.Workers, o.DrainTimeout = -1, -2, -3 }, []string{"prefetch of -1", "-2 workers", "DrainTimeout of -3ns"}},
@@ -60,12 +64,23 @@ func TestNewRefusesBadOptions(t *testing.T) {
 	}
 }
 
+// goldenSignature is the signature of change_won.json under the token "new". It was computed by
+// another program:
+//
+//	import hashlib, hmac, struct
+//	prk = hmac.digest(bytes(32), b"new", "sha256")
+//	key = hmac.digest(prk, b"stavka line message hmac-sha256 1\x01", "sha256")
+//	parts = b"event.changed", b"f3b1c29a7d04.1:42", open("change_won.json", "rb").read().strip()
+//	print(hmac.digest(key, b"".join(struct.pack(">Q", len(p)) + p for p in parts), "sha256").hex())
+const goldenSignature = "547fa893cd1ce025e9fb551af13a9460a2c0e37e9e33f49cc414295d4b49e9c5"
+
 // TestWire checks what is at the broker. Programs in other languages rely on the properties of
 // messages. If the arguments of a queue changed, an upgraded service could not declare it.
 func TestWire(t *testing.T) {
 	t.Parallel()
 	opts := options(t)
 	opts.FeedTimeout = 3 * time.Second
+	opts.Tokens = []config.Secret{config.NewSecret("new"), config.NewSecret("old")}
 	change := linetest.GoldenChanges()["change_won.json"]
 	body, err := linetest.Golden.ReadFile("golden/change_won.json")
 	if err != nil {
@@ -85,6 +100,10 @@ func TestWire(t *testing.T) {
 		}
 		if want := bytes.TrimSpace(body); !bytes.Equal(d.Body, want) {
 			t.Errorf("body %s, want %s", d.Body, want)
+		}
+
+		if got := d.Headers["hmac-sha256"]; got != goldenSignature {
+			t.Errorf("signature %v, want %s", got, goldenSignature)
 		}
 
 		// The broker refuses a declaration that differs from what exists.
@@ -222,7 +241,7 @@ func TestTopologyConflict(t *testing.T) {
 func TestAccessRefused(t *testing.T) {
 	t.Parallel()
 	var logged lockedBuffer
-	opts := rabbitmq.Options{Logger: slog.New(slog.NewTextHandler(&logged, nil)), RetryMin: time.Millisecond, RetryMax: 50 * time.Millisecond}
+	opts := rabbitmq.Options{Logger: slog.New(slog.NewTextHandler(&logged, nil)), RetryMin: time.Millisecond, RetryMax: 50 * time.Millisecond, Tokens: []config.Secret{config.NewSecret("token")}}
 	u, err := url.Parse(rabbitmqtest.URL(t))
 	if err != nil {
 		t.Fatal("TEST_RABBITMQ_URL is not a URL")
@@ -252,7 +271,7 @@ func TestPublisherClosed(t *testing.T) {
 	t.Parallel()
 	t.Run("before its first use", func(t *testing.T) {
 		t.Parallel()
-		publisher := newPublisher(t, rabbitmq.Options{URL: "amqp://localhost"})
+		publisher := newPublisher(t, rabbitmq.Options{URL: "amqp://localhost", Tokens: []config.Secret{config.NewSecret("token")}})
 		if err := publisher.Close(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -432,5 +451,141 @@ func TestWatcherSkipsMessages(t *testing.T) {
 	eventually(t, func() error { return seen.hasAll(changes) })
 	if total := seen.total(); total != len(changes) {
 		t.Errorf("%d changes shown, want %d", total, len(changes))
+	}
+}
+
+// TestForged sends every subscription messages that are not signed as they must be, and ones that
+// are: under the tokens that are accepted beside the first, and messages that come a second time.
+func TestForged(t *testing.T) {
+	t.Parallel()
+	opts := options(t)
+	current, old, foreign := config.NewSecret("current token"), config.NewSecret("old token"), config.NewSecret("foreign token")
+	publisherOpts := opts
+	publisherOpts.Tokens = []config.Secret{old}
+	opts.Tokens = []config.Secret{current, old}
+	var logged lockedBuffer
+	opts.Logger = slog.New(slog.NewTextHandler(&logged, nil))
+	var mu sync.Mutex
+	forged, deadLettered := make(map[string]int), 0
+	opts.Hooks = rabbitmq.Hooks{
+		Forged: func(connection string) {
+			mu.Lock()
+			defer mu.Unlock()
+			forged[connection]++
+		},
+		DeadLettered: func() {
+			mu.Lock()
+			defer mu.Unlock()
+			deadLettered++
+		},
+	}
+	subscriber, publisher := newSubscriber(t, opts), newPublisher(t, publisherOpts)
+	changes := linetest.Changes(3)
+	seen := newTally()
+	consume(t, subscriber, func(_ context.Context, c line.Change) error {
+		seen.add(c)
+		return nil
+	})
+	publish(t, publisher, changes[:1]) // under the old token
+
+	body, err := line.EncodeChange(changes[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	good := amqp.Publishing{MessageId: changes[1].MessageID(), Type: line.TypeChange, Body: body}
+	signed := rabbitmqtest.Signed(t, current, line.TypeChange, good)
+	attacks := map[string]func(*amqp.Publishing){
+		"no signature":       func(p *amqp.Publishing) { p.Headers = nil },
+		"an empty signature": func(p *amqp.Publishing) { p.Headers = amqp.Table{"hmac-sha256": ""} },
+		"a signature of bytes": func(p *amqp.Publishing) {
+			p.Headers = amqp.Table{"hmac-sha256": []byte(p.Headers["hmac-sha256"].(string))}
+		},
+		"a number":               func(p *amqp.Publishing) { p.Headers = amqp.Table{"hmac-sha256": int64(1)} },
+		"another header":         func(p *amqp.Publishing) { p.Headers = amqp.Table{"signature": p.Headers["hmac-sha256"]} },
+		"a foreign token":        func(p *amqp.Publishing) { *p = rabbitmqtest.Signed(t, foreign, line.TypeChange, good) },
+		"signed as a heartbeat":  func(p *amqp.Publishing) { *p = rabbitmqtest.Signed(t, current, line.TypeHeartbeat, good) },
+		"another message's id":   func(p *amqp.Publishing) { p.MessageId = changes[2].MessageID() },
+		"no id":                  func(p *amqp.Publishing) { p.MessageId = "" },
+		"another body":           func(p *amqp.Publishing) { p.Body = bytes.Replace(body, []byte(`"state":1`), []byte(`"state":2`), 1) },
+		"a body that is no JSON": func(p *amqp.Publishing) { p.Body = []byte("hush-hush") },
+	}
+	for _, spoil := range attacks {
+		p := signed
+		spoil(&p)
+		publishAs(t, opts, line.TypeChange, p)
+	}
+	eventually(t, func() error {
+		mu.Lock()
+		defer mu.Unlock()
+		if forged["changes"] != len(attacks) || deadLettered != len(attacks) {
+			return fmt.Errorf("%v are forged and %d dead-lettered of %d attacks", forged, deadLettered, len(attacks))
+		}
+		return nil
+	})
+	if n := seen.total(); n != 1 {
+		t.Errorf("%d changes were handled, want the one that is not forged", n)
+	}
+	if text := logged.String(); !strings.Contains(text, "level=WARN msg=\"a forged message goes to the dead letters\"") ||
+		strings.Contains(text, "suite.1") || strings.Contains(text, "hush-hush") {
+		t.Errorf("the log shows no warning, or what is in forged messages: %s", text)
+	}
+
+	// Its own message is handled, also a second time: the order of changes is the handler's.
+	publishAs(t, opts, line.TypeChange, signed)
+	publishAs(t, opts, line.TypeChange, signed)
+	publish(t, publisher, changes[2:])
+	eventually(t, func() error {
+		if total := seen.total(); total != 4 {
+			return fmt.Errorf("%d deliveries, want 4", total)
+		}
+		return seen.hasAll(changes)
+	})
+	// The dead letters do not loop, and an operator who tries them again gets them back.
+	if moved, err := subscriber.Redrive(t.Context(), 0); err != nil || moved != len(attacks) {
+		t.Fatalf("Redrive = %d, %v", moved, err)
+	}
+	eventually(t, func() error {
+		mu.Lock()
+		defer mu.Unlock()
+		if forged["changes"] != 2*len(attacks) {
+			return fmt.Errorf("%d forged messages", forged["changes"])
+		}
+		return nil
+	})
+}
+
+// TestRedriveKeepsTheSignature moves a dead letter, which is then handled as before.
+func TestRedriveKeepsTheSignature(t *testing.T) {
+	t.Parallel()
+	opts := options(t)
+	changes := linetest.Changes(1)
+	publish(t, newPublisher(t, opts), changes)
+	rotated := opts
+	rotated.Tokens = []config.Secret{config.NewSecret("new token")}
+	var refused atomic.Int32
+	rotated.Hooks.Forged = func(string) { refused.Add(1) }
+	late := consume(t, newSubscriber(t, rotated), func(context.Context, line.Change) error {
+		t.Error("a change under a token that is no longer accepted was handled")
+		return nil
+	})
+	eventually(t, func() error {
+		if n, err := newSubscriber(t, opts).DeadLetters(t.Context()); err != nil || n != 1 {
+			return fmt.Errorf("%d dead letters: %w", n, err)
+		}
+		return nil
+	})
+	late.stop(t)
+	rotated.Tokens = append(rotated.Tokens, opts.Tokens...)
+	seen := newTally()
+	consume(t, newSubscriber(t, rotated), func(_ context.Context, c line.Change) error {
+		seen.add(c)
+		return nil
+	})
+	if moved, err := newSubscriber(t, rotated).Redrive(t.Context(), 0); err != nil || moved != 1 {
+		t.Fatalf("Redrive = %d, %v", moved, err)
+	}
+	eventually(t, func() error { return seen.hasAll(changes) })
+	if n := refused.Load(); n != 1 {
+		t.Errorf("%d messages were forged, want one", n)
 	}
 }

@@ -9,6 +9,10 @@
 //	            │                 └─> one exclusive queue per watcher ─────> WatchChanges
 //	            └─ feed.alive ──────> one exclusive queue per watcher ─────> WatchHeartbeats
 //
+// Every message is signed in the header hmac-sha256, see line.Keys. A message without the signature
+// of an accepted service token is forged: the shared queue's consumer rejects it, watchers skip it,
+// and nothing of it is read.
+//
 // Publisher and consumer both declare the durable part, so either may start first.
 //
 // Each publisher and each running subscription has its own connection: when the

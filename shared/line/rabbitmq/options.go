@@ -7,13 +7,19 @@ import (
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+
+	"stavka.local/shared/config"
+	"stavka.local/shared/line"
 )
 
-// Options configures a Publisher or a Subscriber. URL must be set; every other field has
-// the default that its comment names.
+// Options configures a Publisher or a Subscriber. URL and Tokens must be set; every other
+// field has the default that its comment names.
 type Options struct {
 	// URL is amqp://user:password@host:port/vhost, or amqps://. It is never logged.
 	URL string
+	// Tokens are the service tokens, at least one. A Publisher signs messages under the first,
+	// and a Subscriber accepts messages that are signed under any of them.
+	Tokens []config.Secret
 	// Name identifies the connections of this program in the broker's listings.
 	// Default "stavka".
 	Name string
@@ -58,6 +64,9 @@ type Hooks struct {
 	Connected func(connection string, up bool)
 	// DeadLettered is called when ConsumeChanges has rejected a delivery.
 	DeadLettered func()
+	// Forged is called with the name of the connection over which a message came that is not
+	// signed under one of the Tokens. ConsumeChanges dead-letters it, the others skip it.
+	Forged func(connection string)
 	// Redelivered is called when ConsumeChanges gets a delivery that the broker has delivered
 	// before.
 	Redelivered func()
@@ -89,6 +98,9 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Hooks.DeadLettered == nil {
 		o.Hooks.DeadLettered = func() {}
 	}
+	if o.Hooks.Forged == nil {
+		o.Hooks.Forged = func(string) {}
+	}
 	if o.Hooks.Redelivered == nil {
 		o.Hooks.Redelivered = func() {}
 	}
@@ -101,6 +113,9 @@ func (o Options) withDefaults() (Options, error) {
 	if _, err := amqp.ParseURI(o.URL); err != nil {
 		problems = append(problems, errors.New("the URL is not of the form amqp://user:password@host:port/vhost "+
 			"(reserved characters in user, password and vhost must be percent-encoded)"))
+	}
+	if _, err := o.keys(); err != nil {
+		problems = append(problems, err)
 	}
 	for _, field := range []struct {
 		name           string
@@ -128,6 +143,15 @@ func (o Options) withDefaults() (Options, error) {
 		return Options{}, fmt.Errorf("rabbitmq: %w", errors.Join(problems...))
 	}
 	return o, nil
+}
+
+// keys returns the keys of the Tokens.
+func (o Options) keys() (*line.Keys, error) {
+	tokens := make([]string, len(o.Tokens))
+	for i, token := range o.Tokens {
+		tokens[i] = token.Reveal()
+	}
+	return line.NewKeys(tokens...)
 }
 
 func orDefault[T comparable](field *T, value T) {

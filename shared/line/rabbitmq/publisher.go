@@ -12,6 +12,10 @@ import (
 	"stavka.local/shared/line"
 )
 
+// signatureHeader is the header of the signature: line.Keys says what it covers. Nothing else of a
+// message is believed.
+const signatureHeader = "hmac-sha256"
+
 // heartbeatPatience bounds PublishHeartbeat: a late heartbeat is useless.
 const heartbeatPatience = time.Second
 
@@ -29,6 +33,7 @@ var errRefused = errors.New("the broker refused it")
 // Close ends it.
 type Publisher struct {
 	link     *link
+	keys     *line.Keys
 	requests chan *publication
 
 	start   sync.Once
@@ -47,9 +52,14 @@ func NewPublisher(opts Options) (*Publisher, error) {
 	if err != nil {
 		return nil, err
 	}
+	keys, err := opts.keys()
+	if err != nil {
+		return nil, err
+	}
 	ctx, stop := context.WithCancel(context.Background())
 	p := &Publisher{
 		link:     newLink("publisher", opts),
+		keys:     keys,
 		requests: make(chan *publication),
 		stop:     stop,
 		stopped:  ctx.Done(),
@@ -82,6 +92,7 @@ func (p *Publisher) PublishChange(ctx context.Context, change line.Change) error
 		key:       line.TypeChange,
 		confirmed: true,
 		message: amqp.Publishing{
+			Headers:      amqp.Table{signatureHeader: p.keys.Sign(line.TypeChange, change.MessageID(), body)},
 			MessageId:    change.MessageID(),
 			Type:         line.TypeChange,
 			ContentType:  "application/json",
@@ -109,6 +120,7 @@ func (p *Publisher) PublishHeartbeat(ctx context.Context, heartbeat line.Heartbe
 	err = p.publish(ctx, heartbeatPatience, &publication{
 		key: line.TypeHeartbeat,
 		message: amqp.Publishing{
+			Headers:      amqp.Table{signatureHeader: p.keys.Sign(line.TypeHeartbeat, "", body)},
 			Type:         line.TypeHeartbeat,
 			ContentType:  "application/json",
 			DeliveryMode: amqp.Transient,

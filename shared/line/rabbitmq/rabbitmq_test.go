@@ -8,6 +8,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"stavka.local/shared/config"
 	"stavka.local/shared/line"
 	"stavka.local/shared/line/linetest"
 	"stavka.local/shared/line/rabbitmq"
@@ -37,6 +38,11 @@ func TestBus(t *testing.T) {
 			Corrupt: func(t *testing.T, body []byte) {
 				t.Helper()
 				publishRaw(t, opts, body)
+			},
+			Forge: func(t *testing.T, messageType string, body []byte) {
+				t.Helper()
+				forged := rabbitmqtest.Signed(t, config.NewSecret("another token"), messageType, amqp.Publishing{Body: body})
+				publishAs(t, opts, messageType, forged)
 			},
 		}
 	})
@@ -96,10 +102,16 @@ func onChannel(t *testing.T, use func(*amqp.Channel) error) {
 	}
 }
 
-// publishRaw publishes a body that the codec would not write.
+// publishRaw publishes a body that the codec would not write, signed as a change.
 func publishRaw(t *testing.T, opts rabbitmq.Options, body []byte) {
 	t.Helper()
+	publishAs(t, opts, line.TypeChange, rabbitmqtest.Signed(t, opts.Tokens[0], line.TypeChange, amqp.Publishing{Body: body}))
+}
+
+// publishAs publishes a message as it is.
+func publishAs(t *testing.T, opts rabbitmq.Options, key string, message amqp.Publishing) {
+	t.Helper()
 	onChannel(t, func(ch *amqp.Channel) error {
-		return ch.PublishWithContext(t.Context(), opts.Exchange, line.TypeChange, false, false, amqp.Publishing{Body: body})
+		return ch.PublishWithContext(t.Context(), opts.Exchange, key, false, false, message)
 	})
 }

@@ -26,6 +26,7 @@ const (
 // runs, so a Subscriber needs no closing. It is safe for concurrent use.
 type Subscriber struct {
 	opts   Options
+	keys   *line.Keys
 	topo   topology
 	paused atomic.Int64 // deliveries waiting for another try
 
@@ -42,8 +43,13 @@ func NewSubscriber(opts Options) (*Subscriber, error) {
 	if err != nil {
 		return nil, err
 	}
+	keys, err := opts.keys()
+	if err != nil {
+		return nil, err
+	}
 	return &Subscriber{
 		opts:  opts,
+		keys:  keys,
 		topo:  topology{exchange: opts.Exchange, queue: opts.Queue},
 		links: make(map[*link]struct{}),
 	}, nil
@@ -56,8 +62,8 @@ func NewSubscriber(opts Options) (*Subscriber, error) {
 // count against the delivery limit. With Workers such deliveries the consumer stands still,
 // as it should while its store is down.
 //
-// A delivery is rejected when it cannot be decoded, or when the handler returns
-// line.ErrPoison or panics. The broker moves it to the queue of dead letters.
+// A delivery is rejected when it is forged, when it cannot be decoded, or when the handler
+// returns line.ErrPoison or panics. The broker moves it to the queue of dead letters.
 //
 // After ctx has ended no further delivery is handled. Running handlers may finish within
 // DrainTimeout, and their deliveries are acknowledged. The same holds when the connection is
@@ -198,7 +204,18 @@ func (s *Subscriber) work(ctx context.Context, in intake, run func(live, grace c
 	return err
 }
 
-// watch calls take with the body of each message published under key, one after the other.
+// verify returns nil if d is signed as a message of that type, and otherwise counts it if it is
+// forged.
+func (s *Subscriber) verify(connection, messageType string, d amqp.Delivery) error {
+	signature, _ := d.Headers[signatureHeader].(string)
+	err := s.keys.Verify(messageType, d.MessageId, d.Body, signature)
+	if errors.Is(err, line.ErrForged) {
+		s.opts.Hooks.Forged(connection)
+	}
+	return err
+}
+
+// watch calls take with the body of each signed message published under key, one after the other.
 func (s *Subscriber) watch(ctx context.Context, name, key string, args amqp.Table, prefetch int, take func([]byte) error) {
 	s.keep(ctx, name, func(ctx context.Context, l *link, c *connection) error {
 		in, err := s.subscribe(ctx, c, prefetch, func(ch *amqp.Channel) (string, error) {
@@ -210,8 +227,9 @@ func (s *Subscriber) watch(ctx context.Context, name, key string, args amqp.Tabl
 		l.up(ctx, c)
 		return s.work(ctx, in, func(live, _ context.Context) {
 			for d := range until(live, in.deliveries) {
-				err := line.Guard(func() error { return take(d.Body) })
-				if err != nil {
+				if err := s.verify(name, key, d); err != nil {
+					l.log.WarnContext(ctx, "a watcher skips a message", "error", err)
+				} else if err := line.Guard(func() error { return take(d.Body) }); err != nil {
 					l.log.ErrorContext(ctx, "a watcher skips a message", "message_id", d.MessageId, "error", err)
 				}
 				settle(ctx, l.log, d.Ack(false))
@@ -231,17 +249,26 @@ type worker struct {
 // broker.
 func (w *worker) deliver(live, grace context.Context, d amqp.Delivery) {
 	s := w.subscriber
-	log := w.log.With("message_id", d.MessageId)
+	log := w.log
 	if d.Redelivered {
 		s.opts.Hooks.Redelivered()
 	}
-	change, err := line.DecodeChange(d.Body)
+	var change line.Change
+	err := s.verify(changesName, line.TypeChange, d)
+	if err == nil {
+		log = log.With("message_id", d.MessageId)
+		change, err = line.DecodeChange(d.Body)
+	}
 	if err == nil {
 		err = w.persist(live, log, func() error { return w.handle(grace, change) })
 	}
 	switch {
 	case err == nil:
 		settle(grace, log, d.Ack(false))
+	case errors.Is(err, line.ErrForged):
+		log.WarnContext(grace, "a forged message goes to the dead letters", "error", err)
+		settle(grace, log, d.Reject(false))
+		s.opts.Hooks.DeadLettered()
 	case errors.Is(err, line.ErrPoison):
 		log.ErrorContext(grace, "message goes to the dead letters", "error", err)
 		settle(grace, log, d.Reject(false))

@@ -139,6 +139,19 @@ func (e *Events) UndecidedEvents(ctx context.Context, notOf string, after domain
 	return events, err
 }
 
+// EventsAbove implements ports.Events.
+func (e *Events) EventsAbove(ctx context.Context, dataset string, seq int64, limit int) (events []domain.Event, err error) {
+	err = e.rest.read(ctx, func(ctx context.Context, q *pgdb.Queries) error {
+		rows, err := q.EventsAbove(ctx, pgdb.EventsAboveParams{Dataset: dataset, Above: seq, AtMost: limit32(limit)})
+		if err != nil {
+			return err
+		}
+		events, err = eventsFromRows(rows)
+		return err
+	})
+	return events, err
+}
+
 // OpenEvents implements ports.Events.
 func (e *Events) OpenEvents(ctx context.Context, after domain.EventID, limit int) (events []domain.Event, err error) {
 	err = e.rest.read(ctx, func(ctx context.Context, q *pgdb.Queries) error {

@@ -119,6 +119,17 @@ func (e *Events) UndecidedEvents(ctx context.Context, notOf string, after domain
 	})
 }
 
+// EventsAbove implements ports.Events.
+func (e *Events) EventsAbove(ctx context.Context, dataset string, seq int64, limit int) ([]domain.Event, error) {
+	return read(ctx, e.db, func(ctx context.Context, q *sqlitedb.Queries) ([]domain.Event, error) {
+		rows, err := q.EventsAbove(ctx, sqlitedb.EventsAboveParams{Dataset: dataset, Above: seq, AtMost: int64(limit)})
+		if err != nil {
+			return nil, err
+		}
+		return sqlitefile.MapRows(rows, eventFromRow)
+	})
+}
+
 // OpenEvents implements ports.Events.
 func (e *Events) OpenEvents(ctx context.Context, after domain.EventID, limit int) ([]domain.Event, error) {
 	return read(ctx, e.db, func(ctx context.Context, q *sqlitedb.Queries) ([]domain.Event, error) {

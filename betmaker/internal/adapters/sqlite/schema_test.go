@@ -36,6 +36,7 @@ func TestQueriesReachTheirRowsByKey(t *testing.T) {
 		"listBetsOfUser":     "transfers_user_id_idx (user_id=? AND rowid<?)",
 		"openEvents":         "events_open_idx (id>?)",
 		"undecidedEvents":    "events_open_idx (id>?)",
+		"eventsAbove":        "events_seq_idx (dataset=? AND seq>?)",
 		"unsettled":          "events_unsettled_idx",
 		"countLoginFailures": "login_failures_subject_idx (subject=? AND failed_at>?)",
 		"forgetRefusals":     "verdicts_refused_idx (decided_at<?)",

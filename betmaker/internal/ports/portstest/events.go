@@ -2,6 +2,7 @@ package portstest
 
 import (
 	"errors"
+	"math"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -26,6 +27,7 @@ func Events(t *testing.T, open Open) {
 		"lists events that take bets":                    listsOpenEvents,
 		"lists events in pages":                          pagesOpenEvents,
 		"lists undecided events of other data sets":      listsUndecidedEvents,
+		"lists events above a seq":                       listsEventsAbove,
 		"closes events by its own clock":                 closesByItsClock,
 		"amends an event, with a record of it":           amendsEvent,
 		"amends nothing without an amendment":            amendsNothing,
@@ -196,6 +198,29 @@ func listsUndecidedEvents(t *testing.T, s Stores) {
 	rest, err := s.Events.UndecidedEvents(t.Context(), "present", 2, 2)
 	ok(t, err)
 	equal(t, rest, []domain.Event{*last})
+}
+
+func listsEventsAbove(t *testing.T, s Stores) {
+	events := make([]domain.Event, 6)
+	for i := range events {
+		events[i] = openEvent(domain.EventID(i + 1))
+		events[i].Dataset, events[i].Seq = "present", int64(10+i)
+	}
+	at, decided, quarantined, foreign, above, highest := &events[0], &events[1], &events[2], &events[3], &events[4], &events[5]
+	decided.State = domain.StateFinishedWin
+	quarantined.Quarantined = true
+	foreign.Dataset = "former"
+	highest.Seq = math.MaxInt64
+	write(t, s, events...)
+
+	for limit, want := range map[int][]domain.Event{1: {*highest}, 2: {*highest, *above}, 9: {*highest, *above, *decided}} {
+		got, err := s.Events.EventsAbove(t.Context(), "present", at.Seq, limit)
+		ok(t, err)
+		equal(t, got, want)
+	}
+	got, err := s.Events.EventsAbove(t.Context(), "present", math.MaxInt64, 9)
+	ok(t, err)
+	equal(t, len(got), 0)
 }
 
 func pagesOpenEvents(t *testing.T, s Stores) {

@@ -13,6 +13,8 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"stavka.local/shared/config"
+	"stavka.local/shared/line"
 	"stavka.local/shared/line/rabbitmq"
 )
 
@@ -35,6 +37,7 @@ func Options(t testing.TB) rabbitmq.Options {
 	id := strings.ToLower(rand.Text())
 	opts := rabbitmq.Options{
 		URL:      URL(t),
+		Tokens:   []config.Secret{config.NewSecret("token-" + id)},
 		Name:     t.Name(),
 		Exchange: "test-line-" + id,
 		Queue:    "test-changes-" + id,
@@ -49,6 +52,18 @@ func Options(t testing.TB) rabbitmq.Options {
 		}
 	})
 	return opts
+}
+
+// Signed returns a message of that type with the signature that a publisher under
+// token would give it.
+func Signed(t testing.TB, token config.Secret, messageType string, message amqp.Publishing) amqp.Publishing {
+	t.Helper()
+	keys, err := line.NewKeys(token.Reveal())
+	if err != nil {
+		t.Fatal(err)
+	}
+	message.Headers = amqp.Table{"hmac-sha256": keys.Sign(messageType, message.MessageId, message.Body)}
+	return message
 }
 
 // DeleteQueue deletes the queue that consumers share and leaves the rest of the bus. Tests

@@ -23,6 +23,13 @@ where id > @after and state = 1 and not quarantined and dataset <> @not_of
 order by id
 limit @at_most;
 
+-- name: EventsAbove :many
+select *
+from events
+where dataset = @dataset and seq > @above and not quarantined
+order by seq desc
+limit @at_most;
+
 -- name: WriteEvents :exec
 -- Writes every column of an event except settled_revision. In the arrays Go's zero time, the first of
 -- January of the year 1, stands for null, because an array of instants cannot hold nulls.

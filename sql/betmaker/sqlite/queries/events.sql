@@ -21,6 +21,13 @@ where id > @after and state = 1 and quarantined = 0 and dataset <> @not_of
 order by id
 limit @at_most;
 
+-- name: EventsAbove :many
+select *
+from events
+where dataset = @dataset and seq > @above and quarantined = 0
+order by seq desc
+limit @at_most;
+
 -- name: WriteEvent :exec
 -- Writes an event, except settled_revision. One event per statement: SQLite has no arrays, and a
 -- statement costs no round trip.

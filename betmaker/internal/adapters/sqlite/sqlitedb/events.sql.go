@@ -58,6 +58,64 @@ func (q *Queries) EventByID(ctx context.Context, id int64) (Event, error) {
 	return i, err
 }
 
+const eventsAbove = `-- name: EventsAbove :many
+select id, dataset, seq, version, name, coefficient, deadline, state, suspended, result_revision, effective_at, created_at, updated_at, quarantined, void_before, void_windows, closed_at, resulted_at, settle_revision, settled_revision
+from events
+where dataset = ?1 and seq > ?2 and quarantined = 0
+order by seq desc
+limit ?3
+`
+
+type EventsAboveParams struct {
+	Dataset string
+	Above   int64
+	AtMost  int64
+}
+
+func (q *Queries) EventsAbove(ctx context.Context, arg EventsAboveParams) ([]Event, error) {
+	rows, err := q.db.QueryContext(ctx, eventsAbove, arg.Dataset, arg.Above, arg.AtMost)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Event
+	for rows.Next() {
+		var i Event
+		if err := rows.Scan(
+			&i.ID,
+			&i.Dataset,
+			&i.Seq,
+			&i.Version,
+			&i.Name,
+			&i.Coefficient,
+			&i.Deadline,
+			&i.State,
+			&i.Suspended,
+			&i.ResultRevision,
+			&i.EffectiveAt,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+			&i.Quarantined,
+			&i.VoidBefore,
+			&i.VoidWindows,
+			&i.ClosedAt,
+			&i.ResultedAt,
+			&i.SettleRevision,
+			&i.SettledRevision,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const eventsByID = `-- name: EventsByID :many
 
 select id, dataset, seq, version, name, coefficient, deadline, state, suspended, result_revision, effective_at, created_at, updated_at, quarantined, void_before, void_windows, closed_at, resulted_at, settle_revision, settled_revision from events where id in (select value from json_each(cast(?1 as text)))
