@@ -225,7 +225,8 @@ func HandleError(w http.ResponseWriter, r *http.Request, err error) { problem.Wr
 // decoding of a type are written as they are, and others become ErrInvalidRequest.
 func HandleRequestError(w http.ResponseWriter, r *http.Request, err error) {
 	if fault.Find(err) == nil {
-		err = ErrInvalidRequest.Because(err)
+		// The text of err may hold what the client sent, and goes nowhere.
+		err = ErrInvalidRequest.Because(&violation{field: "a parameter or the body", rule: "cannot be decoded"})
 	}
 	problem.Write(w, r, err)
 }

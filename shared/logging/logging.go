@@ -38,7 +38,7 @@ func Read(r *config.Reader) Options {
 		"error": slog.LevelError,
 	}
 	return Options{
-		Level:  levels[r.OneOf("LOG_LEVEL", []string{"debug", "info", "warn", "error"}, "The least severe records that are logged.")],
+		Level:  levels[r.OneOf("LOG_LEVEL", []string{"info", "debug", "warn", "error"}, "The least severe records that are logged; debug has the reasons of refusals, and none of the values that were sent.")],
 		Format: Format(r.OneOf("LOG_FORMAT", []string{string(Text), string(JSON)}, "The format of the log.")),
 	}
 }
