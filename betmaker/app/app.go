@@ -135,7 +135,7 @@ type useCases struct {
 
 func newUseCases(c Config, b *base) (_ *useCases, err error) {
 	u := &useCases{}
-	if u.access, err = newAccess(c, b.store, b.log); err != nil {
+	if u.access, err = newAccess(c, b.store, b.meters, b.log); err != nil {
 		return nil, err
 	}
 	u.apply = usecase.NewApplyEventChange(usecase.ApplyConfig{

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -193,8 +194,7 @@ func read(r *config.Reader, locate func(*config.Reader, *Config)) (Config, error
 			"How long after its acceptance a user may cancel a bet; 0 for never."),
 		Opening: r.Amount("OPENING_BALANCE", money.MustParse("1000.00"), money.Amount{}, maxStake, "The balance of a new user's wallet."),
 
-		TrustedProxies: networks(r, "TRUSTED_PROXIES",
-			"The addresses and networks of proxies, separated by commas, whose X-Forwarded-For is believed when failed logins are counted by address. They may have any number of connections."),
+		TrustedProxies: r.TrustedProxies(),
 
 		BetsAtOnce: r.Int("BETS_AT_ONCE_PER_USER", 64, 1, 2048,
 			"How many bets of one user a replica places at the same time. Others of the user wait, and are refused (503) after 600 ms."),
@@ -241,7 +241,12 @@ func storeURL(r *config.Reader) config.Secret {
 	}
 	engine := r.String("DB_ENGINE", "postgresql", "The kind of the database: postgresql, also with the name of a driver, which is ignored.")
 	if !strings.Contains(engine, "postgresql") && !strings.HasPrefix(engine, "postgres") {
-		r.Problemf("DB_ENGINE", "%q is not postgresql", engine)
+		r.Problemf("DB_ENGINE", "is not postgresql") // it may be a URL with a password
+	}
+	hosts := r.String("DB_HOST", "127.0.0.1", "The host of the database.")
+	if slices.ContainsFunc(strings.Split(hosts, ","), func(host string) bool { return !config.IsHost(host) }) {
+		r.Problemf("DB_HOST", "is neither a host name nor an IP address") // it may hold a password
+		hosts = "127.0.0.1"
 	}
 	parts := url.URL{
 		Scheme: "postgres",
@@ -250,7 +255,7 @@ func storeURL(r *config.Reader) config.Secret {
 			r.Secret("POSTGRES_PASSWORD", defaultDatabase, minPassword, "The password of the database's user.").Reveal(),
 		),
 		Host: net.JoinHostPort(
-			r.String("DB_HOST", "127.0.0.1", "The host of the database."),
+			hosts,
 			strconv.Itoa(r.Int("DB_PORT", 5432, 1, 65535, "The port of the database.")),
 		),
 		Path: "/" + r.String("DB_NAME", defaultDatabase, "The name of the database."),
@@ -267,25 +272,4 @@ func lineURL(r *config.Reader) string {
 		r.Problemf("EVENT_URL", "does not end in /events")
 	}
 	return base
-}
-
-// networks reads addresses and networks, separated by commas.
-func networks(r *config.Reader, name, meaning string) []netip.Prefix {
-	var list []netip.Prefix
-	for text := range strings.SplitSeq(r.String(name, "", meaning), ",") {
-		text = strings.TrimSpace(text)
-		if text == "" {
-			continue
-		}
-		network, err := netip.ParsePrefix(text)
-		if address, notNetwork := netip.ParseAddr(text); notNetwork == nil {
-			network, err = netip.PrefixFrom(address, address.BitLen()), nil
-		}
-		if err != nil {
-			r.Problemf(name, "%.64q is neither an address nor a network such as 10.0.0.0/8", text)
-			continue
-		}
-		list = append(list, network.Masked())
-	}
-	return list
 }

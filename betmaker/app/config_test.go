@@ -159,6 +159,20 @@ func TestConfigReportsAllProblemsAndNoSecret(t *testing.T) {
 	}
 }
 
+// A URL with a password may stand in any variable by mistake.
+func TestConfigErrorsShowNoSecret(t *testing.T) {
+	t.Parallel()
+	for _, s := range Settings() {
+		for _, text := range []string{"mysql://user:hush-hush@db:1/x", "user:hush-hush@db", "redis://:hush-hush@[", "://hush-hush", "%zz://u:hush-hush@h"} {
+			// The minimum of a secret is 8 characters or more.
+			_, err := ConfigFromEnv(lookup(map[string]string{"SECRET_KEY": goodKey, "STAVKA_ENV": "production", s.Name: text}))
+			if err != nil && strings.Contains(err.Error(), "hush-hush") {
+				t.Errorf("%s=%s: the error shows a secret: %q", s.Name, text, err)
+			}
+		}
+	}
+}
+
 func TestConfigRefusesDefaultSecretsInProduction(t *testing.T) {
 	t.Parallel()
 	_, err := ConfigFromEnv(lookup(map[string]string{"STAVKA_ENV": "production", "SECRET_KEY": "short"}))

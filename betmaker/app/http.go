@@ -31,7 +31,7 @@ type access struct {
 	users         *usecase.Users
 }
 
-func newAccess(c Config, s *store, log *slog.Logger) (*access, error) {
+func newAccess(c Config, s *store, m *meters, log *slog.Logger) (*access, error) {
 	tokens, err := jwt.New(jwt.Config{Algorithm: c.Algorithm, Secret: []byte(c.SecretKey.Reveal()), TTL: c.TokenTTL})
 	if err != nil {
 		return nil, fmt.Errorf("set up tokens: %w", err)
@@ -40,6 +40,7 @@ func newAccess(c Config, s *store, log *slog.Logger) (*access, error) {
 	// While passwords are being guessed, half of the processors stay free for bets.
 	passwords := argon2id.New(runtime.GOMAXPROCS(0) / 2)
 	throttle := usecase.NewLoginThrottle(s.LoginFailures, time.Now, log)
+	throttle.Checked = m.passwordCheck
 	recent := usercache.New(s.Users.User, rememberedUsers)
 	return &access{
 		authenticator: &usecase.Authenticator{Tokens: remembered, Users: recent},

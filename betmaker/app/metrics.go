@@ -39,6 +39,8 @@ type meters struct {
 	forged       *prometheus.CounterVec
 	deadLetters  prometheus.Gauge
 
+	passwordChecks *prometheus.CounterVec
+
 	ledgerHead      *headCollector
 	ledgerSealed    prometheus.Gauge
 	ledgerFindings  *prometheus.GaugeVec
@@ -81,6 +83,9 @@ func newMeters() *meters {
 			"Messages that are not signed under an accepted LINE_PROVIDER_TOKEN, by the connection over which they came.", "connection"),
 		deadLetters: r.Gauge("dead_letters", "Dead letters, when last counted."),
 
+		passwordChecks: r.CounterVec("password_checks_total",
+			"Checks of passwords, by what for (login, or a change of the user's own account) and result.", "purpose", "result"),
+
 		ledgerHead: newHeadCollector(),
 		ledgerSealed: r.Gauge("ledger_sealed_transfers",
 			"All transfers with ids up to this one are sealed, as far as this replica knows."),
@@ -95,6 +100,11 @@ func newMeters() *meters {
 	}
 	for _, kind := range domain.FindingKinds() {
 		m.ledgerFindings.WithLabelValues(string(kind))
+	}
+	for _, purpose := range usecase.Purposes() {
+		for _, result := range usecase.CheckResults() {
+			m.passwordChecks.WithLabelValues(string(purpose), string(result))
+		}
 	}
 	r.MustRegister(m.ledgerHead)
 	return m
@@ -129,6 +139,10 @@ func (m *meters) poll(took time.Duration, err error) {
 	}
 	m.polls.WithLabelValues("done").Inc()
 	m.pollTime.Observe(took.Seconds())
+}
+
+func (m *meters) passwordCheck(purpose usecase.Purpose, result usecase.CheckResult) {
+	m.passwordChecks.WithLabelValues(string(purpose), string(result)).Inc()
 }
 
 func (m *meters) batch(size int, took time.Duration) {

@@ -179,7 +179,7 @@ func newHandler(
 	h, err := httpedge.New(httpedge.Options{
 		Title: "line-provider", Spec: api.LineProvider, Mount: server.Mount,
 		Authenticate: httpapi.NewTokens(tokens...).Authenticate, Health: checks, Metrics: registry,
-		MetricsElsewhere: c.MetricsAddr != "",
+		MetricsElsewhere: c.MetricsAddr != "", TrustedProxies: c.HTTP.TrustedProxies,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("set up HTTP: %w", err)

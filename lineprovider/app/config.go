@@ -67,7 +67,7 @@ func locate(r *config.Reader, c *Config) {
 	c.WaitReplicas = r.Int("REDIS_WAITAOF_REPLICAS", 0, 0, 16,
 		"How many replicas of Redis must have a change on disk before it is acknowledged (Redis 7.2 or newer); 0 for none.")
 	if strings.ContainsAny(c.HashName, "{}") {
-		r.Problemf("REDIS_HASH_NAME", "%q holds a brace, which would spread the keys over a cluster", c.HashName)
+		r.Problemf("REDIS_HASH_NAME", "holds a brace, which would spread the keys over a cluster")
 	}
 	c.BusURL, c.Exchange, c.Queue = r.Bus()
 }
@@ -121,6 +121,7 @@ func read(r *config.Reader, locate func(*config.Reader, *Config)) (Config, error
 	}
 	_ = logging.Read(r) // declares its variables and reports their problems; service.LogTo applies them
 	c.HTTP.Connections, c.HTTP.ConnectionsPerAddress = r.Connections()
+	c.HTTP.TrustedProxies = r.TrustedProxies()
 	locate(r, &c)
 	c.Warnings = r.Warnings()
 	if err := r.Err(); err != nil {

@@ -85,6 +85,19 @@ func TestAllProblemsAtOnce(t *testing.T) {
 	}
 }
 
+// A URL with a password may stand in any variable by mistake.
+func TestConfigErrorsShowNoSecret(t *testing.T) {
+	t.Parallel()
+	for _, s := range app.Settings() {
+		for _, text := range []string{"mysql://user:hunter2@db:1/x", "user:hunter2@db", "redis://:hunter2@[", "%zz://u:hunter2@h"} {
+			_, err := app.ConfigFromEnv(lookup(map[string]string{s.Name: text}))
+			if err != nil && strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("%s=%s: the error shows a secret: %q", s.Name, text, err)
+			}
+		}
+	}
+}
+
 func TestProductionRefusesDefaults(t *testing.T) {
 	t.Parallel()
 	safe := map[string]string{

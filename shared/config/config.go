@@ -256,14 +256,19 @@ func (r *Reader) text(name string) string {
 	return strings.TrimSpace(text)
 }
 
-// parse reads a variable that is not secret: a problem quotes its value.
+// parse reads a variable that is not secret: a problem quotes its value, unless it looks like a URL, which
+// may hold a password.
 func parse[T any](r *Reader, name string, def T, read func(string) (T, error)) T {
 	text := r.text(name)
 	if text == "" {
 		return def
 	}
 	v, err := read(text)
-	if err != nil {
+	switch {
+	case err != nil && strings.ContainsAny(text, "@/"):
+		r.Problemf(name, "%w", err)
+		return def
+	case err != nil:
 		r.Problemf(name, "%.64q %w", text, err)
 		return def
 	}

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -19,7 +20,7 @@ func (r *Reader) Bus() (address Secret, exchange, queue string) {
 	host := r.String("RABBIT_HOST", "127.0.0.1",
 		"The host of RabbitMQ when RABBITMQ_URL is not set; the user and the password are guest then.")
 	port := r.Int("RABBIT_PORT", 5672, 1, 65535, "The port of RabbitMQ when RABBITMQ_URL is not set.")
-	if !isHost(host) && !r.IsSet("RABBITMQ_URL") {
+	if !IsHost(host) && !r.IsSet("RABBITMQ_URL") {
 		r.Problemf("RABBIT_HOST", "is neither a host name nor an IP address") // it may hold a password
 		host = "127.0.0.1"
 	}
@@ -37,8 +38,8 @@ func (r *Reader) Bus() (address Secret, exchange, queue string) {
 
 var hostName = regexp.MustCompile(`^[0-9A-Za-z_]([0-9A-Za-z_.-]*[0-9A-Za-z_.])?$`)
 
-// isHost reports whether text is a host name or an IP address, without a port.
-func isHost(text string) bool {
+// IsHost reports whether text is a host name or an IP address, without a port.
+func IsHost(text string) bool {
 	address, err := netip.ParseAddr(text)
 	return err == nil && address.Zone() == "" || len(text) <= 253 && hostName.MatchString(text)
 }
@@ -65,8 +66,33 @@ func (r *Reader) Connections() (all, perAddress int) {
 		"How many HTTP connections each service keeps open; 0 for as many as the limit of open files allows. "+
 			"For a new one beyond that, the connection that has waited longest for a request is closed.")
 	perAddress = r.Int("MAX_CONNECTIONS_PER_ADDRESS", 4096, 0, 10_000_000,
-		"The same for the connections from one address (IPv6: from one /64); 0 for no bound. For bet-maker the addresses in TRUSTED_PROXIES have no such bound.")
+		"The same for the connections from one address (IPv6: from one /64); 0 for no bound. The addresses in TRUSTED_PROXIES have no such bound.")
 	return all, perAddress
+}
+
+// TrustedProxies reads the addresses and networks of the proxies whose word about a client is believed.
+func (r *Reader) TrustedProxies() []netip.Prefix {
+	const name = "TRUSTED_PROXIES"
+	texts := r.String(name, "",
+		"The addresses and networks of proxies, separated by commas, whose X-Forwarded-For is believed when failed logins are "+
+			"counted by address, and when the log and the audit log name a client. They may have any number of connections.")
+	var list []netip.Prefix
+	for i, text := range strings.Split(texts, ",") {
+		text = strings.TrimSpace(text)
+		if text == "" {
+			continue
+		}
+		network, err := netip.ParsePrefix(text)
+		if address, notNetwork := netip.ParseAddr(text); notNetwork == nil {
+			network, err = netip.PrefixFrom(address, address.BitLen()), nil
+		}
+		if err != nil {
+			r.Problemf(name, "entry %d is neither an address nor a network such as 10.0.0.0/8", i+1)
+			continue
+		}
+		list = append(list, network.Masked())
+	}
+	return list
 }
 
 // FeedHeartbeat reads the time between two heartbeats of line-provider.

@@ -91,7 +91,8 @@ func (e *Error) After(d time.Duration) *Error {
 	return &c
 }
 
-// Because returns a copy of e with a cause, which logs show and callers do not see.
+// Because returns a copy of e with a cause, which logs show and callers do not see. The cause of a
+// refusal must not hold what the client sent, which may be a secret.
 func (e *Error) Because(err error) *Error {
 	c := *e
 	c.cause = err

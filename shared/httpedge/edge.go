@@ -19,6 +19,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -57,7 +58,8 @@ const (
 	specPath    = "/openapi.yaml"
 )
 
-// Options configure an edge. All of them but Deferred, PerSecond and MetricsElsewhere are required.
+// Options configure an edge. All of them but Deferred, PerSecond, MetricsElsewhere
+// and TrustedProxies are required.
 type Options struct {
 	// Title is the name of the service on /docs.
 	Title string
@@ -79,6 +81,9 @@ type Options struct {
 	// MetricsElsewhere leaves /metrics out, because the handler of Metrics serves it on another
 	// listener.
 	MetricsElsewhere bool
+	// TrustedProxies are believed about the address of a client, which the access log shows. See
+	// ClientAddress.
+	TrustedProxies []netip.Prefix
 }
 
 // Deferred is an operation that checks itself whether a token is still valid. The zero value means
@@ -130,7 +135,7 @@ func New(o Options) (http.Handler, error) {
 	g.compress = compress
 
 	r := chi.NewRouter()
-	r.Use(newObserver(o.Metrics).middleware)
+	r.Use(newObserver(o.Metrics, o.TrustedProxies).middleware)
 	r.NotFound(func(w http.ResponseWriter, r *http.Request) { problem.Write(w, r, ErrNotFound) })
 	r.MethodNotAllowed(methodNotAllowed)
 	r.Group(func(r chi.Router) {
@@ -225,7 +230,8 @@ func HandleError(w http.ResponseWriter, r *http.Request, err error) { problem.Wr
 // decoding of a type are written as they are, and others become ErrInvalidRequest.
 func HandleRequestError(w http.ResponseWriter, r *http.Request, err error) {
 	if fault.Find(err) == nil {
-		err = ErrInvalidRequest.Because(err)
+		// The text of err may hold what the client sent, and goes nowhere.
+		err = ErrInvalidRequest.Because(&violation{field: "a parameter or the body", rule: "cannot be decoded"})
 	}
 	problem.Write(w, r, err)
 }

@@ -763,7 +763,7 @@ func TestAccessLogAndMetrics(t *testing.T) {
 	}
 	log := send("GET", "/bets/7", "log-good")
 	for _, want := range []string{
-		"level=INFO", "method=GET", "route=/bets/{bet_id}", "path=/bets/7 ", "status=200", "duration=", "bytes=11", "user=user-7",
+		"level=INFO", "method=GET", "route=/bets/{bet_id}", "path=/bets/7 ", "client=127.0.0.1 ", "status=200", "duration=", "bytes=11", "user=user-7",
 	} {
 		if !strings.Contains(log, want) {
 			t.Errorf("the access log has no %s: %s", want, log)
@@ -772,6 +772,10 @@ func TestAccessLogAndMetrics(t *testing.T) {
 	log += send("GET", "/bets?need=true&text=secret-query", "log-query") + send("GET", "/bets?x=secret-query", "log-bad-query")
 	if strings.Contains(log, "secret-query") || strings.Contains(log, "Bearer") {
 		t.Errorf("the access log shows too much: %s", log)
+	}
+	if log := send("GET", "/a%C2%85%E2%80%AEb"+strings.Repeat("x", 1000), "log-odd"); !strings.Contains(log, `\u202eb`) || strings.Contains(log, "\u202e") ||
+		!strings.Contains(log, strings.Repeat("x", 251)+"...") || strings.Contains(log, strings.Repeat("x", 252)) {
+		t.Errorf("a long path with hidden characters is logged as %+q", log)
 	}
 	if log := send("BREW", "/wp-admin.php", "log-lost"); !strings.Contains(log, "route=unmatched") || !strings.Contains(log, "status=404") {
 		t.Errorf("a request without a route is logged as %s", log)

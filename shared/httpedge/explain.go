@@ -19,9 +19,33 @@ import (
 // maxShown is the longest wrong value that a problem shows, in characters.
 const maxShown = 40
 
-// invalid returns a fault about one field.
-func invalid(field, what string) *fault.Error {
-	return ErrInvalidRequest.Detailf("%s %s.", field, what).With("field", field)
+// violation is why a request is refused, for the log. It holds no value that the client sent, because
+// any value may be a password.
+type violation struct {
+	field string // of the document; "" for one that the client invented
+	rule  string
+}
+
+// Error implements error.
+func (v *violation) Error() string {
+	if v.field == "" {
+		return "a name that is not in the document " + v.rule
+	}
+	return v.field + " " + v.rule
+}
+
+// invalid returns a fault about one field of the document. what holds nothing that the client sent.
+func invalid(field, what string) *fault.Error { return invalidValue(field, what, "") }
+
+// invalidValue is invalid with the end of the sentence, which may show the value to the client. The log
+// does not have it.
+func invalidValue(field, what, shown string) *fault.Error {
+	return ErrInvalidRequest.Detailf("%s %s%s.", field, what, shown).With("field", field).Because(&violation{field, what})
+}
+
+// unknown is invalid for a name that the client invented, which the log does not have.
+func unknown(name, what string) *fault.Error {
+	return invalid(name, what).Because(&violation{rule: what})
 }
 
 // itIs returns the end of a sentence that shows a wrong value, or "" for a value that is too long.
@@ -43,11 +67,11 @@ func printable(name string) string {
 
 // explain turns an error of kin-openapi into a fault about a field: the one at the error's path, or
 // whole without a path. sent is the value that was checked, or nil if it is not known. The texts of
-// kin-openapi contain schemas and values, and are for logs only.
+// kin-openapi contain schemas and values, which may be passwords, so they go nowhere.
 func explain(whole string, sent any, err error) error {
 	var schemaError *openapi3.SchemaError
 	if !errors.As(err, &schemaError) {
-		return invalid(whole, "is malformed").Because(err)
+		return invalid(whole, "is malformed")
 	}
 	for { // down to the innermost error, below oneOf and the like
 		var inner *openapi3.SchemaError
@@ -61,7 +85,8 @@ func explain(whole string, sent any, err error) error {
 	case json.Number, int64:
 		schemaError.Value = number // instead of kin-openapi's own reading
 	}
-	if name, ok := unknownField(schemaError); ok {
+	name, isUnknown := unknownField(schemaError)
+	if isUnknown {
 		path = append(path, name)
 	}
 	for i := range path {
@@ -71,7 +96,11 @@ func explain(whole string, sent any, err error) error {
 	if len(path) > 0 {
 		field = fieldName(path)
 	}
-	return invalid(field, sentence(schemaError)).Because(err)
+	what, shown := sentence(schemaError)
+	if isUnknown {
+		return unknown(field, what)
+	}
+	return invalidValue(field, what, shown)
 }
 
 // at returns the value at a path, or nil.
@@ -108,52 +137,58 @@ func unknownField(e *openapi3.SchemaError) (string, bool) {
 	return "", false
 }
 
-// sentence describes what is wrong with the value of a field. It follows the field's name.
-func sentence(e *openapi3.SchemaError) string {
-	s, shown := e.Schema, itIs(show(e))
+// sentence describes what is wrong with the value of a field, and shows the value. It follows the field's
+// name.
+func sentence(e *openapi3.SchemaError) (what, shown string) {
+	s := e.Schema
+	shown = itIs(show(e))
 	switch e.SchemaField {
 	case "required":
-		return "is missing"
+		return "is missing", ""
 	case "properties":
-		return "is not a known field"
+		return "is not a known field", ""
 	case "nullable":
-		return "must not be null"
+		return "must not be null", ""
 	case "type":
-		return "must be " + typeName(s) + shown
+		return "must be " + typeName(s), shown
 	case "enum":
-		return "must be one of " + list(s.Enum) + shown
+		return "must be one of " + list(s.Enum), shown
 	case "minimum":
-		return "must be at least " + number(s.Min) + shown
+		return "must be at least " + number(s.Min), shown
 	case "maximum":
-		return "must be at most " + number(s.Max) + shown + unitHint(number(s.Max), show(e))
+		return "must be at most " + number(s.Max), shown + unitHint(number(s.Max), show(e))
 	case "exclusiveMinimum":
-		return "must be more than " + number(s.Min) + shown
+		return "must be more than " + number(s.Min), shown
 	case "exclusiveMaximum":
-		return "must be less than " + number(s.Max) + shown
+		return "must be less than " + number(s.Max), shown
 	case "minLength":
-		return "must have at least " + characters(s.MinLength) + shown
+		return "must have at least " + characters(s.MinLength), shown
 	case "maxLength":
-		return "must have at most " + characters(*s.MaxLength)
+		return "must have at most " + characters(*s.MaxLength), ""
 	case "minItems":
-		return fmt.Sprintf("must have at least %d items", s.MinItems)
+		return fmt.Sprintf("must have at least %d items", s.MinItems), ""
 	case "maxItems":
-		return fmt.Sprintf("must have at most %d items", *s.MaxItems)
+		return fmt.Sprintf("must have at most %d items", *s.MaxItems), ""
 	case "minProperties":
-		return fmt.Sprintf("must have at least %d field", s.MinProps)
+		return fmt.Sprintf("must have at least %d field", s.MinProps), ""
 	case "format":
-		return "is not a valid " + s.Format + shown
+		return "is not a valid " + s.Format, shown
 	case "pattern":
-		return "does not have the form it should" + shown
+		return "does not have the form it should", shown
 	default:
-		return "is not acceptable" + shown
+		return "is not acceptable", shown
 	}
 }
 
 // show returns the wrong value as the client wrote it, or "" for a value that must not be shown, such
-// as a secret. Of an array or object it returns the kind only.
+// as a secret, or a text in the place of an object, which may hold one. Of an array or object it returns
+// the kind only.
 func show(e *openapi3.SchemaError) string {
-	if e.Schema.Format == "password" || e.Schema.WriteOnly {
+	if isSecret(e.Schema) {
 		return ""
+	}
+	if _, isText := e.Value.(string); isText && (e.Schema.Type.Is(openapi3.TypeObject) || e.Schema.Type.Is(openapi3.TypeArray)) {
+		return "a string"
 	}
 	switch v := e.Value.(type) {
 	case nil:
@@ -171,6 +206,13 @@ func show(e *openapi3.SchemaError) string {
 	default:
 		return plain(v)
 	}
+}
+
+// isSecret reports whether values of a schema must not be shown.
+func isSecret(s *openapi3.Schema) bool {
+	return s.Format == "password" || s.WriteOnly || slices.ContainsFunc(s.AllOf, func(part *openapi3.SchemaRef) bool {
+		return isSecret(part.Value)
+	})
 }
 
 // plain returns a number in plain digits, and "" for anything else.

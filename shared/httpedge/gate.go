@@ -359,11 +359,11 @@ func (op *operation) query(r *http.Request) (url.Values, error) {
 	}
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return nil, invalid("query", "is not well formed").Because(err)
+		return nil, invalid("query", "is not well formed")
 	}
 	for _, name := range slices.Sorted(maps.Keys(query)) {
 		if !op.takes(openapi3.ParameterInQuery, name) {
-			return nil, invalid(printable(name), "is not a known parameter")
+			return nil, unknown(printable(name), "is not a known parameter")
 		}
 	}
 	return query, nil
@@ -391,7 +391,7 @@ func checkParameter(p *openapi3.Parameter, text string) error {
 	}
 	value, ok := parameterValue(p.Schema.Value, text)
 	if !ok {
-		return invalid(p.Name, "must be "+typeName(p.Schema.Value)+itIs(strconv.Quote(text)))
+		return invalidValue(p.Name, "must be "+typeName(p.Schema.Value), itIs(strconv.Quote(text)))
 	}
 	if err := p.Schema.Value.VisitJSON(value); err != nil {
 		return explain(p.Name, value, err)
@@ -504,13 +504,13 @@ func (op *operation) checkBody(r *http.Request, data []byte) error {
 		return nil
 	}
 	if mediaType == "application/json" || strings.HasSuffix(mediaType, "+json") {
-		value, err := parseJSON(data)
+		value, err := parseJSON(data, content.Schema.Value)
 		if err != nil {
 			return err
 		}
 		return checkJSON(value, content.Schema.Value)
 	}
-	return op.checkForm(r, data)
+	return op.checkForm(r, data, content.Schema.Value)
 }
 
 // isUTF8 reports whether the parameters of a media type name no charset other than UTF-8.
@@ -524,19 +524,28 @@ func isUTF8(parameters string) bool {
 	return true
 }
 
-// checkForm validates a form, which is any body that is not JSON.
-func (op *operation) checkForm(r *http.Request, data []byte) error {
+// checkForm validates a form, which is any body that is not JSON. It shows no name that is not in the
+// schema: the rest of a password with an ampersand looks like one.
+func (op *operation) checkForm(r *http.Request, data []byte, schema *openapi3.Schema) error {
 	form, err := url.ParseQuery(string(data))
 	if err != nil {
-		return invalid("body", "is not a well-formed form").Because(err)
+		return invalid("body", "is not a well-formed form")
 	}
+	closed := schema.AdditionalProperties.Has != nil && !*schema.AdditionalProperties.Has
 	for name, values := range form {
+		field, of := name, ""
+		if schema.Properties[name] == nil {
+			field, of = "body", "has a field that is not known, and "
+			if closed {
+				return invalid("body", "has a field that is not known")
+			}
+		}
 		if len(values) > 1 {
-			return invalid(printable(name), "is given more than once")
+			return invalid(field, of+"is given more than once")
 		}
 		for _, text := range append(values, name) {
 			if why := unclean(text); why != "" {
-				return invalid(printable(name), why)
+				return invalid(field, of+why)
 			}
 		}
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 
+	"stavka.local/shared/fault"
 	"stavka.local/shared/money"
 	"stavka.local/shared/odds"
 )
@@ -24,15 +25,15 @@ const maxDepth = 16
 // parseJSON parses a body more strictly than encoding/json. The body must be valid UTF-8 without NUL
 // characters and halves of surrogate pairs, and must not be nested deeper than maxDepth. No object may
 // have a key twice, because different readers would take different values. Numbers are json.Number,
-// which keeps their digits.
-func parseJSON(data []byte) (any, error) {
+// which keeps their digits. The errors show no name below a secret of the schema.
+func parseJSON(data []byte, schema *openapi3.Schema) (any, error) {
 	if !utf8.Valid(data) {
 		return nil, invalid("body", "is not valid UTF-8")
 	}
 	if hasHalfCharacter(data) {
 		return nil, invalid("body", "has an escape for half a character")
 	}
-	p := parser{decoder: json.NewDecoder(bytes.NewReader(data))}
+	p := parser{decoder: json.NewDecoder(bytes.NewReader(data)), schema: schema}
 	p.decoder.UseNumber()
 	value, err := p.value()
 	if err == nil {
@@ -86,9 +87,9 @@ func explainSyntax(err error) error {
 	var syntax *json.SyntaxError
 	switch {
 	case errors.As(err, &syntax):
-		return invalid("body", "is not well-formed JSON, at byte "+strconv.FormatInt(syntax.Offset, 10)).Because(err)
+		return invalid("body", "is not well-formed JSON, at byte "+strconv.FormatInt(syntax.Offset, 10))
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return invalid("body", "is not well-formed JSON: it ends too early").Because(err)
+		return invalid("body", "is not well-formed JSON: it ends too early")
 	default:
 		return err
 	}
@@ -97,6 +98,7 @@ func explainSyntax(err error) error {
 // parser builds a value from the tokens of a decoder.
 type parser struct {
 	decoder *json.Decoder
+	schema  *openapi3.Schema
 	path    []string
 }
 
@@ -116,7 +118,7 @@ func (p *parser) value() (any, error) {
 		return p.array()
 	case string:
 		if strings.IndexByte(t, 0) >= 0 {
-			return nil, invalid(p.field(), "holds a NUL character")
+			return nil, p.invalid("holds a NUL character")
 		}
 	}
 	return token, nil
@@ -135,7 +137,7 @@ func (p *parser) object() (any, error) {
 			return nil, invalid("body", "has a field whose name holds a NUL character")
 		}
 		if _, ok := object[key]; ok {
-			return nil, invalid(p.field(), "is given more than once")
+			return nil, p.invalid("is given more than once")
 		}
 		if object[key], err = p.value(); err != nil {
 			return nil, err
@@ -161,7 +163,42 @@ func (p *parser) array() (any, error) {
 	return array, err
 }
 
-func (p *parser) field() string { return fieldName(p.path) }
+// invalid returns a fault about the field at the parser's path, or about the secret that holds it.
+func (p *parser) invalid(what string) *fault.Error {
+	schema, names, known := p.schema, make([]string, 0, len(p.path)), true
+	for _, name := range p.path {
+		if schema != nil && isSecret(schema) {
+			return invalid(fieldName(names), "must be "+typeName(schema))
+		}
+		if schema = member(schema, name); schema == nil {
+			known = false
+		}
+		names = append(names, printable(name))
+	}
+	if !known {
+		return unknown(fieldName(names), what)
+	}
+	return invalid(fieldName(names), what)
+}
+
+// member returns the schema of a field of an object or of an item of an array, or nil if it has none.
+func member(schema *openapi3.Schema, name string) *openapi3.Schema {
+	if schema == nil {
+		return nil
+	}
+	if property := schema.Properties[name]; property != nil {
+		return property.Value
+	}
+	if schema.Items != nil {
+		return schema.Items.Value
+	}
+	for _, part := range schema.AllOf {
+		if found := member(part.Value, name); found != nil {
+			return found
+		}
+	}
+	return nil
+}
 
 // fieldName returns a path as problems show it: "legs.0.price".
 func fieldName(path []string) string {
@@ -225,7 +262,7 @@ func checkDate(text string, schema *openapi3.Schema, path []string) error {
 		return nil
 	}
 	if _, err := time.Parse(layout, text); err != nil {
-		return invalid(fieldName(path), "is a time that does not exist"+itIs(strconv.Quote(text))).Because(err)
+		return invalidValue(fieldName(path), "is a time that does not exist", itIs(strconv.Quote(text)))
 	}
 	return nil
 }
@@ -236,7 +273,7 @@ const notPlain = "must be a whole number in plain digits"
 func checkNumber(digits string, schema *openapi3.Schema, path []string) error {
 	if schema.Type.Is(openapi3.TypeInteger) {
 		if _, err := strconv.ParseInt(digits, 10, 64); err != nil {
-			return invalid(fieldName(path), notPlain+itIs(digits)).Because(err)
+			return invalidValue(fieldName(path), notPlain, itIs(digits))
 		}
 		return nil
 	}
@@ -251,7 +288,7 @@ func checkNumber(digits string, schema *openapi3.Schema, path []string) error {
 	}
 	if err != nil {
 		// The reason without the value, which the parsers put before it.
-		return invalid(fieldName(path), "is not acceptable ("+reason(err)+")"+itIs(digits)).Because(err)
+		return invalidValue(fieldName(path), "is not acceptable ("+reason(err)+")", itIs(digits))
 	}
 	return nil
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/getkin/kin-openapi/openapi3"
 )
 
 func TestHasHalfCharacter(t *testing.T) {
@@ -42,7 +44,7 @@ func FuzzParseJSON(f *testing.F) {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		got, err := parseJSON(data)
+		got, err := parseJSON(data, &openapi3.Schema{})
 		decoder := json.NewDecoder(bytes.NewReader(data))
 		decoder.UseNumber()
 		var want any

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"runtime/debug"
 	"strconv"
 	"time"
@@ -28,10 +29,12 @@ type observer struct {
 	requests *prometheus.CounterVec
 	duration *prometheus.HistogramVec
 	inFlight prometheus.Gauge
+	trusted  []netip.Prefix
 }
 
-func newObserver(m *metrics.Registry) *observer {
+func newObserver(m *metrics.Registry, trusted []netip.Prefix) *observer {
 	return &observer{
+		trusted: trusted,
 		requests: m.CounterVec("http_requests_total",
 			"HTTP requests answered; status 499 is a client that went away.", "route", "method", "status"),
 		duration: m.HistogramVec("http_request_duration_seconds",
@@ -171,11 +174,12 @@ func (o *observer) report(
 	if !logger.Enabled(ctx, level) {
 		return
 	}
-	attrs := make([]slog.Attr, 0, 8)
+	attrs := make([]slog.Attr, 0, 9)
 	attrs = append(attrs,
 		slog.String("method", method),
 		slog.String("route", route),
 		slog.String("path", r.URL.Path),
+		slog.String("client", clientText(r, o.trusted)),
 		slog.Int("status", status),
 		slog.Duration("duration", took),
 		slog.Int("bytes", w.BytesWritten()),
@@ -187,6 +191,15 @@ func (o *observer) report(
 		attrs = append(attrs, slog.Bool("aborted", true))
 	}
 	logger.LogAttrs(ctx, level, "request", attrs...)
+}
+
+// clientText returns the address of the client, or "unknown".
+func clientText(r *http.Request, trusted []netip.Prefix) string {
+	address := ClientAddress(r, trusted)
+	if !address.IsValid() {
+		return "unknown"
+	}
+	return address.String()
 }
 
 // knownMethod returns method, or OTHER for a method that HTTP does not have, to bound the labels of metrics.

@@ -83,7 +83,7 @@ func FuzzPlainBodies(f *testing.F) {
 		if !q.accepts(body) {
 			return
 		}
-		value, err := parseJSON(body)
+		value, err := parseJSON(body, schema)
 		if err == nil {
 			err = checkJSON(value, schema)
 		}

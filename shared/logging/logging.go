@@ -1,6 +1,10 @@
 // Package logging sets up log/slog as both services use it: text or JSON lines
 // from a level on, each with the request id and the attributes of its context. A
 // secret does not appear: its type, config.Secret, hides the value.
+//
+// Nobody who sends a request can write a line of the log or hide a part of one:
+// texts are cut at 256 characters (errors at 8192), and characters that cannot be
+// seen are escaped, in both formats.
 package logging
 
 import (
@@ -38,14 +42,14 @@ func Read(r *config.Reader) Options {
 		"error": slog.LevelError,
 	}
 	return Options{
-		Level:  levels[r.OneOf("LOG_LEVEL", []string{"debug", "info", "warn", "error"}, "The least severe records that are logged.")],
+		Level:  levels[r.OneOf("LOG_LEVEL", []string{"info", "debug", "warn", "error"}, "The least severe records that are logged; debug has the reasons of refusals, and none of the values that were sent.")],
 		Format: Format(r.OneOf("LOG_FORMAT", []string{string(Text), string(JSON)}, "The format of the log.")),
 	}
 }
 
 // New returns a logger that writes to w, one line for each record.
 func New(w io.Writer, o Options) *slog.Logger {
-	ho := &slog.HandlerOptions{Level: o.Level}
+	ho, w := &slog.HandlerOptions{Level: o.Level}, io.Writer(visible{w})
 	if o.Format == JSON {
 		return slog.New(&contextHandler{slog.NewJSONHandler(w, ho)})
 	}
@@ -69,17 +73,20 @@ func (h *contextHandler) Enabled(ctx context.Context, level slog.Level) bool {
 }
 
 func (h *contextHandler) Handle(ctx context.Context, record slog.Record) error {
+	if isLong(record) {
+		record = cutRecord(record)
+	}
 	if id := requestid.From(ctx); id != "" {
 		record.AddAttrs(slog.String("request_id", id))
 	}
 	if attrs, ok := ctx.Value(attrsKey{}).([]slog.Attr); ok {
-		record.AddAttrs(attrs...)
+		record.AddAttrs(cutAttrs(attrs)...)
 	}
 	return h.next.Handle(ctx, record)
 }
 
 func (h *contextHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return &contextHandler{h.next.WithAttrs(attrs)}
+	return &contextHandler{h.next.WithAttrs(cutAttrs(attrs))}
 }
 
 func (h *contextHandler) WithGroup(name string) slog.Handler {

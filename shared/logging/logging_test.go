@@ -63,7 +63,8 @@ func TestLevelAndFormat(t *testing.T) {
 		level, format string
 		want          logging.Options
 	}{
-		{"", "", logging.Options{Level: slog.LevelDebug, Format: logging.Text}},
+		{"", "", logging.Options{Level: slog.LevelInfo, Format: logging.Text}},
+		{"debug", "", logging.Options{Level: slog.LevelDebug, Format: logging.Text}},
 		{"info", "json", logging.Options{Level: slog.LevelInfo, Format: logging.JSON}},
 		{"warn", "text", logging.Options{Level: slog.LevelWarn, Format: logging.Text}},
 		{"error", "", logging.Options{Level: slog.LevelError, Format: logging.Text}},

@@ -83,7 +83,7 @@ func Write(w http.ResponseWriter, r *http.Request, err error) {
 	if f == nil || f.Kind == fault.Internal {
 		f = errInternal
 	}
-	log(ctx, err, f, Status(f.Kind))
+	log(r, err, f)
 	Answer(w, r, f)
 }
 
@@ -110,15 +110,17 @@ func Answer(w http.ResponseWriter, r *http.Request, f *fault.Error) {
 }
 
 // log logs internal failures as errors, failures of dependencies as warnings, and the hidden cause
-// of a refusal for debugging.
-func log(ctx context.Context, err error, f *fault.Error, status int) {
-	switch {
+// of a refusal for debugging. It does not log the detail of a refusal, which may show what the client
+// sent.
+func log(r *http.Request, err error, f *fault.Error) {
+	ctx := r.Context()
+	switch status := Status(f.Kind); {
 	case status == http.StatusInternalServerError:
 		slog.ErrorContext(ctx, "request failed", "error", err)
 	case status > http.StatusInternalServerError:
 		slog.WarnContext(ctx, "request not served", "error", err)
 	case f.Unwrap() != nil:
-		slog.DebugContext(ctx, "request refused", "error", err)
+		slog.DebugContext(ctx, "request refused", "path", r.URL.Path, "code", f.Code, "reason", f.Unwrap())
 	}
 }
 

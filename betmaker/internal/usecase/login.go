@@ -44,33 +44,44 @@ type AccessToken struct {
 	Valid time.Duration // in whole seconds
 }
 
-// Login signs a user in. Errors: domain.ErrThrottled; domain.ErrInvalidCredentials, after the same
-// time if the user does not exist; domain.ErrUserInactive, only if the password is right; those of
-// the store and of Passwords.
+// Login signs a user in, and logs and counts the attempt. Errors: domain.ErrThrottled;
+// domain.ErrInvalidCredentials, after the same time if the user does not exist;
+// domain.ErrUserInactive, only if the password is right; those of the store and of Passwords.
 func (l *Login) Login(ctx context.Context, c Credentials) (AccessToken, error) {
+	token, user, err := l.login(ctx, c)
+	l.Throttle.report(ctx, ForLogin, user, c.Address, err)
+	return token, err
+}
+
+// login also returns the user of the name, or 0.
+func (l *Login) login(ctx context.Context, c Credentials) (AccessToken, domain.UserID, error) {
 	guess, err := l.Throttle.begin(ctx, c.Username, c.Address)
+	if errors.Is(err, domain.ErrThrottled) {
+		user, _ := l.Users.ByUsername(ctx, c.Username) // for the log; without a user it says less
+		return AccessToken{}, user.ID, err
+	}
 	if err != nil {
-		return AccessToken{}, err
+		return AccessToken{}, 0, err
 	}
 	defer guess.end()
 
 	user, err := l.Users.ByUsername(ctx, c.Username)
 	if err != nil && !errors.Is(err, ports.ErrNotFound) {
-		return AccessToken{}, fmt.Errorf("look for a user by name: %w", err)
+		return AccessToken{}, 0, fmt.Errorf("look for a user by name: %w", err)
 	}
 	// The hash of a missing user is empty, and the check takes the same time.
 	matches, outdated, err := l.Passwords.Verify(ctx, domain.PreparePassword(c.Password), user.PasswordHash)
 	if err != nil {
-		return AccessToken{}, err
+		return AccessToken{}, user.ID, err
 	}
 	if !matches {
 		if err := guess.fail(ctx); err != nil {
-			return AccessToken{}, err
+			return AccessToken{}, user.ID, err
 		}
-		return AccessToken{}, domain.ErrInvalidCredentials
+		return AccessToken{}, user.ID, domain.ErrInvalidCredentials
 	}
 	if !user.Active {
-		return AccessToken{}, domain.ErrUserInactive
+		return AccessToken{}, user.ID, domain.ErrUserInactive
 	}
 	guess.succeed(ctx)
 	if outdated {
@@ -78,9 +89,9 @@ func (l *Login) Login(ctx context.Context, c Credentials) (AccessToken, error) {
 	}
 	token, valid, err := l.Tokens.Issue(user.ID, user.TokenVersion)
 	if err != nil {
-		return AccessToken{}, err
+		return AccessToken{}, user.ID, err
 	}
-	return AccessToken{Token: token, Valid: valid}, nil
+	return AccessToken{Token: token, Valid: valid}, user.ID, nil
 }
 
 // errOtherPassword: the password was changed after it was checked.

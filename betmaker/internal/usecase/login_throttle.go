@@ -71,6 +71,9 @@ var ErrTooManyLogins = fault.New(fault.Unavailable, "unavailable", "Too many use
 //
 // An IPv6 address counts together with its /64, the least network of a customer.
 type LoginThrottle struct {
+	// Checked, if set, is told the result of every check. It must be set before the first.
+	Checked func(Purpose, CheckResult)
+
 	failures ports.LoginFailures
 	now      func() time.Time
 	log      *slog.Logger

@@ -136,17 +136,23 @@ func deref(text *string) string {
 	return *text
 }
 
-// confirm checks the actor's current password, throttled like a login, and counts the change. It
-// returns the hash of the password.
+// confirm checks the actor's current password, throttled, logged and counted like a login, and counts
+// the change. It returns the hash of the password.
 func (u *Users) confirm(ctx context.Context, by domain.Caller, password *string) (hash string, err error) {
 	if password == nil {
 		return "", domain.ErrCurrentPassword
 	}
+	address, _ := netip.ParseAddr(by.Address) // zero if it is not known
+	hash, err = u.check(ctx, by, address, *password)
+	u.Throttle.report(ctx, ForChange, by.ID, address, err)
+	return hash, err
+}
+
+func (u *Users) check(ctx context.Context, by domain.Caller, address netip.Addr, password string) (hash string, err error) {
 	user, err := u.Store.Credentials(ctx, by.ID)
 	if err != nil {
 		return "", notFoundUser(by.ID, err)
 	}
-	address, _ := netip.ParseAddr(by.Address) // zero if it is not known
 	guess, err := u.Throttle.begin(ctx, user.Username, address)
 	if err != nil {
 		return "", err
@@ -155,7 +161,7 @@ func (u *Users) confirm(ctx context.Context, by domain.Caller, password *string)
 	if err := u.Throttle.countChange(ctx, by.ID); err != nil {
 		return "", err
 	}
-	matches, _, err := u.Passwords.Verify(ctx, domain.PreparePassword(*password), user.PasswordHash)
+	matches, _, err := u.Passwords.Verify(ctx, domain.PreparePassword(password), user.PasswordHash)
 	if err != nil {
 		return "", err
 	}

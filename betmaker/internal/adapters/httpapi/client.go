@@ -4,11 +4,10 @@ import (
 	"context"
 	"net/http"
 	"net/netip"
-	"slices"
-	"strings"
 
 	"stavka.local/betmaker/internal/adapters/httpapi/oapi"
 	"stavka.local/betmaker/internal/domain"
+	"stavka.local/shared/httpedge"
 	"stavka.local/shared/requestid"
 )
 
@@ -21,7 +20,7 @@ func (s *server) noteClient(next oapi.StrictHandlerFunc, operation string) oapi.
 		return next
 	}
 	return func(ctx context.Context, w http.ResponseWriter, r *http.Request, request any) (any, error) {
-		return next(context.WithValue(ctx, clientKey{}, clientAddress(r, s.TrustedProxies)), w, r, request)
+		return next(context.WithValue(ctx, clientKey{}, httpedge.ClientAddress(r, s.TrustedProxies)), w, r, request)
 	}
 }
 
@@ -38,27 +37,4 @@ func callerFrom(ctx context.Context) domain.Caller {
 		caller.Address = address.String()
 	}
 	return caller
-}
-
-// clientAddress returns the address of the client: that of the connection or, if that is a trusted
-// proxy, the nearest untrusted one in X-Forwarded-For. Addresses further away could be forged.
-func clientAddress(r *http.Request, trusted []netip.Prefix) netip.Addr {
-	connection, _ := netip.ParseAddrPort(r.RemoteAddr)
-	address := connection.Addr().Unmap()
-	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
-	for _, hop := range slices.Backward(hops) {
-		if !contains(trusted, address) {
-			break
-		}
-		next, err := netip.ParseAddr(strings.TrimSpace(hop))
-		if err != nil {
-			break
-		}
-		address = next.Unmap()
-	}
-	return address
-}
-
-func contains(networks []netip.Prefix, address netip.Addr) bool {
-	return slices.ContainsFunc(networks, func(network netip.Prefix) bool { return network.Contains(address) })
 }

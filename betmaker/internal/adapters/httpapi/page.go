@@ -59,7 +59,7 @@ func parseCursor(text string) (int64, error) {
 	}
 	id, err := decodeCursor(text)
 	if err != nil {
-		return 0, httpedge.ErrInvalidRequest.Detailf("after must come from the Link of a page.").With("field", "after").Because(err)
+		return 0, httpedge.ErrInvalidRequest.Detailf("after must come from the Link of a page.").With("field", "after")
 	}
 	return id, nil
 }

@@ -40,7 +40,7 @@ type Dependencies struct {
 	AuditLog      usecase.AuditLog
 
 	// TrustedProxies are the networks whose X-Forwarded-For is believed when failed logins are
-	// counted by address and privileged actions are recorded.
+	// counted by address, privileged actions are recorded and requests are logged.
 	TrustedProxies []netip.Prefix
 
 	// BetsAtOnce is how many bets of one user may be under way; 0 for no bound.
@@ -83,7 +83,7 @@ func New(d Dependencies) (http.Handler, error) {
 		Health:    d.Health,
 		Metrics:   d.Metrics,
 
-		MetricsElsewhere: d.MetricsElsewhere,
+		MetricsElsewhere: d.MetricsElsewhere, TrustedProxies: d.TrustedProxies,
 	})
 }
 

@@ -97,7 +97,7 @@ func withMigrations(ctx context.Context, config Config, do func(*goose.Provider)
 	config = config.withDefaults()
 	settings, err := pgx.ParseConfig(plainURL(config.URL))
 	if err != nil {
-		return fmt.Errorf("database url: %w", err)
+		return errDatabaseURL
 	}
 	settings.ConnectTimeout = connectTimeout
 	settings.RuntimeParams["application_name"] = applicationName + " migrate"

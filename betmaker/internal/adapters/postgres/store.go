@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -137,10 +138,14 @@ func (s *Store) Ping(ctx context.Context) error {
 	return nil
 }
 
+// errDatabaseURL hides the cause, which may show the password.
+var errDatabaseURL = errors.New("the URL of the database is not of the form postgres://user:password@host:port/name " +
+	"(reserved characters in user, password and name must be percent-encoded)")
+
 func openPool(ctx context.Context, config Config, size int, durability *durabilityCheck) (*pool, error) {
 	settings, err := pgxpool.ParseConfig(plainURL(config.URL))
 	if err != nil {
-		return nil, fmt.Errorf("database url: %w", err)
+		return nil, errDatabaseURL
 	}
 	settings.MaxConns = int32(min(size, 1000))
 	settings.MaxConnLifetimeJitter = settings.MaxConnLifetime / 10

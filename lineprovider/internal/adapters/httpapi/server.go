@@ -211,7 +211,7 @@ func target(ctx context.Context, id int64, ifMatch, actor string) (usecase.Targe
 	version, err := strconv.ParseInt(strings.Trim(ifMatch, `"`), 10, 64)
 	if err != nil || version < 1 {
 		return usecase.Target{}, httpedge.ErrInvalidRequest.
-			Detailf("If-Match must be a version in double quotes.").With("field", "If-Match").Because(err)
+			Detailf("If-Match must be a version in double quotes.").With("field", "If-Match")
 	}
 	t.Version = version
 	return t, nil
