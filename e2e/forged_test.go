@@ -49,6 +49,9 @@ func TestForgedMessages(t *testing.T) {
 	broker.Publish(t, line.TypeHeartbeat, amqp.Publishing{Body: []byte(beat)})
 
 	system.Eventually(t, aftermath, "the forged messages are dead-lettered and counted", func() error {
+		if got := user.Bet(t, bet.ID); got.Status != betmaker.BetStatusPending {
+			t.Fatalf("forged results have settled the bet: %+v", got)
+		}
 		dead, counted := broker.Waiting(t, broker.DeadQueue()), metric(t, maker, "stavka_consumer_forged_total")
 		// Each attack on the exchange is seen by the shared queue and by the watcher; with the heartbeat.
 		if want := 2 * len(attacks); dead != want || counted != float64(want+len(attacks)+1) {
@@ -58,9 +61,6 @@ func TestForgedMessages(t *testing.T) {
 	})
 	if n := metric(t, maker, "stavka_consumer_dead_lettered_total"); n != float64(2*len(attacks)) {
 		t.Errorf("%g messages were dead-lettered, want %d: each once", n, 2*len(attacks))
-	}
-	if got := user.Bet(t, bet.ID); got.Status != betmaker.BetStatusPending {
-		t.Errorf("forged results have settled the bet: %+v", got)
 	}
 	if got := user.Wallet(t); got != before {
 		t.Errorf("the wallet is %+v, and was %+v", got, before)

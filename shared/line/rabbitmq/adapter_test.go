@@ -33,7 +33,7 @@ func TestNewRefusesBadOptions(t *testing.T) {
 	}{
 		{"no URL", func(o *rabbitmq.Options) { o.URL = "" }, []string{"URL"}},
 		{"no token", func(o *rabbitmq.Options) { o.Tokens = nil }, []string{"no service token"}},
-		{"an empty token", func(o *rabbitmq.Options) { o.Tokens = append(token[:1:1], config.NewSecret("")) }, []string{"token is empty"}},
+		{"an empty token", func(o *rabbitmq.Options) { o.Tokens = []config.Secret{token[0], config.NewSecret("")} }, []string{"token is empty"}},
 		{"other scheme", func(o *rabbitmq.Options) { o.URL = "http://guest:secret@localhost" }, []string{"URL"}},
 		{"password that breaks the URL", func(o *rabbitmq.Options) { o.URL = "amqp://guest:secret/1@localhost" }, []string{"URL"}},
 		{"several", func(o *rabbitmq.Options) { o.Prefetch, o.Workers, o.DrainTimeout = -1, -2, -3 }, []string{"prefetch of -1", "-2 workers", "DrainTimeout of -3ns"}},
@@ -498,7 +498,7 @@ func TestForged(t *testing.T) {
 		"no signature":       func(p *amqp.Publishing) { p.Headers = nil },
 		"an empty signature": func(p *amqp.Publishing) { p.Headers = amqp.Table{"hmac-sha256": ""} },
 		"a signature of bytes": func(p *amqp.Publishing) {
-			p.Headers = amqp.Table{"hmac-sha256": []byte(p.Headers["hmac-sha256"].(string))}
+			p.Headers = amqp.Table{"hmac-sha256": fmt.Append(nil, p.Headers["hmac-sha256"])}
 		},
 		"a number":               func(p *amqp.Publishing) { p.Headers = amqp.Table{"hmac-sha256": int64(1)} },
 		"another header":         func(p *amqp.Publishing) { p.Headers = amqp.Table{"signature": p.Headers["hmac-sha256"]} },
