@@ -28,7 +28,7 @@ func (u *Users) SetPassword(ctx context.Context, from domain.Origin, username, p
 	if err != nil {
 		return domain.User{}, err
 	}
-	return u.update(ctx, domain.Caller{Address: from.Address, RequestID: from.RequestID}, user.ID, change, "", hash)
+	return u.update(ctx, domain.Caller{Address: from.Address}, user.ID, change, "", hash)
 }
 
 // byUsername returns a user with the hash of the password. Errors: domain.ErrUserNotFound; those of
