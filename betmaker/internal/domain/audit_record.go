@@ -35,6 +35,7 @@ const (
 	ActionCreateUser     = "user.create"
 	ActionChangeUser     = "user.change"
 	ActionDeactivateUser = "user.deactivate"
+	ActionUnlockUser     = "user.unlock"
 	ActionVoid           = "event.void"
 	ActionUndoVoid       = "event.undo_void"
 	ActionResolve        = "event.resolve"
@@ -98,6 +99,11 @@ func (u User) ChangedBy(from Origin, change UserChange, next User) AuditRecord {
 	record := NewAuditRecord(from, action, UserSubject(u.ID), "", u.profile(), next.profile())
 	record.Changed = change.changed(u, next)
 	return record
+}
+
+// UnlockedBy returns the record of the end of a lockout of u.
+func (u User) UnlockedBy(from Origin) AuditRecord {
+	return NewAuditRecord(from, ActionUnlockUser, UserSubject(u.ID), "", nil, nil)
 }
 
 // Caller is an actor and the source of their request.

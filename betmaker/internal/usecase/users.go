@@ -183,8 +183,11 @@ func (u *Users) Deactivate(ctx context.Context, by domain.Caller, id domain.User
 
 // SignOut ends the tokens of the actor. Errors: those of the store.
 func (u *Users) SignOut(ctx context.Context, by domain.Caller) error {
-	_, err := u.Change(ctx, by, by.ID, domain.UserChange{SignOut: true})
-	return err
+	if _, err := u.Change(ctx, by, by.ID, domain.UserChange{SignOut: true}); err != nil {
+		return err
+	}
+	u.Throttle.log.InfoContext(ctx, "signed out", "user", by.ID, "client", by.Address)
+	return nil
 }
 
 // errUnchanged ends an update that would change nothing.
