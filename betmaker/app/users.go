@@ -39,7 +39,8 @@ terminal, and otherwise is its first line.`
 	}
 	unlock := configure.Command("unlock NAME", "Lift the lockout of a user name after too many wrong passwords", func(cmd *cobra.Command, c Config) error {
 		return withStore(cmd.Context(), c, func(s *store) error {
-			if err := usecase.Unlock(cmd.Context(), s.LoginFailures, username); err != nil {
+			users := &usecase.Users{Store: s.Users}
+			if err := users.Unlock(cmd.Context(), domain.Origin{Address: "terminal"}, s.LoginFailures, username); err != nil {
 				return err
 			}
 			return service.Printf(cmd.OutOrStdout(), "earlier failed attempts to sign in as %q no longer count\n", username)

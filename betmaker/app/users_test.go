@@ -57,6 +57,25 @@ func TestSetPassword(t *testing.T) {
 	}
 }
 
+func TestUnlockIsRecorded(t *testing.T) {
+	t.Parallel()
+	c, file, _ := newLedger(t) // with the users anna and boris
+	for _, name := range []string{"ANNA", "nobody"} {
+		if out, err := command(t, c, "", "users", "unlock", name); err != nil || !strings.Contains(out, "no longer count") {
+			t.Fatalf("%s: got %q, %v", name, out, err)
+		}
+	}
+	store, err := sqlite.Open(t.Context(), sqlite.Config{File: file})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = store.Close() }()
+	records, err := store.AuditLog.Records(t.Context(), ports.AuditFilter{Action: domain.ActionUnlockUser}, 10)
+	if err != nil || len(records) != 1 || records[0].Subject != "user:1" || records[0].Address != "terminal" {
+		t.Errorf("the audit log has %+v, %v; want one record about anna", records, err)
+	}
+}
+
 func TestSetPasswordRefusals(t *testing.T) {
 	t.Parallel()
 	c, _, _ := newLedger(t)

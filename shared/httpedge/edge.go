@@ -31,7 +31,6 @@ import (
 	"stavka.local/shared/health"
 	"stavka.local/shared/metrics"
 	"stavka.local/shared/problem"
-	"stavka.local/shared/requestid"
 )
 
 // The errors that any request can cause. Errors derived from them have their own details.
@@ -161,7 +160,7 @@ func Metrics(m *metrics.Registry) http.Handler {
 	r := chi.NewRouter()
 	r.Use(func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			next.ServeHTTP(w, r.WithContext(requestid.With(r.Context(), begin(w, r))))
+			next.ServeHTTP(w, r.WithContext(begin(w, r)))
 		})
 	})
 	r.NotFound(func(w http.ResponseWriter, r *http.Request) { problem.Write(w, r, ErrNotFound) })

@@ -59,7 +59,7 @@ func (l *lines) of(t *testing.T, id string) string {
 		defer l.mu.Unlock()
 		found.Reset()
 		for _, line := range l.all {
-			if strings.Contains(line, "request_id="+id+"\n") || strings.Contains(line, "request_id="+id+" ") {
+			if strings.Contains(line, " request_id="+id+"\n") || strings.Contains(line, " request_id="+id+" ") {
 				found.WriteString(line)
 			}
 		}
@@ -663,6 +663,9 @@ func TestRequestID(t *testing.T) {
 		if got := response.Header.Get("X-Request-Id"); got != given {
 			t.Errorf("the id %q became %q", given, got)
 		}
+		if !strings.Contains(logged.of(t, given), " server_request_id=") {
+			t.Errorf("the log of %q has no id of the server's", given)
+		}
 		if _, ok := seen.Load(given); !ok {
 			t.Errorf("the service did not get the id %q", given)
 		}
@@ -675,6 +678,9 @@ func TestRequestID(t *testing.T) {
 			t.Errorf("the id %q became %q", given, got)
 		}
 		made[got] = true
+		if strings.Contains(logged.of(t, got), "server_request_id") {
+			t.Errorf("the log of %q has a second id", got)
+		}
 		if _, ok := seen.Load(got); !ok {
 			t.Errorf("the service did not get the id %q", got)
 		}

@@ -95,9 +95,9 @@ func (o *observer) middleware(next http.Handler) http.Handler {
 		o.inFlight.Inc()
 		defer o.inFlight.Dec()
 
-		id := begin(w, r)
+		ctx := begin(w, r)
 		sender := &subject{}
-		r = r.WithContext(context.WithValue(requestid.With(r.Context(), id), subjectKey{}, sender))
+		r = r.WithContext(context.WithValue(ctx, subjectKey{}, sender))
 		ww := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
 		aborted := serve(next, ww, r)
 		o.report(r, ww, time.Since(start), sender.user, aborted)
@@ -107,18 +107,18 @@ func (o *observer) middleware(next http.Handler) http.Handler {
 	})
 }
 
-// begin sets the headers of every answer and returns the id of the request.
-func begin(w http.ResponseWriter, r *http.Request) string {
-	id := r.Header.Get(requestid.Header)
+// begin sets the headers of every answer and returns the context with the ids of the request.
+func begin(w http.ResponseWriter, r *http.Request) context.Context {
+	id, own := r.Header.Get(requestid.Header), requestid.New()
 	if !requestid.IsValid(id) {
-		id = requestid.New()
+		id = own
 	}
 	header := w.Header()
 	header.Set(requestid.Header, id)
 	for _, h := range onEveryAnswer {
 		header[h.name] = h.values
 	}
-	return id
+	return requestid.WithServer(r.Context(), id, own)
 }
 
 // serve calls next and writes a response when next panics. It returns true when no response is possible

@@ -2,6 +2,9 @@
 // from a level on, each with the request id and the attributes of its context. A
 // secret does not appear: its type, config.Secret, hides the value.
 //
+// The request id may be one that the client has chosen, even that of another
+// request. Then a record has server_request_id, too, which is like no other.
+//
 // Nobody who sends a request can write a line of the log or hide a part of one:
 // texts are cut at 256 characters (errors at 8192), and characters that cannot be
 // seen are escaped, in both formats.
@@ -65,7 +68,7 @@ func With(ctx context.Context, attrs ...slog.Attr) context.Context {
 	return context.WithValue(ctx, attrsKey{}, slices.Concat(before, attrs))
 }
 
-// contextHandler adds the request id and the attributes of the context.
+// contextHandler adds the request ids and the attributes of the context.
 type contextHandler struct{ next slog.Handler }
 
 func (h *contextHandler) Enabled(ctx context.Context, level slog.Level) bool {
@@ -78,6 +81,9 @@ func (h *contextHandler) Handle(ctx context.Context, record slog.Record) error {
 	}
 	if id := requestid.From(ctx); id != "" {
 		record.AddAttrs(slog.String("request_id", id))
+		if own := requestid.Server(ctx); own != id && own != "" {
+			record.AddAttrs(slog.String("server_request_id", own))
+		}
 	}
 	if attrs, ok := ctx.Value(attrsKey{}).([]slog.Attr); ok {
 		record.AddAttrs(cutAttrs(attrs)...)

@@ -1,5 +1,8 @@
 // Package requestid identifies requests, so that an answer, its log lines and a question about it
-// can be matched. The id travels in the context.
+// can be matched. The ids travel in the context.
+//
+// A request has the id that it is answered with, which the client may choose, and so choose the id of
+// another request; and one that the server has made, which is like no other.
 package requestid
 
 import (
@@ -36,13 +39,25 @@ func IsValid(id string) bool {
 	return true
 }
 
-// With returns a context that carries id.
-func With(ctx context.Context, id string) context.Context {
-	return context.WithValue(ctx, contextKey{}, id)
+// ids are those of one request.
+type ids struct{ answered, server string }
+
+// With returns a context that carries id to answer with. It keeps the server's id of ctx.
+func With(ctx context.Context, id string) context.Context { return WithServer(ctx, id, Server(ctx)) }
+
+// WithServer returns a context that carries the id to answer with and the server's own.
+func WithServer(ctx context.Context, id, server string) context.Context {
+	return context.WithValue(ctx, contextKey{}, ids{id, server})
 }
 
-// From returns the id that ctx carries, or "" when it carries none.
-func From(ctx context.Context) string {
-	id, _ := ctx.Value(contextKey{}).(string)
-	return id
+// From returns the id to answer with that ctx carries, or "" when it carries none.
+func From(ctx context.Context) string { return of(ctx).answered }
+
+// Server returns the server's own id that ctx carries, or "" when it carries none. It equals the other
+// unless the client has chosen that.
+func Server(ctx context.Context) string { return of(ctx).server }
+
+func of(ctx context.Context) ids {
+	found, _ := ctx.Value(contextKey{}).(ids)
+	return found
 }

@@ -41,4 +41,8 @@ func TestContext(t *testing.T) {
 	if id := requestid.From(requestid.With(requestid.With(t.Context(), "outer"), "inner")); id != "inner" {
 		t.Errorf("got %q, want inner", id)
 	}
+	ctx := requestid.With(requestid.WithServer(t.Context(), "client's", "own"), "replayed")
+	if id, own := requestid.From(ctx), requestid.Server(ctx); id != "replayed" || own != "own" {
+		t.Errorf("got %q and %q, want replayed and own", id, own)
+	}
 }

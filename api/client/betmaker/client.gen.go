@@ -229,13 +229,22 @@ type AuditRecord struct {
 
 	// Before The state of the subject before the action; null for none.
 	Before *json.RawMessage `json:"before"`
-	ID     int64            `json:"id"`
+
+	// Changed What an action on a user changed: `name`, `username`, `email`, `role`, `password`, `active`, `tokens` (the
+	// user's tokens have ended). A password itself is never recorded.
+	Changed []string `json:"changed"`
+	ID      int64    `json:"id"`
 
 	// Reason The reason given in the request, or null.
 	Reason *string `json:"reason"`
 
-	// RequestID The `X-Request-Id` of the request.
+	// RequestID The `X-Request-Id` of the request, which the client may have chosen.
 	RequestID string `json:"request_id"`
+
+	// ServerRequestID The id of the request that the server made, which no client can choose; the log has it as
+	// `server_request_id`, or as `request_id` if the client chose none. Empty for an operator and in records that
+	// an earlier version wrote.
+	ServerRequestID string `json:"server_request_id"`
 
 	// Subject The object of the action, such as `user:2`, `event:1` or `bet:1`.
 	Subject string `json:"subject"`
@@ -882,8 +891,9 @@ type ClientInterface interface {
 
 	// ListAuditRecords Read the audit log
 	//
-	// For administrators. Lists privileged actions, newest first: every action of administrators on other users, and
-	// of operators at a terminal.
+	// For administrators. Lists privileged actions, newest first: every action of administrators on users, of users on
+	// what their own sign-in depends on (user name, email address, password, deactivation), and of operators at a
+	// terminal.
 	//
 	// Corresponds with GET /api/audit (the `ListAuditRecords` operationId).
 	ListAuditRecords(ctx context.Context, params *ListAuditRecordsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -1242,8 +1252,9 @@ type ClientInterface interface {
 
 // ListAuditRecords Read the audit log
 //
-// For administrators. Lists privileged actions, newest first: every action of administrators on other users, and
-// of operators at a terminal.
+// For administrators. Lists privileged actions, newest first: every action of administrators on users, of users on
+// what their own sign-in depends on (user name, email address, password, deactivation), and of operators at a
+// terminal.
 //
 // Corresponds with GET /api/audit (the `ListAuditRecords` operationId).
 func (c *Client) ListAuditRecords(ctx context.Context, params *ListAuditRecordsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -3299,8 +3310,9 @@ type ClientWithResponsesInterface interface {
 
 	// ListAuditRecordsWithResponse Read the audit log
 	//
-	// For administrators. Lists privileged actions, newest first: every action of administrators on other users, and
-	// of operators at a terminal.
+	// For administrators. Lists privileged actions, newest first: every action of administrators on users, of users on
+	// what their own sign-in depends on (user name, email address, password, deactivation), and of operators at a
+	// terminal.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -4937,8 +4949,9 @@ func (r IssueTokenResponse) ContentType() string {
 
 // ListAuditRecordsWithResponse Read the audit log
 //
-// For administrators. Lists privileged actions, newest first: every action of administrators on other users, and
-// of operators at a terminal.
+// For administrators. Lists privileged actions, newest first: every action of administrators on users, of users on
+// what their own sign-in depends on (user name, email address, password, deactivation), and of operators at a
+// terminal.
 //
 // Returns a wrapper object for the known response body format(s).
 //

@@ -8,9 +8,10 @@ import (
 
 // Origin is the source of a request.
 type Origin struct {
-	By        UserID // the signed-in user; 0 for none
-	Address   string // of the client; "terminal" for an operator, "configuration" for a setting
-	RequestID string
+	By              UserID // the signed-in user; 0 for none
+	Address         string // of the client; "terminal" for an operator, "configuration" for a setting
+	RequestID       string // with which the request was answered; the client may have chosen it
+	ServerRequestID string // made here, like no other
 }
 
 // AuditRecord is the record of one privileged action.
@@ -22,6 +23,9 @@ type AuditRecord struct {
 	Action  string // such as "user.create"
 	Subject string // the object of the action, such as "user:7"
 	Reason  string // as given in the request
+	// Changed names what the action on a user changed, also what Before and After do not show: a
+	// password.
+	Changed []string
 	// Before and After describe the subject in JSON; nil for nothing.
 	Before, After json.RawMessage
 }
@@ -31,6 +35,7 @@ const (
 	ActionCreateUser     = "user.create"
 	ActionChangeUser     = "user.change"
 	ActionDeactivateUser = "user.deactivate"
+	ActionUnlockUser     = "user.unlock"
 	ActionVoid           = "event.void"
 	ActionUndoVoid       = "event.undo_void"
 	ActionResolve        = "event.resolve"
@@ -85,13 +90,20 @@ func (u User) CreatedBy(from Origin) AuditRecord {
 	return NewAuditRecord(from, ActionCreateUser, UserSubject(u.ID), "", nil, u.profile())
 }
 
-// ChangedBy returns the record of the change from u to next.
-func (u User) ChangedBy(from Origin, next User) AuditRecord {
+// ChangedBy returns the record of a change from u to next.
+func (u User) ChangedBy(from Origin, change UserChange, next User) AuditRecord {
 	action := ActionChangeUser
 	if u.Active && !next.Active {
 		action = ActionDeactivateUser
 	}
-	return NewAuditRecord(from, action, UserSubject(u.ID), "", u.profile(), next.profile())
+	record := NewAuditRecord(from, action, UserSubject(u.ID), "", u.profile(), next.profile())
+	record.Changed = change.changed(u, next)
+	return record
+}
+
+// UnlockedBy returns the record of the end of a lockout of u.
+func (u User) UnlockedBy(from Origin) AuditRecord {
+	return NewAuditRecord(from, ActionUnlockUser, UserSubject(u.ID), "", nil, nil)
 }
 
 // Caller is an actor and the source of their request.
@@ -99,10 +111,14 @@ type Caller struct {
 	Actor
 	Address   string
 	RequestID string
+	// ServerRequestID is as that of Origin.
+	ServerRequestID string
 }
 
 // Origin returns the caller as an origin.
-func (c Caller) Origin() Origin { return Origin{By: c.ID, Address: c.Address, RequestID: c.RequestID} }
+func (c Caller) Origin() Origin {
+	return Origin{By: c.ID, Address: c.Address, RequestID: c.RequestID, ServerRequestID: c.ServerRequestID}
+}
 
 // eventState is the part of an event that people decide, in the audit log.
 type eventState struct {

@@ -54,6 +54,36 @@ func (c UserChange) NeedsPassword(by Actor, id UserID) bool {
 	return by.ID == id && (c.Username != nil || c.Email != nil || c.Password != nil || c.Deactivate)
 }
 
+// Privileged reports whether the audit log keeps the change: every one by an administrator or an
+// operator, and those of one's own account that need the password, because whoever makes them can take
+// the account over or end it. A new display name and signing out need none, and anybody could fill the
+// log with them.
+func (c UserChange) Privileged(by Actor, id UserID) bool {
+	return by.ID != id || by.IsAdmin() || c.NeedsPassword(by, id)
+}
+
+// changed names what differs between a user and the user after the change.
+func (c UserChange) changed(before, after User) []string {
+	var names []string
+	for _, field := range []struct {
+		name    string
+		changed bool
+	}{
+		{"name", before.Name != after.Name},
+		{"username", before.Username != after.Username},
+		{"email", before.Email != after.Email},
+		{"role", before.Role != after.Role},
+		{"password", c.Password != nil},
+		{"active", before.Active != after.Active},
+		{"tokens", before.TokenVersion != after.TokenVersion},
+	} {
+		if field.changed {
+			names = append(names, field.name)
+		}
+	}
+	return names
+}
+
 // Change returns u after a valid, authorized change. activeAdmins is the number of active
 // administrators. A new password, another role, deactivation and signing out raise TokenVersion.
 // Errors: ErrLastAdmin; ErrInvalidUser if the new password is one of the user's names.

@@ -26,7 +26,7 @@ type NewUser struct {
 // UserUpdate is a user after a change.
 type UserUpdate struct {
 	Credentials
-	Audit *domain.AuditRecord // nil if users change themselves
+	Audit *domain.AuditRecord // nil for a change that is not privileged
 }
 
 // UserNames compares the names of users.

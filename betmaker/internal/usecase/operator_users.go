@@ -28,7 +28,22 @@ func (u *Users) SetPassword(ctx context.Context, from domain.Origin, username, p
 	if err != nil {
 		return domain.User{}, err
 	}
-	return u.update(ctx, domain.Caller{Address: from.Address, RequestID: from.RequestID}, user.ID, change, "", hash)
+	return u.update(ctx, domain.Caller{Address: from.Address}, user.ID, change, "", hash)
+}
+
+// Unlock forgets the failed logins at a user name on behalf of an operator, and records that if the name
+// is a user's. Errors: those of the stores.
+func (u *Users) Unlock(ctx context.Context, from domain.Origin, failures ports.LoginFailures, username string) error {
+	user, err := u.byUsername(ctx, username)
+	if err == nil { // recorded first, so that nothing is done without a record
+		_, err = u.Store.Update(ctx, user.ID, func(now ports.Credentials, _ int) (ports.UserUpdate, error) {
+			return ports.UserUpdate{Credentials: now, Audit: new(now.UnlockedBy(from))}, nil
+		})
+	}
+	if err != nil && !errors.Is(err, domain.ErrUserNotFound) {
+		return err
+	}
+	return Unlock(ctx, failures, username)
 }
 
 // byUsername returns a user with the hash of the password. Errors: domain.ErrUserNotFound; those of

@@ -183,15 +183,19 @@ func (u *Users) Deactivate(ctx context.Context, by domain.Caller, id domain.User
 
 // SignOut ends the tokens of the actor. Errors: those of the store.
 func (u *Users) SignOut(ctx context.Context, by domain.Caller) error {
-	_, err := u.Change(ctx, by, by.ID, domain.UserChange{SignOut: true})
-	return err
+	if _, err := u.Change(ctx, by, by.ID, domain.UserChange{SignOut: true}); err != nil {
+		return err
+	}
+	u.Throttle.log.InfoContext(ctx, "signed out", "user", by.ID, "client", by.Address)
+	return nil
 }
 
 // errUnchanged ends an update that would change nothing.
 var errUnchanged = errors.New("nothing to change")
 
 // update makes a valid, authorized change. confirmed is the hash of the actor's current password if
-// the change needs one, and hash that of the new password if there is one. It records changes of other users and every change in the number of administrators.
+// the change needs one, and hash that of the new password if there is one. It
+// records privileged changes.
 func (u *Users) update(ctx context.Context, by domain.Caller, id domain.UserID, change domain.UserChange, confirmed, hash string) (domain.User, error) {
 	var unchanged domain.User
 	changed, err := u.Store.Update(ctx, id, func(user ports.Credentials, activeAdmins int) (ports.UserUpdate, error) {
@@ -207,8 +211,8 @@ func (u *Users) update(ctx context.Context, by domain.Caller, id domain.UserID, 
 			return ports.UserUpdate{}, errUnchanged
 		}
 		update := ports.UserUpdate{Credentials: user}
-		if by.ID != id || next.Role != user.Role || user.Role == domain.RoleAdmin && !next.Active {
-			update.Audit = new(user.ChangedBy(by.Origin(), next))
+		if change.Privileged(by.Actor, id) {
+			update.Audit = new(user.ChangedBy(by.Origin(), change, next))
 		}
 		if change.Password != nil {
 			update.PasswordHash = hash

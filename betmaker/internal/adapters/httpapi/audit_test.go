@@ -49,6 +49,9 @@ func TestPrivilegedActionsAreRecorded(t *testing.T) {
 		!strings.Contains(string(*record.Before), "1000.00") || !strings.Contains(string(*record.After), "1005.00") {
 		t.Errorf("before %v, after %v", record.Before, record.After)
 	}
+	if record.ServerRequestID != record.RequestID {
+		t.Errorf("got the server's id %q, want the other, because the client chose none", record.ServerRequestID)
+	}
 	created := pages[oapi.AuditRecord](t, s, s.admin, "/api/audit?action=user.create&subject="+anna)[0]
 	if created.Before != nil || created.After == nil || created.Reason != nil {
 		t.Errorf("got %+v", created)
@@ -56,5 +59,25 @@ func TestPrivilegedActionsAreRecorded(t *testing.T) {
 	refusal(t, s.get(t, s.anna, "/api/audit"), http.StatusForbidden, "forbidden")
 	if p := refusal(t, s.get(t, s.admin, "/api/audit?after=MA"), http.StatusBadRequest, "invalid_request"); p.Field != "after" {
 		t.Errorf("the field is %q", p.Field)
+	}
+}
+
+// A client may choose the id of another request, but not the one that the server makes.
+func TestTheServersRequestIDIsRecorded(t *testing.T) {
+	t.Parallel()
+	s := newService(t)
+	seen := map[string]bool{}
+	for _, name := range []string{"One", "Two", "Three"} {
+		path, header := fmt.Sprintf("/api/users/%d", s.bella.ID), map[string]string{"X-Request-Id": "chosen"}
+		changed := s.send(t, s.admin, http.MethodPatch, path, `{"name":"`+name+`"}`, header)
+		decode[oapi.User](t, changed, http.StatusOK)
+		record := pages[oapi.AuditRecord](t, s, s.admin, "/api/audit?action=user.change")[0]
+		if record.RequestID != "chosen" || record.ServerRequestID == "" || record.ServerRequestID == "chosen" || seen[record.ServerRequestID] {
+			t.Errorf("got the ids %q and %q, want the chosen one and a new one", record.RequestID, record.ServerRequestID)
+		}
+		seen[record.ServerRequestID] = true
+		if fmt.Sprint(record.Changed) != "[name]" {
+			t.Errorf("changed %v, want the name", record.Changed)
+		}
 	}
 }

@@ -32,7 +32,7 @@ func clientFrom(ctx context.Context) netip.Addr {
 
 // callerFrom returns the caller, as the audit log names it.
 func callerFrom(ctx context.Context) domain.Caller {
-	caller := domain.Caller{Actor: actorFrom(ctx), RequestID: requestid.From(ctx)}
+	caller := domain.Caller{Actor: actorFrom(ctx), RequestID: requestid.From(ctx), ServerRequestID: requestid.Server(ctx)}
 	if address := clientFrom(ctx); address.IsValid() {
 		caller.Address = address.String()
 	}

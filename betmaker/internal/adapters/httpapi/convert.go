@@ -192,14 +192,16 @@ func wireVoid(event domain.EventID, w domain.VoidWindow) oapi.VoidWindow {
 
 func wireAuditRecord(r domain.AuditRecord) oapi.AuditRecord {
 	wire := oapi.AuditRecord{
-		ID:        r.ID,
-		At:        instant.Of(r.At),
-		ActorID:   unlessZero(int64(r.By)),
-		Address:   r.Address,
-		RequestID: r.RequestID,
-		Action:    r.Action,
-		Subject:   r.Subject,
-		Reason:    unlessZero(r.Reason),
+		ID:              r.ID,
+		At:              instant.Of(r.At),
+		ActorID:         unlessZero(int64(r.By)),
+		Address:         r.Address,
+		RequestID:       r.RequestID,
+		ServerRequestID: r.ServerRequestID,
+		Changed:         append([]string{}, r.Changed...),
+		Action:          r.Action,
+		Subject:         r.Subject,
+		Reason:          unlessZero(r.Reason),
 	}
 	if r.Before != nil {
 		wire.Before = &r.Before

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"math"
+	"strings"
 	"time"
 
 	"stavka.local/betmaker/internal/adapters/postgres/pgdb"
@@ -50,14 +51,16 @@ func listAuditRecords(ctx context.Context, q *pgdb.Queries, filter ports.AuditFi
 // queueAuditRecord queues a record with the transaction's clock.
 func queueAuditRecord(tx *transaction, r domain.AuditRecord, now time.Time) {
 	exec(tx, (*pgdb.Queries).InsertAuditRecord, pgdb.InsertAuditRecordParams{
-		At:        now,
-		ActorID:   int64(r.By),
-		Address:   r.Address,
-		RequestID: r.RequestID,
-		Action:    r.Action,
-		Subject:   r.Subject,
-		Reason:    r.Reason,
-		Before:    string(r.Before),
-		After:     string(r.After),
+		At:              now,
+		ActorID:         int64(r.By),
+		Address:         r.Address,
+		RequestID:       r.RequestID,
+		ServerRequestID: r.ServerRequestID,
+		Changed:         strings.Join(r.Changed, " "),
+		Action:          r.Action,
+		Subject:         r.Subject,
+		Reason:          r.Reason,
+		Before:          string(r.Before),
+		After:           string(r.After),
 	})
 }

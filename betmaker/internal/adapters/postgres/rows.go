@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgtype"
@@ -242,10 +244,11 @@ func auditRecordFromRow(row pgdb.AuditLog) domain.AuditRecord {
 	return domain.AuditRecord{
 		ID:      row.ID,
 		At:      row.At,
-		Origin:  domain.Origin{By: domain.UserID(row.ActorID), Address: row.Address, RequestID: row.RequestID},
+		Origin:  domain.Origin{By: domain.UserID(row.ActorID), Address: row.Address, RequestID: row.RequestID, ServerRequestID: row.ServerRequestID},
 		Action:  row.Action,
 		Subject: row.Subject,
 		Reason:  row.Reason,
+		Changed: slices.Collect(strings.FieldsSeq(row.Changed)),
 		Before:  row.Before,
 		After:   row.After,
 	}

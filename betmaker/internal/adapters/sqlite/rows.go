@@ -3,7 +3,9 @@ package sqlite
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"stavka.local/betmaker/internal/adapters/sqlite/sqlitedb"
@@ -330,10 +332,11 @@ func auditRecordFromRow(row sqlitedb.AuditLog) domain.AuditRecord {
 	return domain.AuditRecord{
 		ID:      row.ID,
 		At:      instant(row.At),
-		Origin:  domain.Origin{By: domain.UserID(row.ActorID), Address: row.Address, RequestID: row.RequestID},
+		Origin:  domain.Origin{By: domain.UserID(row.ActorID), Address: row.Address, RequestID: row.RequestID, ServerRequestID: row.ServerRequestID},
 		Action:  row.Action,
 		Subject: row.Subject,
 		Reason:  row.Reason,
+		Changed: slices.Collect(strings.FieldsSeq(row.Changed)),
 		Before:  jsonOrNil(row.Before),
 		After:   jsonOrNil(row.After),
 	}
@@ -341,15 +344,17 @@ func auditRecordFromRow(row sqlitedb.AuditLog) domain.AuditRecord {
 
 func auditRecordToRow(r domain.AuditRecord, now time.Time) sqlitedb.InsertAuditRecordParams {
 	return sqlitedb.InsertAuditRecordParams{
-		At:        now.UnixMicro(),
-		ActorID:   int64(r.By),
-		Address:   r.Address,
-		RequestID: r.RequestID,
-		Action:    r.Action,
-		Subject:   r.Subject,
-		Reason:    r.Reason,
-		Before:    jsonOrNull(r.Before),
-		After:     jsonOrNull(r.After),
+		At:              now.UnixMicro(),
+		ActorID:         int64(r.By),
+		Address:         r.Address,
+		RequestID:       r.RequestID,
+		ServerRequestID: r.ServerRequestID,
+		Changed:         strings.Join(r.Changed, " "),
+		Action:          r.Action,
+		Subject:         r.Subject,
+		Reason:          r.Reason,
+		Before:          jsonOrNull(r.Before),
+		After:           jsonOrNull(r.After),
 	}
 }
 

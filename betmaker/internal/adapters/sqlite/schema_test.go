@@ -175,7 +175,7 @@ func TestAppendOnlyTablesRefuseChanges(t *testing.T) {
 	store := sqlitetest.New(t)
 	prepare(t, store)
 	execute(t, store, "insert into seals select 1, 1, 1, zeroblob(32), 0")
-	execute(t, store, "insert into audit_log select 1, 0, 0, '', '', '', '', '', null, null")
+	execute(t, store, "insert into audit_log select 1, 0, 0, '', '', '', '', '', null, null, '', ''")
 	for table, columns := range map[string]string{
 		"transfers": "id, user_id, debit, credit, amount, kind, revision, at", "seals": "id, last_transfer, count, hash, at",
 		"audit_log": "id, at, actor_id, address, request_id, action, subject, reason",

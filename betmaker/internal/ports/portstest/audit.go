@@ -23,9 +23,10 @@ func AuditLog(t *testing.T, open Open) {
 // fullRecord returns a record in which everything is set that the store does not add.
 func fullRecord(at time.Time) domain.AuditRecord {
 	return domain.AuditRecord{
-		At:     at,
-		Origin: domain.Origin{By: 1 << 40, Address: "2001:db8::1", RequestID: "request"},
-		Action: domain.ActionVoid, Subject: "event:1", Reason: "a \"goal\" – at 14:03",
+		At:      at,
+		Origin:  domain.Origin{By: 1 << 40, Address: "2001:db8::1", RequestID: "request", ServerRequestID: "own"},
+		Changed: []string{"email", "password"},
+		Action:  domain.ActionVoid, Subject: "event:1", Reason: "a \"goal\" – at 14:03",
 		Before: json.RawMessage(`{"a":1}`), After: json.RawMessage(`{"b":[1,"ü"]}`),
 	}
 }

@@ -1,7 +1,7 @@
 -- name: InsertAuditRecord :exec
-insert into audit_log (at, actor_id, address, request_id, action, subject, reason, before, after)
-values (@at, @actor_id, @address, @request_id, @action, @subject, @reason, nullif(@before::text, '')::jsonb,
-        nullif(@after::text, '')::jsonb);
+insert into audit_log (at, actor_id, address, request_id, server_request_id, action, subject, reason, changed, before, after)
+values (@at, @actor_id, @address, @request_id, @server_request_id, @action, @subject, @reason, @changed,
+        nullif(@before::text, '')::jsonb, nullif(@after::text, '')::jsonb);
 
 -- The lists of audit records, the newest first. Each of the four queries walks another index as a
 -- range, see LockBetsBehind. An actor of 0 and an empty text match all records.

@@ -1,6 +1,6 @@
 -- name: InsertAuditRecord :exec
-insert into audit_log (at, actor_id, address, request_id, action, subject, reason, before, after)
-values (@at, @actor_id, @address, @request_id, @action, @subject, @reason, @before, @after);
+insert into audit_log (at, actor_id, address, request_id, server_request_id, action, subject, reason, changed, before, after)
+values (@at, @actor_id, @address, @request_id, @server_request_id, @action, @subject, @reason, @changed, @before, @after);
 
 -- Lists of records, the newest first. An actor of 0 and an empty text mean any. There are four queries
 -- because each walks its own index.

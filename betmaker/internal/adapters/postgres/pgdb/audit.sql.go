@@ -11,21 +11,23 @@ import (
 )
 
 const insertAuditRecord = `-- name: InsertAuditRecord :exec
-insert into audit_log (at, actor_id, address, request_id, action, subject, reason, before, after)
-values ($1, $2, $3, $4, $5, $6, $7, nullif($8::text, '')::jsonb,
-        nullif($9::text, '')::jsonb)
+insert into audit_log (at, actor_id, address, request_id, server_request_id, action, subject, reason, changed, before, after)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9,
+        nullif($10::text, '')::jsonb, nullif($11::text, '')::jsonb)
 `
 
 type InsertAuditRecordParams struct {
-	At        time.Time
-	ActorID   int64
-	Address   string
-	RequestID string
-	Action    string
-	Subject   string
-	Reason    string
-	Before    string
-	After     string
+	At              time.Time
+	ActorID         int64
+	Address         string
+	RequestID       string
+	ServerRequestID string
+	Action          string
+	Subject         string
+	Reason          string
+	Changed         string
+	Before          string
+	After           string
 }
 
 func (q *Queries) InsertAuditRecord(ctx context.Context, arg InsertAuditRecordParams) error {
@@ -34,9 +36,11 @@ func (q *Queries) InsertAuditRecord(ctx context.Context, arg InsertAuditRecordPa
 		arg.ActorID,
 		arg.Address,
 		arg.RequestID,
+		arg.ServerRequestID,
 		arg.Action,
 		arg.Subject,
 		arg.Reason,
+		arg.Changed,
 		arg.Before,
 		arg.After,
 	)
@@ -45,7 +49,7 @@ func (q *Queries) InsertAuditRecord(ctx context.Context, arg InsertAuditRecordPa
 
 const listAuditRecords = `-- name: ListAuditRecords :many
 
-select id, at, actor_id, address, request_id, action, subject, reason, before, after
+select id, at, actor_id, address, request_id, action, subject, reason, before, after, server_request_id, changed
 from audit_log
 where id < $1
 order by id desc
@@ -79,6 +83,8 @@ func (q *Queries) ListAuditRecords(ctx context.Context, arg ListAuditRecordsPara
 			&i.Reason,
 			&i.Before,
 			&i.After,
+			&i.ServerRequestID,
+			&i.Changed,
 		); err != nil {
 			return nil, err
 		}
@@ -91,7 +97,7 @@ func (q *Queries) ListAuditRecords(ctx context.Context, arg ListAuditRecordsPara
 }
 
 const listAuditRecordsOfAction = `-- name: ListAuditRecordsOfAction :many
-select id, at, actor_id, address, request_id, action, subject, reason, before, after
+select id, at, actor_id, address, request_id, action, subject, reason, before, after, server_request_id, changed
 from audit_log
 where (action, id) < ($1::text, $2::bigint) and action >= $1
 order by action desc, id desc
@@ -124,6 +130,8 @@ func (q *Queries) ListAuditRecordsOfAction(ctx context.Context, arg ListAuditRec
 			&i.Reason,
 			&i.Before,
 			&i.After,
+			&i.ServerRequestID,
+			&i.Changed,
 		); err != nil {
 			return nil, err
 		}
@@ -136,7 +144,7 @@ func (q *Queries) ListAuditRecordsOfAction(ctx context.Context, arg ListAuditRec
 }
 
 const listAuditRecordsOfActor = `-- name: ListAuditRecordsOfActor :many
-select id, at, actor_id, address, request_id, action, subject, reason, before, after
+select id, at, actor_id, address, request_id, action, subject, reason, before, after, server_request_id, changed
 from audit_log
 where (actor_id, id) < ($1::bigint, $2::bigint) and actor_id >= $1
     and ($3::text = '' or action = $3)
@@ -176,6 +184,8 @@ func (q *Queries) ListAuditRecordsOfActor(ctx context.Context, arg ListAuditReco
 			&i.Reason,
 			&i.Before,
 			&i.After,
+			&i.ServerRequestID,
+			&i.Changed,
 		); err != nil {
 			return nil, err
 		}
@@ -188,7 +198,7 @@ func (q *Queries) ListAuditRecordsOfActor(ctx context.Context, arg ListAuditReco
 }
 
 const listAuditRecordsOnSubject = `-- name: ListAuditRecordsOnSubject :many
-select id, at, actor_id, address, request_id, action, subject, reason, before, after
+select id, at, actor_id, address, request_id, action, subject, reason, before, after, server_request_id, changed
 from audit_log
 where (subject, id) < ($1::text, $2::bigint) and subject >= $1
     and ($3::bigint = 0 or actor_id = $3) and ($4::text = '' or action = $4)
@@ -230,6 +240,8 @@ func (q *Queries) ListAuditRecordsOnSubject(ctx context.Context, arg ListAuditRe
 			&i.Reason,
 			&i.Before,
 			&i.After,
+			&i.ServerRequestID,
+			&i.Changed,
 		); err != nil {
 			return nil, err
 		}

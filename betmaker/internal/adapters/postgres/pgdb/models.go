@@ -11,16 +11,18 @@ import (
 )
 
 type AuditLog struct {
-	ID        int64
-	At        time.Time
-	ActorID   int64
-	Address   string
-	RequestID string
-	Action    string
-	Subject   string
-	Reason    string
-	Before    []byte
-	After     []byte
+	ID              int64
+	At              time.Time
+	ActorID         int64
+	Address         string
+	RequestID       string
+	Action          string
+	Subject         string
+	Reason          string
+	Before          []byte
+	After           []byte
+	ServerRequestID string
+	Changed         string
 }
 
 type Bet struct {

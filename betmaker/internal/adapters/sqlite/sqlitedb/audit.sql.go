@@ -10,20 +10,22 @@ import (
 )
 
 const insertAuditRecord = `-- name: InsertAuditRecord :exec
-insert into audit_log (at, actor_id, address, request_id, action, subject, reason, before, after)
-values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+insert into audit_log (at, actor_id, address, request_id, server_request_id, action, subject, reason, changed, before, after)
+values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
 `
 
 type InsertAuditRecordParams struct {
-	At        int64
-	ActorID   int64
-	Address   string
-	RequestID string
-	Action    string
-	Subject   string
-	Reason    string
-	Before    *string
-	After     *string
+	At              int64
+	ActorID         int64
+	Address         string
+	RequestID       string
+	ServerRequestID string
+	Action          string
+	Subject         string
+	Reason          string
+	Changed         string
+	Before          *string
+	After           *string
 }
 
 func (q *Queries) InsertAuditRecord(ctx context.Context, arg InsertAuditRecordParams) error {
@@ -32,9 +34,11 @@ func (q *Queries) InsertAuditRecord(ctx context.Context, arg InsertAuditRecordPa
 		arg.ActorID,
 		arg.Address,
 		arg.RequestID,
+		arg.ServerRequestID,
 		arg.Action,
 		arg.Subject,
 		arg.Reason,
+		arg.Changed,
 		arg.Before,
 		arg.After,
 	)
@@ -43,7 +47,7 @@ func (q *Queries) InsertAuditRecord(ctx context.Context, arg InsertAuditRecordPa
 
 const listAuditRecords = `-- name: ListAuditRecords :many
 
-select id, at, actor_id, address, request_id, "action", subject, reason, "before", "after"
+select id, at, actor_id, address, request_id, "action", subject, reason, "before", "after", server_request_id, changed
 from audit_log
 where id < ?1
 order by id desc
@@ -77,6 +81,8 @@ func (q *Queries) ListAuditRecords(ctx context.Context, arg ListAuditRecordsPara
 			&i.Reason,
 			&i.Before,
 			&i.After,
+			&i.ServerRequestID,
+			&i.Changed,
 		); err != nil {
 			return nil, err
 		}
@@ -92,7 +98,7 @@ func (q *Queries) ListAuditRecords(ctx context.Context, arg ListAuditRecordsPara
 }
 
 const listAuditRecordsOfAction = `-- name: ListAuditRecordsOfAction :many
-select id, at, actor_id, address, request_id, "action", subject, reason, "before", "after"
+select id, at, actor_id, address, request_id, "action", subject, reason, "before", "after", server_request_id, changed
 from audit_log
 where action = ?1 and id < ?2
 order by id desc
@@ -125,6 +131,8 @@ func (q *Queries) ListAuditRecordsOfAction(ctx context.Context, arg ListAuditRec
 			&i.Reason,
 			&i.Before,
 			&i.After,
+			&i.ServerRequestID,
+			&i.Changed,
 		); err != nil {
 			return nil, err
 		}
@@ -140,7 +148,7 @@ func (q *Queries) ListAuditRecordsOfAction(ctx context.Context, arg ListAuditRec
 }
 
 const listAuditRecordsOfActor = `-- name: ListAuditRecordsOfActor :many
-select id, at, actor_id, address, request_id, "action", subject, reason, "before", "after"
+select id, at, actor_id, address, request_id, "action", subject, reason, "before", "after", server_request_id, changed
 from audit_log
 where actor_id = ?1 and id < ?2 and (cast(?3 as text) = '' or action = ?3)
 order by id desc
@@ -179,6 +187,8 @@ func (q *Queries) ListAuditRecordsOfActor(ctx context.Context, arg ListAuditReco
 			&i.Reason,
 			&i.Before,
 			&i.After,
+			&i.ServerRequestID,
+			&i.Changed,
 		); err != nil {
 			return nil, err
 		}
@@ -194,7 +204,7 @@ func (q *Queries) ListAuditRecordsOfActor(ctx context.Context, arg ListAuditReco
 }
 
 const listAuditRecordsOnSubject = `-- name: ListAuditRecordsOnSubject :many
-select id, at, actor_id, address, request_id, "action", subject, reason, "before", "after"
+select id, at, actor_id, address, request_id, "action", subject, reason, "before", "after", server_request_id, changed
 from audit_log
 where subject = ?1 and id < ?2
     and (cast(?3 as integer) = 0 or actor_id = ?3) and (cast(?4 as text) = '' or action = ?4)
@@ -236,6 +246,8 @@ func (q *Queries) ListAuditRecordsOnSubject(ctx context.Context, arg ListAuditRe
 			&i.Reason,
 			&i.Before,
 			&i.After,
+			&i.ServerRequestID,
+			&i.Changed,
 		); err != nil {
 			return nil, err
 		}

@@ -5,16 +5,18 @@
 package sqlitedb
 
 type AuditLog struct {
-	ID        int64
-	At        int64
-	ActorID   int64
-	Address   string
-	RequestID string
-	Action    string
-	Subject   string
-	Reason    string
-	Before    *string
-	After     *string
+	ID              int64
+	At              int64
+	ActorID         int64
+	Address         string
+	RequestID       string
+	Action          string
+	Subject         string
+	Reason          string
+	Before          *string
+	After           *string
+	ServerRequestID string
+	Changed         string
 }
 
 type Bet struct {
