@@ -32,7 +32,7 @@ func rules(service string) []rule {
 		return paths
 	}
 	return []rule{
-		{service + "/internal/domain", append(shared("odds", "money", "instant", "fault", "plaintext"), "golang.org/x/text", "github.com/trustelem/zxcvbn/frequency")},
+		{service + "/internal/domain", append(shared("odds", "money", "instant", "fault", "password", "plaintext"), "golang.org/x/text")},
 		{service + "/internal/ports/portstest", append(shared("odds", "money", "fault", "line", "fieldtest"), internal+"domain", internal+"ports", "pgregory.net/rapid")},
 		{service + "/internal/ports", append(shared("odds", "money", "fault", "line"), internal+"domain", internal+"ports")},
 		{service + "/internal/usecase", append(shared("odds", "money", "fault", "line", "crashpoint", "wait"), internal+"domain", internal+"ports", "golang.org/x/sync/singleflight")},

@@ -4,8 +4,12 @@ import (
 	"net"
 	"net/netip"
 	"regexp"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
 )
 
 // DefaultServiceToken is the service token when none is configured. It is public, and
@@ -20,7 +24,7 @@ func (r *Reader) Bus() (address Secret, exchange, queue string) {
 		"The host of RabbitMQ when RABBITMQ_URL is not set; the user and the password are guest then.")
 	port := r.Int("RABBIT_PORT", 5672, 1, 65535, "The port of RabbitMQ when RABBITMQ_URL is not set.")
 	if !isHost(host) && !r.IsSet("RABBITMQ_URL") {
-		r.Problemf("RABBIT_HOST", "is neither a host name nor an IP address") // it may hold a password
+		r.notHost("RABBIT_HOST")
 		host = "127.0.0.1"
 	}
 	guest := "amqp://guest:guest@" + net.JoinHostPort(host, strconv.Itoa(port)) + "/"
@@ -29,11 +33,56 @@ func (r *Reader) Bus() (address Secret, exchange, queue string) {
 	}
 	address = r.URL("RABBITMQ_URL", guest, []string{"amqp", "amqps"},
 		"The URL of RabbitMQ. It overrides RABBIT_HOST and RABBIT_PORT, and is required in production.")
-	exchange = r.String("RABBIT_EXCHANGE", "line", "The exchange that line-provider publishes all messages to.")
-	queue = r.String("RABBIT_QUEUE", "event_status_updates",
+	login, err := amqp.ParseURI(address.Reveal()) // which fills in the user and the password of guest
+	if err != nil {                               // its text quotes the URL
+		r.Problemf("RABBITMQ_URL", "is not of the form amqp://user:password@host:port/vhost, with reserved characters percent-encoded")
+	} else {
+		r.Login("RABBITMQ_URL", busLogin(login))
+	}
+	exchange = r.busName("RABBIT_EXCHANGE", "line", "The exchange that line-provider publishes all messages to.")
+	queue = r.busName("RABBIT_QUEUE", "event_status_updates",
 		"The durable queue that all replicas of bet-maker share. Its dead letters are in the queue of this name and .dead.")
 	return address, exchange, queue
 }
+
+// busLogin returns what a URL of RabbitMQ signs in with.
+func busLogin(u amqp.URI) Login {
+	usesPassword := func(mechanism string) bool { return !strings.EqualFold(mechanism, "EXTERNAL") }
+	if len(u.AuthMechanism) > 0 && !slices.ContainsFunc(u.AuthMechanism, usesPassword) {
+		return Login{Otherwise: true} // by a certificate
+	}
+	return Login{User: u.Username, Password: u.Password}
+}
+
+// longestBusName leaves room for suffixes in the 255 bytes that AMQP has for a name.
+const longestBusName = 200
+
+// busName reads the name of an exchange or a queue.
+func (r *Reader) busName(name, def, meaning string) string {
+	text := r.String(name, def, meaning)
+	switch {
+	case strings.HasPrefix(text, "amq."):
+		r.Problemf(name, "%.64q begins with amq., which RabbitMQ keeps for itself", text)
+	case len(text) > longestBusName:
+		r.Problemf(name, "is longer than %d bytes", longestBusName)
+	default:
+		return text
+	}
+	return def
+}
+
+// Host reads a host name or an IP address, without a port.
+func (r *Reader) Host(name, def, meaning string) string {
+	host := r.String(name, def, meaning)
+	if isHost(host) {
+		return host
+	}
+	r.notHost(name)
+	return def
+}
+
+// notHost reports the problem of a host. It may be a URL with a password, so it is not shown.
+func (r *Reader) notHost(name string) { r.Problemf(name, "is neither a host name nor an IP address") }
 
 var hostName = regexp.MustCompile(`^[0-9A-Za-z_]([0-9A-Za-z_.-]*[0-9A-Za-z_.])?$`)
 
