@@ -252,7 +252,7 @@ func storeURL(r *config.Reader) config.Secret {
 	}
 	engine := r.String("DB_ENGINE", "postgresql", "The kind of the database: postgresql, also with the name of a driver, which is ignored.")
 	if !strings.Contains(engine, "postgresql") && !strings.HasPrefix(engine, "postgres") {
-		r.Problemf("DB_ENGINE", "%.64q is not postgresql", engine)
+		r.Problemf("DB_ENGINE", "%s is not postgresql", config.Quote(engine))
 	}
 	user := r.String("POSTGRES_USER", defaultDatabase, "The user of the database.")
 	password := r.Secret("POSTGRES_PASSWORD", defaultDatabase, minPassword, "The password of the database's user.").Reveal()

@@ -72,7 +72,7 @@ func locate(r *config.Reader, c *Config) {
 	c.WaitReplicas = r.Int("REDIS_WAITAOF_REPLICAS", 0, 0, 16,
 		"How many replicas of Redis must have a change on disk before it is acknowledged (Redis 7.2 or newer); 0 for none.")
 	if strings.ContainsAny(c.HashName, "{}") {
-		r.Problemf("REDIS_HASH_NAME", "%q holds a brace, which would spread the keys over a cluster", c.HashName)
+		r.Problemf("REDIS_HASH_NAME", "%s holds a brace, which would spread the keys over a cluster", config.Quote(c.HashName))
 	}
 	c.BusURL, c.Exchange, c.Queue = r.Bus()
 }

@@ -93,6 +93,15 @@ func (r *Reader) Problemf(name, format string, args ...any) {
 	r.problems = append(r.problems, fmt.Errorf("%s: %w", name, fmt.Errorf(format, args...)))
 }
 
+// Quote returns the beginning of a value for a problem. A URL is hidden, because it may hold a password, even if it
+// is in the wrong variable.
+func Quote(text string) string {
+	if strings.Contains(text, "://") {
+		return hidden
+	}
+	return fmt.Sprintf("%.64q", text)
+}
+
 // IsSet reports whether the variable is set and not empty.
 func (r *Reader) IsSet(name string) bool {
 	text, _ := r.lookup(name)
@@ -271,7 +280,7 @@ func parse[T any](r *Reader, name string, def T, read func(string) (T, error)) T
 	}
 	v, err := read(text)
 	if err != nil {
-		r.Problemf(name, "%.64q %w", text, err)
+		r.Problemf(name, "%s %w", Quote(text), err)
 		return def
 	}
 	return v

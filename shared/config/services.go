@@ -62,7 +62,7 @@ func (r *Reader) busName(name, def, meaning string) string {
 	text := r.String(name, def, meaning)
 	switch {
 	case strings.HasPrefix(text, "amq."):
-		r.Problemf(name, "%.64q begins with amq., which RabbitMQ keeps for itself", text)
+		r.Problemf(name, "%s begins with amq., which RabbitMQ keeps for itself", Quote(text))
 	case len(text) > longestBusName:
 		r.Problemf(name, "is longer than %d bytes", longestBusName)
 	default:

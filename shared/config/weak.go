@@ -155,8 +155,8 @@ func (r *Reader) Networks(name, meaning string) []netip.Prefix {
 			network, err = netip.PrefixFrom(address, address.BitLen()), nil
 		}
 		if err != nil {
-			r.Problemf(name, "%.64q is neither an address nor a network such as 10.0.0.0/8", text)
-			continue
+			r.Problemf(name, "%s is neither an address nor a network such as 10.0.0.0/8", Quote(text))
+			break
 		}
 		if mapped := network.Addr(); mapped.Is4In6() && network.Bits() >= 96 {
 			network = netip.PrefixFrom(mapped.Unmap(), network.Bits()-96)
