@@ -167,7 +167,8 @@ down: ## Stop the system that `up` started; its data stays
 	docker compose down
 
 # The two services outside containers, on servers that keep their data in .run/ and run until
-# `make stop-servers`. The variables set here override .env, which names the hosts of Compose.
+# `make stop-servers`. The variables set here override .env, which names the hosts of Compose. They listen
+# on loopback, because the default secrets are public.
 RUN := .run
 
 .PHONY: run-lineprovider
@@ -175,14 +176,14 @@ run-lineprovider: ## Run line-provider on port 8001, starting its Redis and Rabb
 	@export REDIS_CONNECT_URL RABBITMQ_URL && \
 	  REDIS_CONNECT_URL=$$($(SERVICES) start redis $(RUN)/redis) && \
 	  RABBITMQ_URL=$$($(SERVICES) start rabbitmq $(RUN)/rabbitmq) && \
-	  LINEPROVIDER_ADDR=:8001 go run ./lineprovider/cmd/lineprovider
+	  LINEPROVIDER_ADDR=127.0.0.1:8001 go run ./lineprovider/cmd/lineprovider
 
 .PHONY: run-betmaker
 run-betmaker: ## Run bet-maker on port 8000, starting its PostgreSQL and RabbitMQ when needed
 	@export DATABASE_URL RABBITMQ_URL && \
 	  DATABASE_URL=$$($(SERVICES) start postgres $(RUN)/postgres) && \
 	  RABBITMQ_URL=$$($(SERVICES) start rabbitmq $(RUN)/rabbitmq) && \
-	  SECRET_KEY=$${SECRET_KEY:-not-a-secret} BETMAKER_ADDR=:8000 EVENT_URL=http://127.0.0.1:8001/events \
+	  SECRET_KEY=$${SECRET_KEY:-not-a-secret} BETMAKER_ADDR=127.0.0.1:8000 EVENT_URL=http://127.0.0.1:8001/events \
 	  go run ./betmaker/cmd/betmaker
 
 .PHONY: stop-servers

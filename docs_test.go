@@ -25,6 +25,8 @@ var (
 	mentioned = regexp.MustCompile("`stavka_([a-z_]+)")
 	// operation is a line of an OpenAPI document: a path, a method of it, or the tag of a method.
 	operation = regexp.MustCompile(`(?m)^(?:  (/.*):|    (get|post|put|patch|delete):|      tags: \[(.+)\])$`)
+	// listenAt sets where a service listens.
+	listenAt = regexp.MustCompile(`\b((?:BETMAKER|LINEPROVIDER)_ADDR)=(\S+)`)
 	// call is a call in docs/api.md, with all methods of its path.
 	call = regexp.MustCompile("((?:`[A-Z]+`, )*)`([A-Z]+) (/[^`? ]+)")
 )
@@ -59,6 +61,20 @@ func TestReadmesAreShort(t *testing.T) {
 		if words := len(strings.Fields(read(t, file))); words > maxReadmeWords {
 			t.Errorf("%s has %d words, more than %d", file, words, maxReadmeWords)
 		}
+	}
+}
+
+// The targets of the Makefile that run a service have its default secrets, so they listen on loopback.
+func TestMakeListensOnLoopback(t *testing.T) {
+	t.Parallel()
+	addresses := listenAt.FindAllStringSubmatch(read(t, "Makefile"), -1)
+	for _, match := range addresses {
+		if !strings.HasPrefix(match[2], "127.0.0.1:") {
+			t.Errorf("the Makefile sets %s to %q, want an address of loopback", match[1], match[2])
+		}
+	}
+	if len(addresses) != 2 {
+		t.Errorf("the Makefile sets %d addresses to listen at, want 2", len(addresses))
 	}
 }
 

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"maps"
+	"net"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -50,15 +51,15 @@ func TestComposeFile(t *testing.T) {
 			}
 		}
 	})
-	t.Run("only 8000 and 8001 are published", func(t *testing.T) {
-		published := make(map[string]string)
-		for name, service := range project.Services {
-			for _, port := range service.Ports {
-				published[port.Published] = name
-			}
+	t.Run("only 8000 and 8001 are published, and only to this machine", func(t *testing.T) {
+		if got, want := published(project), map[string]string{"127.0.0.1:8000": "bet_maker", "127.0.0.1:8001": "line_provider"}; !maps.Equal(got, want) {
+			t.Errorf("got %v, want %v", got, want)
 		}
-		if want := map[string]string{"8000": "bet_maker", "8001": "line_provider"}; !maps.Equal(published, want) {
-			t.Errorf("got %v, want %v", published, want)
+	})
+	t.Run("one variable publishes both elsewhere", func(t *testing.T) {
+		elsewhere := loadCompose(t, "PUBLISH_ADDRESS=192.0.2.1")
+		if got, want := published(elsewhere), map[string]string{"192.0.2.1:8000": "bet_maker", "192.0.2.1:8001": "line_provider"}; !maps.Equal(got, want) {
+			t.Errorf("got %v, want %v", got, want)
 		}
 	})
 	t.Run("our services wait for healthy servers, and not for each other", func(t *testing.T) {
@@ -153,10 +154,21 @@ func TestComposePassesEveryVariable(t *testing.T) {
 	}
 }
 
-// loadCompose reads the Compose file as `docker compose` would without any variable set.
-func loadCompose(t *testing.T) *types.Project {
+// published returns the services by the addresses of the host that they are published on.
+func published(project *types.Project) map[string]string {
+	services := make(map[string]string)
+	for name, service := range project.Services {
+		for _, port := range service.Ports {
+			services[net.JoinHostPort(port.HostIP, port.Published)] = name
+		}
+	}
+	return services
+}
+
+// loadCompose reads the Compose file as `docker compose` would with these variables alone.
+func loadCompose(t *testing.T, variables ...string) *types.Project {
 	t.Helper()
-	options, err := cli.NewProjectOptions([]string{filepath.Join(system.Root(), "docker-compose.yml")})
+	options, err := cli.NewProjectOptions([]string{filepath.Join(system.Root(), "docker-compose.yml")}, cli.WithEnv(variables))
 	if err != nil {
 		t.Fatal(err)
 	}
