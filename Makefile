@@ -80,6 +80,14 @@ lint: ## Lint every module
 	done; \
 	[ -z "$$failed" ] || { echo "lint failed in:$$failed"; exit 1; }
 
+.PHONY: audit
+audit: ## Look for known vulnerabilities in every module; needs the database at vuln.go.dev or GOVULNDB
+	@tools/audit $(CHECKED)
+
+.PHONY: pin-images
+pin-images: ## Pin the base images by digest; needs an image registry
+	@tools/pin-images
+
 .PHONY: generate
 generate: ## Generate code, docs/configuration.md, docs/commands.md and .env.example
 	tools/generate
