@@ -80,6 +80,14 @@ lint: ## Lint every module
 	done; \
 	[ -z "$$failed" ] || { echo "lint failed in:$$failed"; exit 1; }
 
+.PHONY: audit
+audit: ## Look for known vulnerabilities in every module; needs the database at vuln.go.dev or GOVULNDB
+	@tools/audit $(CHECKED)
+
+.PHONY: pin-images
+pin-images: ## Pin the base images by digest; needs an image registry
+	@tools/pin-images
+
 .PHONY: generate
 generate: ## Generate code, docs/configuration.md, docs/commands.md and .env.example
 	tools/generate
@@ -171,7 +179,8 @@ down: ## Stop the system that `up` started; its data stays
 	docker compose down
 
 # The two services outside containers, on servers that keep their data in .run/ and run until
-# `make stop-servers`. The variables set here override .env, which names the hosts of Compose.
+# `make stop-servers`. The variables set here override .env, which names the hosts of Compose. They listen
+# on loopback, because the default secrets are public.
 RUN := .run
 
 .PHONY: run-lineprovider
@@ -179,14 +188,14 @@ run-lineprovider: ## Run line-provider on port 8001, starting its Redis and Rabb
 	@export REDIS_CONNECT_URL RABBITMQ_URL && \
 	  REDIS_CONNECT_URL=$$($(SERVICES) start redis $(RUN)/redis) && \
 	  RABBITMQ_URL=$$($(SERVICES) start rabbitmq $(RUN)/rabbitmq) && \
-	  LINEPROVIDER_ADDR=:8001 go run ./lineprovider/cmd/lineprovider
+	  LINEPROVIDER_ADDR=127.0.0.1:8001 go run ./lineprovider/cmd/lineprovider
 
 .PHONY: run-betmaker
 run-betmaker: ## Run bet-maker on port 8000, starting its PostgreSQL and RabbitMQ when needed
 	@export DATABASE_URL RABBITMQ_URL && \
 	  DATABASE_URL=$$($(SERVICES) start postgres $(RUN)/postgres) && \
 	  RABBITMQ_URL=$$($(SERVICES) start rabbitmq $(RUN)/rabbitmq) && \
-	  SECRET_KEY=$${SECRET_KEY:-not-a-secret} BETMAKER_ADDR=:8000 EVENT_URL=http://127.0.0.1:8001/events \
+	  SECRET_KEY=$${SECRET_KEY:-not-a-secret} BETMAKER_ADDR=127.0.0.1:8000 EVENT_URL=http://127.0.0.1:8001/events \
 	  go run ./betmaker/cmd/betmaker
 
 .PHONY: stop-servers

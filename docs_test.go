@@ -25,6 +25,12 @@ var (
 	mentioned = regexp.MustCompile("`stavka_([a-z_]+)")
 	// operation is a line of an OpenAPI document: a path, a method of it, or the tag of a method.
 	operation = regexp.MustCompile(`(?m)^(?:  (/.*):|    (get|post|put|patch|delete):|      tags: \[(.+)\])$`)
+	// listenAt sets where a service listens.
+	listenAt = regexp.MustCompile(`\b((?:BETMAKER|LINEPROVIDER)_ADDR)=(\S+)`)
+	// baseImage is an image in a Compose file, a Dockerfile or a devcontainer.
+	baseImage = regexp.MustCompile(`(?m)^ *(?:image:|FROM|"image":) *"?([^\s"]+)`)
+	// pinned is an image with all parts of its version; PostgreSQL has two.
+	pinned = regexp.MustCompile(`^(?:postgres:\d+\.\d+|[a-z]+:\d+\.\d+\.\d+)(?:-[a-z0-9.-]+)?(?:@sha256:[0-9a-f]{64})?$`)
 	// call is a call in docs/api.md, with all methods of its path.
 	call = regexp.MustCompile("((?:`[A-Z]+`, )*)`([A-Z]+) (/[^`? ]+)")
 )
@@ -59,6 +65,39 @@ func TestReadmesAreShort(t *testing.T) {
 		if words := len(strings.Fields(read(t, file))); words > maxReadmeWords {
 			t.Errorf("%s has %d words, more than %d", file, words, maxReadmeWords)
 		}
+	}
+}
+
+// The targets of the Makefile that run a service have its default secrets, so they listen on loopback.
+func TestMakeListensOnLoopback(t *testing.T) {
+	t.Parallel()
+	addresses := listenAt.FindAllStringSubmatch(read(t, "Makefile"), -1)
+	for _, match := range addresses {
+		if !strings.HasPrefix(match[2], "127.0.0.1:") {
+			t.Errorf("the Makefile sets %s to %q, want an address of loopback", match[1], match[2])
+		}
+	}
+	if len(addresses) != 2 {
+		t.Errorf("the Makefile sets %d addresses to listen at, want 2", len(addresses))
+	}
+}
+
+// Base images are pinned to a full version, so that a build of today is the build of tomorrow. `make pin-images` adds
+// the digest.
+func TestBaseImagesArePinned(t *testing.T) {
+	t.Parallel()
+	images := 0
+	for _, file := range []string{"docker-compose.yml", "betmaker/Dockerfile", "lineprovider/Dockerfile", ".devcontainer/devcontainer.json"} {
+		for _, match := range baseImage.FindAllStringSubmatch(read(t, file), -1) {
+			if image := match[1]; !strings.HasPrefix(image, "stavka/") && image != "scratch" {
+				if images++; !pinned.MatchString(image) {
+					t.Errorf("%s: the image %s is not pinned to a full version", file, image)
+				}
+			}
+		}
+	}
+	if images != 6 {
+		t.Errorf("found %d base images, want 6", images)
 	}
 }
 

@@ -2,7 +2,9 @@ package e2e
 
 import (
 	"maps"
+	"net"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -22,7 +24,7 @@ func TestComposeFile(t *testing.T) {
 	project := loadCompose(t)
 	services := []string{"bet_maker", "line_provider"}
 	servers := map[string]string{
-		"manager_db": "postgres:17-alpine", "line_redis": "redis:8-alpine", "bet_rabbitmq": "rabbitmq:4-management-alpine",
+		"manager_db": `^postgres:17\.\d+-alpine`, "line_redis": `^redis:8\.\d+\.\d+-alpine`, "bet_rabbitmq": `^rabbitmq:4\.\d+\.\d+-management-alpine`,
 	}
 
 	t.Run("it has these services", func(t *testing.T) {
@@ -32,7 +34,7 @@ func TestComposeFile(t *testing.T) {
 			t.Errorf("got %v, want %v", got, want)
 		}
 		for name, image := range servers {
-			if got := project.Services[name].Image; got != image {
+			if got := project.Services[name].Image; !regexp.MustCompile(image + `(@sha256:[0-9a-f]{64})?$`).MatchString(got) {
 				t.Errorf("%s runs %s, want %s", name, got, image)
 			}
 		}
@@ -50,15 +52,15 @@ func TestComposeFile(t *testing.T) {
 			}
 		}
 	})
-	t.Run("only 8000 and 8001 are published", func(t *testing.T) {
-		published := make(map[string]string)
-		for name, service := range project.Services {
-			for _, port := range service.Ports {
-				published[port.Published] = name
-			}
+	t.Run("only 8000 and 8001 are published, and only to this machine", func(t *testing.T) {
+		if got, want := published(project), map[string]string{"127.0.0.1:8000": "bet_maker", "127.0.0.1:8001": "line_provider"}; !maps.Equal(got, want) {
+			t.Errorf("got %v, want %v", got, want)
 		}
-		if want := map[string]string{"8000": "bet_maker", "8001": "line_provider"}; !maps.Equal(published, want) {
-			t.Errorf("got %v, want %v", published, want)
+	})
+	t.Run("one variable publishes both elsewhere", func(t *testing.T) {
+		elsewhere := loadCompose(t, "PUBLISH_ADDRESS=192.0.2.1")
+		if got, want := published(elsewhere), map[string]string{"192.0.2.1:8000": "bet_maker", "192.0.2.1:8001": "line_provider"}; !maps.Equal(got, want) {
+			t.Errorf("got %v, want %v", got, want)
 		}
 	})
 	t.Run("our services wait for healthy servers, and not for each other", func(t *testing.T) {
@@ -75,11 +77,30 @@ func TestComposeFile(t *testing.T) {
 			}
 		}
 	})
-	t.Run("our containers write nothing and have no privileges", func(t *testing.T) {
-		for _, name := range services {
-			service := project.Services[name]
-			if !service.ReadOnly || !slices.Equal(service.CapDrop, []string{"ALL"}) {
-				t.Errorf("%s: read only %t, capabilities dropped %v", name, service.ReadOnly, service.CapDrop)
+	t.Run("containers write only to volumes and memory, with bounds and the fewest capabilities", func(t *testing.T) {
+		allowed := map[string][]string{
+			"manager_db":   {"CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"},
+			"line_redis":   {"CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETPCAP", "SETUID"},
+			"bet_rabbitmq": {"CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"},
+		}
+		for name, service := range project.Services {
+			if !service.ReadOnly || !slices.Equal(service.CapDrop, []string{"ALL"}) || !slices.Equal(service.CapAdd, allowed[name]) || service.Privileged {
+				t.Errorf("%s: read only %t, capabilities dropped %v, added %v", name, service.ReadOnly, service.CapDrop, service.CapAdd)
+			}
+			if service.MemLimit <= 0 || service.PidsLimit <= 0 {
+				t.Errorf("%s: at most %d bytes of memory and %d processes, want bounds", name, service.MemLimit, service.PidsLimit)
+			}
+		}
+	})
+	t.Run("no secret is on a command line", func(t *testing.T) {
+		marked := loadCompose(t, "REDIS_PASSWORD=hush", "POSTGRES_PASSWORD=hush", "RABBITMQ_DEFAULT_PASS=hush", "SECRET_KEY=hush", "LINE_PROVIDER_TOKEN=hush")
+		for name, service := range marked.Services {
+			line := slices.Concat(service.Entrypoint, service.Command)
+			if service.HealthCheck != nil {
+				line = append(line, service.HealthCheck.Test...)
+			}
+			if strings.Contains(strings.Join(line, " "), "hush") {
+				t.Errorf("%s runs %q", name, line)
 			}
 		}
 	})
@@ -93,7 +114,7 @@ func TestComposeFile(t *testing.T) {
 	})
 	t.Run("the line is on disk before it is acknowledged", func(t *testing.T) {
 		command := strings.Join(project.Services["line_redis"].Command, " ")
-		for _, option := range []string{"--appendonly yes", "--appendfsync always", "--requirepass "} {
+		for _, option := range []string{"--appendonly yes", "--appendfsync always", "requirepass "} {
 			if !strings.Contains(command, option) {
 				t.Errorf("Redis runs as %q, want %s", command, option)
 			}
@@ -153,10 +174,21 @@ func TestComposePassesEveryVariable(t *testing.T) {
 	}
 }
 
-// loadCompose reads the Compose file as `docker compose` would without any variable set.
-func loadCompose(t *testing.T) *types.Project {
+// published returns the services by the addresses of the host that they are published on.
+func published(project *types.Project) map[string]string {
+	services := make(map[string]string)
+	for name, service := range project.Services {
+		for _, port := range service.Ports {
+			services[net.JoinHostPort(port.HostIP, port.Published)] = name
+		}
+	}
+	return services
+}
+
+// loadCompose reads the Compose file as `docker compose` would with these variables alone.
+func loadCompose(t *testing.T, variables ...string) *types.Project {
 	t.Helper()
-	options, err := cli.NewProjectOptions([]string{filepath.Join(system.Root(), "docker-compose.yml")})
+	options, err := cli.NewProjectOptions([]string{filepath.Join(system.Root(), "docker-compose.yml")}, cli.WithEnv(variables))
 	if err != nil {
 		t.Fatal(err)
 	}

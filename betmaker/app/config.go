@@ -5,14 +5,15 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"stavka.local/betmaker/internal/adapters/jwt"
+	"stavka.local/betmaker/internal/adapters/postgres"
 	"stavka.local/betmaker/internal/domain"
 	"stavka.local/shared/config"
+	"stavka.local/shared/fault"
 	"stavka.local/shared/httpedge"
 	"stavka.local/shared/line/inproc"
 	"stavka.local/shared/logging"
@@ -214,6 +215,7 @@ func read(r *config.Reader, locate func(*config.Reader, *Config)) (Config, error
 	_ = logging.Read(r) // declares its variables and reports their problems; service.LogTo applies them
 	c.HTTP.Connections, c.HTTP.ConnectionsPerAddress = r.Connections()
 	c.HTTP.TrustedProxies = c.TrustedProxies
+	checkFirstUser(r, c.FirstUser)
 	locate(r, &c)
 	c.LineTokens = r.ServiceTokens()
 	if c.SecretKey.IsZero() {
@@ -234,34 +236,63 @@ func read(r *config.Reader, locate func(*config.Reader, *Config)) (Config, error
 
 // storeURL reads DATABASE_URL, or else builds a URL from its parts.
 func storeURL(r *config.Reader) config.Secret {
-	address := r.OptionalURL("DATABASE_URL", defaultDatabase, []string{"postgres", "postgresql", "postgresql+asyncpg"},
+	address := r.URL("DATABASE_URL", "", []string{"postgres", "postgresql", "postgresql+asyncpg"},
 		"The URL of PostgreSQL. It overrides DB_ENGINE, DB_HOST, DB_PORT, DB_NAME, POSTGRES_USER and POSTGRES_PASSWORD, which are its parts.")
 	if r.IsSet("DATABASE_URL") {
+		if login, err := postgres.Login(address.Reveal()); err != nil { // its text may quote the password
+			r.Problemf("DATABASE_URL", "is not a URL of PostgreSQL, such as postgres://user:password@host:5432/name; "+
+				"reserved characters in user and password must be percent-encoded, and files that it names must exist")
+		} else {
+			r.Login("DATABASE_URL", login)
+		}
 		return address
 	}
 	engine := r.String("DB_ENGINE", "postgresql", "The kind of the database: postgresql, also with the name of a driver, which is ignored.")
 	if !strings.Contains(engine, "postgresql") && !strings.HasPrefix(engine, "postgres") {
-		r.Problemf("DB_ENGINE", "is not postgresql") // it may be a URL with a password
+		r.Problemf("DB_ENGINE", "%s is not postgresql", config.Quote(engine))
 	}
-	hosts := r.String("DB_HOST", "127.0.0.1", "The host of the database.")
-	if slices.ContainsFunc(strings.Split(hosts, ","), func(host string) bool { return !config.IsHost(host) }) {
-		r.Problemf("DB_HOST", "is neither a host name nor an IP address") // it may hold a password
-		hosts = "127.0.0.1"
+	user := r.String("POSTGRES_USER", defaultDatabase, "The user of the database.")
+	password := r.Secret("POSTGRES_PASSWORD", defaultDatabase, minPassword, "The password of the database's user.").Reveal()
+	if strings.EqualFold(user, password) {
+		r.Weak("POSTGRES_PASSWORD", "is the user's name")
 	}
 	parts := url.URL{
 		Scheme: "postgres",
-		User: url.UserPassword(
-			r.String("POSTGRES_USER", defaultDatabase, "The user of the database."),
-			r.Secret("POSTGRES_PASSWORD", defaultDatabase, minPassword, "The password of the database's user.").Reveal(),
-		),
+		User:   url.UserPassword(user, password),
 		Host: net.JoinHostPort(
-			hosts,
+			r.Host("DB_HOST", "127.0.0.1", "The host of the database."),
 			strconv.Itoa(r.Int("DB_PORT", 5432, 1, 65535, "The port of the database.")),
 		),
 		Path: "/" + r.String("DB_NAME", defaultDatabase, "The name of the database."),
 	}
 	return config.NewSecret(parts.String())
 }
+
+// checkFirstUser reports what no user may have. The password may be weak, which is judged elsewhere.
+func checkFirstUser(r *config.Reader, first FirstUser) {
+	for _, part := range []struct {
+		variable string
+		change   domain.UserChange
+	}{
+		{"FIRST_USER_USERNAME", domain.UserChange{Username: &first.Username}},
+		{"FIRST_USER_EMAIL", domain.UserChange{Email: &first.Email}},
+		{"FIRST_USER_NAME", domain.UserChange{Name: &first.Name}},
+	} {
+		if err := part.change.Validate(); err != nil {
+			r.Problemf(part.variable, "%s", detail(err))
+		}
+	}
+	password := first.Password.Reveal()
+	if !domain.MayBePassword(password) {
+		r.Problemf("FIRST_USER_PASSWORD", "%s", detail(domain.ValidatePassword(password)))
+	}
+	if strings.EqualFold(first.Username, password) {
+		r.Weak("FIRST_USER_PASSWORD", "is the user's name")
+	}
+}
+
+// detail returns what a fault says, as a part of a sentence.
+func detail(err error) string { return strings.TrimSuffix(fault.Find(err).Detail, ".") }
 
 // lineURL reads EVENT_URL and returns the part before /events.
 func lineURL(r *config.Reader) string {

@@ -192,3 +192,101 @@ func TestConfigRefusesDefaultSecretsInProduction(t *testing.T) {
 		t.Errorf("good secrets are refused: %v", err)
 	}
 }
+
+// TestPasswordsOfTheDatabaseInOtherSpellings judges what the driver signs in with, wherever the URL says it.
+func TestPasswordsOfTheDatabaseInOtherSpellings(t *testing.T) {
+	t.Parallel()
+	const known = "holds a password that everybody knows"
+	for url, want := range map[string]string{
+		"postgres://postgres:postgres@db/bets":                                 known,
+		"postgresql+asyncpg://postgres:postgres@db/bets":                       known,
+		"postgres://postgres:postgre%73@db/bets":                               known,
+		"postgres://db/bets?user=postgres&password=postgres":                   known,
+		"postgres://bets:k3-Vd0qq-71xLm@db/bets?password=postgres":             known,
+		"postgres://bets:k3-Vd0qq-71xLm@db/bets?pass%77ord=POSTGRES":           known,
+		"postgres://bets:12345678@db/bets":                                     known,
+		"postgres://bets:@db/bets":                                             "holds no password",
+		"postgres://bets@db/bets":                                              "holds no password",
+		"postgres://bets-of-all:bets%2Dof%2Dall@db/bets":                       "holds a password that is the user's name",
+		"postgres://bets:k3-Vd@db/bets":                                        "holds a password that is shorter than 8 characters",
+		"postgres://bets:xyxyxyxyxy@db/bets":                                   "holds a password that repeats itself",
+		"postgres://bets:k3-Vd0qq-71xLm@db/bets":                               "",
+		"postgres://db/bets?user=bets&password=k3-Vd0qq-71xLm&sslmode=disable": "",
+		"postgres://bets@/bets?host=/var/run/postgresql":                       "", // the socket knows its user
+	} {
+		if got := weaknessOf(t, "DATABASE_URL", url); got != want {
+			t.Errorf("%s: got %q, want %q", url, got, want)
+		}
+	}
+	for _, broken := range []string{
+		"postgres://bets:hush-hush@db:port/bets", "postgres://bets:hush-hush@db/bets?sslmode=perhaps", "postgres://bets:hush-hush@db/bets?pool_max_conns=many",
+		"postgres://bets:hush-hush@db/bets?sslmode=verify-full&sslrootcert=/no/such/file", "postgres://bets:hush hush@db/bets", "postgres:hush-hush",
+	} {
+		_, err := ConfigFromEnv(lookup(map[string]string{"SECRET_KEY": goodKey, "DATABASE_URL": broken}))
+		if err == nil || !strings.Contains(err.Error(), "DATABASE_URL: ") || strings.Contains(err.Error(), "hush") {
+			t.Errorf("%s: got %v", broken, err)
+		}
+	}
+}
+
+// TestOtherSecretsThatAreEasyToGuess shows that each secret is judged, not only compared with its default.
+func TestOtherSecretsThatAreEasyToGuess(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ name, value, want string }{
+		{"SECRET_KEY", strings.Repeat("s3cret-", 6), "repeats itself"},
+		{"SECRET_KEY", config.DefaultServiceToken, "is one that everybody knows"},
+		{"LINE_PROVIDER_TOKEN", goodKey + "," + strings.Repeat("z", 40), "repeats itself"},
+		{"POSTGRES_PASSWORD", "Password", "is one that everybody knows"},
+		{"FIRST_USER_PASSWORD", "iloveyou", "is one that everybody knows"},
+		{"FIRST_USER_PASSWORD", "hijklmnopq", "counts up or down"},
+		{"EVENT_URL", "http://line:%67uest@line/events", "holds a password that everybody knows"},
+		{"RABBITMQ_URL", "amqp://rabbit/", "holds a password that everybody knows"},
+		{"TRUSTED_PROXIES", "0.0.0.0/0", "holds so many addresses that strangers are believed, too"},
+		{"TRUSTED_PROXIES", "0.0.0.0/1, 128.0.0.0/1", "holds so many addresses that strangers are believed, too"},
+		{"TRUSTED_PROXIES", "::/0", "holds so many addresses that strangers are believed, too"},
+		{"TRUSTED_PROXIES", "10.0.0.0/8", ""},
+	} {
+		if got := weaknessOf(t, tt.name, tt.value); got != tt.want {
+			t.Errorf("%s=%s: got %q, want %q", tt.name, tt.value, got, tt.want)
+		}
+	}
+	env := safe()
+	env["FIRST_USER_USERNAME"], env["FIRST_USER_PASSWORD"] = "Administrator-7", "administrator-7"
+	if _, err := ConfigFromEnv(lookup(env)); err == nil || !strings.Contains(err.Error(), "FIRST_USER_PASSWORD: is the user's name") {
+		t.Errorf("the user's name as the password: %v", err)
+	}
+}
+
+// safe returns an environment that production accepts.
+func safe() map[string]string {
+	return map[string]string{
+		"STAVKA_ENV": "production", "SECRET_KEY": goodKey, "POSTGRES_PASSWORD": "long-and-secret", "FIRST_USER_PASSWORD": "long-and-secret",
+		"RABBITMQ_URL": "amqp://u:long-and-secret@rabbit/", "LINE_PROVIDER_TOKEN": goodKey,
+	}
+}
+
+// weaknessOf returns for what production refuses a value in an otherwise safe environment, "" if it accepts
+// it. It checks that development accepts it with the same words.
+func weaknessOf(t *testing.T, name, value string) string {
+	t.Helper()
+	env := safe()
+	env[name] = value
+	_, err := ConfigFromEnv(lookup(env))
+	env["STAVKA_ENV"] = "development"
+	c, accepted := ConfigFromEnv(lookup(env))
+	if accepted != nil {
+		t.Errorf("development refuses %s=%s: %v", name, value, accepted)
+	}
+	if err == nil {
+		if len(c.Warnings) > 0 {
+			t.Errorf("%s=%s: warnings %q in development alone", name, value, c.Warnings)
+		}
+		return ""
+	}
+	why, _ := strings.CutPrefix(err.Error(), "configuration: "+name+": ")
+	why, refused := strings.CutSuffix(why, ", which STAVKA_ENV=production refuses")
+	if !refused || !slices.Equal(c.Warnings, []string{name + " " + why}) {
+		t.Errorf("%s=%s: production says %q, development %q", name, value, err, c.Warnings)
+	}
+	return why
+}

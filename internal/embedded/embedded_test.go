@@ -380,7 +380,7 @@ func TestProductionRefusesTheDefaultPassword(t *testing.T) {
 	i.stop(t)
 	environment := map[string]string{
 		"DATA_DIR": i.directory, "BETMAKER_ADDR": "127.0.0.1:0", "LINEPROVIDER_ADDR": "127.0.0.1:0",
-		"STAVKA_ENV": "production", "FIRST_USER_PASSWORD": "long enough", "LINE_PROVIDER_TOKEN": strings.Repeat("t", 32),
+		"STAVKA_ENV": "production", "FIRST_USER_PASSWORD": "long enough", "LINE_PROVIDER_TOKEN": "a-service-token-that-is-long-enough",
 	}
 	serve := func() error {
 		started, err := newInstance(t.Context(), newSettings(lookupIn(environment)), io.Discard)
@@ -457,7 +457,7 @@ func TestEmptyFlagsStandForDefaults(t *testing.T) {
 func TestExportsInProductionWithTheKeptKey(t *testing.T) {
 	t.Parallel()
 	environment := map[string]string{
-		"DATA_DIR": t.TempDir(), "STAVKA_ENV": "production", "FIRST_USER_PASSWORD": "long enough", "LINE_PROVIDER_TOKEN": strings.Repeat("t", 32),
+		"DATA_DIR": t.TempDir(), "STAVKA_ENV": "production", "FIRST_USER_PASSWORD": "long enough", "LINE_PROVIDER_TOKEN": "a-service-token-that-is-long-enough",
 	}
 	if _, err := run(t, environment, "bets", "export"); err == nil || !strings.Contains(err.Error(), "there is no data here yet") {
 		t.Errorf("got %v", err)

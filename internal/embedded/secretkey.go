@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+
+	"stavka.local/shared/config"
 )
 
 // minSecretKey is the length of the shortest key that bet-maker accepts.
@@ -16,8 +18,11 @@ const minSecretKey = 32
 // withDataDir makes the data directory, which only its owner can read, and returns the settings with
 // the secret key that is kept there unless the environment has one.
 func (s settings) withDataDir() (settings, error) {
+	if err := s.checkDataDir(); err != nil {
+		return s, err
+	}
 	if err := os.MkdirAll(s.dataDir, 0o700); err != nil {
-		return s, fmt.Errorf("make the data directory: %w", err)
+		return s, fmt.Errorf("make the data directory, DATA_DIR: %w", err)
 	}
 	if key, ok := s.environment("SECRET_KEY"); ok && strings.TrimSpace(key) != "" {
 		return s, nil
@@ -35,6 +40,29 @@ func (s settings) withDataDir() (settings, error) {
 			s.secretKeyFile(), len(s.secretKey), minSecretKey)
 	}
 	return s, nil
+}
+
+// longestDataDir leaves room for the names of files in the 4,096 bytes that Linux has for a path.
+const longestDataDir = 3072
+
+// checkDataDir returns an error if the name of the data directory is no text, or a URL.
+func (s settings) checkDataDir() error {
+	r := config.NewReader(func(name string) (string, bool) {
+		if name == "DATA_DIR" {
+			return s.dataDir, true
+		}
+		return "", false
+	})
+	switch directory := r.String("DATA_DIR", "", ""); {
+	case strings.Contains(directory, "://"): // perhaps with a password
+		r.Problemf("DATA_DIR", "is a URL, not a directory")
+	case len(directory) > longestDataDir:
+		r.Problemf("DATA_DIR", "is longer than %d bytes", longestDataDir)
+	}
+	if err := r.Err(); err != nil {
+		return fmt.Errorf("configuration: %w", err)
+	}
+	return nil
 }
 
 // makeSecretKey makes a key and stores it, unless another process has stored one meanwhile, and

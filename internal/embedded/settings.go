@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"cmp"
+	"crypto/rand"
 	"errors"
 	"path/filepath"
 	"slices"
@@ -14,8 +15,8 @@ import (
 	"stavka.local/stavka/internal/demo"
 )
 
-// noSecretKey is the key of commands that sign nothing.
-var noSecretKey = strings.Repeat("-", 32)
+// noSecretKey is the key of commands that sign nothing. It is accepted as a key.
+var noSecretKey = rand.Text() + rand.Text()
 
 // settings say where an instance listens and keeps its data, and how its services are configured.
 type settings struct {

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"stavka.local/lineprovider/internal/adapters/redis"
 	"stavka.local/lineprovider/internal/domain"
 	"stavka.local/shared/config"
 	"stavka.local/shared/httpedge"
@@ -44,6 +45,9 @@ type Config struct {
 // production.
 const DefaultToken = config.DefaultServiceToken
 
+// minPassword is the least length in bytes of Redis' password.
+const minPassword = 8
+
 // ConfigFromEnv reads the configuration from environment variables, which lookup finds.
 // The error joins all problems, each with the name of its variable.
 func ConfigFromEnv(lookup func(string) (string, bool)) (Config, error) {
@@ -60,16 +64,31 @@ func locate(r *config.Reader, c *Config) {
 	r.PrivateFile(".env")
 	c.MetricsAddr = r.MetricsAddress("METRICS_ADDR")
 	c.StoreURL = r.URL("REDIS_CONNECT_URL", "redis://127.0.0.1:6379/0", []string{"redis", "rediss", "unix"}, "The URL of Redis.")
-	c.StorePassword = r.Secret("REDIS_PASSWORD", "", 0, "The password of Redis, used when REDIS_CONNECT_URL has none.")
+	c.StorePassword = r.OptionalSecret("REDIS_PASSWORD", minPassword, "The password of Redis, used when REDIS_CONNECT_URL has none.")
+	judgeStore(r, c)
 	c.HashName = r.String("REDIS_HASH_NAME", "events",
 		"The hash of all events. All other keys start with {REDIS_HASH_NAME}, which keeps them together in a cluster.")
 	c.MaxIDKey = r.String("MAX_ID_KEY", "max_id", "The name of the key of the highest event id, after the prefix {REDIS_HASH_NAME}.")
 	c.WaitReplicas = r.Int("REDIS_WAITAOF_REPLICAS", 0, 0, 16,
 		"How many replicas of Redis must have a change on disk before it is acknowledged (Redis 7.2 or newer); 0 for none.")
 	if strings.ContainsAny(c.HashName, "{}") {
-		r.Problemf("REDIS_HASH_NAME", "holds a brace, which would spread the keys over a cluster")
+		r.Problemf("REDIS_HASH_NAME", "%s holds a brace, which would spread the keys over a cluster", config.Quote(c.HashName))
 	}
 	c.BusURL, c.Exchange, c.Queue = r.Bus()
+}
+
+// judgeStore judges the password of Redis. Many run Redis without one on a private network, so its lack is only
+// warned of.
+func judgeStore(r *config.Reader, c *Config) {
+	login, err := redis.Login(c.StoreURL.Reveal())
+	switch {
+	case err != nil:
+		r.Problemf("REDIS_CONNECT_URL", "is not of the form redis://[:password@]host[:port][/db], rediss://... or unix:///path")
+	case login.Password != "":
+		r.Login("REDIS_CONNECT_URL", login)
+	case !login.Otherwise && c.StorePassword.IsZero():
+		r.Warn("REDIS_CONNECT_URL", "holds no password, and REDIS_PASSWORD is not set")
+	}
 }
 
 // Embedded locates the data and the bus of a line-provider that shares its process with

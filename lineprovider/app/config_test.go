@@ -132,3 +132,44 @@ func TestNewRefuses(t *testing.T) {
 		})
 	}
 }
+
+// TestPasswordsOfRedisInOtherSpellings judges what the library signs in with. Redis may have no password.
+func TestPasswordsOfRedisInOtherSpellings(t *testing.T) {
+	t.Parallel()
+	const known = "REDIS_CONNECT_URL holds a password that everybody knows"
+	for _, tt := range []struct{ url, password, want string }{
+		{"redis://:redis@r:6379/0", "", known},
+		{"redis://:redi%73@r:6379/0", "", known},
+		{"redis://redis:Redis@r", "", known},
+		{"rediss://default:password@r", "", known},
+		{"unix://:password@/run/redis.sock", "", known},
+		{"redis://bets-line:bets-line@r", "", "REDIS_CONNECT_URL holds a password that is the user's name"},
+		{"redis://:k3-Vd@r", "", "REDIS_CONNECT_URL holds a password that is shorter than 8 characters"},
+		{"redis://:zozozozozozo@r", "", "REDIS_CONNECT_URL holds a password that repeats itself"},
+		{"redis://:k3-Vd0qq-71xLm@r", "", ""},
+		{"redis://r", "k3-Vd0qq-71xLm", ""},
+		{"redis://r", "redis", "REDIS_PASSWORD is one that everybody knows"},
+		{"redis://r", "k3-Vd", "REDIS_PASSWORD is shorter than 8 characters"},
+		{"unix:///run/redis.sock", "", ""},
+	} {
+		env := map[string]string{
+			"LINE_PROVIDER_TOKEN": "a-service-token-that-is-long-enough", "RABBITMQ_URL": "amqp://stavka:a-long-password@rabbit/",
+			"REDIS_CONNECT_URL": tt.url, "REDIS_PASSWORD": tt.password,
+		}
+		if got := strings.Join(configure(t, env).Warnings, "\n"); got != tt.want {
+			t.Errorf("%s %s: warned %q, want %q", tt.url, tt.password, got, tt.want)
+		}
+		env["STAVKA_ENV"] = "production"
+		c, err := app.ConfigFromEnv(lookup(env))
+		want := "configuration: " + strings.Replace(tt.want, " ", ": ", 1) + ", which STAVKA_ENV=production refuses"
+		if tt.want == "" && err != nil || tt.want != "" && (err == nil || err.Error() != want) || len(c.Warnings) > 0 {
+			t.Errorf("%s %s in production: got %v, %q, want %q", tt.url, tt.password, err, c.Warnings, tt.want)
+		}
+	}
+	env := map[string]string{
+		"STAVKA_ENV": "production", "LINE_PROVIDER_TOKEN": "a-service-token-that-is-long-enough", "RABBITMQ_URL": "amqp://stavka:a-long-password@rabbit/",
+	}
+	if got, want := configure(t, env).Warnings, "REDIS_CONNECT_URL holds no password, and REDIS_PASSWORD is not set"; len(got) != 1 || got[0] != want {
+		t.Errorf("without a password: warned %q, want %q", got, want)
+	}
+}

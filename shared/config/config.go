@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/netip"
 	"net/url"
 	"os"
 	"runtime"
@@ -22,6 +23,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/joho/godotenv"
 
@@ -61,12 +64,14 @@ type Reader struct {
 	settings   []Setting
 	problems   []error
 	warnings   []string
+	weak       map[string]bool // the variables that Weak has been told of
+	unreadable map[string]bool // the variables that no text can be read from
 }
 
 // NewReader returns a reader of the variables that lookup finds; os.LookupEnv finds
 // those of the environment. It reads STAVKA_ENV immediately.
 func NewReader(lookup func(string) (string, bool)) *Reader {
-	r := &Reader{lookup: lookup}
+	r := &Reader{lookup: lookup, weak: map[string]bool{}, unreadable: map[string]bool{}}
 	r.production = r.OneOf("STAVKA_ENV", []string{Development, Production},
 		"With production, weak and well-known secrets are refused, files of secrets that others can read, and a Redis that could lose acknowledged changes.") == Production
 	return r
@@ -88,8 +93,20 @@ func (r *Reader) Problemf(name, format string, args ...any) {
 	r.problems = append(r.problems, fmt.Errorf("%s: %w", name, fmt.Errorf(format, args...)))
 }
 
+// Quote returns the beginning of a value for a problem. What looks like a URL is hidden, because it may hold a
+// password, even if it is in the wrong variable.
+func Quote(text string) string {
+	if strings.Contains(text, "://") || strings.Contains(text, "@") {
+		return hidden
+	}
+	return fmt.Sprintf("%.64q", text)
+}
+
 // IsSet reports whether the variable is set and not empty.
-func (r *Reader) IsSet(name string) bool { return r.text(name) != "" }
+func (r *Reader) IsSet(name string) bool {
+	text, _ := r.lookup(name)
+	return strings.TrimSpace(text) != ""
+}
 
 // String reads any text.
 func (r *Reader) String(name, def, meaning string) string {
@@ -145,33 +162,23 @@ func (r *Reader) Odds(name string, def, lowest, highest odds.Decimal, meaning st
 func (r *Reader) Address(name, def, meaning string) string {
 	r.declare(Setting{Name: name, Default: def, Accepts: "host:port or :port", Meaning: meaning})
 	return parse(r, name, def, func(text string) (string, error) {
-		_, port, err := net.SplitHostPort(text)
+		host, port, err := net.SplitHostPort(text)
 		if err != nil {
 			return "", errors.New(`is not of the form "host:port"`)
 		}
 		if _, err := strconv.ParseUint(port, 10, 16); err != nil {
 			return "", errors.New("has no port from 0 to 65535")
 		}
+		if _, err := netip.ParseAddr(host); host != "" && err != nil && !isHost(host) {
+			return "", errors.New("names neither a host nor an IP address")
+		}
 		return text, nil
 	})
 }
 
-// URL reads a URL of one of the schemes. It is secret, because it may hold a password.
-// The default's own password is weak, as for Secret.
+// URL reads a URL of one of the schemes. It is secret, because it may hold a password, which is judged as
+// Login does. A URL of which only the library that connects knows all spellings is judged again by Login.
 func (r *Reader) URL(name, def string, schemes []string, meaning string) Secret {
-	known := ""
-	if u, err := url.Parse(def); err == nil {
-		known, _ = u.User.Password()
-	}
-	return r.url(name, def, known, schemes, meaning)
-}
-
-// OptionalURL is URL without a default. The password known is weak.
-func (r *Reader) OptionalURL(name, known string, schemes []string, meaning string) Secret {
-	return r.url(name, "", known, schemes, meaning)
-}
-
-func (r *Reader) url(name, def, known string, schemes []string, meaning string) Secret {
 	r.declare(Setting{Name: name, Default: def, Accepts: alternatives(schemes) + " URL", Meaning: meaning, Secret: true})
 	text := cmp.Or(r.text(name), def)
 	if text == "" {
@@ -186,19 +193,29 @@ func (r *Reader) url(name, def, known string, schemes []string, meaning string) 
 		r.Problemf(name, "does not start with %s:", strings.Join(schemes, ":, "))
 		return NewSecret(def)
 	}
-	if password, _ := u.User.Password(); password != "" && password == known {
-		r.weak(name, "holds a password that everybody knows")
+	if password, _ := u.User.Password(); password != "" {
+		r.Login(name, Login{User: u.User.Username(), Password: password})
 	}
 	return NewSecret(text)
 }
 
 // Secret reads a secret. The default itself, unless empty, and a text shorter
-// than minLength bytes are weak: a warning, and a problem in production.
+// than minLength bytes are weak, see Weak, and so is one that is easy to guess: a common
+// password, a short text again and again, a sequence.
 func (r *Reader) Secret(name, def string, minLength int, meaning string) Secret {
 	r.declare(Setting{Name: name, Default: def, Accepts: atLeast(minLength), Meaning: meaning, Secret: true})
 	text := cmp.Or(r.text(name), def)
 	r.judge(name, text, def, minLength)
 	return NewSecret(text)
+}
+
+// OptionalSecret is Secret without a default. No secret is not weak.
+func (r *Reader) OptionalSecret(name string, minLength int, meaning string) Secret {
+	if r.IsSet(name) {
+		return r.Secret(name, "", minLength, meaning)
+	}
+	r.declare(Setting{Name: name, Accepts: atLeast(minLength), Meaning: meaning, Secret: true})
+	return Secret{}
 }
 
 // SecretList reads secrets separated by commas, and judges each as Secret does.
@@ -220,40 +237,39 @@ func (r *Reader) SecretList(name, def string, minLength int, meaning string) []S
 	return list
 }
 
-func (r *Reader) judge(name, text, def string, minLength int) {
-	switch {
-	case text != "" && text == def:
-		r.weak(name, "is the default that everybody knows")
-	case len(text) < minLength:
-		r.weak(name, fmt.Sprintf("is shorter than %d characters", minLength))
-	}
-}
-
 // PrivateFile judges a file that holds secrets, if it exists: one that every user of the machine may read or
-// change is weak, as for Secret.
+// change is weak, see Weak.
 func (r *Reader) PrivateFile(path string) {
 	info, err := os.Stat(path)
 	if err == nil && info.Mode().Perm()&0o007 != 0 && runtime.GOOS != "windows" { // which has other permissions
-		r.weak(path, "is a file of secrets that every user of this machine may read or change")
+		r.Weak(path, "is a file of secrets that every user of this machine may read or change")
 	}
 }
 
-// weak records a secret that is easy to guess.
-func (r *Reader) weak(name, why string) {
-	if r.production {
-		r.Problemf(name, "%s, which STAVKA_ENV=%s refuses", why, Production)
-		return
-	}
-	r.warnings = append(r.warnings, name+" "+why)
-}
+// longestText is the greatest length in bytes of a value.
+const longestText = 64 << 10
 
-// text returns the variable's value without space around it, or "" if it is not set.
+// text returns the variable's value without space around it, or "" if it is not set. A value that is no text is
+// a problem, and as if it were not set.
 func (r *Reader) text(name string) string {
-	text, ok := r.lookup(name)
-	if !ok {
-		return ""
+	text, _ := r.lookup(name)
+	text = strings.TrimSpace(text)
+	problem := ""
+	switch {
+	case !utf8.ValidString(text):
+		problem = "is not valid UTF-8"
+	case strings.ContainsFunc(text, unicode.IsControl):
+		problem = "holds a control character"
+	case len(text) > longestText:
+		problem = fmt.Sprintf("is longer than %d bytes", longestText)
+	default:
+		return text
 	}
-	return strings.TrimSpace(text)
+	if !r.unreadable[name] {
+		r.unreadable[name] = true
+		r.Problemf(name, "%s", problem)
+	}
+	return ""
 }
 
 // parse reads a variable that is not secret: a problem quotes its value, unless it looks like a URL, which
@@ -264,12 +280,8 @@ func parse[T any](r *Reader, name string, def T, read func(string) (T, error)) T
 		return def
 	}
 	v, err := read(text)
-	switch {
-	case err != nil && strings.ContainsAny(text, "@/"):
-		r.Problemf(name, "%w", err)
-		return def
-	case err != nil:
-		r.Problemf(name, "%.64q %w", text, err)
+	if err != nil {
+		r.Problemf(name, "%s %w", Quote(text), err)
 		return def
 	}
 	return v

@@ -108,12 +108,12 @@ func TestGoodValues(t *testing.T) {
 	r := reader(map[string]string{
 		"TEXT": " given ", "CHOICE": "b", "COUNT": "10", "WAIT": "0.5", "MINUTES": "30",
 		"STAKE": "0.01", "PRICE": "1.01", "ADDRESS": "127.0.0.1:0",
-		"DATABASE": "postgresql+asyncpg://u:p%20w@manager_db:5432/bets?sslmode=disable",
+		"DATABASE": "postgresql+asyncpg://u:p%20w-of-u@manager_db:5432/bets?sslmode=disable",
 		"KEY":      "long enough", "TOKENS": "first-token, second-token ,",
 	})
 	want := values{
 		"given", "b", 10, 500 * time.Millisecond, 30 * time.Minute, money.MustParse("0.01"), odds.MustParse("1.01"),
-		"127.0.0.1:0", "postgresql+asyncpg://u:p%20w@manager_db:5432/bets?sslmode=disable", "long enough",
+		"127.0.0.1:0", "postgresql+asyncpg://u:p%20w-of-u@manager_db:5432/bets?sslmode=disable", "long enough",
 		[]string{"first-token", "second-token"},
 	}
 	if got := read(r); !equal(got, want) || r.Err() != nil || len(r.Warnings()) != 0 || !r.IsSet("TEXT") {
@@ -247,7 +247,7 @@ func TestWeakSecrets(t *testing.T) {
 	}
 	variables := map[string]string{
 		"SHORT": "hunter2", "GOOD": "a good secret", "LIST": "a-good-token,the-default-token",
-		"OTHER_BROKER": "amqp://guest:better@localhost",
+		"OTHER_BROKER": "amqp://guest:much-better@localhost",
 	}
 	want := []string{
 		"DEFAULT is the default that everybody knows",

@@ -4,9 +4,12 @@ import (
 	"net"
 	"net/netip"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
 )
 
 // DefaultServiceToken is the service token when none is configured. It is public, and
@@ -20,8 +23,8 @@ func (r *Reader) Bus() (address Secret, exchange, queue string) {
 	host := r.String("RABBIT_HOST", "127.0.0.1",
 		"The host of RabbitMQ when RABBITMQ_URL is not set; the user and the password are guest then.")
 	port := r.Int("RABBIT_PORT", 5672, 1, 65535, "The port of RabbitMQ when RABBITMQ_URL is not set.")
-	if !IsHost(host) && !r.IsSet("RABBITMQ_URL") {
-		r.Problemf("RABBIT_HOST", "is neither a host name nor an IP address") // it may hold a password
+	if !isHost(host) && !r.IsSet("RABBITMQ_URL") {
+		r.notHost("RABBIT_HOST")
 		host = "127.0.0.1"
 	}
 	guest := "amqp://guest:guest@" + net.JoinHostPort(host, strconv.Itoa(port)) + "/"
@@ -30,16 +33,61 @@ func (r *Reader) Bus() (address Secret, exchange, queue string) {
 	}
 	address = r.URL("RABBITMQ_URL", guest, []string{"amqp", "amqps"},
 		"The URL of RabbitMQ. It overrides RABBIT_HOST and RABBIT_PORT, and is required in production.")
-	exchange = r.String("RABBIT_EXCHANGE", "line", "The exchange that line-provider publishes all messages to.")
-	queue = r.String("RABBIT_QUEUE", "event_status_updates",
+	login, err := amqp.ParseURI(address.Reveal()) // which fills in the user and the password of guest
+	if err != nil {                               // its text quotes the URL
+		r.Problemf("RABBITMQ_URL", "is not of the form amqp://user:password@host:port/vhost, with reserved characters percent-encoded")
+	} else {
+		r.Login("RABBITMQ_URL", busLogin(login))
+	}
+	exchange = r.busName("RABBIT_EXCHANGE", "line", "The exchange that line-provider publishes all messages to.")
+	queue = r.busName("RABBIT_QUEUE", "event_status_updates",
 		"The durable queue that all replicas of bet-maker share. Its dead letters are in the queue of this name and .dead.")
 	return address, exchange, queue
 }
 
+// busLogin returns what a URL of RabbitMQ signs in with.
+func busLogin(u amqp.URI) Login {
+	usesPassword := func(mechanism string) bool { return !strings.EqualFold(mechanism, "EXTERNAL") }
+	if len(u.AuthMechanism) > 0 && !slices.ContainsFunc(u.AuthMechanism, usesPassword) {
+		return Login{Otherwise: true} // by a certificate
+	}
+	return Login{User: u.Username, Password: u.Password}
+}
+
+// longestBusName leaves room for suffixes in the 255 bytes that AMQP has for a name.
+const longestBusName = 200
+
+// busName reads the name of an exchange or a queue.
+func (r *Reader) busName(name, def, meaning string) string {
+	text := r.String(name, def, meaning)
+	switch {
+	case strings.HasPrefix(text, "amq."):
+		r.Problemf(name, "%s begins with amq., which RabbitMQ keeps for itself", Quote(text))
+	case len(text) > longestBusName:
+		r.Problemf(name, "is longer than %d bytes", longestBusName)
+	default:
+		return text
+	}
+	return def
+}
+
+// Host reads a host name or an IP address, without a port.
+func (r *Reader) Host(name, def, meaning string) string {
+	host := r.String(name, def, meaning)
+	if isHost(host) {
+		return host
+	}
+	r.notHost(name)
+	return def
+}
+
+// notHost reports the problem of a host. It may be a URL with a password, so it is not shown.
+func (r *Reader) notHost(name string) { r.Problemf(name, "is neither a host name nor an IP address") }
+
 var hostName = regexp.MustCompile(`^[0-9A-Za-z_]([0-9A-Za-z_.-]*[0-9A-Za-z_.])?$`)
 
-// IsHost reports whether text is a host name or an IP address, without a port.
-func IsHost(text string) bool {
+// isHost reports whether text is a host name or an IP address, without a port.
+func isHost(text string) bool {
 	address, err := netip.ParseAddr(text)
 	return err == nil && address.Zone() == "" || len(text) <= 253 && hostName.MatchString(text)
 }
@@ -72,27 +120,9 @@ func (r *Reader) Connections() (all, perAddress int) {
 
 // TrustedProxies reads the addresses and networks of the proxies whose word about a client is believed.
 func (r *Reader) TrustedProxies() []netip.Prefix {
-	const name = "TRUSTED_PROXIES"
-	texts := r.String(name, "",
+	return r.Networks("TRUSTED_PROXIES",
 		"The addresses and networks of proxies, separated by commas, whose X-Forwarded-For is believed when failed logins are "+
 			"counted by address, and when the log and the audit log name a client. They may have any number of connections.")
-	var list []netip.Prefix
-	for i, text := range strings.Split(texts, ",") {
-		text = strings.TrimSpace(text)
-		if text == "" {
-			continue
-		}
-		network, err := netip.ParsePrefix(text)
-		if address, notNetwork := netip.ParseAddr(text); notNetwork == nil {
-			network, err = netip.PrefixFrom(address, address.BitLen()), nil
-		}
-		if err != nil {
-			r.Problemf(name, "entry %d is neither an address nor a network such as 10.0.0.0/8", i+1)
-			continue
-		}
-		list = append(list, network.Masked())
-	}
-	return list
 }
 
 // FeedHeartbeat reads the time between two heartbeats of line-provider.

@@ -1,22 +1,15 @@
 package domain
 
 import (
-	"slices"
-	"sync"
-
-	"github.com/trustelem/zxcvbn/frequency"
-	"golang.org/x/text/cases"
 	"golang.org/x/text/secure/precis"
-	"golang.org/x/text/unicode/norm"
-	"golang.org/x/text/width"
+
+	"stavka.local/shared/password"
+	"stavka.local/shared/plaintext"
 )
 
-// FoldCase returns a form of a username or email address that is equal for names that look equal:
-// it folds case (also that of sharp s and final sigma), width and the ways to compose a character.
-// For usernames it is the comparison of RFC 8265 with full case folding.
-func FoldCase(name string) string {
-	return norm.NFC.String(cases.Fold().String(norm.NFC.String(width.Fold.String(name))))
-}
+// FoldCase returns a form of a username or email address that is equal for names that look equal, see
+// plaintext.FoldCase. For usernames it is the comparison of RFC 8265 with full case folding.
+func FoldCase(name string) string { return plaintext.FoldCase(name) }
 
 // PrepareUsername returns a username as RFC 8265 writes it: with plain widths and composed
 // characters, in the user's case. One that is not allowed is returned as it is.
@@ -37,17 +30,5 @@ func PreparePassword(password string) string {
 	return password
 }
 
-// commonest is how many of the commonest passwords are refused.
-const commonest = 10_000
-
-// commonPasswords returns the commonest passwords in the form of FoldCase.
-var commonPasswords = sync.OnceValue(func() map[string]bool {
-	known := make(map[string]bool, commonest)
-	for _, password := range slices.Concat(frequency.FrequencyLists["passwords"][:commonest], []string{DefaultPassword}) {
-		known[FoldCase(password)] = true
-	}
-	return known
-})
-
-// isCommon reports whether a password is one of the commonest, in whatever case.
-func isCommon(password string) bool { return commonPasswords()[FoldCase(password)] }
+// isCommon reports whether a password is the default or one of the commonest, in whatever case.
+func isCommon(text string) bool { return password.IsCommon(text) || FoldCase(text) == DefaultPassword }

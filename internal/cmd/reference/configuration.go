@@ -44,6 +44,7 @@ var examples = map[string]string{ //nolint:gosec // public defaults of Compose
 var composeOnly = map[string]string{
 	"BETMAKER_PORT":         "The port of the host that bet-maker is published on.",
 	"LINEPROVIDER_PORT":     "The port of the host that line-provider is published on.",
+	"PUBLISH_ADDRESS":       "The address of the host that both services are published on; 0.0.0.0 for all. Set secrets of your own first.",
 	"RABBITMQ_DEFAULT_USER": "The user that a new RabbitMQ is created with; RABBITMQ_URL must name the same.",
 	"RABBITMQ_DEFAULT_PASS": "The password that a new RabbitMQ is created with; RABBITMQ_URL must hold the same.",
 }

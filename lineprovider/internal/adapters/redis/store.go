@@ -24,7 +24,6 @@ package redis
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -85,7 +84,7 @@ type Store struct {
 func Open(o Options) (*Store, error) {
 	options, err := redis.ParseURL(o.URL)
 	if err != nil {
-		return nil, errors.New("the URL is not of the form redis://[:password@]host[:port][/db]") // the cause would show the password
+		return nil, errURL
 	}
 	if options.Password == "" {
 		options.Password = o.Password
