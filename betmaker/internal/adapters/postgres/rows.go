@@ -40,6 +40,7 @@ func eventFromRow(row pgdb.Event) (domain.Event, error) {
 			Suspended:      row.Suspended,
 			ResultRevision: row.ResultRevision,
 			EffectiveAt:    orZero(row.EffectiveAt),
+			RecordedBy:     orZero(row.RecordedBy),
 			CreatedAt:      row.CreatedAt,
 			UpdatedAt:      row.UpdatedAt,
 		},
@@ -99,6 +100,7 @@ func eventsToArrays(events []domain.Event) (pgdb.WriteEventsParams, error) {
 		ClosedAt:        column(events, func(e *domain.Event) time.Time { return e.ClosedAt }),
 		ResultedAt:      column(events, func(e *domain.Event) time.Time { return e.ResultedAt }),
 		SettleRevisions: column(events, func(e *domain.Event) int64 { return e.SettleRevision }),
+		RecordedBy:      column(events, func(e *domain.Event) time.Time { return e.RecordedBy }),
 	}, err
 }
 

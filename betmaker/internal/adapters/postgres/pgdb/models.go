@@ -58,6 +58,7 @@ type Event struct {
 	ResultedAt      *time.Time
 	SettleRevision  int64
 	SettledRevision int64
+	RecordedBy      *time.Time
 }
 
 type Liability struct {
