@@ -8,8 +8,8 @@ type ClockReading struct{ At, Before, After time.Time }
 
 // Ahead returns how far the clock is ahead of ours.
 func (r ClockReading) Ahead() ClockDifference {
-	half := r.After.Sub(r.Before) / 2
-	return ClockDifference{By: r.At.Sub(r.Before.Add(half)), Margin: half}
+	took := r.After.Sub(r.Before)
+	return ClockDifference{By: r.At.Sub(r.Before.Add(took / 2)), Margin: took - took/2}
 }
 
 // ClockDifference is how far one clock is ahead of another: By, give or take Margin. It is negative if
