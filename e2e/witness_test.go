@@ -488,7 +488,7 @@ func (w *witness) checkBet(bet system.Bet, projected system.Event) {
 	if price := event.prices[bet.EventVersion]; price.Hundredths() != bet.Coefficient {
 		w.t.Errorf("bet %d is at %d hundredths; version %d of event %d was at %s", bet.ID, bet.Coefficient, bet.EventVersion, bet.EventID, price)
 	}
-	status, payout, reason := settlement(event.Event, v.bet)
+	status, payout, reason := settlement(event.Event, v.bet, projected.RecordedBy)
 	if bet.Status != status || bet.VoidReason != reason || (bet.Payout == nil) != (payout == nil) || payout != nil && *bet.Payout != payout.Minor() {
 		w.t.Errorf("bet %d of %s at %s has status %d, reason %d, payout %v; its event is %s",
 			bet.ID, v.bet.Amount, v.bet.Coefficient, bet.Status, bet.VoidReason, bet.Payout, describe(event.Event))
@@ -500,14 +500,15 @@ func (w *witness) checkBet(bet system.Bet, projected system.Event) {
 }
 
 // settlement returns how a bet must be settled by the last state of its event, in the
-// numbers of the database.
-func settlement(event lineprovider.Event, bet *betmaker.Bet) (status int, payout *money.Amount, voidReason int) {
+// numbers of the database. recordedBy is the latest instant at which the line may have recorded the result.
+func settlement(event lineprovider.Event, bet *betmaker.Bet, recordedBy *time.Time) (status int, payout *money.Amount, voidReason int) {
 	switch {
 	case event.State == lineprovider.EventStateNew:
 		return 1, nil, 0
 	case event.State == lineprovider.EventStateCancelled:
 		return 4, &bet.Amount, 1
-	case event.EffectiveAt != nil && bet.CreatedAt.Unix() >= *event.EffectiveAt:
+	case event.EffectiveAt != nil && bet.CreatedAt.Unix() >= *event.EffectiveAt,
+		event.EffectiveAt == nil && recordedBy != nil && bet.CreatedAt.After(*recordedBy):
 		return 4, &bet.Amount, 2
 	case event.State == lineprovider.EventStateFinishedWin:
 		return 2, new(bet.Amount.Payout(bet.Coefficient)), 0

@@ -98,7 +98,7 @@ type base struct {
 }
 
 func newBase(ctx context.Context, a *service.Assembly, c Config) (_ *base, err error) {
-	b := &base{log: a.Log, meters: newMeters(), prepared: newPreparation(a.Log), feed: usecase.NewFeed(c.FeedTimeout, a.Log)}
+	b := &base{log: a.Log, meters: newMeters(), prepared: newPreparation(a.Log), feed: usecase.NewFeed(c.FeedTimeout, c.MaxClockSkew, a.Log)}
 	b.meters.watchFeed(b.feed)
 	if b.store, err = openStore(ctx, c, false, b.log); err != nil {
 		return nil, err
@@ -107,7 +107,6 @@ func newBase(ctx context.Context, a *service.Assembly, c Config) (_ *base, err e
 	b.lines, err = lineclient.New(lineclient.Config{
 		URL: c.LineURL, Token: c.LineTokens[0].Reveal(), Logger: b.log,
 		Unreadable: b.meters.impossible.WithLabelValues(usecase.FromPage.String()).Inc,
-		ClockSkew:  b.feed.ObserveClock,
 	})
 	if err != nil {
 		return nil, err
@@ -139,7 +138,7 @@ func newUseCases(c Config, b *base) (_ *useCases, err error) {
 		return nil, err
 	}
 	u.apply = usecase.NewApplyEventChange(usecase.ApplyConfig{
-		Events: b.store.Events, Dataset: b.feed.Dataset, Logger: b.log,
+		Events: b.store.Events, Dataset: b.feed.Dataset, RecordedBy: b.feed.RecordedBy, Logger: b.log,
 		Applied: func(source usecase.Source, effect domain.Effect, change line.Change, age time.Duration) {
 			b.meters.change(source, effect, age)
 			if source == usecase.FromPage && effect == domain.EffectResulted {
@@ -150,7 +149,7 @@ func newUseCases(c Config, b *base) (_ *useCases, err error) {
 		Quarantined: b.meters.quarantined.Inc,
 	})
 	u.poller = usecase.NewPoller(usecase.PollerConfig{
-		Line: b.lines, Cursors: b.store.Cursors, Events: b.store.Events, Apply: u.apply, Feed: b.feed,
+		Line: b.lines, Cursors: b.store.Cursors, Clock: b.store.Clock, Events: b.store.Events, Apply: u.apply, Feed: b.feed,
 		Interval: c.ReconcileInterval, HeartbeatInterval: c.FeedHeartbeat, Logger: b.log, Polled: b.meters.poll,
 	})
 	cache := ttlcache.NewEvents(c.CacheSize, c.CacheTTL)

@@ -123,6 +123,7 @@ func resolve(ctx context.Context, c Config, id domain.EventID, how domain.Resolu
 	defer lines.Close()
 	return usecase.ResolveQuarantine{
 		Events: store.Events, Line: lines, Origin: domain.Origin{Address: "terminal"},
+		RecordedBy: domain.ClockDifference{Margin: c.MaxClockSkew}.RecordedBy,
 	}.Resolve(ctx, id, how)
 }
 

@@ -48,6 +48,7 @@ type Config struct {
 
 	FeedHeartbeat     time.Duration
 	FeedTimeout       time.Duration
+	MaxClockSkew      time.Duration
 	ReconcileInterval time.Duration
 
 	LedgerCheckInterval time.Duration // 0 for no checks
@@ -173,8 +174,10 @@ func read(r *config.Reader, locate func(*config.Reader, *Config)) (Config, error
 		CacheTTL:  r.Duration("CACHE_TTL", time.Minute, time.Millisecond, 24*time.Hour, "How long an event is cached."),
 
 		FeedHeartbeat: r.FeedHeartbeat(),
-		FeedTimeout: r.Duration("FEED_TIMEOUT", 10*time.Second, 200*time.Millisecond, 10*time.Minute,
+		FeedTimeout: r.Duration("FEED_TIMEOUT", 5*time.Second, 200*time.Millisecond, 10*time.Minute,
 			"The silence of the line, or the lag behind it, after which no bets are taken (503) until it is back; at least twice FEED_HEARTBEAT."),
+		MaxClockSkew: r.Duration("MAX_CLOCK_SKEW", 5*time.Second, 100*time.Millisecond, time.Hour,
+			"The difference of the store's clock, which decides deadlines, from bet-maker's or line-provider's beyond which no bets are taken (503)."),
 		ReconcileInterval: r.Duration("RECONCILE_INTERVAL", 15*time.Second, 100*time.Millisecond, time.Hour,
 			"The time between two searches for what a lost message or a crash has left behind."),
 

@@ -31,10 +31,10 @@ func TestConfigDefaults(t *testing.T) {
 	}
 	got := fmt.Sprint(c.Addr, c.MetricsAddr, c.StoreURL.Reveal(), c.BusURL.Reveal(), c.Exchange, c.Queue, c.LineURL, c.LineTokens[0].Reveal(),
 		c.FirstUser.Username, c.FirstUser.Password.Reveal(), c.FirstUser.Email, c.FirstUser.Name, c.Algorithm, c.TokenTTL,
-		c.CacheSize, c.CacheTTL, c.FeedHeartbeat, c.FeedTimeout, c.ReconcileInterval, c.Limits, c.CancelWindow, c.Opening, c.LedgerCheckInterval)
+		c.CacheSize, c.CacheTTL, c.FeedHeartbeat, c.FeedTimeout, c.MaxClockSkew, c.ReconcileInterval, c.Limits, c.CancelWindow, c.Opening, c.LedgerCheckInterval)
 	want := fmt.Sprint(":8000", "", "postgres://postgres:postgres@127.0.0.1:5432/postgres", "amqp://guest:guest@127.0.0.1:5672/",
 		"line", "event_status_updates", "http://127.0.0.1:8001", config.DefaultServiceToken, "string", "string", "example@example.com", "string",
-		"HS256", 3600*time.Minute, 100, time.Minute, 2*time.Second, 10*time.Second, 15*time.Second,
+		"HS256", 3600*time.Minute, 100, time.Minute, 2*time.Second, 5*time.Second, 5*time.Second, 15*time.Second,
 		domain.Limits{
 			Stake:  domain.StakeLimits{Min: money.MustParse("0.01"), Max: money.MustParse("1000000.00")},
 			Payout: money.MustParse("1000000000.00"),

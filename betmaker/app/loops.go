@@ -63,7 +63,7 @@ func addLoops(a *service.Assembly, c Config, b *base, u *useCases) {
 	loop("polling", u.poller.Run)
 	a.Parts.Go("lost messages", b.losses.Run)
 	a.Parts.Go("heartbeats", func(ctx context.Context) error {
-		return b.bus.WatchHeartbeats(ctx, func(heartbeat line.Heartbeat) { u.poller.Heartbeat(ctx, heartbeat) })
+		return b.bus.WatchHeartbeats(ctx, u.poller.Heartbeat)
 	})
 	loop("changes for the cache", func(ctx context.Context) error {
 		return b.bus.WatchChanges(ctx, func(change line.Change) {

@@ -198,7 +198,7 @@ func (c *headCollector) Collect(values chan<- prometheus.Metric) {
 
 // watchFeed registers gauges that read the state of the feed at each scrape.
 func (m *meters) watchFeed(feed *usecase.Feed) {
-	m.GaugeFunc("feed_alive", "1 while the line is known and bets are taken.", func() float64 {
+	m.GaugeFunc("feed_alive", "1 while the line is known, the clocks agree, and bets are taken.", func() float64 {
 		if feed.Check() != nil {
 			return 0
 		}
@@ -217,8 +217,11 @@ func (m *meters) watchFeed(feed *usecase.Feed) {
 	m.GaugeFunc("feed_cursor", "The sequence number up to which all changes have been applied.", func() float64 {
 		return float64(feed.Status().Applied)
 	})
-	m.GaugeFunc("feed_clock_skew_seconds", "How far the clock of line-provider is ahead of this one.", func() float64 {
-		return feed.ClockSkew().Seconds()
+	m.GaugeFunc("feed_clock_skew_seconds", "How far line-provider's clock is ahead of the store's, as far as is certain.", func() float64 {
+		return feed.ClockSkew().Line.Seconds()
+	})
+	m.GaugeFunc("store_clock_skew_seconds", "How far the store's clock is ahead of this process's, as far as is certain.", func() float64 {
+		return feed.ClockSkew().Store.Seconds()
 	})
 }
 

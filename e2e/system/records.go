@@ -71,7 +71,8 @@ type Event struct {
 	Suspended                       bool
 	ResultRevision                  int64
 	Deadline                        time.Time
-	EffectiveAt, ClosedAt           *time.Time
+	EffectiveAt, RecordedBy         *time.Time
+	ClosedAt                        *time.Time
 	Quarantined                     bool
 	SettleRevision, SettledRevision int64
 }
@@ -153,7 +154,7 @@ func readBets(ctx context.Context, tx *sql.Tx) (bets []Bet, err error) {
 func readEvents(ctx context.Context, tx *sql.Tx) (events map[int64]Event, err error) {
 	rows, err := tx.QueryContext(ctx, `
 		select id, version, seq, name, coefficient, state, suspended, result_revision,
-		       deadline, effective_at, closed_at, quarantined, settle_revision, settled_revision
+		       deadline, effective_at, recorded_by, closed_at, quarantined, settle_revision, settled_revision
 		from events`)
 	if err != nil {
 		return nil, err
@@ -163,7 +164,7 @@ func readEvents(ctx context.Context, tx *sql.Tx) (events map[int64]Event, err er
 	for rows.Next() {
 		var e Event
 		if err := rows.Scan(&e.ID, &e.Version, &e.Seq, &e.Name, &e.Coefficient, &e.State, &e.Suspended, &e.ResultRevision,
-			instant{&e.Deadline}, optional{&e.EffectiveAt}, optional{&e.ClosedAt}, &e.Quarantined, &e.SettleRevision, &e.SettledRevision); err != nil {
+			instant{&e.Deadline}, optional{&e.EffectiveAt}, optional{&e.RecordedBy}, optional{&e.ClosedAt}, &e.Quarantined, &e.SettleRevision, &e.SettledRevision); err != nil {
 			return nil, err
 		}
 		events[e.ID] = e

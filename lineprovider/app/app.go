@@ -88,7 +88,7 @@ func New(ctx context.Context, c Config) (_ *App, err error) {
 
 	handler, err := newHandler(c, &httpapi.Server{
 		Line:  &usecase.Line{Store: store, Rules: c.Rules, Now: time.Now, Wake: relay.Wake},
-		Store: store, Catalogue: store, Log: store,
+		Store: store, Catalogue: store, Log: store, Now: time.Now,
 	}, a.Health, registry)
 	if err != nil {
 		return nil, err

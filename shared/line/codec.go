@@ -45,6 +45,7 @@ type changeBody struct {
 	Seq            int64        `json:"seq"`
 	ResultRevision int64        `json:"result_revision"`
 	EffectiveAt    *int64       `json:"effective_at"`
+	RecordedAt     int64        `json:"recorded_at,omitzero"`
 }
 
 // heartbeatBody is the body of feed.alive.
@@ -55,12 +56,12 @@ type heartbeatBody struct {
 }
 
 // EncodeChange returns the body of the message event.changed: one JSON object, instants in Unix
-// seconds, the coefficient a number with two decimals, an empty name and a missing effective_at as
-// null.
+// seconds, except recorded_at, the coefficient a number with two decimals, an empty name and a missing
+// effective_at as null. Without a result it has no recorded_at.
 //
 // It refuses a change that DecodeChange would refuse, with an error that is ErrPoison and names the
 // member: such a change must not reach the bus, and a retry cannot help. Instants are truncated to
-// seconds.
+// seconds, recorded_at to milliseconds.
 func EncodeChange(change Change) ([]byte, error) {
 	event := change.Event
 	body := changeBody{
@@ -83,6 +84,9 @@ func EncodeChange(change Change) ([]byte, error) {
 		at := event.EffectiveAt.Unix()
 		body.EffectiveAt = &at
 	}
+	if !event.RecordedAt.IsZero() {
+		body.RecordedAt = event.RecordedAt.UnixMilli()
+	}
 	if !utf8.ValidString(event.Name) {
 		return nil, fmt.Errorf("encode %s: %w", TypeChange, poison("name", "not UTF-8"))
 	}
@@ -100,8 +104,8 @@ func EncodeChange(change Change) ([]byte, error) {
 // DecodeChange reads the body of the message event.changed.
 //
 // It is strict, because a misread change settles bets wrongly: every member must occur once with
-// its type and a possible value. Numbers are read from their digits. An error is ErrPoison and
-// names the member and the reason. Unknown members are ignored, because older consumers must read
+// its type and a possible value. Only recorded_at may be missing, because older line-providers do not
+// send it. Numbers are read from their digits. An error is ErrPoison and names the member and the reason. Unknown members are ignored, because older consumers must read
 // the messages of a newer line-provider during an upgrade.
 func DecodeChange(body []byte) (Change, error) {
 	m, err := readMembers(body)
@@ -291,6 +295,7 @@ func (m *members) event() Event {
 		Seq:            m.integer("seq", 1),
 		ResultRevision: m.integer("result_revision", 0),
 		EffectiveAt:    m.instantOrNull("effective_at"),
+		RecordedAt:     m.instantMilliOrNone("recorded_at"),
 	}
 }
 
@@ -321,6 +326,14 @@ func (m *members) instantOrNull(name string) time.Time {
 		return time.Time{}
 	}
 	return m.instant(name)
+}
+
+// instantMilliOrNone reads an instant that may be missing or null.
+func (m *members) instantMilliOrNone(name string) time.Time {
+	if text, ok := m.raw[name]; !ok || text == "null" {
+		return time.Time{}
+	}
+	return m.instantMilli(name)
 }
 
 // text reads a JSON string.

@@ -165,6 +165,8 @@ func TestDecodePoison(t *testing.T) {
 		{"version zero", `"version":1`, `"version":0`, "version: 0 is less than 1"},
 		{"seq zero", `"seq":1`, `"seq":0`, "seq: 0 is less than 1"},
 		{"result_revision negative", `"result_revision":0`, `"result_revision":-1`, "result_revision: -1 is not"},
+		{"recorded_at text", `"effective_at":null`, `"effective_at":null,"recorded_at":"now"`, `recorded_at: "now" is not`},
+		{"recorded_at too late", `"effective_at":null`, `"effective_at":null,"recorded_at":253402300800000`, "recorded_at: 253402300800000 is beyond"},
 		{"effective_at missing", `,"effective_at":null`, ``, "effective_at: missing"},
 		{"effective_at text", `"effective_at":null`, `"effective_at":"now"`, `effective_at: "now" is not`},
 

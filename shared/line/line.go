@@ -49,7 +49,8 @@ func (s State) String() string {
 	}
 }
 
-// Event is an event as line-provider publishes it. Instants are in UTC and have whole seconds.
+// Event is an event as line-provider publishes it. Instants are in UTC and have whole seconds, except
+// RecordedAt.
 type Event struct {
 	ID             int64 // from 1
 	Coefficient    odds.Decimal
@@ -63,6 +64,7 @@ type Event struct {
 	Seq            int64     // of the whole line: the highest wins
 	ResultRevision int64     // 0 while undecided; +1 with every result
 	EffectiveAt    time.Time // when the result became fact; zero if unknown
+	RecordedAt     time.Time // when the first result was recorded, to the millisecond; zero for no result, or if unknown
 }
 
 // Epoch identifies the data set to which sequence numbers belong, and a generation of it.

@@ -80,6 +80,9 @@ type ChangesPage struct {
 
 	// NextAfter The `after` of the next request.
 	NextAfter int64 `json:"next_after"`
+
+	// Now line-provider's clock when it answered, for comparison. Unix milliseconds.
+	Now int64 `json:"now"`
 }
 
 // Coefficient Decimal odds: the return of a stake of 1, including the stake. Plain digits, at most two decimals.
@@ -100,12 +103,16 @@ type Event struct {
 	// Deadline Bets are accepted before this second, not at it. Unix seconds.
 	Deadline int64 `json:"deadline"`
 
-	// EffectiveAt When the result became fact, or null if unknown. Unix seconds.
+	// EffectiveAt When the result became fact, or null if the operator has not said so. Bets accepted at or after it are void
+	// (`past_post`). Without one, bets accepted after `recorded_at` are. Unix seconds.
 	EffectiveAt *int64 `json:"effective_at"`
 	EventID     int64  `json:"event_id"`
 
 	// Name The name for people.
 	Name *string `json:"name"`
+
+	// RecordedAt When the event's first result was recorded, or null if there is none. Corrections leave it. Unix milliseconds.
+	RecordedAt *int64 `json:"recorded_at"`
 
 	// ResultRevision 0 while there is no result; grows by one with every result.
 	ResultRevision int64 `json:"result_revision"`
@@ -188,7 +195,7 @@ type NewEvent struct {
 type NewState struct {
 	// EffectiveAt When the result became fact: neither in the future nor before the event was created. Bets accepted at or
 	// after this second are voided with the reason `past_post`. Null takes away the instant of an earlier result;
-	// absent leaves it. Unix seconds.
+	// absent leaves it. Without an instant, bets accepted after `recorded_at` of the event are voided. Unix seconds.
 	EffectiveAt nullable.Nullable[int64] `json:"effective_at,omitempty"`
 
 	// Reason The reason, for the history. Required for a correction.

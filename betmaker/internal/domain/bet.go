@@ -48,7 +48,7 @@ type VoidReason uint8
 // The reasons for voiding a bet.
 const (
 	VoidEventCancelled VoidReason = 1 // the event was cancelled
-	VoidPastPost       VoidReason = 2 // accepted at or after the instant at which the result became fact
+	VoidPastPost       VoidReason = 2 // accepted when the result had become fact, see Event.isPastPost
 	VoidLineReset      VoidReason = 3 // the line lost the event
 	// VoidWindowed: accepted within a window that an administrator voided.
 	VoidWindowed VoidReason = 4
@@ -121,13 +121,22 @@ func (e Event) Settlement(b Bet) Settlement {
 		return void(b, VoidEventCancelled)
 	case !e.State.IsFinal():
 		return Settlement{Status: StatusPending}
-	case !e.EffectiveAt.IsZero() && !b.AcceptedAt.Before(e.EffectiveAt):
+	case e.isPastPost(b.AcceptedAt):
 		return void(b, VoidPastPost)
 	case e.State == StateFinishedWin:
 		return Settlement{Status: StatusWon, Payout: b.PotentialPayout()}
 	default:
 		return Settlement{Status: StatusLost}
 	}
+}
+
+// isPastPost reports whether a bet accepted at the instant came too late: when the result had become
+// fact or, unless the operator has said when that was, when the line had recorded it.
+func (e Event) isPastPost(accepted time.Time) bool {
+	if !e.EffectiveAt.IsZero() {
+		return !accepted.Before(e.EffectiveAt)
+	}
+	return !e.RecordedBy.IsZero() && accepted.After(e.RecordedBy)
 }
 
 func void(b Bet, why VoidReason) Settlement {

@@ -38,8 +38,11 @@ type LineEvent struct {
 	Suspended      bool
 	ResultRevision int64
 	EffectiveAt    time.Time // when the result became fact; zero when the line does not say
-	CreatedAt      time.Time
-	UpdatedAt      time.Time
+	// RecordedBy is the latest instant, by the store's clock, at which the line may have recorded its
+	// first result, see ClockDifference.RecordedBy; zero when the line does not say.
+	RecordedBy time.Time
+	CreatedAt  time.Time
+	UpdatedAt  time.Time
 }
 
 // ErrImpossibleEvent is returned by Validate for an event that the line must never send.
@@ -122,7 +125,8 @@ const (
 
 // Apply returns e after a valid change of the same event, and the effect of the change. now is the
 // store's clock, read while e is locked against bets, so that no accepted bet is later. Changes may
-// come repeatedly and in any order: the highest Seq wins.
+// come repeatedly and in any order: the highest Seq wins. RecordedBy stays as it was when the first
+// result was applied, because the clocks may have been compared again since.
 func (e Event) Apply(change LineEvent, now time.Time) (Event, Effect) {
 	switch {
 	case e.IsZero():
@@ -143,6 +147,9 @@ func (e Event) Apply(change LineEvent, now time.Time) (Event, Effect) {
 		// The line refuses to take a result back, so this is not the event we knew.
 		e.Quarantined = true
 		return e, EffectQuarantined
+	}
+	if e.State.IsFinal() {
+		change.RecordedBy = e.RecordedBy
 	}
 	sameResult := e.State == change.State && e.ResultRevision == change.ResultRevision && e.EffectiveAt.Equal(change.EffectiveAt)
 	e.LineEvent = change
@@ -179,6 +186,9 @@ var ErrNotQuarantined = fault.New(fault.Conflict, "event_not_quarantined", "The 
 func (e Event) Resolve(how Resolution, current LineEvent, now time.Time) (Event, error) {
 	if !e.Quarantined {
 		return e, ErrNotQuarantined.Detailf("Event %d is not in quarantine.", e.ID)
+	}
+	if e.State.IsFinal() && e.Dataset == current.Dataset {
+		current.RecordedBy = e.RecordedBy
 	}
 	e.Quarantined = false
 	e.LineEvent = current

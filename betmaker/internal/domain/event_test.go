@@ -26,6 +26,9 @@ func history(t *rapid.T) []domain.LineEvent {
 		event.Coefficient, _ = odds.FromHundredths(rapid.Int64Range(100, 500).Draw(t, "coefficient"))
 		changes = append(changes, event)
 	}
+	if rapid.Bool().Draw(t, "recorded") {
+		event.RecordedBy = noon.Add(time.Duration(rapid.IntRange(-100, 100).Draw(t, "recorded by minute")) * time.Minute)
+	}
 	for range rapid.IntRange(0, 6).Draw(t, "results") {
 		event.Seq += rapid.Int64Range(1, 5).Draw(t, "seq step")
 		event.Version++
@@ -220,12 +223,61 @@ func TestSettlement(t *testing.T) {
 		"won after the bet was accepted": {
 			func(e *domain.Event) { e.State, e.EffectiveAt = domain.StateFinishedWin, noon.Add(time.Second) }, won,
 		},
+		"recorded before the bet was accepted": {
+			func(e *domain.Event) { e.State, e.RecordedBy = domain.StateFinishedWin, noon.Add(-time.Microsecond) },
+			domain.Settlement{Status: domain.StatusVoid, Payout: bet.Stake, VoidReason: domain.VoidPastPost},
+		},
+		"recorded at the latest when the bet was accepted": {
+			func(e *domain.Event) { e.State, e.RecordedBy = domain.StateFinishedWin, noon }, won,
+		},
+		"recorded before the bet was accepted, fact after it": {
+			func(e *domain.Event) {
+				e.State, e.RecordedBy, e.EffectiveAt = domain.StateFinishedWin, noon.Add(-time.Second), noon.Add(time.Second)
+			}, won,
+		},
+		"recorded after the bet was accepted, fact before it": {
+			func(e *domain.Event) {
+				e.State, e.RecordedBy, e.EffectiveAt = domain.StateFinishedWin, noon.Add(time.Second), noon
+			},
+			domain.Settlement{Status: domain.StatusVoid, Payout: bet.Stake, VoidReason: domain.VoidPastPost},
+		},
 	} {
 		event := openEvent()
 		tt.event(&event)
 		if got := event.Settlement(bet); got != tt.want {
 			t.Errorf("%s: got %+v, want %+v", name, got, tt.want)
 		}
+	}
+}
+
+// The clocks may be compared again, but what the first result was settled by stays: for a repeated
+// message, a correction and the resolution of a quarantine.
+func TestRecordedByStays(t *testing.T) {
+	t.Parallel()
+	won := openEvent().LineEvent
+	won.Seq, won.Version, won.State, won.ResultRevision, won.RecordedBy = 10, 4, domain.StateFinishedWin, 1, noon
+	event, _ := openEvent().Apply(won, noon)
+
+	again := won
+	again.RecordedBy = noon.Add(time.Second)
+	if got, effect := event.Apply(again, noon); effect != domain.EffectNone || got.RecordedBy != noon {
+		t.Errorf("repeated: effect %d, %+v", effect, got)
+	}
+	again.Seq, again.Version, again.Name = 11, 5, "named"
+	if got, effect := event.Apply(again, noon); effect != domain.EffectUpdated || got.RecordedBy != noon {
+		t.Errorf("changed: effect %d, %+v", effect, got)
+	}
+	again.State, again.ResultRevision = domain.StateFinishedLose, 2
+	if got, effect := event.Apply(again, noon); effect != domain.EffectResulted || got.RecordedBy != noon {
+		t.Errorf("corrected: effect %d, %+v", effect, got)
+	}
+	event.Quarantined = true
+	if got, err := event.Resolve(domain.ResolveAdopt, again, noon); err != nil || got.RecordedBy != noon {
+		t.Errorf("adopted: %+v, %v", got, err)
+	}
+	again.Dataset = "another"
+	if got, err := event.Resolve(domain.ResolveAdopt, again, noon); err != nil || got.RecordedBy != again.RecordedBy {
+		t.Errorf("adopted from another data set: %+v, %v", got, err)
 	}
 }
 

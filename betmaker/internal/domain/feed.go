@@ -146,6 +146,8 @@ const (
 	errNotCaughtUp = feedError("the line has not been read yet")
 	errSilent      = feedError("the line is silent")
 	errBehind      = feedError("changes of the line have been waiting to be applied for too long")
+	// errClocksDiffer is a cause of Clocks.Check.
+	errClocksDiffer = feedError("the clocks of the store, of bet-maker and of line-provider differ by more than MAX_CLOCK_SKEW")
 )
 
 type feedError string
@@ -160,9 +162,10 @@ type FeedStatus struct {
 	Last    int64     // the highest number heard of
 	Heard   time.Time // when the line was last heard of; zero for never
 	Behind  time.Time // since when a known change is unapplied; zero for no such change
+	Skew    ClockSkew // when last compared; too much of it alone makes the feed not alive
 }
 
-// Status returns the status of the feed at the instant now.
+// Status returns the status of the feed at the instant now, without the clocks.
 func (f *Feed) Status(now time.Time) FeedStatus {
 	return FeedStatus{
 		Alive:   f.Check(now) == nil,

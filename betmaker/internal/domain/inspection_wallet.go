@@ -35,7 +35,7 @@ func (u *inspectedUser) follow(i *Inspection, t Transfer) {
 		u.opened = true
 	}
 	if t.Kind == TransferStake {
-		if day := DayOf(t.At); day != u.stakedDay {
+		if day := DayOf(t.At); day > u.stakedDay {
 			u.stakedDay, u.staked = day, 0
 		}
 		u.staked += t.Amount.Minor()

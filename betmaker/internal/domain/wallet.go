@@ -28,9 +28,10 @@ type Day int32
 // DayOf returns the day of an instant.
 func DayOf(t time.Time) Day { return Day(t.Unix() / (24 * 60 * 60)) }
 
-// StakedOn returns the sum of the stakes on a day, which must not be before StakedDay.
+// StakedOn returns the sum of the stakes on a day. A day before StakedDay, which only a clock that was
+// set back shows, counts as StakedDay.
 func (w Wallet) StakedOn(day Day) money.Amount {
-	if day != w.StakedDay {
+	if day > w.StakedDay {
 		return money.Amount{}
 	}
 	return w.Staked

@@ -164,7 +164,7 @@ func (ws *WorkingSet) accept(p Placement, event Event) Bet {
 		Standing:     Standing{Settlement: Settlement{Status: StatusPending}, Revision: event.SettleRevision},
 	}
 	wallet := ws.Wallets[p.UserID].After(bet.StakeTransfer())
-	today := DayOf(ws.Now)
+	today := max(DayOf(ws.Now), wallet.StakedDay)
 	wallet.Staked, wallet.StakedDay = wallet.StakedOn(today).Plus(p.Stake), today
 	ws.Wallets[p.UserID] = wallet
 	if ws.Liabilities != nil {

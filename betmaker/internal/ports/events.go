@@ -68,6 +68,7 @@ type Page struct {
 	LastSeq   int64 // the highest seq of the line at the time of reading
 	NextAfter int64 // the start of the next page; higher than this page's start unless this is the last one
 	Events    []line.Event
+	Clock     domain.ClockReading // of the line; zero if it does not say
 }
 
 // Line reads from line-provider.

@@ -4,6 +4,7 @@ package ports
 type Stores struct {
 	Placements    Placements
 	Events        Events
+	Clock         Clock
 	Cursors       Cursors
 	Settlements   Settlements
 	Bets          Bets

@@ -56,7 +56,9 @@ type ApplyConfig struct {
 	Events ports.Events
 	// Dataset returns the current data set; empty while it is unknown.
 	Dataset func() string
-	Logger  *slog.Logger
+	// RecordedBy is Feed.RecordedBy.
+	RecordedBy func(at time.Time) time.Time
+	Logger     *slog.Logger
 	// Applied is called with the effect of a new change and its age at the commit. The line gives
 	// times in whole seconds of its own clock, so the age may be up to a second too long.
 	Applied func(source Source, effect domain.Effect, change line.Change, age time.Duration)
@@ -154,7 +156,7 @@ func (a *ApplyEventChange) admit(ctx context.Context, changes []line.Change, sou
 	}
 	news := make(map[domain.EventID][]line.Change)
 	for _, change := range changes {
-		event := lineEvent(change)
+		event := lineEvent(change, a.config.RecordedBy)
 		if err := event.Validate(); err != nil {
 			a.config.Impossible(source)
 			if source != FromPage {
@@ -195,7 +197,7 @@ func (a *ApplyEventChange) commit(ctx context.Context, ids []domain.EventID, new
 		for _, id := range ids {
 			event, isChanged := known[id], false
 			for _, change := range news[id] {
-				next, effect := event.Apply(lineEvent(change), now)
+				next, effect := event.Apply(lineEvent(change, a.config.RecordedBy), now)
 				done = append(done, appliedChange{change, effect, next})
 				event, isChanged = next, isChanged || effect != domain.EffectNone
 			}
@@ -331,8 +333,9 @@ func (k *applied) clear() {
 	k.events = nil
 }
 
-// lineEvent converts a change to the domain's event.
-func lineEvent(change line.Change) domain.LineEvent {
+// lineEvent converts a change to the domain's event. recordedBy turns an instant of the line's clock into
+// the latest one that it may be of the store's.
+func lineEvent(change line.Change, recordedBy func(time.Time) time.Time) domain.LineEvent {
 	event := change.Event
 	return domain.LineEvent{
 		ID:             domain.EventID(event.ID),
@@ -346,6 +349,7 @@ func lineEvent(change line.Change) domain.LineEvent {
 		Suspended:      event.Suspended,
 		ResultRevision: event.ResultRevision,
 		EffectiveAt:    event.EffectiveAt,
+		RecordedBy:     recordedBy(event.RecordedAt),
 		CreatedAt:      event.CreatedAt,
 		UpdatedAt:      event.UpdatedAt,
 	}

@@ -23,6 +23,7 @@ func TestReadsTheGoldenMessages(t *testing.T) {
 	won := created
 	won.State, won.Name, won.ResultRevision = domain.StateFinishedWin, "Lions - Tigers", 1
 	won.UpdatedAt, won.EffectiveAt, won.Version, won.Seq = at(1737178400), at(1737176587), 3, 42
+	won.RecordedBy = at(1737178330).Add(250 * time.Millisecond)
 
 	for file, want := range map[string]domain.LineEvent{"change_created.json": created, "change_won.json": won} {
 		body, err := linetest.Golden.ReadFile("golden/" + file)
@@ -33,24 +34,30 @@ func TestReadsTheGoldenMessages(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", file, err)
 		}
-		if got := lineEvent(change); got != want || got.Validate() != nil {
+		if got := lineEvent(change, asItIs); got != want || got.Validate() != nil {
 			t.Errorf("%s: got %+v, want %+v", file, got, want)
 		}
 	}
 }
+
+// asItIs is RecordedBy for clocks that agree exactly.
+func asItIs(at time.Time) time.Time { return at }
 
 // TestLineEvent compares a message with the domain's event field by field. They differ only in the
 // types of the id and the state.
 func TestLineEvent(t *testing.T) {
 	t.Parallel()
 	change := line.Change{Epoch: line.Epoch{Dataset: "d", Generation: 1}, Event: fieldtest.Full[line.Event](t)}
-	got := lineEvent(change)
+	got := lineEvent(change, asItIs)
 	if got.Dataset != "d" {
 		t.Errorf("the data set is %q", got.Dataset)
 	}
 	from, to := reflect.ValueOf(change.Event), reflect.ValueOf(got)
 	for i := range from.NumField() {
 		name := from.Type().Field(i).Name
+		if name == "RecordedAt" {
+			name = "RecordedBy"
+		}
 		field := to.FieldByName(name)
 		if !field.IsValid() || !field.CanConvert(from.Field(i).Type()) || !field.Convert(from.Field(i).Type()).Equal(from.Field(i)) {
 			t.Errorf("%s: %v became %v", name, from.Field(i), field)

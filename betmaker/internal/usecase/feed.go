@@ -11,35 +11,45 @@ import (
 	"stavka.local/shared/wait"
 )
 
-// maxClockSkew is the difference between line-provider's clock and ours that is logged. Deadlines
-// do not depend on it, but the times that people read do.
-const maxClockSkew = time.Second
+// notableSkew is the difference between two clocks that is logged.
+const notableSkew = time.Second
 
 // Feed tracks the line for one replica. The poller and the watcher of heartbeats update it; placing
 // bets depends on it. It is safe for concurrent use.
 type Feed struct {
-	timeout time.Duration
+	maxSkew time.Duration
 	logger  *slog.Logger
 	ready   chan struct{} // closed once the line has been read for the first time
 
 	mu        sync.Mutex
 	state     domain.Feed
-	dataset   string        // of the cursor; empty while it is unknown
-	heartbeat time.Time     // when the last one came
-	skew      time.Duration // of line-provider's clock, ahead of ours
+	clocks    domain.Clocks
+	differ    bool      // the clocks, notably
+	dataset   string    // of the cursor; empty while it is unknown
+	heartbeat time.Time // when the last one came
 	caughtUp  bool
 }
 
-// NewFeed returns a feed that is dead after a silence, or a lag, of timeout.
-func NewFeed(timeout time.Duration, logger *slog.Logger) *Feed {
-	return &Feed{timeout: timeout, logger: logger, ready: make(chan struct{}), state: domain.NewFeed(timeout)}
+// NewFeed returns a feed that is dead after a silence, or a lag, of timeout, and while the clocks differ
+// by more than maxSkew.
+func NewFeed(timeout, maxSkew time.Duration, logger *slog.Logger) *Feed {
+	return &Feed{maxSkew: maxSkew, logger: logger, ready: make(chan struct{}), state: domain.NewFeed(timeout)}
 }
 
-// Check returns nil while the line is known, and otherwise domain.ErrFeedUnavailable.
+// Check returns nil while the line is known and the clocks agree, and otherwise
+// domain.ErrFeedUnavailable.
 func (f *Feed) Check() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.state.Check(time.Now())
+	return f.check(time.Now())
+}
+
+// check needs f.mu.
+func (f *Feed) check(now time.Time) error {
+	if err := f.state.Check(now); err != nil {
+		return err
+	}
+	return f.clocks.Check(f.maxSkew)
 }
 
 // Run logs when the feed becomes alive or dead, until ctx ends.
@@ -49,7 +59,7 @@ func (f *Feed) Run(ctx context.Context) error {
 		switch err := f.Check(); {
 		case alive && err != nil:
 			alive = false
-			f.logger.ErrorContext(ctx, "the line is no longer known: no bets are taken", "error", err)
+			f.logger.ErrorContext(ctx, "no bets are taken", "error", err)
 		case !alive && err == nil:
 			alive = true
 			f.logger.InfoContext(ctx, "the line is known: bets are taken")
@@ -62,7 +72,10 @@ func (f *Feed) Run(ctx context.Context) error {
 func (f *Feed) Status() domain.FeedStatus {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.state.Status(time.Now())
+	now := time.Now()
+	status := f.state.Status(now)
+	status.Alive, status.Skew = f.check(now) == nil, f.clocks.Skew()
+	return status
 }
 
 // Ready returns a channel that is closed once the line has been read to its end.
@@ -75,40 +88,62 @@ func (f *Feed) Dataset() string {
 	return f.dataset
 }
 
-// ClockSkew returns how far line-provider's clock was last ahead of ours; negative if it was
-// behind.
-func (f *Feed) ClockSkew() time.Duration {
+// ClockSkew returns how the clocks differed when they were last compared.
+func (f *Feed) ClockSkew() domain.ClockSkew {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.skew
+	return f.clocks.Skew()
 }
 
-// ObserveClock records how far line-provider's clock was ahead of ours in an answer. Heartbeats are
-// more exact, so it counts only in their absence.
-func (f *Feed) ObserveClock(ctx context.Context, aheadBy time.Duration) {
+// RecordedBy returns the latest instant of the store's clock at which the line may have recorded a
+// result, given the instant of its own clock. While the clocks have not been compared, they may differ by
+// as much as they may while bets are taken.
+func (f *Feed) RecordedBy(at time.Time) time.Time {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if time.Since(f.heartbeat) > f.timeout {
-		f.observeClock(ctx, aheadBy)
+	ahead, known := f.clocks.LineAhead()
+	if !known {
+		ahead = domain.ClockDifference{Margin: f.maxSkew}
 	}
+	return ahead.RecordedBy(at)
 }
 
-// observeClock logs when the clocks begin to differ too much and when they agree again. It needs
-// f.mu.
-func (f *Feed) observeClock(ctx context.Context, aheadBy time.Duration) {
-	wasOff, isOff := f.skew.Abs() > maxClockSkew, aheadBy.Abs() > maxClockSkew
-	f.skew = aheadBy
+// storeClockRead records a reading of the clock of the store's server and of the store's.
+func (f *Feed) storeClockRead(ctx context.Context, wall, store domain.ClockReading) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.clocks.StoreRead(wall, store)
+	f.reportSkew(ctx)
+}
+
+// lineClockRead records a reading of the line's clock, unless it is zero.
+func (f *Feed) lineClockRead(ctx context.Context, reading domain.ClockReading) {
+	if reading.At.IsZero() {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.clocks.LineRead(time.Now(), reading)
+	f.reportSkew(ctx)
+}
+
+// reportSkew logs when the clocks begin to differ and when they agree again. It needs f.mu.
+func (f *Feed) reportSkew(ctx context.Context) {
+	skew := f.clocks.Skew()
+	differ := skew.Greatest() > notableSkew
 	switch {
-	case isOff && !wasOff:
-		f.logger.WarnContext(ctx, "line-provider's clock differs from ours", "ahead_by", aheadBy)
-	case wasOff && !isOff:
-		f.logger.InfoContext(ctx, "line-provider's clock agrees with ours again", "ahead_by", aheadBy)
+	case differ && !f.differ:
+		f.logger.WarnContext(ctx, "the clocks differ; beyond MAX_CLOCK_SKEW no bets are taken",
+			"store_ahead_by", skew.Store, "line_ahead_of_store_by", skew.Line, "max_clock_skew", f.maxSkew)
+	case f.differ && !differ:
+		f.logger.InfoContext(ctx, "the clocks agree again", "store_ahead_by", skew.Store, "line_ahead_of_store_by", skew.Line)
 	}
+	f.differ = differ
 }
 
 // heartbeatCame records a heartbeat, if it counts, and reports whether the change log must be read
 // because of it.
-func (f *Feed) heartbeatCame(ctx context.Context, heartbeat line.Heartbeat) (news bool) {
+func (f *Feed) heartbeatCame(heartbeat line.Heartbeat) (news bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	now := time.Now()
@@ -116,7 +151,6 @@ func (f *Feed) heartbeatCame(ctx context.Context, heartbeat line.Heartbeat) (new
 		return false
 	}
 	f.heartbeat = now
-	f.observeClock(ctx, heartbeat.SentAt.Sub(now))
 	return f.state.Heartbeat(now, domain.Epoch(heartbeat.Epoch), heartbeat.LastSeq)
 }
 

@@ -14,7 +14,7 @@ const (
 	// maxSeenPushes bounds the memory for messages. A page is applied within seconds of the
 	// messages about its changes, so the newest are enough.
 	maxSeenPushes = 1 << 14
-	// clockMargin covers the line's clock, which may differ by maxClockSkew and has whole seconds.
+	// clockMargin covers the line's clock, which may differ by notableSkew and has whole seconds.
 	clockMargin = 2 * time.Second
 )
 

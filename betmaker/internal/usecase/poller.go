@@ -32,6 +32,7 @@ const (
 type PollerConfig struct {
 	Line    ports.Line
 	Cursors ports.Cursors
+	Clock   ports.Clock
 	Events  ports.Events
 	Apply   *ApplyEventChange
 	Feed    *Feed
@@ -47,7 +48,7 @@ type PollerConfig struct {
 
 // Poller reads the line's change log, so that lost messages do no harm. It polls at the start,
 // whenever a heartbeat announces something unknown, every second while there are no heartbeats, and
-// otherwise at its interval.
+// otherwise at its interval. Each poll compares the clocks of the store, of the line and of this process.
 //
 // Only a poll moves the cursor, which all replicas share, and only past committed changes. When the
 // line begins another epoch, the cursor goes back to its beginning.
@@ -78,8 +79,8 @@ func (p *Poller) Wake() {
 }
 
 // Heartbeat records a heartbeat. It never blocks.
-func (p *Poller) Heartbeat(ctx context.Context, heartbeat line.Heartbeat) {
-	if p.config.Feed.heartbeatCame(ctx, heartbeat) {
+func (p *Poller) Heartbeat(heartbeat line.Heartbeat) {
+	if p.config.Feed.heartbeatCame(heartbeat) {
 		p.Wake()
 	}
 }
@@ -139,8 +140,14 @@ func (p *Poller) pause(ctx context.Context, last time.Time, failed bool) {
 	}
 }
 
-// poll reads the change log from the cursor to its end and applies it.
+// poll reads the change log from the cursor to its end and applies it. It compares the clocks before it
+// applies anything, because results depend on them.
 func (p *Poller) poll(ctx context.Context) error {
+	wall, store, err := p.config.Clock.Clocks(ctx)
+	if err != nil {
+		return fmt.Errorf("read the store's clock: %w", err)
+	}
+	p.config.Feed.storeClockRead(ctx, wall, store)
 	cursor, err := p.cursor(ctx)
 	if err != nil {
 		return err
@@ -151,6 +158,7 @@ func (p *Poller) poll(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("read the change log: %w", err)
 		}
+		p.config.Feed.lineClockRead(ctx, page.Clock)
 		now, err := p.cursor(ctx)
 		if err != nil {
 			return err

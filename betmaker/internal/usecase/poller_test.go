@@ -98,10 +98,10 @@ func TestPollersOfManyReplicasLoseNothing(t *testing.T) {
 	}
 	for id := range int64(300) {
 		w.line.put(id+1, result(line.StateFinishedWin))
-		replicas[id%3].poller.Heartbeat(ctx, w.line.heartbeat())
+		replicas[id%3].poller.Heartbeat(w.line.heartbeat())
 	}
 	for _, r := range replicas {
-		r.poller.Heartbeat(ctx, w.line.heartbeat())
+		r.poller.Heartbeat(w.line.heartbeat())
 		eventually(t, "every replica has caught up", func() bool { return r.feed.Status().Applied == 300 })
 	}
 	cancel()
@@ -382,7 +382,7 @@ func inBubble(t *testing.T, story func(ctx context.Context, lines *fakeLine, r *
 // beat sends heartbeats for a while, as line-provider does.
 func beat(ctx context.Context, lines *fakeLine, r *replica, seconds int) {
 	for range seconds / 2 {
-		r.poller.Heartbeat(ctx, lines.heartbeat())
+		r.poller.Heartbeat(lines.heartbeat())
 		time.Sleep(2 * time.Second)
 	}
 }
@@ -427,7 +427,7 @@ func TestPollerPollsAtOnceWhenAHeartbeatShowsNews(t *testing.T) {
 	inBubble(t, func(ctx context.Context, lines *fakeLine, r *replica) {
 		beat(ctx, lines, r, 2)
 		lines.put(7, unchanged)
-		r.poller.Heartbeat(ctx, lines.heartbeat())
+		r.poller.Heartbeat(lines.heartbeat())
 		time.Sleep(time.Millisecond)
 		if got := r.feed.Status().Applied; got != 1 {
 			t.Errorf("applied up to %d, want 1", got)
@@ -621,22 +621,52 @@ func (l *losses) change() line.Change {
 	return l.line.put(l.line.seq+1, result(line.StateFinishedWin))
 }
 
-func TestFeedReportsClockSkew(t *testing.T) {
+// Bets are taken only while the store's clock agrees with this process's and the line's. Each poll
+// compares them.
+func TestBetsAreRefusedWhileTheClocksDiffer(t *testing.T) {
 	t.Parallel()
-	inBubble(t, func(ctx context.Context, lines *fakeLine, r *replica) {
-		heartbeat := lines.heartbeat()
-		heartbeat.SentAt = time.Now().Add(90 * time.Second)
-		r.poller.Heartbeat(ctx, heartbeat)
-		r.feed.ObserveClock(ctx, 0) // less exact than a heartbeat
-		if got := r.feed.ClockSkew(); got != 90*time.Second {
-			t.Errorf("skew %v, want 1m30s", got)
-		}
-		time.Sleep(time.Minute)
-		r.feed.ObserveClock(ctx, -5*time.Second)
-		if got := r.feed.ClockSkew(); got != -5*time.Second {
-			t.Errorf("skew %v, want -5s", got)
-		}
-	})
+	for name, c := range map[string]struct {
+		wall, store, line time.Duration
+		skew              domain.ClockSkew
+		refused           bool
+	}{
+		"none":                         {},
+		"the store, little":            {-5 * time.Second, -5 * time.Second, 0, domain.ClockSkew{Store: -5 * time.Second, Line: 5 * time.Second}, false},
+		"the store is behind":          {-time.Hour, -time.Hour, 0, domain.ClockSkew{Store: -time.Hour, Line: time.Hour}, true},
+		"the store is ahead":           {6 * time.Second, 6 * time.Second, 0, domain.ClockSkew{Store: 6 * time.Second, Line: -6 * time.Second}, true},
+		"the store's server went back": {-time.Hour, 0, 0, domain.ClockSkew{Store: -time.Hour, Line: time.Hour}, true},
+		"the store's server was put right": {
+			0, time.Hour, 0, domain.ClockSkew{Store: time.Hour, Line: -time.Hour}, true,
+		},
+		"the line is ahead": {0, 0, 6 * time.Second, domain.ClockSkew{Line: 6 * time.Second}, true},
+		"this process":      {time.Minute, time.Minute, time.Minute, domain.ClockSkew{Store: time.Minute}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inBubble(t, func(_ context.Context, lines *fakeLine, r *replica) {
+				time.Sleep(16 * time.Second)
+				if err := r.feed.Check(); err != nil {
+					t.Fatalf("before the clocks differ: %v", err)
+				}
+				r.clock.shift(c.wall, c.store)
+				lines.shift(c.line)
+				time.Sleep(16 * time.Second)
+				if got := r.feed.ClockSkew(); got != c.skew {
+					t.Errorf("skew %+v, want %+v", got, c.skew)
+				}
+				err := r.feed.Check()
+				if errors.Is(err, domain.ErrFeedUnavailable) != c.refused || r.feed.Status().Alive == c.refused {
+					t.Errorf("got %v, %+v, want refused %t", err, r.feed.Status(), c.refused)
+				}
+				r.clock.shift(0, 0)
+				lines.shift(0)
+				time.Sleep(16 * time.Second)
+				if err := r.feed.Check(); err != nil || r.feed.ClockSkew() != (domain.ClockSkew{}) {
+					t.Errorf("after the clocks agree again: %v, %+v", err, r.feed.ClockSkew())
+				}
+			})
+		})
+	}
 }
 
 func ExampleSource() {

@@ -17,6 +17,8 @@ var ErrNotOnLine = errors.New("the line has no such event to adopt")
 type ResolveQuarantine struct {
 	Events ports.Events
 	Line   ports.Line
+	// RecordedBy is as in ApplyConfig.
+	RecordedBy func(at time.Time) time.Time
 	// Origin is the operator, for the audit log.
 	Origin domain.Origin
 }
@@ -78,7 +80,7 @@ func (r ResolveQuarantine) current(ctx context.Context, known domain.Event, how 
 	change, err := r.Line.Event(ctx, known.ID)
 	switch {
 	case err == nil:
-		event = lineEvent(change)
+		event = lineEvent(change, r.RecordedBy)
 		return event, false, event.Validate()
 	case !errors.Is(err, ports.ErrNotFound):
 		return event, false, fmt.Errorf("request event %d from the line: %w", known.ID, err)

@@ -89,7 +89,7 @@ func (w *world) wantBet(t *testing.T, id domain.BetID, want domain.Status) {
 
 func (w *world) resolve(t *testing.T, id domain.EventID, how domain.Resolution) (domain.Event, error) {
 	t.Helper()
-	return usecase.ResolveQuarantine{Events: w.store.Events, Line: w.line}.Resolve(t.Context(), id, how)
+	return usecase.ResolveQuarantine{Events: w.store.Events, Line: w.line, RecordedBy: w.feed.RecordedBy}.Resolve(t.Context(), id, how)
 }
 
 func TestResolveQuarantine(t *testing.T) {
@@ -180,7 +180,7 @@ func TestResolveQuarantine(t *testing.T) {
 				t.Errorf("push: %v", err)
 			}
 		}}
-		event, err := usecase.ResolveQuarantine{Events: w.store.Events, Line: lines}.Resolve(t.Context(), 7, domain.ResolveAdopt)
+		event, err := usecase.ResolveQuarantine{Events: w.store.Events, Line: lines, RecordedBy: w.feed.RecordedBy}.Resolve(t.Context(), 7, domain.ResolveAdopt)
 		if err != nil || event.Seq != before+1 {
 			t.Fatalf("got %+v, %v, want the event at seq %d", event, err, before+1)
 		}

@@ -28,8 +28,9 @@ type fakeLine struct {
 	epoch    line.Epoch
 	seq      int64
 	events   map[int64]line.Event
-	err      error // the answer to every request, if set
-	requests int   // the number of requests
+	err      error         // the answer to every request, if set
+	requests int           // the number of requests
+	ahead    time.Duration // of its clock, of ours
 }
 
 func newFakeLine() *fakeLine {
@@ -64,6 +65,12 @@ func (l *fakeLine) fail(err error) {
 	l.err = err
 }
 
+func (l *fakeLine) shift(ahead time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ahead = ahead
+}
+
 func (l *fakeLine) requestCount() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -83,6 +90,8 @@ func (l *fakeLine) Changes(_ context.Context, after int64, limit int) (ports.Pag
 	events := slices.SortedFunc(maps.Values(l.events), func(a, b line.Event) int { return cmp.Compare(a.Seq, b.Seq) })
 	events = slices.DeleteFunc(events, func(event line.Event) bool { return event.Seq <= after })
 	page := ports.Page{Epoch: l.epoch, LastSeq: l.seq, NextAfter: max(after, l.seq), Events: events}
+	now := time.Now()
+	page.Clock = domain.ClockReading{At: now.Add(l.ahead), Before: now, After: now}
 	if len(events) > limit {
 		page.Events, page.NextAfter = events[:limit], events[limit-1].Seq
 	}
@@ -139,6 +148,7 @@ type replica struct {
 	cache     *ttlcache.Events
 	catalogue *usecase.Catalogue
 	updates   *updates
+	clock     shiftedClock
 
 	mu         sync.Mutex
 	resulted   []domain.EventID
@@ -169,14 +179,14 @@ func (w *world) newReplica() *replica {
 
 func newReplica(lines ports.Line, events ports.Events, cursors ports.Cursors) *replica {
 	r := &replica{
-		feed:    usecase.NewFeed(10*time.Second, quiet),
+		feed:    usecase.NewFeed(10*time.Second, 5*time.Second, quiet),
 		cache:   ttlcache.NewEvents(100, time.Minute),
 		updates: &updates{Events: events},
 	}
 	r.apply = usecase.NewApplyEventChange(usecase.ApplyConfig{
 		Events:  r.updates,
-		Dataset: r.feed.Dataset,
-		Logger:  quiet,
+		Dataset: r.feed.Dataset, RecordedBy: r.feed.RecordedBy,
+		Logger: quiet,
 		Impossible: func(usecase.Source) {
 			r.mu.Lock()
 			defer r.mu.Unlock()
@@ -198,7 +208,7 @@ func newReplica(lines ports.Line, events ports.Events, cursors ports.Cursors) *r
 		},
 	})
 	r.poller = usecase.NewPoller(usecase.PollerConfig{
-		Line: lines, Cursors: cursors, Events: r.updates, Apply: r.apply, Feed: r.feed,
+		Line: lines, Cursors: cursors, Clock: &r.clock, Events: r.updates, Apply: r.apply, Feed: r.feed,
 		Interval: 15 * time.Second, HeartbeatInterval: 2 * time.Second, Logger: quiet,
 		Polled: func(_ time.Duration, err error) {
 			r.mu.Lock()
@@ -212,6 +222,25 @@ func newReplica(lines ports.Line, events ports.Events, cursors ports.Cursors) *r
 		Cache: r.cache, Unknown: ttlcache.NewUnknown(100, time.Second), Events: r.updates, Line: lines, Apply: r.apply.Lookup,
 	})
 	return r
+}
+
+// shiftedClock implements ports.Clock: the server's clock is ahead of ours by wall, the store's by store.
+type shiftedClock struct {
+	mu          sync.Mutex
+	wall, store time.Duration
+}
+
+func (c *shiftedClock) shift(wall, store time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.wall, c.store = wall, store
+}
+
+func (c *shiftedClock) Clocks(context.Context) (wall, store domain.ClockReading, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := time.Now()
+	return domain.ClockReading{At: now.Add(c.wall), Before: now, After: now}, domain.ClockReading{At: now.Add(c.store), Before: now, After: now}, nil
 }
 
 // woken returns the events for which the settler was woken.

@@ -20,6 +20,8 @@ type Instant struct {
 // A correction without an EffectiveAt keeps the earlier one, so that bets placed after the fact
 // stay refused. A correction with an unknown one takes it away.
 //
+// The first result records now, with its milliseconds; all else is in whole seconds.
+//
 // ErrInvalidText: the reason is not allowed.
 // ErrEventFinished: the event is finished and cannot be opened again.
 // ErrReasonRequired: a correction needs a reason.
@@ -46,7 +48,7 @@ func (e Event) Decide(now time.Time, r Result) (Change, error) {
 				Detailf("Event %s has a result already; say the reason for changing it.", e.ID)
 		}
 	}
-	after := e.next(now)
+	after := e.recorded(now)
 	if r.EffectiveAt != nil && !r.EffectiveAt.Unknown {
 		if err := e.checkEffectiveAt(now, r.EffectiveAt.At); err != nil {
 			return Change{}, err
@@ -56,6 +58,19 @@ func (e Event) Decide(now time.Time, r Result) (Change, error) {
 	after.State = r.State
 	after.ResultRevision++
 	return Change{Action: action, Before: e, After: after}, nil
+}
+
+// recorded returns e with the next version, and with the instant of its first result. A clock that was
+// set back does not make that earlier than the change before.
+func (e Event) recorded(now time.Time) Event {
+	after := e.next(now.Truncate(time.Second))
+	if !e.State.IsFinal() {
+		after.RecordedAt = now.Truncate(time.Millisecond)
+		if after.RecordedAt.Before(e.UpdatedAt) {
+			after.RecordedAt = e.UpdatedAt
+		}
+	}
+	return after
 }
 
 // has reports whether r says nothing new.
@@ -107,7 +122,7 @@ func (e Event) Remove(now time.Time) (Change, error) {
 		return Change{}, ErrEventFinished.
 			Detailf("Event %s has a result; it can be corrected, but not taken off the line.", e.ID)
 	}
-	after := e.next(now)
+	after := e.recorded(now)
 	after.State = StateCancelled
 	after.ResultRevision++
 	return Change{Action: ActionRemove, Before: e, After: after}, nil

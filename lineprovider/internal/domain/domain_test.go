@@ -245,6 +245,9 @@ func changed(
 		after.Version++
 		after.UpdatedAt = now
 		edit(after)
+		if !e.State.IsFinal() && after.State.IsFinal() {
+			after.RecordedAt = now
+		}
 	})}
 }
 
@@ -371,6 +374,26 @@ func TestDecide(t *testing.T) {
 	}
 }
 
+// The first result is recorded to the millisecond, and not before the change before it, although the
+// clock was set back.
+func TestRecordedAt(t *testing.T) {
+	t.Parallel()
+	open := with(event(domain.StateNew), func(e *domain.Event) { e.UpdatedAt = noon })
+	for now, want := range map[time.Time]time.Time{
+		noon.Add(1234567 * time.Microsecond): noon.Add(1234 * time.Millisecond),
+		noon.Add(-time.Hour):                 noon,
+	} {
+		won, err := open.Decide(now, domain.Result{State: domain.StateFinishedWin})
+		if err != nil || !won.After.RecordedAt.Equal(want) || won.After.UpdatedAt.Nanosecond() != 0 {
+			t.Errorf("decided at %s: got %+v, %v, want recorded at %s", now, won.After, err, want)
+		}
+		removed, err := open.Remove(now)
+		if err != nil || !removed.After.RecordedAt.Equal(want) || removed.After.UpdatedAt.Nanosecond() != 0 {
+			t.Errorf("removed at %s: got %+v, %v, want recorded at %s", now, removed.After, err, want)
+		}
+	}
+}
+
 func TestRemove(t *testing.T) {
 	t.Parallel()
 	later := noon.Add(2 * time.Hour)
@@ -479,6 +502,8 @@ func keepsPromises(t *rapid.T, c domain.Change, now time.Time) {
 		(resulted || after.ResultRevision == before.ResultRevision), "a result is one revision")
 	promise((after.ResultRevision > 0) == after.State.IsFinal(), "final is with a result")
 	promise(after.EffectiveAt.IsZero() || after.State.IsFinal(), "an instant belongs to a result")
+	promise(after.RecordedAt.IsZero() != after.State.IsFinal(), "a result is recorded")
+	promise(!before.State.IsFinal() || after.RecordedAt.Equal(before.RecordedAt), "the first result stays recorded as it was")
 	promise(after.EffectiveAt.IsZero() || !after.EffectiveAt.Before(after.CreatedAt), "nothing was fact before the event")
 	promise(!after.Coefficient.Less(odds.MustParse("1.00")) && !rules.MaxCoefficient.Less(after.Coefficient),
 		"the price may be offered")

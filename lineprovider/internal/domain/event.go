@@ -31,7 +31,7 @@ func (s State) IsFinal() bool { return s > StateNew && s <= StateCancelled }
 func (s State) IsValid() bool { return s >= StateNew && s <= StateCancelled }
 
 // Event is an event of the line. It is a value: its methods return a Change, which a store
-// applies. Instants are in UTC, in whole seconds.
+// applies. Instants are in UTC, in whole seconds, except RecordedAt.
 type Event struct {
 	ID             EventID
 	Coefficient    odds.Decimal
@@ -45,6 +45,7 @@ type Event struct {
 	Seq            int64     // of the last change, unique in the line; the store allots it
 	ResultRevision int64     // 0 while open, +1 with every result
 	EffectiveAt    time.Time // when the result became fact; zero when unknown
+	RecordedAt     time.Time // when the first result was recorded, to the millisecond; zero when there is none
 }
 
 // Rules are the configured limits of events.

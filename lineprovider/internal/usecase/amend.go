@@ -15,6 +15,6 @@ import (
 // domain.Event.Amend.
 func (l *Line) Amend(ctx context.Context, target Target, a domain.Amendment) (ports.Snapshot, error) {
 	return l.change(ctx, target, "", func(now time.Time, event domain.Event) (domain.Change, error) {
-		return event.Amend(now, a, l.Rules)
+		return event.Amend(inSeconds(now), a, l.Rules)
 	})
 }

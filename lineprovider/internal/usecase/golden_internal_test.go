@@ -23,6 +23,7 @@ func TestSendsTheGoldenMessages(t *testing.T) {
 	won := created
 	won.State, won.Name, won.ResultRevision = domain.StateFinishedWin, "Lions - Tigers", 1
 	won.UpdatedAt, won.EffectiveAt, won.Version, won.Seq = at(1737178400), at(1737176587), 3, 42
+	won.RecordedAt = at(1737178330).Add(250 * time.Millisecond)
 
 	for file, event := range map[string]domain.Event{"change_created.json": created, "change_won.json": won} {
 		want, err := linetest.Golden.ReadFile("golden/" + file)

@@ -75,7 +75,7 @@ func (l *Line) change(
 			return ports.Snapshot{}, domain.ErrVersionMismatch.
 				Detailf("Event %s no longer has version %d.", target.ID, target.Version)
 		}
-		change, err := decide(l.now(), current.Event)
+		change, err := decide(l.Now().UTC(), current.Event)
 		if err != nil {
 			return ports.Snapshot{}, err
 		}
@@ -103,7 +103,9 @@ func (l *Line) change(
 var errBusy = domain.ErrUnavailable.Detailf("Too many others are changing this event; try again in a moment.")
 
 // now returns the instant of a decision, in whole seconds as in the API.
-func (l *Line) now() time.Time { return l.Now().UTC().Truncate(time.Second) }
+func (l *Line) now() time.Time { return inSeconds(l.Now().UTC()) }
+
+func inSeconds(now time.Time) time.Time { return now.Truncate(time.Second) }
 
 func (l *Line) committed() {
 	crashpoint.Hit(CrashEventCommitted)

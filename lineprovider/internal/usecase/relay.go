@@ -185,5 +185,6 @@ func onTheWire(e domain.Event) line.Event {
 		Seq:            e.Seq,
 		ResultRevision: e.ResultRevision,
 		EffectiveAt:    e.EffectiveAt,
+		RecordedAt:     e.RecordedAt,
 	}
 }

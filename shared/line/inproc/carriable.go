@@ -34,7 +34,8 @@ func isPlain(change line.Change) bool {
 		e.State.IsValid() && e.Coefficient.Hundredths() >= 100 &&
 		len(e.Name) <= plainName && utf8.ValidString(e.Name) && !strings.ContainsRune(e.Name, 0) &&
 		isPlainTime(e.Deadline) && isPlainTime(e.CreatedAt) && isPlainTime(e.UpdatedAt) &&
-		(e.EffectiveAt.IsZero() || isPlainTime(e.EffectiveAt))
+		(e.EffectiveAt.IsZero() || isPlainTime(e.EffectiveAt)) &&
+		(e.RecordedAt.IsZero() || isPlainTime(e.RecordedAt))
 }
 
 // isPlainTime reports whether t is in the years from 1970 to 6324.

@@ -496,6 +496,7 @@ func TestRefusesWhatTheCodecRefuses(t *testing.T) {
 			"early":           func(c *line.Change) { c.Event.CreatedAt = time.Unix(-1, 0).UTC() },
 			"overflow":        func(c *line.Change) { c.Event.UpdatedAt = time.Unix(math.MaxInt64, 0).UTC() },
 			"effective":       func(c *line.Change) { c.Event.EffectiveAt = time.Unix(-1, 0).UTC() },
+			"recorded":        func(c *line.Change) { c.Event.RecordedAt = time.Unix(-1, 0).UTC() },
 		} {
 			change := s.change
 			spoil(&change)

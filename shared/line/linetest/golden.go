@@ -31,6 +31,7 @@ func GoldenChanges() map[string]line.Change {
 	won := created
 	won.State, won.Name, won.ResultRevision = line.StateFinishedWin, "Lions - Tigers", 1
 	won.UpdatedAt, won.EffectiveAt = at(1737178400), at(1737176587)
+	won.RecordedAt = at(1737178330).Add(250 * time.Millisecond)
 	won.Version, won.Seq = 3, 42
 
 	suspended := created

@@ -29,7 +29,7 @@ type Options struct {
 	// Queue is the name of the durable queue that consumers share. The queue of dead letters
 	// has the suffix ".dead". Default "event_status_updates".
 	Queue string
-	// FeedTimeout is how long a heartbeat may wait in a queue. Default 10 s.
+	// FeedTimeout is how long a heartbeat may wait in a queue. Default 5 s.
 	FeedTimeout time.Duration
 	// Prefetch is how many deliveries one consumer may hold. Default 64.
 	Prefetch int
@@ -80,7 +80,7 @@ func (o Options) withDefaults() (Options, error) {
 	orDefault(&o.Name, "stavka")
 	orDefault(&o.Exchange, "line")
 	orDefault(&o.Queue, "event_status_updates")
-	orDefault(&o.FeedTimeout, 10*time.Second)
+	orDefault(&o.FeedTimeout, 5*time.Second)
 	orDefault(&o.Prefetch, 64)
 	orDefault(&o.Workers, 4)
 	orDefault(&o.PublishTimeout, 10*time.Second)

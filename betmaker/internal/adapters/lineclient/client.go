@@ -42,9 +42,6 @@ type Config struct {
 	// Unreadable is called for every event of a page that is skipped because it cannot be read. It
 	// may be nil.
 	Unreadable func()
-	// ClockSkew is called after every answer with the least difference by which line-provider's
-	// clock is ahead of ours; negative if it is behind. It may be nil.
-	ClockSkew func(context.Context, time.Duration)
 }
 
 // Client reads from line-provider. It is safe for concurrent use.
@@ -69,9 +66,6 @@ func New(config Config) (*Client, error) {
 	}
 	if config.Unreadable == nil {
 		config.Unreadable = func() {}
-	}
-	if config.ClockSkew == nil {
-		config.ClockSkew = func(context.Context, time.Duration) {}
 	}
 	pool := &http.Transport{
 		Proxy:               http.ProxyFromEnvironment,
@@ -134,6 +128,7 @@ type page struct {
 	Epoch     *string           `json:"epoch"`
 	LastSeq   *int64            `json:"last_seq"`
 	NextAfter *int64            `json:"next_after"`
+	Now       int64             `json:"now"` // 0 from an older line-provider
 	Events    []json.RawMessage `json:"events"`
 }
 
@@ -153,6 +148,13 @@ func (c *Client) Changes(ctx context.Context, after int64, limit int) (ports.Pag
 	result, err := c.readPage(ctx, p, after)
 	if err != nil {
 		return ports.Page{}, fmt.Errorf("get changes after %d from line-provider: %w", after, err)
+	}
+	if p.Now > 0 {
+		// It is cut to milliseconds: half of one more, give or take that half.
+		const half = time.Millisecond / 2
+		result.Clock = domain.ClockReading{
+			At: time.UnixMilli(p.Now).Add(half).UTC(), Before: answer.sent.Add(-half), After: answer.received.Add(half),
+		}
 	}
 	return result, nil
 }
@@ -194,6 +196,8 @@ func (c *Client) readPage(ctx context.Context, p page, after int64) (ports.Page,
 type answer struct {
 	epoch string // from the header Line-Epoch
 	body  []byte
+
+	sent, received time.Time
 }
 
 // ask sends a request and reads its answer of at most limit bytes. It returns ports.ErrNotFound if
@@ -211,10 +215,10 @@ func (c *Client) ask(ctx context.Context, limit int64, send func(context.Context
 		c.note(ctx, err)
 		return answer{}, ports.ErrUnavailable.Because(fmt.Errorf("read the answer: %w", err))
 	}
-	c.observeClock(ctx, sent, time.Now(), response.Header)
+	received := time.Now()
 	if response.StatusCode == http.StatusOK {
 		c.note(ctx, nil)
-		return answer{response.Header.Get("Line-Epoch"), body}, nil
+		return answer{response.Header.Get("Line-Epoch"), body, sent, received}, nil
 	}
 	err = c.refusal(response.StatusCode, body)
 	if errors.Is(err, ports.ErrNotFound) {
@@ -259,21 +263,4 @@ func (c *Client) refusal(status int, body []byte) error {
 	}
 	return ports.ErrUnavailable.Detailf("line-provider answered with status %d.", status).
 		Because(fmt.Errorf("line-provider answered %d, code %.40q", status, problem.Code))
-}
-
-// observeClock compares the header Date with our clock. The date is truncated to a second and was
-// taken between sent and received.
-func (c *Client) observeClock(ctx context.Context, sent, received time.Time, header http.Header) {
-	date, err := http.ParseTime(header.Get("Date"))
-	if err != nil {
-		return
-	}
-	switch latest := date.Add(time.Second); {
-	case date.After(received):
-		c.config.ClockSkew(ctx, date.Sub(received))
-	case latest.Before(sent):
-		c.config.ClockSkew(ctx, latest.Sub(sent))
-	default:
-		c.config.ClockSkew(ctx, 0)
-	}
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"stavka.local/betmaker/internal/adapters/lineclient"
+	"stavka.local/betmaker/internal/domain"
 	"stavka.local/betmaker/internal/ports"
 	"stavka.local/shared/line"
 	"stavka.local/shared/odds"
@@ -230,27 +231,24 @@ func TestClientSkipsUnreadableEvents(t *testing.T) {
 	}
 }
 
-func TestClientComparesClocks(t *testing.T) {
+func TestClientReadsTheClockOfTheLine(t *testing.T) {
 	t.Parallel()
-	for ahead, within := range map[time.Duration]time.Duration{
-		0:                0,
-		time.Hour:        2 * time.Second,
-		-time.Hour:       2 * time.Second,
-		10 * time.Second: 2 * time.Second,
-	} {
-		var got []time.Duration
+	for _, ahead := range []time.Duration{0, time.Hour, -time.Hour, 10 * time.Second} {
 		client := newClient(t, func(w http.ResponseWriter, r *http.Request) {
-			w.Header().Set("Date", time.Now().Add(ahead).UTC().Format(http.TimeFormat))
-			answering(http.StatusOK, event)(w, r)
-		}, func(c *lineclient.Config) {
-			c.ClockSkew = func(_ context.Context, skew time.Duration) { got = append(got, skew) }
+			body := fmt.Sprintf(`{"epoch":"d.1","last_seq":0,"next_after":0,"now":%d,"events":[]}`, time.Now().Add(ahead).UnixMilli())
+			answering(http.StatusOK, body)(w, r)
 		})
-		if _, err := client.Event(t.Context(), 7); err != nil {
+		page, err := client.Changes(t.Context(), 0, 500)
+		if err != nil {
 			t.Fatal(err)
 		}
-		if len(got) != 1 || (got[0]-ahead).Abs() > within || got[0].Abs() > ahead.Abs() {
-			t.Errorf("a clock that is %v ahead is seen as %v; want no more, and at most %v less", ahead, got, within)
+		if got := page.Clock.Ahead(); (got.By - ahead).Abs() > got.Margin {
+			t.Errorf("a clock that is %v ahead is seen as %v, give or take %v", ahead, got.By, got.Margin)
 		}
+	}
+	older := newClient(t, answering(http.StatusOK, `{"epoch":"d.1","last_seq":0,"next_after":0,"events":[]}`))
+	if page, err := older.Changes(t.Context(), 0, 500); err != nil || page.Clock != (domain.ClockReading{}) {
+		t.Errorf("without now: got %+v, %v", page.Clock, err)
 	}
 }
 

@@ -34,6 +34,11 @@ func stores(t *testing.T) portstest.Stores {
 			t.Helper()
 			execute(t, url, "update verdicts set decided_at = decided_at - $1::interval where refusal is not null", by)
 		},
+		SetBack: func(t *testing.T, by time.Duration) {
+			t.Helper()
+			// The server's clock cannot be set. To the store it is the same if it has read a later instant.
+			execute(t, url, "select setval('store_clock_seq', (extract(epoch from store_clock() + $1::interval) * 1000000)::bigint)", by)
+		},
 	}
 }
 

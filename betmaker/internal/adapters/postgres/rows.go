@@ -42,6 +42,7 @@ func eventFromRow(row pgdb.Event) (domain.Event, error) {
 			Suspended:      row.Suspended,
 			ResultRevision: row.ResultRevision,
 			EffectiveAt:    row.EffectiveAt.Time,
+			RecordedBy:     row.RecordedBy.Time,
 			CreatedAt:      row.CreatedAt,
 			UpdatedAt:      row.UpdatedAt,
 		},
@@ -101,6 +102,7 @@ func eventsToArrays(events []domain.Event) (pgdb.WriteEventsParams, error) {
 		ClosedAt:        column(events, func(e *domain.Event) time.Time { return e.ClosedAt }),
 		ResultedAt:      column(events, func(e *domain.Event) time.Time { return e.ResultedAt }),
 		SettleRevisions: column(events, func(e *domain.Event) int64 { return e.SettleRevision }),
+		RecordedBy:      column(events, func(e *domain.Event) time.Time { return e.RecordedBy }),
 	}, err
 }
 

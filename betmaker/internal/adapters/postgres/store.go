@@ -103,6 +103,7 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 		Stores: ports.Stores{
 			Placements:    &Placements{placing: placing, rest: rest},
 			Events:        &Events{following: following, rest: rest},
+			Clock:         &Clock{following},
 			Cursors:       &Cursors{following},
 			Settlements:   &Settlements{pool: following, rest: rest},
 			Bets:          &Bets{rest, lookups},

@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	"stavka.local/betmaker/internal/adapters/sqlite/sqlitedb"
@@ -32,11 +31,23 @@ func read[T any](ctx context.Context, db *database, query func(ctx context.Conte
 }
 
 // write runs work in the writing transaction, and commits unless work returns an error or panics. ctx
-// bounds only the wait for the transaction to begin.
+// bounds only the wait for the transaction to begin. The readings of the clock are kept with the
+// transaction.
 func (d *database) write(ctx context.Context, work func(ctx context.Context, q *sqlitedb.Queries) error) error {
-	return interpretError(d.file.Write(ctx, func(ctx context.Context, tx sqlitefile.Conn) error {
-		return work(ctx, sqlitedb.New(tx))
-	}))
+	var until time.Time
+	err := d.file.Write(ctx, func(ctx context.Context, tx sqlitefile.Conn) (err error) {
+		q := sqlitedb.New(tx)
+		if err := work(ctx, q); err != nil {
+			return err
+		}
+		until, err = d.clock.reserve(ctx, q)
+		return err
+	})
+	if err != nil {
+		return interpretError(err)
+	}
+	d.clock.kept(until)
+	return nil
 }
 
 // callersError is an error of a function that the caller has passed in. It ends the transaction, and
@@ -51,24 +62,4 @@ func asItIs(err error) error {
 		return nil
 	}
 	return callersError{err}
-}
-
-// clock is a wall clock that only goes forward. Each reading is at least a microsecond, the resolution
-// of stored instants, after the one before: a bet accepted before a close must have an earlier time than
-// the close.
-type clock struct {
-	wall func() time.Time
-	mu   sync.Mutex
-	last time.Time
-}
-
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	now := c.wall().UTC().Truncate(time.Microsecond)
-	if !now.After(c.last) {
-		now = c.last.Add(time.Microsecond)
-	}
-	c.last = now
-	return now
 }

@@ -40,6 +40,7 @@ func eventFromRow(row sqlitedb.Event) (domain.Event, error) {
 			Suspended:      row.Suspended != 0,
 			ResultRevision: row.ResultRevision,
 			EffectiveAt:    instantOrZero(row.EffectiveAt),
+			RecordedBy:     instantOrZero(row.RecordedBy),
 			CreatedAt:      instant(row.CreatedAt),
 			UpdatedAt:      instant(row.UpdatedAt),
 		},
@@ -77,6 +78,7 @@ func eventToRow(e domain.Event) (sqlitedb.WriteEventParams, error) {
 		ClosedAt:       microsOrNull(e.ClosedAt),
 		ResultedAt:     microsOrNull(e.ResultedAt),
 		SettleRevision: e.SettleRevision,
+		RecordedBy:     microsOrNull(e.RecordedBy),
 	}, nil
 }
 

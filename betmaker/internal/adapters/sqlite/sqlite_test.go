@@ -39,6 +39,10 @@ func stores(store *sqlite.Store) portstest.Stores {
 			t.Helper()
 			execute(t, store, "update verdicts set decided_at = decided_at - ?1 where refusal is not null", by.Microseconds())
 		},
+		SetBack: func(t *testing.T, by time.Duration) {
+			t.Helper()
+			store.Advance(by)
+		},
 	}
 }
 

@@ -2,11 +2,14 @@ package sqlite
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
 	"golang.org/x/sync/semaphore"
 
+	"stavka.local/betmaker/internal/adapters/sqlite/sqlitedb"
 	"stavka.local/betmaker/internal/ports"
 	sqlitefile "stavka.local/shared/sqlite"
 	stavkasql "stavka.local/sql"
@@ -29,7 +32,8 @@ type Config struct {
 type Store struct {
 	ports.Stores
 
-	db *database
+	db    *database
+	guest bool
 }
 
 // Open opens the file and migrates its schema. It returns the errors of Open of shared/sqlite. ctx has
@@ -45,10 +49,14 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 		return nil, err
 	}
 	db := &database{file: file, clock: clock{wall: time.Now}}
+	if err := db.read(ctx, db.clock.begin); err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: read the clock: %w", config.File, err), file.Close())
+	}
 	return &Store{
 		Stores: ports.Stores{
 			Placements:    &Placements{db: db, next: semaphore.NewWeighted(1)},
 			Events:        &Events{db},
+			Clock:         &Clock{db},
 			Cursors:       &Cursors{db},
 			Settlements:   &Settlements{db},
 			Bets:          &Bets{db},
@@ -58,12 +66,29 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 			AuditLog:      &AuditLog{db},
 			Ledger:        &Ledger{db},
 		},
-		db: db,
+		db:    db,
+		guest: config.Guest,
 	}, nil
 }
 
 // Close closes the file. It does not wait for transactions: call it after the last one.
-func (s *Store) Close() error { return s.db.file.Close() }
+func (s *Store) Close() error {
+	s.release()
+	return s.db.file.Close()
+}
+
+// release writes the present reading of the clock instead of the reservation, so that the clock of the
+// next process is not ahead. It is no loss if that fails.
+func (s *Store) release() {
+	if s.guest {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_ = s.db.file.Write(ctx, func(ctx context.Context, tx sqlitefile.Conn) error {
+		return sqlitedb.New(tx).ReleaseClock(ctx, s.db.clock.now().UnixMicro())
+	})
+}
 
 // Watch returns when the file is lost, see shared/sqlite, or when ctx ends.
 func (s *Store) Watch(ctx context.Context) error { return s.db.file.Watch(ctx) }

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"os"
 	"testing"
 	"time"
 
@@ -40,6 +41,70 @@ func TestClockGoesForward(t *testing.T) {
 			return event
 		})
 	}
+}
+
+// The machine's clock is set back by an hour between two processes. The first one ends in good order, or
+// is killed: the second opens a copy of its files.
+func TestClockOfAReopenedStoreDoesNotGoBack(t *testing.T) {
+	t.Parallel()
+	for name, killed := range map[string]bool{"closed": false, "killed": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			file := newFile(t)
+			wall := time.Date(2099, time.December, 31, 22, 0, 0, 0, time.UTC)
+			store := open(t, sqlite.Config{File: file})
+			store.SetWallClock(func() time.Time { return wall })
+			user := prepare(t, store) // whose event closes at midnight
+			wall = wall.Add(3 * time.Hour)
+			if code := refusal(t, store, wish(user, "")); code != domain.RefusedEventClosed {
+				t.Fatalf("after the deadline: refusal %d", code)
+			}
+			if killed {
+				file = copyOf(t, file)
+			} else if err := store.Close(); err != nil {
+				t.Fatal(err)
+			}
+			wall = wall.Add(-2 * time.Hour)
+			store = open(t, sqlite.Config{File: file})
+			store.SetWallClock(func() time.Time { return wall })
+			if code := refusal(t, store, wish(user, "")); code != domain.RefusedEventClosed {
+				t.Errorf("after the clock was set back: refusal %d", code)
+			}
+			_, now, err := store.Clock.Clocks(t.Context())
+			if ahead := now.At.Sub(wall.Add(2 * time.Hour)); err != nil || ahead <= 0 || ahead > 2*time.Second {
+				t.Errorf("the clock is %s ahead of the last reading, %v", ahead, err)
+			}
+		})
+	}
+}
+
+// refusal returns the code of a placement's refusal; zero if it is accepted.
+func refusal(t *testing.T, store *sqlite.Store, placement domain.Placement) domain.RefusalCode {
+	t.Helper()
+	batch := []domain.Placement{placement}
+	decisions, err := store.Placements.Place(t.Context(), ports.Batch{Placements: batch}, func(set *domain.WorkingSet) []domain.Decision {
+		return set.Decide(upTo(placement.Stake), batch)
+	})
+	if err != nil {
+		t.Fatalf("place: %v", err)
+	}
+	return decisions[0].Refusal.Code
+}
+
+// copyOf copies an open file, with its write-ahead log, as a killed process leaves them.
+func copyOf(t *testing.T, file string) string {
+	t.Helper()
+	copied := newFile(t)
+	for _, suffix := range []string{"", "-wal"} {
+		data, err := os.ReadFile(file + suffix)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(copied+suffix, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return copied
 }
 
 func TestReopenedStoreContinues(t *testing.T) {

@@ -40,7 +40,7 @@ func fullEvent(t *testing.T) domain.Event {
 	return domain.Event{
 		LineEvent: fieldtest.Completed(t, domain.LineEvent{
 			ID: 1, Dataset: "Data-Set_1", Seq: 1 << 40, Version: 12, Name: "Ajax – PSV", Coefficient: odds.MustParse("99999.99"),
-			Deadline: distant, State: domain.StateFinishedLose, Suspended: true, ResultRevision: 5, EffectiveAt: past.Add(1 * time.Hour),
+			Deadline: distant, State: domain.StateFinishedLose, Suspended: true, ResultRevision: 5, EffectiveAt: past.Add(1 * time.Hour), RecordedBy: past.Add(90 * time.Minute),
 			CreatedAt: past.Add(2 * time.Hour), UpdatedAt: past.Add(3 * time.Hour),
 		}),
 		Quarantined: true, VoidBefore: past.Add(4 * time.Hour), ClosedAt: past.Add(5 * time.Hour), ResultedAt: past.Add(6 * time.Hour),

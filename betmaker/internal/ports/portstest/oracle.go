@@ -261,6 +261,9 @@ func (st *story) finish() {
 	st.change(event, func(e *domain.LineEvent) {
 		e.State = pick(st.rng, []domain.State{2, 2, 2, 3, 3, 4})
 		e.ResultRevision++
+		if e.ResultRevision == 1 && len(accepted) > 0 && st.rng.IntN(2) == 0 {
+			e.RecordedBy = pick(st.rng, accepted)
+		}
 		e.EffectiveAt = time.Time{}
 		if len(accepted) > 0 && st.rng.IntN(4) == 0 {
 			e.EffectiveAt = pick(st.rng, accepted)
@@ -296,6 +299,10 @@ func (st *story) deliverSome() {
 
 func (st *story) deliver(event *oracleEvent, messages []domain.LineEvent) {
 	for _, message := range messages {
+		if !message.RecordedBy.IsZero() {
+			// The clocks were compared again. What counts is the comparison at the first result.
+			message.RecordedBy = message.RecordedBy.Add(time.Duration(st.rng.IntN(3)) * time.Microsecond)
+		}
 		err := st.s.Events.Update(st.Context(), []domain.EventID{event.id}, func(now time.Time, known map[domain.EventID]domain.Event) []domain.Event {
 			next, effect := known[event.id].Apply(message, now)
 			if effect == domain.EffectNone {
@@ -306,6 +313,9 @@ func (st *story) deliver(event *oracleEvent, messages []domain.LineEvent) {
 		ok(st.T, err)
 		st.tell("arrives: %d of event %d", message.Seq, event.id)
 		if message.Seq > event.known.Seq {
+			if event.known.State.IsFinal() {
+				message.RecordedBy = event.known.RecordedBy
+			}
 			if message.State.IsFinal() {
 				event.revised = true
 			}
@@ -336,7 +346,10 @@ func (e *oracleEvent) settlement(bet *oracleBet) (domain.Status, *big.Rat) {
 	inWindow := slices.ContainsFunc(e.windows, func(w oracleWindow) bool {
 		return !w.undone && !bet.at.Before(w.from) && bet.at.Before(w.to)
 	})
-	late := !e.known.EffectiveAt.IsZero() && !bet.at.Before(e.known.EffectiveAt)
+	late := !e.known.RecordedBy.IsZero() && bet.at.After(e.known.RecordedBy)
+	if !e.known.EffectiveAt.IsZero() {
+		late = !bet.at.Before(e.known.EffectiveAt)
+	}
 	switch {
 	case bet.cancelled, inWindow, e.known.State == domain.StateCancelled, e.known.State.IsFinal() && late:
 		return domain.StatusVoid, bet.stake

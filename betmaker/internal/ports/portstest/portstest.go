@@ -27,6 +27,9 @@ type Stores struct {
 
 	// AgeRefusals makes all stored refusals older.
 	AgeRefusals func(t *testing.T, by time.Duration)
+	// SetBack makes the store's clock read an instant that is later by the given time, and sets it back by as
+	// much.
+	SetBack func(t *testing.T, by time.Duration)
 }
 
 // Open returns new, empty stores. They are removed when t ends.
@@ -38,6 +41,7 @@ func All(t *testing.T, open Open) {
 		"Placements":    Placements,
 		"Race":          Race,
 		"Events":        Events,
+		"Clock":         Clock,
 		"Cursors":       Cursors,
 		"Settlements":   Settlements,
 		"Bets":          Bets,

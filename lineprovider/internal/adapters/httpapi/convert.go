@@ -65,6 +65,10 @@ func event(e domain.Event) oapi.Event {
 		at := e.EffectiveAt.Unix()
 		wire.EffectiveAt = &at
 	}
+	if !e.RecordedAt.IsZero() {
+		at := e.RecordedAt.UnixMilli()
+		wire.RecordedAt = &at
+	}
 	return wire
 }
 

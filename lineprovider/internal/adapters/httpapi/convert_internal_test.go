@@ -18,13 +18,14 @@ func TestEvent(t *testing.T) {
 	full := domain.Event{
 		ID: 1, Coefficient: odds.MustParse("1.50"), Deadline: at(2), State: domain.StateFinishedLose, CreatedAt: at(3),
 		UpdatedAt: at(4), Name: "derby", Suspended: true, Version: 5, Seq: 6, ResultRevision: 7, EffectiveAt: at(8),
+		RecordedAt: time.UnixMilli(9010).UTC(),
 	}
 	noFieldIsZero(t, full)
 	for want, given := range map[string]domain.Event{
 		`{"coefficient":1.50,"create_date":3,"deadline":2,"effective_at":8,"event_id":1,"name":"derby",` +
-			`"result_revision":7,"seq":6,"state":3,"suspended":true,"update_date":4,"version":5}`: full,
+			`"recorded_at":9010,"result_revision":7,"seq":6,"state":3,"suspended":true,"update_date":4,"version":5}`: full,
 		`{"coefficient":1.50,"create_date":3,"deadline":2,"effective_at":null,"event_id":1,"name":null,` +
-			`"result_revision":0,"seq":6,"state":1,"suspended":false,"update_date":4,"version":5}`: {
+			`"recorded_at":null,"result_revision":0,"seq":6,"state":1,"suspended":false,"update_date":4,"version":5}`: {
 			ID: 1, Coefficient: odds.MustParse("1.50"), Deadline: at(2), State: domain.StateNew, CreatedAt: at(3),
 			UpdatedAt: at(4), Version: 5, Seq: 6,
 		},

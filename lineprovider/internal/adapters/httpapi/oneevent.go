@@ -62,6 +62,12 @@ func appendEvent(b []byte, e domain.Event) []byte {
 	} else {
 		b = httpedge.AppendText(b, e.Name)
 	}
+	b = append(b, `,"recorded_at":`...)
+	if e.RecordedAt.IsZero() {
+		b = append(b, "null"...)
+	} else {
+		b = strconv.AppendInt(b, e.RecordedAt.UnixMilli(), 10)
+	}
 	b = strconv.AppendInt(append(b, `,"result_revision":`...), e.ResultRevision, 10)
 	b = strconv.AppendInt(append(b, `,"seq":`...), e.Seq, 10)
 	b = strconv.AppendInt(append(b, `,"state":`...), int64(e.State), 10)

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/go-chi/chi/v5"
 
@@ -28,6 +29,7 @@ type Server struct {
 	Store     ports.Events
 	Catalogue ports.Catalogue
 	Log       ports.ChangeLog
+	Now       func() time.Time // the clock
 }
 
 var _ oapi.StrictServerInterface = (*Server)(nil)
@@ -196,7 +198,7 @@ func (s *Server) EventChanges(
 	epoch := page.Epoch.String()
 	return oapi.EventChanges200JSONResponse{
 		Body: oapi.ChangesPage{
-			Epoch: epoch, LastSeq: page.LastSeq, NextAfter: page.NextAfter, Events: events(page.Events),
+			Epoch: epoch, LastSeq: page.LastSeq, NextAfter: page.NextAfter, Now: s.Now().UnixMilli(), Events: events(page.Events),
 		},
 		Headers: oapi.EventChanges200ResponseHeaders{LineEpoch: epoch},
 	}, nil

@@ -10,7 +10,7 @@ import (
 )
 
 // record is an event as stored, without the numbers that the scripts store beside it. Instants are
-// Unix seconds. New members must be optional, because records of earlier releases are not rewritten.
+// Unix seconds, except recorded_at, which is in milliseconds. New members must be optional, because records of earlier releases are not rewritten.
 type record struct {
 	Coefficient    odds.Decimal `json:"coefficient"`
 	Deadline       int64        `json:"deadline"`
@@ -21,6 +21,7 @@ type record struct {
 	Suspended      bool         `json:"suspended,omitempty"`
 	ResultRevision int64        `json:"result_revision,omitempty"`
 	EffectiveAt    *int64       `json:"effective_at,omitempty"`
+	RecordedAt     int64        `json:"recorded_at,omitempty"`
 }
 
 func encodeEvent(e domain.Event) (string, error) {
@@ -37,6 +38,9 @@ func encodeEvent(e domain.Event) (string, error) {
 	if !e.EffectiveAt.IsZero() {
 		at := e.EffectiveAt.Unix()
 		r.EffectiveAt = &at
+	}
+	if !e.RecordedAt.IsZero() {
+		r.RecordedAt = e.RecordedAt.UnixMilli()
 	}
 	text, err := json.Marshal(r)
 	if err != nil {
@@ -65,6 +69,9 @@ func decodeEvent(text string) (domain.Event, error) {
 	}
 	if r.EffectiveAt != nil {
 		e.EffectiveAt = instant(*r.EffectiveAt)
+	}
+	if r.RecordedAt != 0 {
+		e.RecordedAt = time.UnixMilli(r.RecordedAt).UTC()
 	}
 	return e, nil
 }

@@ -9,7 +9,7 @@ import (
 	"stavka.local/shared/odds"
 )
 
-// rowOf returns the row of an event. Instants are Unix seconds.
+// rowOf returns the row of an event. Instants are Unix seconds, except RecordedAt.
 func rowOf(e domain.Event) sqlitedb.Event {
 	row := sqlitedb.Event{
 		ID:             int64(e.ID),
@@ -28,6 +28,9 @@ func rowOf(e domain.Event) sqlitedb.Event {
 	}
 	if !e.EffectiveAt.IsZero() {
 		row.EffectiveAt = new(e.EffectiveAt.Unix())
+	}
+	if !e.RecordedAt.IsZero() {
+		row.RecordedAt = new(e.RecordedAt.UnixMilli())
 	}
 	return row
 }
@@ -54,6 +57,9 @@ func eventOf(row sqlitedb.Event) (domain.Event, error) {
 	if row.EffectiveAt != nil {
 		e.EffectiveAt = instant(*row.EffectiveAt)
 	}
+	if row.RecordedAt != nil {
+		e.RecordedAt = time.UnixMilli(*row.RecordedAt).UTC()
+	}
 	return e, nil
 }
 
@@ -72,6 +78,7 @@ func entryOf(row sqlitedb.History) (domain.Entry, error) {
 		Suspended:      row.Suspended,
 		ResultRevision: row.ResultRevision,
 		EffectiveAt:    row.EffectiveAt,
+		RecordedAt:     row.RecordedAt,
 	})
 	if err != nil {
 		return domain.Entry{}, fmt.Errorf("history, version %d: %w", row.Version, err)

@@ -12,7 +12,7 @@ select * from events where id = @id;
 -- name: OpenEvents :many
 select *
 from events
-where id > @after and state = 1 and not quarantined and deadline > clock_timestamp()
+where id > @after and state = 1 and not quarantined and deadline > (select store_clock_now())
 order by id
 limit @at_most;
 
@@ -35,7 +35,7 @@ limit @at_most;
 -- January of the year 1, stands for null, because an array of instants cannot hold nulls.
 insert into events (
     id, dataset, seq, version, name, coefficient, deadline, state, suspended, result_revision, effective_at, created_at,
-    updated_at, quarantined, void_before, void_windows, closed_at, resulted_at, settle_revision
+    updated_at, quarantined, void_before, void_windows, closed_at, resulted_at, settle_revision, recorded_by
 )
 select unnest(@ids::bigint[]), unnest(@datasets::text[]), unnest(@seqs::bigint[]), unnest(@versions::bigint[]),
        unnest(@names::text[]), unnest(@coefficients::integer[]), unnest(@deadlines::timestamptz[]),
@@ -46,7 +46,8 @@ select unnest(@ids::bigint[]), unnest(@datasets::text[]), unnest(@seqs::bigint[]
        unnest(@void_windows::text[])::jsonb,
        nullif(unnest(@closed_at::timestamptz[]), '0001-01-01 00:00:00+00'),
        nullif(unnest(@resulted_at::timestamptz[]), '0001-01-01 00:00:00+00'),
-       unnest(@settle_revisions::bigint[])
+       unnest(@settle_revisions::bigint[]),
+       nullif(unnest(@recorded_by::timestamptz[]), '0001-01-01 00:00:00+00')
 on conflict (id) do update set
     dataset         = excluded.dataset,
     seq             = excluded.seq,
@@ -65,7 +66,8 @@ on conflict (id) do update set
     void_windows    = excluded.void_windows,
     closed_at       = excluded.closed_at,
     resulted_at     = excluded.resulted_at,
-    settle_revision = excluded.settle_revision;
+    settle_revision = excluded.settle_revision,
+    recorded_by     = excluded.recorded_by;
 
 -- name: Cursor :one
 select dataset, generation, after_seq from feed_cursor;
@@ -74,3 +76,7 @@ select dataset, generation, after_seq from feed_cursor;
 update feed_cursor
 set dataset = @next_dataset, generation = @next_generation, after_seq = @next_after_seq
 where dataset = @from_dataset and generation = @from_generation and after_seq = @from_after_seq;
+
+-- name: Clocks :one
+-- Reads the server's clock and the store's, which is the later one if the former has gone back.
+select clock_timestamp()::timestamptz as wall, store_clock_now()::timestamptz as now;

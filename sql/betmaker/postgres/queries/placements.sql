@@ -70,7 +70,7 @@ select nextval('bets_id_seq')::bigint as id
 from generate_series(1, @count::integer);
 
 -- name: Clock :one
-select clock_timestamp()::timestamptz as now;
+select store_clock()::timestamptz as now;
 
 -- name: InsertBets :exec
 insert into bets (id, user_id, event_id, stake, coefficient, event_version, accepted_at, settle_revision, half_even)

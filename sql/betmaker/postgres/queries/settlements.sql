@@ -115,7 +115,7 @@ set settled_revision = @settle_revision
 where id = @event_id and settle_revision = @settle_revision and not quarantined;
 
 -- name: Unsettled :many
-select id, (clock_timestamp() - resulted_at)::interval as waiting
+select id, (store_clock_now() - resulted_at)::interval as waiting
 from events
 where settled_revision < settle_revision and not quarantined
 order by resulted_at, id

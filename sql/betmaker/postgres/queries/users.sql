@@ -4,7 +4,7 @@ insert into users (
 )
 select @name, @username, @username_folded, @email, @email_folded, @password_hash, @role::smallint, @active::boolean,
        @token_version::integer, now, now
-from (select clock_timestamp() as now) as clock
+from (select store_clock() as now) as clock
 returning *;
 
 -- name: InsertWallet :exec

@@ -1,5 +1,5 @@
 -- name: WalletByUser :one
-select sqlc.embed(wallets), clock_timestamp()::timestamptz as now
+select sqlc.embed(wallets), store_clock_now()::timestamptz as now
 from wallets
 where user_id = @user_id;
 

@@ -33,11 +33,12 @@ limit @at_most;
 -- statement costs no round trip.
 insert into events (
     id, dataset, seq, version, name, coefficient, deadline, state, suspended, result_revision, effective_at, created_at,
-    updated_at, quarantined, void_before, void_windows, closed_at, resulted_at, settle_revision
+    updated_at, quarantined, void_before, void_windows, closed_at, resulted_at, settle_revision, recorded_by
 )
 values (
     @id, @dataset, @seq, @version, @name, @coefficient, @deadline, @state, @suspended, @result_revision, @effective_at,
-    @created_at, @updated_at, @quarantined, @void_before, @void_windows, @closed_at, @resulted_at, @settle_revision
+    @created_at, @updated_at, @quarantined, @void_before, @void_windows, @closed_at, @resulted_at, @settle_revision,
+    @recorded_by
 )
 on conflict (id) do update set
     dataset         = excluded.dataset,
@@ -57,7 +58,8 @@ on conflict (id) do update set
     void_windows    = excluded.void_windows,
     closed_at       = excluded.closed_at,
     resulted_at     = excluded.resulted_at,
-    settle_revision = excluded.settle_revision;
+    settle_revision = excluded.settle_revision,
+    recorded_by     = excluded.recorded_by;
 
 -- name: Cursor :one
 select dataset, generation, after_seq from feed_cursor;
@@ -66,3 +68,13 @@ select dataset, generation, after_seq from feed_cursor;
 update feed_cursor
 set dataset = @next_dataset, generation = @next_generation, after_seq = @next_after_seq
 where dataset = @from_dataset and generation = @from_generation and after_seq = @from_after_seq;
+
+-- name: ReservedClock :one
+select reserved from clock where id = 1;
+
+-- name: ReserveClock :exec
+-- A guest and the owner of the file may both reserve.
+update clock set reserved = max(reserved, cast(@until as integer)) where id = 1;
+
+-- name: ReleaseClock :exec
+update clock set reserved = @until where id = 1;

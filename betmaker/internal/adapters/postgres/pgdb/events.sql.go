@@ -10,6 +10,23 @@ import (
 	"time"
 )
 
+const clocks = `-- name: Clocks :one
+select clock_timestamp()::timestamptz as wall, store_clock_now()::timestamptz as now
+`
+
+type ClocksRow struct {
+	Wall time.Time
+	Now  time.Time
+}
+
+// Reads the server's clock and the store's, which is the later one if the former has gone back.
+func (q *Queries) Clocks(ctx context.Context) (ClocksRow, error) {
+	row := q.db.QueryRow(ctx, clocks)
+	var i ClocksRow
+	err := row.Scan(&i.Wall, &i.Now)
+	return i, err
+}
+
 const cursor = `-- name: Cursor :one
 select dataset, generation, after_seq from feed_cursor
 `
@@ -28,7 +45,7 @@ func (q *Queries) Cursor(ctx context.Context) (CursorRow, error) {
 }
 
 const eventByID = `-- name: EventByID :one
-select id, dataset, seq, version, name, coefficient, deadline, state, suspended, result_revision, effective_at, created_at, updated_at, quarantined, void_before, void_windows, closed_at, resulted_at, settle_revision, settled_revision from events where id = $1
+select id, dataset, seq, version, name, coefficient, deadline, state, suspended, result_revision, effective_at, created_at, updated_at, quarantined, void_before, void_windows, closed_at, resulted_at, settle_revision, settled_revision, recorded_by from events where id = $1
 `
 
 func (q *Queries) EventByID(ctx context.Context, id int64) (Event, error) {
@@ -55,12 +72,13 @@ func (q *Queries) EventByID(ctx context.Context, id int64) (Event, error) {
 		&i.ResultedAt,
 		&i.SettleRevision,
 		&i.SettledRevision,
+		&i.RecordedBy,
 	)
 	return i, err
 }
 
 const eventsAbove = `-- name: EventsAbove :many
-select id, dataset, seq, version, name, coefficient, deadline, state, suspended, result_revision, effective_at, created_at, updated_at, quarantined, void_before, void_windows, closed_at, resulted_at, settle_revision, settled_revision
+select id, dataset, seq, version, name, coefficient, deadline, state, suspended, result_revision, effective_at, created_at, updated_at, quarantined, void_before, void_windows, closed_at, resulted_at, settle_revision, settled_revision, recorded_by
 from events
 where dataset = $1 and seq > $2 and not quarantined
 order by seq desc
@@ -103,6 +121,7 @@ func (q *Queries) EventsAbove(ctx context.Context, arg EventsAboveParams) ([]Eve
 			&i.ResultedAt,
 			&i.SettleRevision,
 			&i.SettledRevision,
+			&i.RecordedBy,
 		); err != nil {
 			return nil, err
 		}
@@ -115,7 +134,7 @@ func (q *Queries) EventsAbove(ctx context.Context, arg EventsAboveParams) ([]Eve
 }
 
 const eventsByID = `-- name: EventsByID :many
-select id, dataset, seq, version, name, coefficient, deadline, state, suspended, result_revision, effective_at, created_at, updated_at, quarantined, void_before, void_windows, closed_at, resulted_at, settle_revision, settled_revision from events where id = any($1::bigint[])
+select id, dataset, seq, version, name, coefficient, deadline, state, suspended, result_revision, effective_at, created_at, updated_at, quarantined, void_before, void_windows, closed_at, resulted_at, settle_revision, settled_revision, recorded_by from events where id = any($1::bigint[])
 `
 
 func (q *Queries) EventsByID(ctx context.Context, ids []int64) ([]Event, error) {
@@ -148,6 +167,7 @@ func (q *Queries) EventsByID(ctx context.Context, ids []int64) ([]Event, error) 
 			&i.ResultedAt,
 			&i.SettleRevision,
 			&i.SettledRevision,
+			&i.RecordedBy,
 		); err != nil {
 			return nil, err
 		}
@@ -201,9 +221,9 @@ func (q *Queries) MoveCursor(ctx context.Context, arg MoveCursorParams) (int64, 
 }
 
 const openEvents = `-- name: OpenEvents :many
-select id, dataset, seq, version, name, coefficient, deadline, state, suspended, result_revision, effective_at, created_at, updated_at, quarantined, void_before, void_windows, closed_at, resulted_at, settle_revision, settled_revision
+select id, dataset, seq, version, name, coefficient, deadline, state, suspended, result_revision, effective_at, created_at, updated_at, quarantined, void_before, void_windows, closed_at, resulted_at, settle_revision, settled_revision, recorded_by
 from events
-where id > $1 and state = 1 and not quarantined and deadline > clock_timestamp()
+where id > $1 and state = 1 and not quarantined and deadline > (select store_clock_now())
 order by id
 limit $2
 `
@@ -243,6 +263,7 @@ func (q *Queries) OpenEvents(ctx context.Context, arg OpenEventsParams) ([]Event
 			&i.ResultedAt,
 			&i.SettleRevision,
 			&i.SettledRevision,
+			&i.RecordedBy,
 		); err != nil {
 			return nil, err
 		}
@@ -255,7 +276,7 @@ func (q *Queries) OpenEvents(ctx context.Context, arg OpenEventsParams) ([]Event
 }
 
 const undecidedEvents = `-- name: UndecidedEvents :many
-select id, dataset, seq, version, name, coefficient, deadline, state, suspended, result_revision, effective_at, created_at, updated_at, quarantined, void_before, void_windows, closed_at, resulted_at, settle_revision, settled_revision
+select id, dataset, seq, version, name, coefficient, deadline, state, suspended, result_revision, effective_at, created_at, updated_at, quarantined, void_before, void_windows, closed_at, resulted_at, settle_revision, settled_revision, recorded_by
 from events
 where id > $1 and state = 1 and not quarantined and dataset <> $2
 order by id
@@ -298,6 +319,7 @@ func (q *Queries) UndecidedEvents(ctx context.Context, arg UndecidedEventsParams
 			&i.ResultedAt,
 			&i.SettleRevision,
 			&i.SettledRevision,
+			&i.RecordedBy,
 		); err != nil {
 			return nil, err
 		}
@@ -312,7 +334,7 @@ func (q *Queries) UndecidedEvents(ctx context.Context, arg UndecidedEventsParams
 const writeEvents = `-- name: WriteEvents :exec
 insert into events (
     id, dataset, seq, version, name, coefficient, deadline, state, suspended, result_revision, effective_at, created_at,
-    updated_at, quarantined, void_before, void_windows, closed_at, resulted_at, settle_revision
+    updated_at, quarantined, void_before, void_windows, closed_at, resulted_at, settle_revision, recorded_by
 )
 select unnest($1::bigint[]), unnest($2::text[]), unnest($3::bigint[]), unnest($4::bigint[]),
        unnest($5::text[]), unnest($6::integer[]), unnest($7::timestamptz[]),
@@ -323,7 +345,8 @@ select unnest($1::bigint[]), unnest($2::text[]), unnest($3::bigint[]), unnest($4
        unnest($16::text[])::jsonb,
        nullif(unnest($17::timestamptz[]), '0001-01-01 00:00:00+00'),
        nullif(unnest($18::timestamptz[]), '0001-01-01 00:00:00+00'),
-       unnest($19::bigint[])
+       unnest($19::bigint[]),
+       nullif(unnest($20::timestamptz[]), '0001-01-01 00:00:00+00')
 on conflict (id) do update set
     dataset         = excluded.dataset,
     seq             = excluded.seq,
@@ -342,7 +365,8 @@ on conflict (id) do update set
     void_windows    = excluded.void_windows,
     closed_at       = excluded.closed_at,
     resulted_at     = excluded.resulted_at,
-    settle_revision = excluded.settle_revision
+    settle_revision = excluded.settle_revision,
+    recorded_by     = excluded.recorded_by
 `
 
 type WriteEventsParams struct {
@@ -365,6 +389,7 @@ type WriteEventsParams struct {
 	ClosedAt        []time.Time
 	ResultedAt      []time.Time
 	SettleRevisions []int64
+	RecordedBy      []time.Time
 }
 
 // Writes every column of an event except settled_revision. In the arrays Go's zero time, the first of
@@ -390,6 +415,7 @@ func (q *Queries) WriteEvents(ctx context.Context, arg WriteEventsParams) error 
 		arg.ClosedAt,
 		arg.ResultedAt,
 		arg.SettleRevisions,
+		arg.RecordedBy,
 	)
 	return err
 }

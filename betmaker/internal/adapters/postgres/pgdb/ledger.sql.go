@@ -91,7 +91,7 @@ func (q *Queries) LedgerBets(ctx context.Context, arg LedgerBetsParams) ([]Bet, 
 }
 
 const ledgerEvents = `-- name: LedgerEvents :many
-select e.id, e.dataset, e.seq, e.version, e.name, e.coefficient, e.deadline, e.state, e.suspended, e.result_revision, e.effective_at, e.created_at, e.updated_at, e.quarantined, e.void_before, e.void_windows, e.closed_at, e.resulted_at, e.settle_revision, e.settled_revision, l.amount as liability
+select e.id, e.dataset, e.seq, e.version, e.name, e.coefficient, e.deadline, e.state, e.suspended, e.result_revision, e.effective_at, e.created_at, e.updated_at, e.quarantined, e.void_before, e.void_windows, e.closed_at, e.resulted_at, e.settle_revision, e.settled_revision, e.recorded_by, l.amount as liability
 from events e
     left join liabilities l on l.event_id = e.id
 where e.id > $1
@@ -139,6 +139,7 @@ func (q *Queries) LedgerEvents(ctx context.Context, arg LedgerEventsParams) ([]L
 			&i.Event.ResultedAt,
 			&i.Event.SettleRevision,
 			&i.Event.SettledRevision,
+			&i.Event.RecordedBy,
 			&i.Liability,
 		); err != nil {
 			return nil, err

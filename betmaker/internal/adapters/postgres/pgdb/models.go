@@ -62,6 +62,7 @@ type Event struct {
 	ResultedAt      pgtype.Timestamptz
 	SettleRevision  int64
 	SettledRevision int64
+	RecordedBy      pgtype.Timestamptz
 }
 
 type Liability struct {

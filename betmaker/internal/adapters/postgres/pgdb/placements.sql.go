@@ -11,7 +11,7 @@ import (
 )
 
 const clock = `-- name: Clock :one
-select clock_timestamp()::timestamptz as now
+select store_clock()::timestamptz as now
 `
 
 func (q *Queries) Clock(ctx context.Context) (time.Time, error) {

@@ -349,7 +349,7 @@ func (q *Queries) SettleRevision(ctx context.Context, eventID int64) (int64, err
 }
 
 const unsettled = `-- name: Unsettled :many
-select id, (clock_timestamp() - resulted_at)::interval as waiting
+select id, (store_clock_now() - resulted_at)::interval as waiting
 from events
 where settled_revision < settle_revision and not quarantined
 order by resulted_at, id

@@ -79,7 +79,7 @@ insert into users (
 )
 select $1, $2, $3, $4, $5, $6, $7::smallint, $8::boolean,
        $9::integer, now, now
-from (select clock_timestamp() as now) as clock
+from (select store_clock() as now) as clock
 returning id, name, username, email, username_folded, email_folded, password_hash, role, active, token_version, created_at, updated_at
 `
 

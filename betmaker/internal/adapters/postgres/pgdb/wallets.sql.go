@@ -377,7 +377,7 @@ func (q *Queries) StoredPaymentTransfer(ctx context.Context, arg StoredPaymentTr
 }
 
 const walletByUser = `-- name: WalletByUser :one
-select wallets.user_id, wallets.balance, wallets.held, wallets.debt, wallets.open, wallets.token_version, wallets.staked, wallets.staked_day, wallets.stake_limit, wallets.next_stake_limit, wallets.next_stake_limit_at, wallets.excluded_until, clock_timestamp()::timestamptz as now
+select wallets.user_id, wallets.balance, wallets.held, wallets.debt, wallets.open, wallets.token_version, wallets.staked, wallets.staked_day, wallets.stake_limit, wallets.next_stake_limit, wallets.next_stake_limit_at, wallets.excluded_until, store_clock_now()::timestamptz as now
 from wallets
 where user_id = $1
 `

@@ -27,7 +27,7 @@ func (q *Queries) Cursor(ctx context.Context) (CursorRow, error) {
 }
 
 const eventByID = `-- name: EventByID :one
-select id, dataset, seq, version, name, coefficient, deadline, state, suspended, result_revision, effective_at, created_at, updated_at, quarantined, void_before, void_windows, closed_at, resulted_at, settle_revision, settled_revision from events where id = ?1
+select id, dataset, seq, version, name, coefficient, deadline, state, suspended, result_revision, effective_at, created_at, updated_at, quarantined, void_before, void_windows, closed_at, resulted_at, settle_revision, settled_revision, recorded_by from events where id = ?1
 `
 
 func (q *Queries) EventByID(ctx context.Context, id int64) (Event, error) {
@@ -54,12 +54,13 @@ func (q *Queries) EventByID(ctx context.Context, id int64) (Event, error) {
 		&i.ResultedAt,
 		&i.SettleRevision,
 		&i.SettledRevision,
+		&i.RecordedBy,
 	)
 	return i, err
 }
 
 const eventsAbove = `-- name: EventsAbove :many
-select id, dataset, seq, version, name, coefficient, deadline, state, suspended, result_revision, effective_at, created_at, updated_at, quarantined, void_before, void_windows, closed_at, resulted_at, settle_revision, settled_revision
+select id, dataset, seq, version, name, coefficient, deadline, state, suspended, result_revision, effective_at, created_at, updated_at, quarantined, void_before, void_windows, closed_at, resulted_at, settle_revision, settled_revision, recorded_by
 from events
 where dataset = ?1 and seq > ?2 and quarantined = 0
 order by seq desc
@@ -102,6 +103,7 @@ func (q *Queries) EventsAbove(ctx context.Context, arg EventsAboveParams) ([]Eve
 			&i.ResultedAt,
 			&i.SettleRevision,
 			&i.SettledRevision,
+			&i.RecordedBy,
 		); err != nil {
 			return nil, err
 		}
@@ -118,7 +120,7 @@ func (q *Queries) EventsAbove(ctx context.Context, arg EventsAboveParams) ([]Eve
 
 const eventsByID = `-- name: EventsByID :many
 
-select id, dataset, seq, version, name, coefficient, deadline, state, suspended, result_revision, effective_at, created_at, updated_at, quarantined, void_before, void_windows, closed_at, resulted_at, settle_revision, settled_revision from events where id in (select value from json_each(cast(?1 as text)))
+select id, dataset, seq, version, name, coefficient, deadline, state, suspended, result_revision, effective_at, created_at, updated_at, quarantined, void_before, void_windows, closed_at, resulted_at, settle_revision, settled_revision, recorded_by from events where id in (select value from json_each(cast(?1 as text)))
 `
 
 // There are no locks on events as in PostgreSQL: there is one writer at a time.
@@ -152,6 +154,7 @@ func (q *Queries) EventsByID(ctx context.Context, ids string) ([]Event, error) {
 			&i.ResultedAt,
 			&i.SettleRevision,
 			&i.SettledRevision,
+			&i.RecordedBy,
 		); err != nil {
 			return nil, err
 		}
@@ -197,7 +200,7 @@ func (q *Queries) MoveCursor(ctx context.Context, arg MoveCursorParams) (int64, 
 }
 
 const openEvents = `-- name: OpenEvents :many
-select id, dataset, seq, version, name, coefficient, deadline, state, suspended, result_revision, effective_at, created_at, updated_at, quarantined, void_before, void_windows, closed_at, resulted_at, settle_revision, settled_revision
+select id, dataset, seq, version, name, coefficient, deadline, state, suspended, result_revision, effective_at, created_at, updated_at, quarantined, void_before, void_windows, closed_at, resulted_at, settle_revision, settled_revision, recorded_by
 from events
 where id > ?1 and state = 1 and quarantined = 0 and deadline > ?2
 order by id
@@ -241,6 +244,7 @@ func (q *Queries) OpenEvents(ctx context.Context, arg OpenEventsParams) ([]Event
 			&i.ResultedAt,
 			&i.SettleRevision,
 			&i.SettledRevision,
+			&i.RecordedBy,
 		); err != nil {
 			return nil, err
 		}
@@ -255,8 +259,38 @@ func (q *Queries) OpenEvents(ctx context.Context, arg OpenEventsParams) ([]Event
 	return items, nil
 }
 
+const releaseClock = `-- name: ReleaseClock :exec
+update clock set reserved = ?1 where id = 1
+`
+
+func (q *Queries) ReleaseClock(ctx context.Context, until int64) error {
+	_, err := q.db.ExecContext(ctx, releaseClock, until)
+	return err
+}
+
+const reserveClock = `-- name: ReserveClock :exec
+update clock set reserved = max(reserved, cast(?1 as integer)) where id = 1
+`
+
+// A guest and the owner of the file may both reserve.
+func (q *Queries) ReserveClock(ctx context.Context, until int64) error {
+	_, err := q.db.ExecContext(ctx, reserveClock, until)
+	return err
+}
+
+const reservedClock = `-- name: ReservedClock :one
+select reserved from clock where id = 1
+`
+
+func (q *Queries) ReservedClock(ctx context.Context) (int64, error) {
+	row := q.db.QueryRowContext(ctx, reservedClock)
+	var reserved int64
+	err := row.Scan(&reserved)
+	return reserved, err
+}
+
 const undecidedEvents = `-- name: UndecidedEvents :many
-select id, dataset, seq, version, name, coefficient, deadline, state, suspended, result_revision, effective_at, created_at, updated_at, quarantined, void_before, void_windows, closed_at, resulted_at, settle_revision, settled_revision
+select id, dataset, seq, version, name, coefficient, deadline, state, suspended, result_revision, effective_at, created_at, updated_at, quarantined, void_before, void_windows, closed_at, resulted_at, settle_revision, settled_revision, recorded_by
 from events
 where id > ?1 and state = 1 and quarantined = 0 and dataset <> ?2
 order by id
@@ -299,6 +333,7 @@ func (q *Queries) UndecidedEvents(ctx context.Context, arg UndecidedEventsParams
 			&i.ResultedAt,
 			&i.SettleRevision,
 			&i.SettledRevision,
+			&i.RecordedBy,
 		); err != nil {
 			return nil, err
 		}
@@ -316,11 +351,12 @@ func (q *Queries) UndecidedEvents(ctx context.Context, arg UndecidedEventsParams
 const writeEvent = `-- name: WriteEvent :exec
 insert into events (
     id, dataset, seq, version, name, coefficient, deadline, state, suspended, result_revision, effective_at, created_at,
-    updated_at, quarantined, void_before, void_windows, closed_at, resulted_at, settle_revision
+    updated_at, quarantined, void_before, void_windows, closed_at, resulted_at, settle_revision, recorded_by
 )
 values (
     ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11,
-    ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19
+    ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19,
+    ?20
 )
 on conflict (id) do update set
     dataset         = excluded.dataset,
@@ -340,7 +376,8 @@ on conflict (id) do update set
     void_windows    = excluded.void_windows,
     closed_at       = excluded.closed_at,
     resulted_at     = excluded.resulted_at,
-    settle_revision = excluded.settle_revision
+    settle_revision = excluded.settle_revision,
+    recorded_by     = excluded.recorded_by
 `
 
 type WriteEventParams struct {
@@ -363,6 +400,7 @@ type WriteEventParams struct {
 	ClosedAt       *int64
 	ResultedAt     *int64
 	SettleRevision int64
+	RecordedBy     *int64
 }
 
 // Writes an event, except settled_revision. One event per statement: SQLite has no arrays, and a
@@ -388,6 +426,7 @@ func (q *Queries) WriteEvent(ctx context.Context, arg WriteEventParams) error {
 		arg.ClosedAt,
 		arg.ResultedAt,
 		arg.SettleRevision,
+		arg.RecordedBy,
 	)
 	return err
 }

@@ -79,7 +79,7 @@ func (q *Queries) LedgerBets(ctx context.Context, arg LedgerBetsParams) ([]Bet, 
 }
 
 const ledgerEvents = `-- name: LedgerEvents :many
-select events.id, events.dataset, events.seq, events.version, events.name, events.coefficient, events.deadline, events.state, events.suspended, events.result_revision, events.effective_at, events.created_at, events.updated_at, events.quarantined, events.void_before, events.void_windows, events.closed_at, events.resulted_at, events.settle_revision, events.settled_revision, liabilities.amount as liability
+select events.id, events.dataset, events.seq, events.version, events.name, events.coefficient, events.deadline, events.state, events.suspended, events.result_revision, events.effective_at, events.created_at, events.updated_at, events.quarantined, events.void_before, events.void_windows, events.closed_at, events.resulted_at, events.settle_revision, events.settled_revision, events.recorded_by, liabilities.amount as liability
 from events
 left join liabilities on liabilities.event_id = events.id
 where events.id > ?1
@@ -127,6 +127,7 @@ func (q *Queries) LedgerEvents(ctx context.Context, arg LedgerEventsParams) ([]L
 			&i.Event.ResultedAt,
 			&i.Event.SettleRevision,
 			&i.Event.SettledRevision,
+			&i.Event.RecordedBy,
 			&i.Liability,
 		); err != nil {
 			return nil, err

@@ -56,6 +56,7 @@ type Event struct {
 	ResultedAt      *int64
 	SettleRevision  int64
 	SettledRevision int64
+	RecordedBy      *int64
 }
 
 type Liability struct {

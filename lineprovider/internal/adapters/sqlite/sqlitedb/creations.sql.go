@@ -31,7 +31,7 @@ func (q *Queries) AddCreation(ctx context.Context, arg AddCreationParams) error 
 }
 
 const creationByKey = `-- name: CreationByKey :one
-select creations.fingerprint, history.event_id, history.version, history.seq, history.coefficient, history.deadline, history.state, history.created_at, history.updated_at, history.name, history.suspended, history.result_revision, history.effective_at, history."action", history.at, history.actor, history.token, history.reason
+select creations.fingerprint, history.event_id, history.version, history.seq, history.coefficient, history.deadline, history.state, history.created_at, history.updated_at, history.name, history.suspended, history.result_revision, history.effective_at, history."action", history.at, history.actor, history.token, history.reason, history.recorded_at
 from creations
 join history on history.event_id = creations.event_id and history.version = 1
 where creations.scope = ?1 and creations.key = ?2
@@ -70,6 +70,7 @@ func (q *Queries) CreationByKey(ctx context.Context, arg CreationByKeyParams) (C
 		&i.History.Actor,
 		&i.History.Token,
 		&i.History.Reason,
+		&i.History.RecordedAt,
 	)
 	return i, err
 }

@@ -12,10 +12,10 @@ import (
 const addEvent = `-- name: AddEvent :exec
 insert into events
     (id, version, seq, coefficient, deadline, state, created_at, updated_at,
-     name, suspended, result_revision, effective_at)
+     name, suspended, result_revision, effective_at, recorded_at)
 values
     (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8,
-     ?9, ?10, ?11, ?12)
+     ?9, ?10, ?11, ?12, ?13)
 `
 
 type AddEventParams struct {
@@ -31,6 +31,7 @@ type AddEventParams struct {
 	Suspended      int64
 	ResultRevision int64
 	EffectiveAt    *int64
+	RecordedAt     *int64
 }
 
 // The columns are in the order of the table, so that the parameters convert from a row.
@@ -48,6 +49,7 @@ func (q *Queries) AddEvent(ctx context.Context, arg AddEventParams) error {
 		arg.Suspended,
 		arg.ResultRevision,
 		arg.EffectiveAt,
+		arg.RecordedAt,
 	)
 	return err
 }
@@ -56,7 +58,7 @@ const changeEvent = `-- name: ChangeEvent :execrows
 update events
 set id = ?1, version = ?2, seq = ?3, coefficient = ?4, deadline = ?5, state = ?6,
     created_at = ?7, updated_at = ?8, name = ?9, suspended = ?10,
-    result_revision = ?11, effective_at = ?12
+    result_revision = ?11, effective_at = ?12, recorded_at = ?13
 where id = ?1 and version = ?2 - 1
 `
 
@@ -73,6 +75,7 @@ type ChangeEventParams struct {
 	Suspended      int64
 	ResultRevision int64
 	EffectiveAt    *int64
+	RecordedAt     *int64
 }
 
 // Changes no row if the event is not at the version before. The columns are in the order of the table,
@@ -91,6 +94,7 @@ func (q *Queries) ChangeEvent(ctx context.Context, arg ChangeEventParams) (int64
 		arg.Suspended,
 		arg.ResultRevision,
 		arg.EffectiveAt,
+		arg.RecordedAt,
 	)
 	if err != nil {
 		return 0, err
@@ -110,7 +114,7 @@ func (q *Queries) CountEventsBySeq(ctx context.Context, after int64) (int64, err
 }
 
 const eventByID = `-- name: EventByID :one
-select id, version, seq, coefficient, deadline, state, created_at, updated_at, name, suspended, result_revision, effective_at from events where id = ?1
+select id, version, seq, coefficient, deadline, state, created_at, updated_at, name, suspended, result_revision, effective_at, recorded_at from events where id = ?1
 `
 
 func (q *Queries) EventByID(ctx context.Context, id int64) (Event, error) {
@@ -129,12 +133,13 @@ func (q *Queries) EventByID(ctx context.Context, id int64) (Event, error) {
 		&i.Suspended,
 		&i.ResultRevision,
 		&i.EffectiveAt,
+		&i.RecordedAt,
 	)
 	return i, err
 }
 
 const eventsByID = `-- name: EventsByID :many
-select id, version, seq, coefficient, deadline, state, created_at, updated_at, name, suspended, result_revision, effective_at from events where id > ?1 order by id limit ?2
+select id, version, seq, coefficient, deadline, state, created_at, updated_at, name, suspended, result_revision, effective_at, recorded_at from events where id > ?1 order by id limit ?2
 `
 
 type EventsByIDParams struct {
@@ -164,6 +169,7 @@ func (q *Queries) EventsByID(ctx context.Context, arg EventsByIDParams) ([]Event
 			&i.Suspended,
 			&i.ResultRevision,
 			&i.EffectiveAt,
+			&i.RecordedAt,
 		); err != nil {
 			return nil, err
 		}
@@ -179,7 +185,7 @@ func (q *Queries) EventsByID(ctx context.Context, arg EventsByIDParams) ([]Event
 }
 
 const eventsBySeq = `-- name: EventsBySeq :many
-select id, version, seq, coefficient, deadline, state, created_at, updated_at, name, suspended, result_revision, effective_at from events where seq > ?1 order by seq limit ?2
+select id, version, seq, coefficient, deadline, state, created_at, updated_at, name, suspended, result_revision, effective_at, recorded_at from events where seq > ?1 order by seq limit ?2
 `
 
 type EventsBySeqParams struct {
@@ -209,6 +215,7 @@ func (q *Queries) EventsBySeq(ctx context.Context, arg EventsBySeqParams) ([]Eve
 			&i.Suspended,
 			&i.ResultRevision,
 			&i.EffectiveAt,
+			&i.RecordedAt,
 		); err != nil {
 			return nil, err
 		}
@@ -224,7 +231,7 @@ func (q *Queries) EventsBySeq(ctx context.Context, arg EventsBySeqParams) ([]Eve
 }
 
 const eventsByState = `-- name: EventsByState :many
-select id, version, seq, coefficient, deadline, state, created_at, updated_at, name, suspended, result_revision, effective_at from events where state = ?1 and id > ?2 order by id limit ?3
+select id, version, seq, coefficient, deadline, state, created_at, updated_at, name, suspended, result_revision, effective_at, recorded_at from events where state = ?1 and id > ?2 order by id limit ?3
 `
 
 type EventsByStateParams struct {
@@ -255,6 +262,7 @@ func (q *Queries) EventsByState(ctx context.Context, arg EventsByStateParams) ([
 			&i.Suspended,
 			&i.ResultRevision,
 			&i.EffectiveAt,
+			&i.RecordedAt,
 		); err != nil {
 			return nil, err
 		}

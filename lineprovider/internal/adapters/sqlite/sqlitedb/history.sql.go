@@ -12,9 +12,9 @@ import (
 const addHistory = `-- name: AddHistory :exec
 insert into history
     (event_id, version, seq, coefficient, deadline, state, created_at, updated_at,
-     name, suspended, result_revision, effective_at, action, at, actor, token, reason)
+     name, suspended, result_revision, effective_at, action, at, actor, token, reason, recorded_at)
 select id, version, seq, coefficient, deadline, state, created_at, updated_at,
-       name, suspended, result_revision, effective_at, ?1, ?2, ?3, ?4, ?5
+       name, suspended, result_revision, effective_at, ?1, ?2, ?3, ?4, ?5, recorded_at
 from events
 where id = ?6
 `
@@ -42,7 +42,7 @@ func (q *Queries) AddHistory(ctx context.Context, arg AddHistoryParams) error {
 }
 
 const historyByVersion = `-- name: HistoryByVersion :many
-select event_id, version, seq, coefficient, deadline, state, created_at, updated_at, name, suspended, result_revision, effective_at, "action", at, actor, token, reason from history where event_id = ?1 and version > ?2 order by version limit ?3
+select event_id, version, seq, coefficient, deadline, state, created_at, updated_at, name, suspended, result_revision, effective_at, "action", at, actor, token, reason, recorded_at from history where event_id = ?1 and version > ?2 order by version limit ?3
 `
 
 type HistoryByVersionParams struct {
@@ -78,6 +78,7 @@ func (q *Queries) HistoryByVersion(ctx context.Context, arg HistoryByVersionPara
 			&i.Actor,
 			&i.Token,
 			&i.Reason,
+			&i.RecordedAt,
 		); err != nil {
 			return nil, err
 		}

@@ -17,6 +17,7 @@ type Event struct {
 	Suspended      int64
 	ResultRevision int64
 	EffectiveAt    *int64
+	RecordedAt     *int64
 }
 
 type History struct {
@@ -37,6 +38,7 @@ type History struct {
 	Actor          string
 	Token          string
 	Reason         string
+	RecordedAt     *int64
 }
 
 type Line struct {
