@@ -31,20 +31,16 @@ func cut(text string, n int) string {
 
 // cutAttr cuts the texts of an attribute.
 func cutAttr(a slog.Attr) slog.Attr {
-	switch a.Value.Kind() {
-	case slog.KindString:
-		if text := a.Value.String(); len(text) > maxText {
-			a.Value = slog.StringValue(cut(text, maxText))
-		}
-	case slog.KindGroup:
-		a.Value = slog.GroupValue(cutAttrs(a.Value.Group())...)
-	case slog.KindLogValuer:
+	switch v := a.Value.Any().(type) {
+	case string:
+		a.Value = slog.StringValue(cut(v, maxText))
+	case []slog.Attr:
+		a.Value = slog.GroupValue(cutAttrs(v)...)
+	case slog.LogValuer:
 		a.Value = a.Value.Resolve()
 		return cutAttr(a)
-	case slog.KindAny:
-		if err, ok := a.Value.Any().(error); ok {
-			a.Value = slog.StringValue(cut(text(err), maxError))
-		}
+	case error:
+		a.Value = slog.StringValue(cut(text(v), maxError))
 	}
 	return a
 }
@@ -71,12 +67,10 @@ func cutAttrs(attrs []slog.Attr) []slog.Attr {
 func isLong(record slog.Record) bool {
 	long := len(record.Message) > maxError
 	record.Attrs(func(a slog.Attr) bool {
-		switch a.Value.Kind() {
-		case slog.KindString:
-			long = long || len(a.Value.String()) > maxText
-		case slog.KindGroup, slog.KindLogValuer:
-			long = true
-		case slog.KindAny:
+		kind := a.Value.Kind()
+		long = long || kind == slog.KindGroup || kind == slog.KindLogValuer ||
+			kind == slog.KindString && len(a.Value.String()) > maxText
+		if kind == slog.KindAny {
 			_, isError := a.Value.Any().(error)
 			long = long || isError
 		}
