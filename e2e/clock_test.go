@@ -89,10 +89,10 @@ func setBackClock(t *testing.T, s *system.System) {
 				return err
 			}
 			got, err := s.Do(s.BetMakers[0], place)
-			if err != nil || got.Code() != code {
-				return fmt.Errorf("got %d %s %v", got.Status, got.Body, err)
+			if err == nil && got.Code() != code {
+				err = fmt.Errorf("got %d %s", got.Status, got.Body)
 			}
-			return nil
+			return err
 		}
 	}
 	read(time.Hour)
@@ -103,10 +103,10 @@ func setBackClock(t *testing.T, s *system.System) {
 	}
 	var is struct {
 		Feed struct {
-			Alive bool
+			Alive bool  `json:"alive"`
 			Store int64 `json:"store_clock_ahead_ms"`
 			Line  int64 `json:"line_clock_ahead_ms"`
-		}
+		} `json:"feed"`
 	}
 	if err := json.Unmarshal(ready.Body, &is); err != nil {
 		t.Fatal(err)
