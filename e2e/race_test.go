@@ -173,7 +173,7 @@ func checkSettled(t *testing.T, now system.Snapshot, results map[int64]lineprovi
 		state := results[bet.EventID]
 		want, reason := status[state], 0
 		// Between the record of the result and the close.
-		if recorded := now.Events[bet.EventID].RecordedBy; recorded != nil && bet.AcceptedAt.After(*recorded) {
+		if recorded := now.Events[bet.EventID].RecordedBy; state != lineprovider.EventStateCancelled && recorded != nil && bet.AcceptedAt.After(*recorded) {
 			want, reason = 4, 2
 		}
 		if bet.Status != want || reason != 0 && bet.VoidReason != reason || bet.SettleRevision != 1 {
