@@ -162,14 +162,21 @@ func placeUntil(ctx context.Context, t *testing.T, api *betmaker.ClientWithRespo
 	}
 }
 
-// checkSettled compares every bet with the result of its event.
+// checkSettled compares every bet with the result of its event. A bet that was accepted after the record of
+// the result is void.
 func checkSettled(t *testing.T, now system.Snapshot, results map[int64]lineprovider.EventState) {
 	t.Helper()
 	status := map[lineprovider.EventState]int{
 		lineprovider.EventStateFinishedWin: 2, lineprovider.EventStateFinishedLose: 3, lineprovider.EventStateCancelled: 4,
 	}
 	for _, bet := range now.Bets {
-		if state := results[bet.EventID]; bet.Status != status[state] || bet.SettleRevision != 1 {
+		state := results[bet.EventID]
+		want, reason := status[state], 0
+		// Between the record of the result and the close.
+		if recorded := now.Events[bet.EventID].RecordedBy; state != lineprovider.EventStateCancelled && recorded != nil && bet.AcceptedAt.After(*recorded) {
+			want, reason = 4, 2
+		}
+		if bet.Status != want || reason != 0 && bet.VoidReason != reason || bet.SettleRevision != 1 {
 			t.Errorf("bet %d on event %d does not follow its state %d, once: %+v", bet.ID, bet.EventID, state, bet)
 		}
 	}

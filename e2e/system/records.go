@@ -256,6 +256,19 @@ func (r Records) NoteSettlements() {
 	})
 }
 
+// SetClock makes the latest instant of bet-maker's clock one that is ahead of now. bet-maker must not run.
+func (r Records) SetClock(ahead time.Duration) {
+	r.t.Helper()
+	statement := map[string]string{
+		"pgx":    `select setval('store_clock_seq', $1::bigint)`,
+		"sqlite": `update clock set reserved = $1`,
+	}[r.driver]
+	r.use(r.writes, func(ctx context.Context, db *sql.DB) error {
+		_, err := db.ExecContext(ctx, statement, time.Now().Add(ahead).UnixMicro())
+		return err
+	})
+}
+
 // SettledTwice returns the number of bets that were settled to one revision more than once
 // since NoteSettlements.
 func (r Records) SettledTwice() (bets int) {

@@ -284,7 +284,7 @@ type Bet struct {
 	UserID int64     `json:"user_id"`
 
 	// VoidReason The reason why the bet is void, or null: `event_cancelled`; `past_post`, accepted after the result became
-	// fact; `line_reset`, line-provider lost the event; `void_window`, accepted within a window that an
+	// fact or, if the operator has not said when that was, after line-provider recorded it; `line_reset`, line-provider lost the event; `void_window`, accepted within a window that an
 	// administrator voided; `cancelled_by_user`.
 	VoidReason *string `json:"void_reason"`
 }

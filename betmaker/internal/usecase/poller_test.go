@@ -380,7 +380,7 @@ func inBubble(t *testing.T, story func(ctx context.Context, lines *fakeLine, r *
 }
 
 // beat sends heartbeats for a while, as line-provider does.
-func beat(ctx context.Context, lines *fakeLine, r *replica, seconds int) {
+func beat(lines *fakeLine, r *replica, seconds int) {
 	for range seconds / 2 {
 		r.poller.Heartbeat(lines.heartbeat())
 		time.Sleep(2 * time.Second)
@@ -389,10 +389,10 @@ func beat(ctx context.Context, lines *fakeLine, r *replica, seconds int) {
 
 func TestPollerPollsAtItsIntervalWhileHeartbeatsCome(t *testing.T) {
 	t.Parallel()
-	inBubble(t, func(ctx context.Context, lines *fakeLine, r *replica) {
-		beat(ctx, lines, r, 2)
+	inBubble(t, func(_ context.Context, lines *fakeLine, r *replica) {
+		beat(lines, r, 2)
 		before := lines.requestCount()
-		beat(ctx, lines, r, 120)
+		beat(lines, r, 120)
 		if got := lines.requestCount() - before; got < 7 || got > 9 {
 			t.Errorf("%d polls in two minutes, want one every 15 s", got)
 		}
@@ -404,8 +404,8 @@ func TestPollerPollsAtItsIntervalWhileHeartbeatsCome(t *testing.T) {
 
 func TestPollerPollsEverySecondWhileHeartbeatsAreMissing(t *testing.T) {
 	t.Parallel()
-	inBubble(t, func(ctx context.Context, lines *fakeLine, r *replica) {
-		beat(ctx, lines, r, 20)
+	inBubble(t, func(_ context.Context, lines *fakeLine, r *replica) {
+		beat(lines, r, 20)
 		before := lines.requestCount()
 		time.Sleep(1900 * time.Millisecond) // the last heartbeat came 2 s ago
 		if got := lines.requestCount() - before; got > 1 {
@@ -424,8 +424,8 @@ func TestPollerPollsEverySecondWhileHeartbeatsAreMissing(t *testing.T) {
 
 func TestPollerPollsAtOnceWhenAHeartbeatShowsNews(t *testing.T) {
 	t.Parallel()
-	inBubble(t, func(ctx context.Context, lines *fakeLine, r *replica) {
-		beat(ctx, lines, r, 2)
+	inBubble(t, func(_ context.Context, lines *fakeLine, r *replica) {
+		beat(lines, r, 2)
 		lines.put(7, unchanged)
 		r.poller.Heartbeat(lines.heartbeat())
 		time.Sleep(time.Millisecond)
