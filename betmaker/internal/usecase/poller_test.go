@@ -476,14 +476,14 @@ func TestOldHeartbeatsDoNotKeepTheFeedAlive(t *testing.T) {
 		var kept []line.Heartbeat
 		for range 5 {
 			kept = append(kept, lines.heartbeat())
-			r.poller.Heartbeat(ctx, kept[len(kept)-1])
+			r.poller.Heartbeat(kept[len(kept)-1])
 			time.Sleep(2 * time.Second)
 		}
 		lines.fail(errors.New("down"))
 		before := lines.requestCount()
 		for range 11 {
 			for _, heartbeat := range kept {
-				r.poller.Heartbeat(ctx, heartbeat)
+				r.poller.Heartbeat(heartbeat)
 			}
 			time.Sleep(time.Second)
 		}
