@@ -258,7 +258,7 @@ func TestAppRefusesUnknownSchemes(t *testing.T) {
 	t.Parallel()
 	good := Config{
 		Addr: porttest.Address(t), StoreURL: config.NewSecret("postgres://u:hush@127.0.0.1:1/db"), BusURL: config.NewSecret("amqp://u:hush@127.0.0.1:1/"),
-		LineURL: "http://127.0.0.1:1", SecretKey: config.NewSecret(goodKey), Algorithm: "HS256", TokenTTL: time.Hour,
+		LineURL: "http://127.0.0.1:1", LineTokens: []config.Secret{config.NewSecret(goodKey)}, SecretKey: config.NewSecret(goodKey), Algorithm: "HS256", TokenTTL: time.Hour,
 		FeedHeartbeat: time.Second, FeedTimeout: 5 * time.Second, ReconcileInterval: time.Second, CacheTTL: time.Second, CacheSize: 1,
 	}
 	for name, edit := range map[string]func(*Config){

@@ -36,7 +36,7 @@ type Config struct {
 	Queue    string
 
 	LineURL    string          // the address of line-provider, to which /events is appended
-	LineTokens []config.Secret // the first is sent to line-provider; messages may be signed under any
+	LineTokens []config.Secret // at least one; the first is sent to line-provider; messages may be signed under any
 
 	FirstUser FirstUser
 	SecretKey config.Secret
