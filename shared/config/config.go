@@ -254,7 +254,7 @@ const longestText = 64 << 10
 func (r *Reader) text(name string) string {
 	text, _ := r.lookup(name)
 	text = strings.TrimSpace(text)
-	problem := ""
+	var problem string
 	switch {
 	case !utf8.ValidString(text):
 		problem = "is not valid UTF-8"

@@ -472,7 +472,7 @@ func TestFeedDiesAndRecoversWithTheLine(t *testing.T) {
 // While the line is down, somebody who has kept its last heartbeats sends them again and again.
 func TestOldHeartbeatsDoNotKeepTheFeedAlive(t *testing.T) {
 	t.Parallel()
-	inBubble(t, func(ctx context.Context, lines *fakeLine, r *replica) {
+	inBubble(t, func(_ context.Context, lines *fakeLine, r *replica) {
 		var kept []line.Heartbeat
 		for range 5 {
 			kept = append(kept, lines.heartbeat())
