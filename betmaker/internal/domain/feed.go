@@ -22,8 +22,8 @@ var ErrFeedUnavailable = fault.New(fault.Unavailable, "feed_unavailable",
 // have been unapplied for that long.
 //
 // All instants but those of Hears must come from time.Now of one process, because they are compared
-// by the monotonic clock, so that setting the wall clock has no effect. The zero Feed has heard nothing and is not
-// alive. It is not safe for concurrent use.
+// by the monotonic clock, so that setting the wall clock has no effect. The zero Feed has heard nothing
+// and is not alive. It is not safe for concurrent use.
 type Feed struct {
 	timeout time.Duration
 
@@ -59,8 +59,8 @@ func (f *Feed) Hears(now, sent time.Time) bool {
 	return true
 }
 
-// Heartbeat records a heartbeat that counts and came at the instant now, and reports whether the change log
-// must be read because of it.
+// Heartbeat records a heartbeat that counts and came at the instant now, and reports whether the change
+// log must be read because of it.
 //
 // A heartbeat is a sign of life only if it is of the current epoch and not older than what was read
 // already. One of another epoch may be late, or the first of a new epoch; only the change log can

@@ -55,8 +55,8 @@ func (c UserChange) NeedsPassword(by Actor, id UserID) bool {
 }
 
 // Privileged reports whether the audit log keeps the change: every one by an administrator or an
-// operator, and those of one's own account that need the password, because whoever makes them can take
-// the account over or end it. A new display name and signing out need none, and anybody could fill the
+// operator, and those of one's own account that need the password, because they can take the
+// account over or end it. A new display name and signing out need none, and anybody could fill the
 // log with them.
 func (c UserChange) Privileged(by Actor, id UserID) bool {
 	return by.ID != id || by.IsAdmin() || c.NeedsPassword(by, id)

@@ -194,8 +194,8 @@ func TestPollerQuarantinesEventsOfAFormerDataSet(t *testing.T) {
 	}
 }
 
-// Whoever has the service token can send what the line has not said, with a number that no change
-// of the line wins against.
+// A thief of the service token can send what the line has not said, with a number that no change of
+// the line wins against.
 func TestPollerQuarantinesEventsAheadOfTheLine(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
