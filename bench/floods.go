@@ -39,13 +39,8 @@ func (b *bench) floods(ctx context.Context) ([]report.Measure, error) {
 	if err := b.signIn(ctx, s.Bettors, s.BetMakers[0]); err != nil {
 		return nil, err
 	}
-	var (
-		address  = strings.TrimPrefix(s.BetMakers[0].URL, "http://")
-		texts    = floodTexts(s.Bettors.Tokens[0])
-		accepted = make([]report.Measure, len(texts))
-		slowest  = make([]report.Measure, len(texts))
-		target   = bets(s.BetMakers[0].URL, s.Bettors, events)
-	)
+	forms := floodForms(s.Bettors.Tokens[0])
+	target := bets(s.BetMakers[0].URL, s.Bettors, events)
 	for range b.rounds {
 		if err := rig.Settle(ctx, s.Database); err != nil {
 			return nil, err
@@ -55,36 +50,54 @@ func (b *bench) floods(ctx context.Context) ([]report.Measure, error) {
 		if err := peak.Only(http.StatusCreated); err != nil {
 			return nil, err
 		}
-		rate := peak.Rate(http.StatusCreated) / 4
-		for i, text := range texts {
-			calm := load.Open(ctx, target, crowd, rate, b.seconds)
-			answers := 0
-			under := during(ctx, func(ctx context.Context) { answers = flood(ctx, address, text.sent) }, func() load.Result {
-				return load.Open(ctx, target, crowd, rate, b.seconds)
-			})
-			usual, flooded := calm.Quantile(http.StatusCreated, 0.99), under.Quantile(http.StatusCreated, 0.99)
-			wanted := rate * b.seconds.Seconds()
-			accepted[i].Ours = append(accepted[i].Ours, float64(under.Statuses[http.StatusCreated])/wanted)
-			slowest[i].Ours, slowest[i].Theirs = append(slowest[i].Ours, milliseconds(flooded)), append(slowest[i].Theirs, milliseconds(usual))
-			b.Log.Printf("%s: of %.0f bets %v, err %v; p99 %s, %s without; %d answers to the flood",
-				text.name, wanted, under.Statuses, under.Err, flooded, usual, answers)
+		place := func() load.Result {
+			return load.Open(ctx, target, crowd, peak.Rate(http.StatusCreated)/4, b.seconds)
+		}
+		for _, form := range forms {
+			if err := b.floodOnce(ctx, strings.TrimPrefix(s.BetMakers[0].URL, "http://"), form, place); err != nil {
+				return nil, err
+			}
 		}
 	}
 	var measures []report.Measure
-	for i, text := range texts {
-		accepted[i].Name, accepted[i].Reach = "part of honest bets accepted in a flood, "+text.name, 0.95
-		slowest[i].Name, slowest[i].Against = "p99 of an honest bet in a flood, "+text.name, "the same without a flood"
-		slowest[i].Unit, slowest[i].Lower, slowest[i].Reach = "ms", true, 3
-		measures = append(measures, accepted[i], slowest[i])
+	for _, form := range forms {
+		measures = append(measures, form.accepted, form.slowest, form.answered)
 	}
 	return measures, nil
 }
 
-// floodText is what each connection of a flood sends.
-type floodText struct{ name, sent string }
+// floodOnce measures the bets that place places without a flood, and then in a flood.
+func (b *bench) floodOnce(ctx context.Context, address string, form *floodForm, place func() load.Result) error {
+	flushes := b.WatchFlushes()
+	calm := place()
+	diskCalm, err := flushes.Stop()
+	if err != nil {
+		return err
+	}
+	answers := 0
+	flushes = b.WatchFlushes()
+	under := during(ctx, func(ctx context.Context) { answers = flood(ctx, address, form.sent) }, place)
+	diskUnder, err := flushes.Stop()
+	if err != nil {
+		return err
+	}
+	form.accepted.Ours = append(form.accepted.Ours, float64(under.Statuses[http.StatusCreated])/float64(under.Requests()))
+	form.slowest.Ours, form.slowest.Theirs = append(form.slowest.Ours, p99(under)), append(form.slowest.Theirs, p99(calm))
+	movingUnder, movingCalm := under.Without(diskUnder.KeptWaiting), calm.Without(diskCalm.KeptWaiting)
+	form.answered.Ours, form.answered.Theirs = append(form.answered.Ours, p99(movingUnder)), append(form.answered.Theirs, p99(movingCalm))
+	b.Log.Printf("%s: bets %v, err %v; p99 %.1f ms, %.1f without; %.1f and %.1f without waits for the disk, which leaves out %.2f %% and %.2f %%; %d answers to the flood",
+		form.name, under.Statuses, under.Err, p99(under), p99(calm), p99(movingUnder), p99(movingCalm), lost(under, movingUnder), lost(calm, movingCalm), answers)
+	return nil
+}
 
-// floodTexts returns the forms of a flood by somebody who has at most one token.
-func floodTexts(token string) []floodText {
+// floodForm is a kind of flood and its measures.
+type floodForm struct {
+	name, sent                  string // what each connection sends
+	accepted, slowest, answered report.Measure
+}
+
+// floodForms returns the forms of a flood by somebody who has at most one token.
+func floodForms(token string) []*floodForm {
 	const bet = `{"event_id":1,"amount":0.01}`
 	head := func(token string, length int) string {
 		if token != "" {
@@ -93,12 +106,23 @@ func floodTexts(token string) []floodText {
 		return fmt.Sprintf("POST /api/bets HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n%sContent-Length: %d\r\n\r\n", token, length)
 	}
 	wrong := token[:len(token)-8] + "AAAAAAAA"
-	return []floodText{
-		{"no token, slow bodies", head("", 64) + "{"},
-		{"a wrong token, slow bodies", head(wrong, 64) + "{"},
-		{"a right token, slow bodies", head(token, 64) + "{"},
-		{"one user on many connections", head(token, len(bet)) + bet},
-		{"slow heads", "POST /api/bets HTTP/1.1\r\nHost: x\r\nAuthorization: "},
+	form := func(name, sent string) *floodForm {
+		slowest := report.Measure{
+			Name: "p99 of an honest bet in a flood, " + name, Against: "the same without a flood", Unit: "ms", Lower: true, Reach: 3,
+		}
+		answered := slowest
+		answered.Name, answered.Against, answered.Reach = "the same, without bets that a disk which stood still kept waiting", slowest.Against+", likewise", 0
+		return &floodForm{
+			name: name, sent: sent, slowest: slowest, answered: answered,
+			accepted: report.Measure{Name: "part of honest bets accepted in a flood, " + name, Reach: 0.95},
+		}
+	}
+	return []*floodForm{
+		form("no token, slow bodies", head("", 64)+"{"),
+		form("a wrong token, slow bodies", head(wrong, 64)+"{"),
+		form("a right token, slow bodies", head(token, 64)+"{"),
+		form("one user on many connections", head(token, len(bet))+bet),
+		form("slow heads", "POST /api/bets HTTP/1.1\r\nHost: x\r\nAuthorization: "),
 	}
 }
 

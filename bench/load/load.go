@@ -44,6 +44,9 @@ type answer struct {
 // Rate returns how many answers with a status came per second.
 func (r Result) Rate(status int) float64 { return float64(r.Statuses[status]) / r.Took.Seconds() }
 
+// Requests returns how many requests were sent.
+func (r Result) Requests() int { return len(r.answers) }
+
 // Quantile returns the quantile q of the latencies of answers with a status, measured from
 // when a request was due.
 func (r Result) Quantile(status int, q float64) time.Duration {
