@@ -1,11 +1,9 @@
 package main
 
 import (
-	"bufio"
 	"context"
+	"errors"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -14,14 +12,6 @@ import (
 	"stavka.local/bench/load"
 	"stavka.local/bench/report"
 	"stavka.local/bench/rig"
-)
-
-const (
-	// flooding is the number of connections of an attacker: more than the places that bet-maker has for bets.
-	flooding = 2100
-	// floodPace bounds how often each of them sends its text. Without it, the figures would be those of a
-	// generator that keeps both processors busy.
-	floodPace = time.Second
 )
 
 // floods measures the bets of honest users, at a quarter of the peak, while an attacker floods bet-maker.
@@ -76,9 +66,10 @@ func (b *bench) floodOnce(ctx context.Context, address string, form *floodForm, 
 	}
 	answers := 0
 	flushes = b.WatchFlushes()
-	under := during(ctx, func(ctx context.Context) { answers = flood(ctx, address, form.sent) }, place)
+	var floodErr error
+	under := during(ctx, func(ctx context.Context) { answers, floodErr = floodFrom(ctx, address, form.sent) }, place)
 	diskUnder, err := flushes.Stop()
-	if err != nil {
+	if err := errors.Join(err, floodErr); err != nil {
 		return err
 	}
 	form.accepted.Ours = append(form.accepted.Ours, float64(under.Statuses[http.StatusCreated])/float64(under.Requests()))
@@ -139,67 +130,4 @@ func during(ctx context.Context, other func(ctx context.Context), run func() loa
 	stop()
 	running.Wait()
 	return result
-}
-
-// flood keeps connections busy until ctx ends, and returns the number of answers.
-func flood(ctx context.Context, address, text string) int {
-	var (
-		attackers sync.WaitGroup
-		answers   = make([]int, flooding)
-	)
-	for i := range flooding {
-		attackers.Go(func() {
-			begin := time.NewTimer(floodPace * time.Duration(i) / flooding) // spread over the pace
-			defer begin.Stop()
-			select {
-			case <-begin.C:
-			case <-ctx.Done():
-				return
-			}
-			ticker := time.NewTicker(floodPace)
-			defer ticker.Stop()
-			for ctx.Err() == nil {
-				answers[i] += attack(ctx, address, text, ticker.C)
-				select {
-				case <-ticker.C:
-				case <-ctx.Done():
-				}
-			}
-		})
-	}
-	attackers.Wait()
-	total := 0
-	for _, n := range answers {
-		total += n
-	}
-	return total
-}
-
-// attack sends a text on a new connection, and again at each tick for as long as it is answered and the connection
-// stays open. It returns the number of answers when the server closes the connection or ctx ends.
-func attack(ctx context.Context, address, text string, tick <-chan time.Time) (answers int) {
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)
-	if err != nil {
-		return 0
-	}
-	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
-	defer func() { _ = conn.Close() }()
-	for reader := bufio.NewReader(conn); ; answers++ {
-		if _, err := io.WriteString(conn, text); err != nil {
-			return answers
-		}
-		response, err := http.ReadResponse(reader, nil)
-		if err != nil {
-			return answers
-		}
-		_, err = io.Copy(io.Discard, response.Body)
-		if closeErr := response.Body.Close(); err != nil || closeErr != nil || response.Close {
-			return answers + 1
-		}
-		select {
-		case <-tick:
-		case <-ctx.Done():
-			return answers + 1
-		}
-	}
 }

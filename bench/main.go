@@ -70,6 +70,9 @@ func main() {
 }
 
 func command(ctx context.Context, arguments []string) error {
+	if len(arguments) > 0 && arguments[0] == attackerCommand {
+		return beAttacker(ctx, arguments[1:])
+	}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.Usage = func() {
 		_, _ = fmt.Fprintln(flags.Output(), "Usage: bench [FLAG...] [PART...]\n\nParts (all by default):")
